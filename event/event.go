@@ -1,0 +1,62 @@
+package event
+
+import (
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+)
+
+// Event is one thing that happened, as its owner reports it.
+//
+// The messages are immutable snapshots taken when it happened: whoever reports
+// an event never changes them afterwards, and the log reads them later on its
+// own goroutine.
+type Event struct {
+	Name Name
+	// Time is when it happened; the log keeps microseconds.
+	Time time.Time
+	// Room is set on every event of a room; for egress and ingress it may hold
+	// sid and name only.
+	Room *livekit.Room
+	// Participant is set with ScopeParticipant and ScopeTrack.
+	Participant *livekit.ParticipantInfo
+	// Track is set with ScopeTrack.
+	Track *livekit.TrackInfo
+	// Egress is set with ScopeEgress.
+	Egress *livekit.EgressInfo
+	// Ingress is set with ScopeIngress.
+	Ingress *livekit.IngressInfo
+	// RoomEndReason is set with RoomFinished.
+	RoomEndReason livekit.RoomEndReason
+	// Synthesized says that the server did not see this happen but concludes
+	// it: after a crash, for what the log left open.
+	Synthesized bool
+}
+
+// Record is an event with its place in the log.
+type Record struct {
+	// Seq is the place in the whole log: from 1, without gaps.
+	Seq uint64
+	// RoomSeq is the place in the room session RoomSID: room_started is 1,
+	// without gaps. It is 0 for an event of no room.
+	RoomSeq uint64
+	// ID is a UUID, version 7 (RFC 9562 §5.7): the webhook's "id", the same on
+	// every delivery.
+	ID   string
+	Name Name
+	// Room is the room's name. Events of one name are delivered in order,
+	// across sessions.
+	Room    string
+	RoomSID string
+	// ParticipantSID, Identity and TrackSID are set as far as the scope goes.
+	ParticipantSID string
+	Identity       string
+	TrackSID       string
+	// Time is when it happened, in microseconds, UTC.
+	Time time.Time
+	// Synthesized is as in Event.
+	Synthesized bool
+	// Body is the webhook's JSON, frozen when the event was appended: exactly
+	// the bytes that are signed and sent.
+	Body []byte
+}
