@@ -1,0 +1,34 @@
+package uptrack
+
+import "time"
+
+// Stats is a snapshot of a track.
+type Stats struct {
+	Muted  bool
+	Sinks  int
+	Layers []LayerStats // one per layer that had a stream, lowest first
+}
+
+// LayerStats is a snapshot of one layer.
+type LayerStats struct {
+	Layer int
+	RID   string
+	SSRC  uint32
+	Live  bool // packets arrive
+
+	Packets    uint64 // received, duplicates and padding included
+	Octets     uint64 // of payload
+	Bitrate    uint64 // bits per second over the last second, headers included
+	Keyframes  uint64
+	Lost       int64 // expected minus received, RFC 3550 §6.4.1
+	Duplicates uint64
+	Malformed  uint64 // unparsable or of a foreign payload type
+
+	NACKs     uint64 // packets asked for, repeats included
+	Recovered uint64 // of those, arrived
+	PLIs      uint64 // sent
+
+	Jitter     time.Duration
+	RTT        time.Duration // to the publisher; 0 if unknown
+	LastPacket time.Time
+}
