@@ -1,0 +1,75 @@
+package token
+
+import "fmt"
+
+// The Can methods return nil when the token permits, and else an error that
+// says which grant is missing.
+
+// CanJoin says whether the bearer may join a room, and which one: the one
+// named by the grant, whatever was asked for, else the one asked for. Its
+// errors are ErrGrant, ErrNoIdentity and ErrNoRoom.
+func (c *Claims) CanJoin(asked string) (room string, err error) {
+	if c.Video == nil || !c.Video.RoomJoin {
+		return "", missing("roomJoin")
+	}
+	if c.Identity == "" {
+		return "", ErrNoIdentity
+	}
+	if c.Video.Room != "" {
+		return c.Video.Room, nil
+	}
+	if asked == "" {
+		return "", ErrNoRoom
+	}
+	return asked, nil
+}
+
+// CanCreateRoom says whether the bearer may create and delete rooms.
+func (c *Claims) CanCreateRoom() error {
+	if c.Video == nil || !c.Video.RoomCreate {
+		return missing("roomCreate")
+	}
+	return nil
+}
+
+// CanListRooms says whether the bearer may list rooms.
+func (c *Claims) CanListRooms() error {
+	if c.Video == nil || !c.Video.RoomList {
+		return missing("roomList")
+	}
+	return nil
+}
+
+// CanAdmin says whether the bearer may administer room, which has to be the
+// one that the grant names.
+func (c *Claims) CanAdmin(room string) error {
+	if c.Video == nil || !c.Video.RoomAdmin {
+		return missing("roomAdmin")
+	}
+	if room == "" {
+		return ErrNoRoom
+	}
+	if c.Video.Room != room {
+		return fmt.Errorf("%w: its grant is for room %.64q, not %.64q", ErrGrant, c.Video.Room, room)
+	}
+	return nil
+}
+
+// CanReadEvents says whether the bearer may read the events of room, or of
+// all rooms when room is empty.
+func (c *Claims) CanReadEvents(room string) error {
+	if c.Rollcall != nil && c.Rollcall.Events {
+		return nil
+	}
+	if room == "" {
+		return fmt.Errorf("%w: grant rollcall.events is missing", ErrGrant)
+	}
+	if err := c.CanAdmin(room); err != nil {
+		return fmt.Errorf("%w (nor has it rollcall.events)", err)
+	}
+	return nil
+}
+
+func missing(grant string) error {
+	return fmt.Errorf("%w: grant video.%s is missing", ErrGrant, grant)
+}

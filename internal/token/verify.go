@@ -1,0 +1,107 @@
+package token
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// leeway is how far the clocks of minter and verifier may be apart.
+const leeway = time.Minute
+
+// Keys are the API keys that a server knows, each with its secret.
+type Keys map[string]string
+
+// Verify checks that raw was signed by one of keys and is valid at now, and
+// returns what it says.
+func Verify(raw string, keys Keys, now time.Time) (*Claims, error) {
+	var w wireClaims
+	tok, err := verifySignature(raw, keys, &w)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.validAt(now); err != nil {
+		return nil, err
+	}
+	if _, ok := tok.Header["crit"]; ok {
+		// RFC 7515 §4.1.11: extensions that are not understood reject.
+		return nil, fmt.Errorf("%w: header crit names extensions that are not supported", ErrMalformed)
+	}
+	return w.claims()
+}
+
+// verifySignature fills w, which is not to be believed when it fails.
+func verifySignature(raw string, keys Keys, w *wireClaims) (*jwt.Token, error) {
+	parser := jwt.NewParser(
+		jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}),
+		// The times are checked by validAt, against the caller's clock.
+		jwt.WithoutClaimsValidation(),
+	)
+	var keyErr error
+	tok, err := parser.ParseWithClaims(raw, w, func(*jwt.Token) (any, error) {
+		secret, ok := keys[w.Issuer]
+		switch {
+		case w.Issuer == "":
+			keyErr = ErrNoKey
+		case !ok:
+			keyErr = fmt.Errorf("%w %.64q", ErrUnknownKey, w.Issuer)
+		case secret == "":
+			// An empty secret would let anybody sign.
+			keyErr = fmt.Errorf("%w %.64q: it has no secret", ErrUnknownKey, w.Issuer)
+		}
+		return []byte(secret), keyErr
+	})
+	switch {
+	case err == nil:
+		return tok, nil
+	case keyErr != nil:
+		return nil, keyErr
+	case errors.Is(err, jwt.ErrTokenMalformed):
+		return nil, malformed(raw, err)
+	case tok == nil || tok.Method == nil || tok.Method.Alg() != jwt.SigningMethodHS256.Alg():
+		return nil, fmt.Errorf("%w: %s, want HS256", ErrAlgorithm, algorithm(tok))
+	default:
+		return nil, ErrSignature
+	}
+}
+
+// malformed says where a token is malformed, in words that hold no value of it.
+func malformed(raw string, err error) error {
+	if te, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && te.Field != "" {
+		kind, _, _ := strings.Cut(te.Value, " ") // "number 12" holds the value
+		return fmt.Errorf("%w: claim %.64s is a JSON %s, want %s", ErrMalformed, te.Field, kind, te.Type)
+	}
+	if strings.Count(raw, ".") != 2 {
+		return fmt.Errorf("%w: want three parts with dots between them", ErrMalformed)
+	}
+	return fmt.Errorf("%w: header and claims are not both base64url of a JSON object", ErrMalformed)
+}
+
+func algorithm(tok *jwt.Token) string {
+	if tok != nil {
+		if alg, ok := tok.Header["alg"].(string); ok {
+			return fmt.Sprintf("%.16q", alg)
+		}
+	}
+	return "none named"
+}
+
+func (w *wireClaims) validAt(now time.Time) error {
+	if w.ExpiresAt == nil {
+		return ErrNoExpiry
+	}
+	if late := now.Sub(w.ExpiresAt.Time); late > leeway {
+		return fmt.Errorf("%w %s ago", ErrExpired, late.Round(time.Second))
+	}
+	if w.NotBefore != nil {
+		if early := w.NotBefore.Sub(now); early > leeway {
+			return fmt.Errorf("%w: it will be in %s (is the clock of the machine that made it right?)",
+				ErrNotYetValid, early.Round(time.Second))
+		}
+	}
+	return nil
+}
