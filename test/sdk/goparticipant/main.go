@@ -1,0 +1,67 @@
+// Command goparticipant is one participant built on the unmodified Go SDK.
+//
+// It joins a room, tells every SDK callback as a JSON line on standard output,
+// and carries out commands that it reads as JSON lines from standard input.
+// It leaves when told to or when its standard input ends.
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+
+	"github.com/go-logr/logr"
+	protologger "github.com/livekit/protocol/logger"
+	lksdk "github.com/livekit/server-sdk-go/v2"
+)
+
+func main() {
+	url := flag.String("url", "", "address of the server, ws://…")
+	token := flag.String("token", "", "access token")
+	flag.Parse()
+
+	// The SDK's own log would mix with the lines that the harness reads.
+	lksdk.SetLogger(protologger.LogRLogger(logr.Discard()))
+
+	out := newOutput(os.Stdout)
+	if err := run(*url, *token, out); err != nil {
+		out.event("failed", map[string]any{"message": err.Error()})
+		os.Exit(1)
+	}
+}
+
+func run(url, token string, out *output) error {
+	p := &participant{out: out, received: newReception()}
+	room, err := lksdk.ConnectToRoomWithToken(url, token, p.callback())
+	if err != nil {
+		return fmt.Errorf("join: %w", err)
+	}
+	p.room = room
+	defer p.close()
+	out.event("connected", map[string]any{
+		"identity": room.LocalParticipant.Identity(),
+		"sid":      room.LocalParticipant.SID(),
+		"roomSid":  room.SID(),
+	})
+
+	lines := bufio.NewScanner(os.Stdin)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var c command
+		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
+			return fmt.Errorf("read command: %w", err)
+		}
+		result, err := p.do(c)
+		reply := map[string]any{"id": c.ID, "result": result}
+		if err != nil {
+			reply["error"] = err.Error()
+		}
+		out.event("reply", reply)
+		if c.Op == "leave" {
+			return nil
+		}
+	}
+	return lines.Err()
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/livekit/protocol/livekit"
+	lksdk "github.com/livekit/server-sdk-go/v2"
+	"github.com/pion/webrtc/v4"
+)
+
+// participant is one session in a room.
+type participant struct {
+	out      *output    // immutable
+	received *reception // immutable
+
+	// Set once before the first command; callbacks do not use it.
+	room *lksdk.Room
+}
+
+// command is one line of standard input.
+type command struct {
+	ID         int               `json:"id"`
+	Op         string            `json:"op"`
+	File       string            `json:"file"`
+	Sid        string            `json:"sid"`
+	Muted      bool              `json:"muted"`
+	Subscribe  bool              `json:"subscribe"`
+	Text       string            `json:"text"`
+	Topic      string            `json:"topic"`
+	To         []string          `json:"to"`
+	Reliable   bool              `json:"reliable"`
+	Metadata   string            `json:"metadata"`
+	Name       string            `json:"name"`
+	Attributes map[string]string `json:"attributes"`
+}
+
+// do carries out one command and returns what the harness is told.
+func (p *participant) do(c command) (any, error) {
+	local := p.room.LocalParticipant
+	switch c.Op {
+	case "publishCamera":
+		return p.publish(c.File, livekit.TrackSource_CAMERA)
+	case "publishMicrophone":
+		return p.publish(c.File, livekit.TrackSource_MICROPHONE)
+	case "unpublish":
+		return nil, local.UnpublishTrack(c.Sid)
+	case "mute":
+		for _, pub := range local.TrackPublications() {
+			if pub.SID() == c.Sid {
+				pub.(*lksdk.LocalTrackPublication).SetMuted(c.Muted)
+				return nil, nil
+			}
+		}
+		return nil, fmt.Errorf("mute: no track %q", c.Sid)
+	case "data":
+		return nil, local.PublishDataPacket(
+			&lksdk.UserDataPacket{Payload: []byte(c.Text), Topic: c.Topic},
+			lksdk.WithDataPublishReliable(c.Reliable),
+			lksdk.WithDataPublishDestination(c.To),
+		)
+	case "setMetadata":
+		local.SetMetadata(c.Metadata)
+		return nil, nil
+	case "setName":
+		local.SetName(c.Name)
+		return nil, nil
+	case "setAttributes":
+		local.SetAttributes(c.Attributes)
+		return nil, nil
+	case "received":
+		return p.received.snapshot(), nil
+	case "leave":
+		return nil, nil
+	default:
+		return nil, fmt.Errorf("unknown command %q", c.Op)
+	}
+}
+
+func (p *participant) close() {
+	p.room.Disconnect()
+}
+
+// callback tells every SDK event as a line.
+func (p *participant) callback() *lksdk.RoomCallback {
+	return &lksdk.RoomCallback{
+		OnDisconnectedWithReason: func(lksdk.DisconnectionReason) {
+			p.out.event("disconnected", map[string]any{"reason": p.room.DisconnectReason().String()})
+		},
+		OnParticipantConnected: func(rp *lksdk.RemoteParticipant) {
+			p.out.event("participantConnected", map[string]any{"identity": rp.Identity(), "sid": rp.SID()})
+		},
+		OnParticipantDisconnected: func(rp *lksdk.RemoteParticipant) {
+			p.out.event("participantDisconnected", map[string]any{"identity": rp.Identity(), "sid": rp.SID()})
+		},
+		OnRoomMetadataChanged: func(metadata string) {
+			p.out.event("roomMetadata", map[string]any{"metadata": metadata})
+		},
+		OnReconnecting: func() { p.out.event("reconnecting", nil) },
+		OnReconnected:  func() { p.out.event("reconnected", nil) },
+		ParticipantCallback: lksdk.ParticipantCallback{
+			OnTrackPublished: func(pub *lksdk.RemoteTrackPublication, rp *lksdk.RemoteParticipant) {
+				p.out.event("trackPublished", trackFields(pub, rp))
+			},
+			OnTrackUnpublished: func(pub *lksdk.RemoteTrackPublication, rp *lksdk.RemoteParticipant) {
+				p.out.event("trackUnpublished", trackFields(pub, rp))
+			},
+			OnTrackSubscribed: func(track *webrtc.TrackRemote, pub *lksdk.RemoteTrackPublication, rp *lksdk.RemoteParticipant) {
+				p.received.watch(track, rp.Identity(), sourceName(pub.Source()))
+				p.out.event("trackSubscribed", trackFields(pub, rp))
+			},
+			OnTrackUnsubscribed: func(_ *webrtc.TrackRemote, pub *lksdk.RemoteTrackPublication, rp *lksdk.RemoteParticipant) {
+				p.out.event("trackUnsubscribed", trackFields(pub, rp))
+			},
+			OnTrackMuted: func(pub lksdk.TrackPublication, who lksdk.Participant) {
+				p.out.event("trackMuted", trackFields(pub, who))
+			},
+			OnTrackUnmuted: func(pub lksdk.TrackPublication, who lksdk.Participant) {
+				p.out.event("trackUnmuted", trackFields(pub, who))
+			},
+			OnMetadataChanged: func(_ string, who lksdk.Participant) {
+				p.out.event("metadata", map[string]any{"identity": who.Identity(), "metadata": who.Metadata()})
+			},
+			OnAttributesChanged: func(changed map[string]string, who lksdk.Participant) {
+				p.out.event("attributes", map[string]any{"identity": who.Identity(), "changed": changed})
+			},
+			OnDataPacket: func(data lksdk.DataPacket, params lksdk.DataReceiveParams) {
+				user, ok := data.(*lksdk.UserDataPacket)
+				if !ok {
+					return
+				}
+				p.out.event("data", map[string]any{
+					"from": params.SenderIdentity, "text": string(user.Payload), "topic": user.Topic,
+				})
+			},
+		},
+	}
+}
+
+func trackFields(pub lksdk.TrackPublication, who lksdk.Participant) map[string]any {
+	return map[string]any{
+		"identity": who.Identity(),
+		"sid":      pub.SID(),
+		"kind":     string(pub.Kind()),
+		"source":   sourceName(pub.Source()),
+		"mime":     pub.MimeType(),
+	}
+}
+
+// sourceName spells a source as the browser SDK does.
+func sourceName(s livekit.TrackSource) string {
+	return strings.ToLower(s.String())
+}

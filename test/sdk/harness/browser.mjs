@@ -1,0 +1,142 @@
+// Chromium, and participants in it on the unmodified browser SDK.
+
+import { createServer } from 'node:http';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { chromium } from 'playwright-core';
+import { clientPage } from './paths.mjs';
+import { Recorder } from './recorder.mjs';
+import { joinToken } from './tokens.mjs';
+
+const flags = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--use-fake-ui-for-media-stream',
+  '--use-fake-device-for-media-stream',
+  '--autoplay-policy=no-user-gesture-required',
+];
+
+export class Browser {
+  #chromium;
+  #pages;
+
+  static async start() {
+    const browser = new Browser();
+    browser.#chromium = await chromium.launch({
+      executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+      headless: true,
+      args: flags,
+    });
+    browser.#pages = await servePages();
+    return browser;
+  }
+
+  async close() {
+    await this.#chromium.close();
+    this.#pages.closeAllConnections();
+    this.#pages.close();
+  }
+
+  /** An empty tab in a profile of its own, with camera and microphone. */
+  async tab(options = {}) {
+    const context = await this.#chromium.newContext({ permissions: ['camera', 'microphone'], ...options });
+    return context.newPage();
+  }
+
+  /** A tab that shows one of the pages of the page directory. */
+  async testPage(file) {
+    const page = await this.tab();
+    await page.goto(`http://127.0.0.1:${this.#pages.address().port}/${file}`);
+    await page.waitForFunction(() => window.ready);
+    return page;
+  }
+
+  /** A participant that has not joined yet. */
+  async participant(identity) {
+    const participant = new BrowserParticipant();
+    participant.identity = identity;
+    participant.events = new Recorder(`browser participant ${identity}`);
+    const page = await this.tab();
+    page.on('pageerror', (error) => participant.events.push({ event: 'pageerror', message: error.message }));
+    page.on('console', (message) => {
+      if (message.type() !== 'debug') participant.events.push({ event: 'console', type: message.type(), text: message.text() });
+    });
+    await page.exposeFunction('record', (event) => participant.events.push(event));
+    await page.goto(`http://127.0.0.1:${this.#pages.address().port}/index.html`);
+    await page.waitForFunction(() => window.ready);
+    participant.page = page;
+    return participant;
+  }
+
+  async join(server, room, identity, tokenOptions = {}) {
+    const participant = await this.participant(identity);
+    await participant.join(server, await joinToken(room, identity, tokenOptions));
+    return participant;
+  }
+}
+
+class BrowserParticipant {
+  /** Joins, or throws what the SDK threw, with its reason and status. */
+  async join(server, token, options = {}) {
+    const result = await this.#call('join', server.ws, token, options);
+    if (result.error !== undefined) {
+      throw Object.assign(new Error(`browser participant ${this.identity}: ${result.error}`), result);
+    }
+    Object.assign(this, result);
+  }
+
+  publishCamera(options) { return this.#call('publishCamera', options); }
+  publishMicrophone() { return this.#call('publishMicrophone'); }
+  unpublish(source) { return this.#call('unpublish', source); }
+  setMuted(source, muted) { return this.#call('setMuted', source, muted); }
+  setSubscribed(identity, source, subscribed) { return this.#call('setSubscribed', identity, source, subscribed); }
+  sendData(text, { reliable = true, topic, to } = {}) {
+    return this.#call('sendData', text, { reliable, topic, destinationIdentities: to });
+  }
+  setMetadata(metadata) { return this.#call('setMetadata', metadata); }
+  setName(name) { return this.#call('setName', name); }
+  setAttributes(attributes) { return this.#call('setAttributes', attributes); }
+  simulate(scenario) { return this.#call('simulate', scenario); }
+  video(identity, source) { return this.#call('video', identity, source); }
+  audio(identity) { return this.#call('audio', identity); }
+  sentLayers() { return this.#call('sentLayers'); }
+  view() { return this.#call('view'); }
+
+  async videoFrames(identity) { return (await this.video(identity)).count; }
+  async audioEnergy(identity) { return (await this.audio(identity)).energy; }
+
+  /** Leaves, or closes the tab without a word when hard is set. */
+  async leave({ hard = false } = {}) {
+    if (this.page.isClosed()) return;
+    if (!hard) await this.#call('leave');
+    await this.page.context().close();
+  }
+
+  #call(method, ...args) {
+    return this.page.evaluate(([name, list]) => window.participant[name](...list), [method, args]);
+  }
+}
+
+// The pages come from loopback over plain HTTP: a secure context, so that camera and microphone work.
+async function servePages() {
+  const types = { '.html': 'text/html', '.js': 'text/javascript' };
+  const server = createServer(async (request, response) => {
+    const file = path.join(clientPage, path.basename(new URL(request.url, 'http://page').pathname));
+    try {
+      const body = await readFile(file);
+      response.writeHead(200, { 'content-type': types[path.extname(file)] ?? 'application/octet-stream' });
+      response.end(body);
+    } catch {
+      response.writeHead(404).end();
+    }
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return server;
+}

@@ -1,0 +1,149 @@
+// A participant on @livekit/rtc-node, with media that it draws and hums itself.
+
+import {
+  AudioFrame, AudioSource, AudioStream, DataPacketKind, DisconnectReason, LocalAudioTrack, LocalVideoTrack, Room, RoomEvent,
+  TrackKind, TrackPublishOptions, TrackSource, VideoBufferType, VideoFrame, VideoSource, VideoStream, dispose,
+} from '@livekit/rtc-node';
+import { Recorder } from './recorder.mjs';
+import { joinToken } from './tokens.mjs';
+import { within } from './wait.mjs';
+
+const sources = {
+  [TrackSource.SOURCE_CAMERA]: 'camera',
+  [TrackSource.SOURCE_MICROPHONE]: 'microphone',
+  [TrackSource.SOURCE_SCREENSHARE]: 'screen_share',
+};
+const kinds = { [TrackKind.KIND_AUDIO]: 'audio', [TrackKind.KIND_VIDEO]: 'video' };
+
+export class NodeParticipant {
+  static #used = false;
+
+  #room = new Room();
+  #frames = new Map(); // identity -> pictures received
+  #energy = new Map(); // identity -> sum of squared samples received
+  #stops = [];
+  #left = false;
+
+  static async join(server, room, identity, tokenOptions = {}) {
+    NodeParticipant.#used = true;
+    const participant = new NodeParticipant();
+    participant.identity = identity;
+    participant.events = new Recorder(`rtc-node participant ${identity}`);
+    participant.#record();
+    const token = await joinToken(room, identity, tokenOptions);
+    await within(`rtc-node participant ${identity} to join`,
+      participant.#room.connect(server.ws, token, { autoSubscribe: true, dynacast: false }));
+    participant.sid = participant.#room.localParticipant.sid;
+    return participant;
+  }
+
+  /** Ends the SDK's native threads, so that the process can end. */
+  static async dispose() {
+    if (NodeParticipant.#used) await dispose();
+  }
+
+  #record() {
+    const tell = (event, fields = {}) => this.events.push({ event, ...fields });
+    const track = (pub, p) => ({
+      identity: p.identity, sid: pub.sid, kind: kinds[pub.kind], source: sources[pub.source], mime: pub.mimeType,
+    });
+    this.#room
+      .on(RoomEvent.ParticipantConnected, (p) => tell('participantConnected', { identity: p.identity, sid: p.sid }))
+      .on(RoomEvent.ParticipantDisconnected, (p) => tell('participantDisconnected', { identity: p.identity, sid: p.sid }))
+      .on(RoomEvent.TrackPublished, (pub, p) => tell('trackPublished', track(pub, p)))
+      .on(RoomEvent.TrackUnpublished, (pub, p) => tell('trackUnpublished', track(pub, p)))
+      .on(RoomEvent.TrackSubscribed, (media, pub, p) => {
+        this.#receive(media, p.identity);
+        tell('trackSubscribed', track(pub, p));
+      })
+      .on(RoomEvent.TrackUnsubscribed, (_, pub, p) => tell('trackUnsubscribed', track(pub, p)))
+      .on(RoomEvent.TrackMuted, (pub, p) => tell('trackMuted', track(pub, p)))
+      .on(RoomEvent.TrackUnmuted, (pub, p) => tell('trackUnmuted', track(pub, p)))
+      .on(RoomEvent.ParticipantMetadataChanged, (metadata, p) => tell('metadata', { identity: p.identity, metadata }))
+      .on(RoomEvent.ParticipantNameChanged, (name, p) => tell('name', { identity: p.identity, name }))
+      .on(RoomEvent.ParticipantAttributesChanged, (changed, p) => tell('attributes', { identity: p.identity, changed }))
+      .on(RoomEvent.RoomMetadataChanged, (metadata) => tell('roomMetadata', { metadata }))
+      .on(RoomEvent.DataReceived, (payload, p, kind, topic) => tell('data', {
+        from: p?.identity ?? '', text: new TextDecoder().decode(payload), topic: topic ?? '',
+        reliable: kind === DataPacketKind.KIND_RELIABLE,
+      }))
+      .on(RoomEvent.Reconnecting, () => tell('reconnecting'))
+      .on(RoomEvent.Reconnected, () => tell('reconnected'))
+      .on(RoomEvent.Disconnected, (reason) => tell('disconnected', { reason: DisconnectReason[reason] ?? '' }));
+  }
+
+  async #receive(media, identity) {
+    const stream = media.kind === TrackKind.KIND_VIDEO ? new VideoStream(media) : new AudioStream(media);
+    const reader = stream.getReader();
+    this.#stops.push(() => reader.cancel());
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      if (media.kind === TrackKind.KIND_VIDEO) {
+        this.#frames.set(identity, (this.#frames.get(identity) ?? 0) + 1);
+      } else {
+        const energy = value.data.reduce((sum, sample) => sum + (sample / 32768) ** 2, 0);
+        this.#energy.set(identity, (this.#energy.get(identity) ?? 0) + energy);
+      }
+    }
+  }
+
+  /** Publishes a picture that changes with every frame. */
+  async publishCamera() {
+    const [width, height, rate] = [320, 180, 15];
+    const source = new VideoSource(width, height);
+    const track = LocalVideoTrack.createVideoTrack('camera', source);
+    let n = 0;
+    const draw = () => {
+      const i420 = new Uint8Array((width * height * 3) / 2).fill((n * 7) % 200 + 20, 0, width * height).fill(128, width * height);
+      source.captureFrame(new VideoFrame(i420, width, height, VideoBufferType.I420));
+      n++;
+    };
+    const timer = setInterval(draw, 1000 / rate);
+    this.#stops.push(() => clearInterval(timer), () => source.close());
+    const options = new TrackPublishOptions({ source: TrackSource.SOURCE_CAMERA, simulcast: false });
+    const publication = await within(`rtc-node participant ${this.identity} to publish a camera`,
+      this.#room.localParticipant.publishTrack(track, options));
+    return { sid: publication.sid };
+  }
+
+  /** Publishes a 440 Hz tone. */
+  async publishMicrophone() {
+    const rate = 48_000;
+    const source = new AudioSource(rate, 1);
+    const track = LocalAudioTrack.createAudioTrack('microphone', source);
+    const samples = new Int16Array(rate / 50);
+    let humming = true;
+    let n = 0;
+    const hum = async () => {
+      while (humming) {
+        for (let i = 0; i < samples.length; i++) samples[i] = 12_000 * Math.sin((2 * Math.PI * 440 * n++) / rate);
+        await source.captureFrame(new AudioFrame(samples, rate, 1, samples.length));
+      }
+    };
+    hum().catch((error) => { if (humming) this.events.push({ event: 'failed', message: error.message }); });
+    this.#stops.push(() => { humming = false; });
+    const options = new TrackPublishOptions({ source: TrackSource.SOURCE_MICROPHONE });
+    const publication = await within(`rtc-node participant ${this.identity} to publish a microphone`,
+      this.#room.localParticipant.publishTrack(track, options));
+    return { sid: publication.sid };
+  }
+
+  unpublish(sid) { return this.#room.localParticipant.unpublishTrack(sid); }
+  sendData(text, { reliable = true, topic = '', to = [] } = {}) {
+    return this.#room.localParticipant.publishData(new TextEncoder().encode(text), { reliable, topic, destination_identities: to });
+  }
+  setMetadata(metadata) { return this.#room.localParticipant.updateMetadata(metadata); }
+  setName(name) { return this.#room.localParticipant.updateName(name); }
+  setAttributes(attributes) { return this.#room.localParticipant.setAttributes(attributes); }
+
+  videoFrames(identity) { return this.#frames.get(identity) ?? 0; }
+  audioEnergy(identity) { return this.#energy.get(identity) ?? 0; }
+
+  async leave() {
+    if (this.#left) return;
+    this.#left = true;
+    for (const stop of this.#stops) await stop();
+    await within(`rtc-node participant ${this.identity} to leave`, this.#room.disconnect());
+  }
+}

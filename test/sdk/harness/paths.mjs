@@ -1,0 +1,14 @@
+// Where things are; everything a run makes goes to the ignored out directory.
+
+import { fileURLToPath } from 'node:url';
+import path from 'node:path';
+
+export const suite = fileURLToPath(new URL('..', import.meta.url));
+export const repository = path.resolve(suite, '../..');
+export const out = path.join(repository, 'out', 'sdk');
+
+export const serverBinary = path.join(out, 'rollcall');
+export const goParticipant = path.join(out, 'goparticipant');
+export const webhookVerify = path.join(out, 'webhookverify');
+export const clientPage = path.join(out, 'page');
+export const clips = { video: path.join(out, 'clip-vp8.ivf'), audio: path.join(out, 'clip-opus.ivf') };

@@ -1,0 +1,119 @@
+// The server under test: a process with its own ports and data directory.
+
+import { spawn } from 'node:child_process';
+import { createWriteStream, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import os from 'node:os';
+import path from 'node:path';
+import { RoomServiceClient } from 'livekit-server-sdk';
+import { serverBinary } from './paths.mjs';
+import { apiKey, apiSecret } from './tokens.mjs';
+import { waitFor, within } from './wait.mjs';
+
+// ROLLCALL_SERVER_COMMAND runs the same tests against another build, or any
+// server that speaks the protocol and reads the same configuration keys.
+const command = process.env.ROLLCALL_SERVER_COMMAND ??
+  `${serverBinary} serve --config {config} --data-dir {data}`;
+
+export class Server {
+  #process;
+  #exited;
+
+  /** Starts a server; webhooks: URLs that get its events; room: keys of the room section. */
+  static async start({ webhooks = [], room = {}, ...rest } = {}) {
+    const server = new Server();
+    server.dir = mkdtempSync(path.join(os.tmpdir(), 'rollcall-sdk-'));
+    server.dataDir = path.join(server.dir, 'data');
+    mkdirSync(server.dataDir);
+    server.logFile = path.join(server.dir, 'server.log');
+    server.port = await freePort('tcp');
+    server.url = `http://127.0.0.1:${server.port}`;
+    server.ws = `ws://127.0.0.1:${server.port}`;
+    server.configFile = path.join(server.dir, 'config.yaml');
+    writeFileSync(server.configFile, JSON.stringify({
+      port: server.port,
+      bind_addresses: ['127.0.0.1'],
+      rtc: {
+        udp_port: await freePort('udp'),
+        tcp_port: await freePort('tcp'),
+        // Media stays on the loopback interface, whatever else the machine has.
+        node_ip: '127.0.0.1',
+        enable_loopback_candidate: true,
+        use_external_ip: false,
+      },
+      keys: { [apiKey]: apiSecret },
+      ...(webhooks.length ? { webhook: { api_key: apiKey, urls: webhooks } } : {}),
+      room: { empty_timeout: 60, departure_timeout: 1, ...room },
+      logging: { level: 'debug' },
+      ...rest,
+    }));
+    await server.run();
+    return server;
+  }
+
+  /** Runs the process on the configuration and data that are there; also after stop or kill. */
+  async run() {
+    const [file, ...args] = command.split(' ').map((word) =>
+      word.replace('{config}', this.configFile).replace('{data}', this.dataDir));
+    const log = createWriteStream(this.logFile, { flags: 'a' });
+    this.#process = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: this.dir });
+    this.#process.stdout.pipe(log, { end: false });
+    this.#process.stderr.pipe(log, { end: false });
+    const child = this.#process;
+    this.#exited = new Promise((resolve, reject) => {
+      child.once('error', reject);
+      child.once('close', (code, signal) => {
+        log.end();
+        resolve({ code, signal });
+      });
+    });
+    this.#exited.catch(() => {});
+    let early;
+    child.once('exit', (code, signal) => { early = { code, signal }; });
+    await waitFor('the server to answer', async () => {
+      if (early) return true;
+      return (await fetch(this.url)).ok;
+    });
+    if (early) throw new Error(`the server ended at once: ${JSON.stringify(early)}\n${this.log()}`);
+  }
+
+  get pid() { return this.#process.pid; }
+
+  /** Sends a signal and returns how the process ended. */
+  async end(signal = 'SIGTERM') {
+    if (this.#process.exitCode === null && this.#process.signalCode === null) this.#process.kill(signal);
+    return within(`the server to end after ${signal}`, this.#exited, 20_000);
+  }
+
+  /** Ends the process and forgets its data. */
+  async close() {
+    await this.end('SIGKILL');
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  log() { return readFileSync(this.logFile, 'utf8'); }
+
+  api(key = apiKey, secret = apiSecret) {
+    return new RoomServiceClient(this.url, key, secret, { requestTimeout: 10 });
+  }
+}
+
+/** A port that was free a moment ago. */
+export async function freePort(kind) {
+  if (kind === 'udp') {
+    const socket = createSocket('udp4');
+    socket.bind(0, '127.0.0.1');
+    await once(socket, 'listening');
+    const { port } = socket.address();
+    socket.close();
+    return port;
+  }
+  const listener = createServer().listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const { port } = listener.address();
+  listener.close();
+  await once(listener, 'close');
+  return port;
+}

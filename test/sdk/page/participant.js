@@ -1,0 +1,174 @@
+// The browser's side of a test participant: the unmodified SDK, driven through
+// window.participant. Each SDK event goes to window.record, which the harness
+// provides.
+
+import {
+  ConnectionError, ConnectionErrorReason, DisconnectReason, Room, RoomEvent, Track, VideoPreset,
+} from 'livekit-client';
+
+const room = new Room({ adaptiveStream: false, dynacast: false });
+const frames = new Map(); // identity/source -> {count, width, height}
+
+function tell(event, fields = {}) {
+  window.record({ event, ...fields });
+}
+
+function track(publication, participant) {
+  return {
+    identity: participant?.identity,
+    sid: publication.trackSid,
+    kind: publication.kind,
+    source: publication.source,
+    mime: publication.mimeType,
+  };
+}
+
+room
+  .on(RoomEvent.ConnectionStateChanged, (state) => tell('state', { state }))
+  .on(RoomEvent.ParticipantConnected, (p) => tell('participantConnected', { identity: p.identity, sid: p.sid }))
+  .on(RoomEvent.ParticipantDisconnected, (p) => tell('participantDisconnected', { identity: p.identity, sid: p.sid }))
+  .on(RoomEvent.TrackPublished, (pub, p) => tell('trackPublished', track(pub, p)))
+  .on(RoomEvent.TrackUnpublished, (pub, p) => tell('trackUnpublished', track(pub, p)))
+  .on(RoomEvent.TrackSubscribed, (media, pub, p) => {
+    show(media, `${p.identity}/${pub.source}`);
+    tell('trackSubscribed', track(pub, p));
+  })
+  .on(RoomEvent.TrackUnsubscribed, (media, pub, p) => {
+    media.detach().forEach((element) => element.remove());
+    tell('trackUnsubscribed', track(pub, p));
+  })
+  .on(RoomEvent.TrackSubscriptionFailed, (sid, p, reason) => tell('trackSubscriptionFailed', { sid, identity: p.identity, reason }))
+  .on(RoomEvent.TrackMuted, (pub, p) => tell('trackMuted', track(pub, p)))
+  .on(RoomEvent.TrackUnmuted, (pub, p) => tell('trackUnmuted', track(pub, p)))
+  .on(RoomEvent.LocalTrackPublished, (pub, p) => tell('localTrackPublished', track(pub, p)))
+  .on(RoomEvent.LocalTrackUnpublished, (pub, p) => tell('localTrackUnpublished', track(pub, p)))
+  .on(RoomEvent.LocalTrackSubscribed, (pub, p) => tell('localTrackSubscribed', track(pub, p)))
+  .on(RoomEvent.ActiveSpeakersChanged, (speakers) => tell('activeSpeakers', { identities: speakers.map((p) => p.identity) }))
+  .on(RoomEvent.ConnectionQualityChanged, (quality, p) => tell('connectionQuality', { quality, identity: p.identity }))
+  .on(RoomEvent.ParticipantMetadataChanged, (_, p) => tell('metadata', { identity: p.identity, metadata: p.metadata }))
+  .on(RoomEvent.ParticipantNameChanged, (name, p) => tell('name', { identity: p.identity, name }))
+  .on(RoomEvent.ParticipantAttributesChanged, (changed, p) => tell('attributes', { identity: p.identity, changed }))
+  .on(RoomEvent.ParticipantPermissionsChanged, (_, p) => tell('permissions', {
+    identity: p.identity, canPublish: p.permissions.canPublish, canSubscribe: p.permissions.canSubscribe,
+  }))
+  .on(RoomEvent.RoomMetadataChanged, (metadata) => tell('roomMetadata', { metadata }))
+  .on(RoomEvent.DataReceived, (payload, p, kind, topic) => tell('data', {
+    from: p?.identity ?? '', text: new TextDecoder().decode(payload), topic: topic ?? '', reliable: kind === 0,
+  }))
+  .on(RoomEvent.SignalReconnecting, () => tell('signalReconnecting'))
+  .on(RoomEvent.Reconnecting, () => tell('reconnecting'))
+  .on(RoomEvent.Reconnected, () => tell('reconnected'))
+  .on(RoomEvent.Disconnected, (reason) => tell('disconnected', { reason: DisconnectReason[reason] ?? '' }));
+
+// show attaches a remote track to the page, and counts the pictures that it really paints.
+function show(media, key) {
+  const element = media.attach();
+  document.getElementById('media').append(element);
+  if (media.kind !== Track.Kind.Video) return;
+  const seen = frames.get(key) ?? { count: 0, width: 0, height: 0 };
+  frames.set(key, seen);
+  const painted = (_, meta) => {
+    seen.count++;
+    seen.width = meta.width;
+    seen.height = meta.height;
+    element.requestVideoFrameCallback(painted);
+  };
+  element.requestVideoFrameCallback(painted);
+}
+
+function remotePublication(identity, source) {
+  return room.remoteParticipants.get(identity)?.getTrackPublication(source);
+}
+
+async function statsOf(target, type) {
+  const report = await target?.getStats?.();
+  return [...(report?.values() ?? [])].filter((s) => s.type === type);
+}
+
+window.participant = {
+  async join(url, token, options = {}) {
+    try {
+      await room.connect(url, token, options);
+      return { sid: room.localParticipant.sid, roomSid: await room.getSid() };
+    } catch (error) {
+      return {
+        error: error.message,
+        reason: error instanceof ConnectionError ? ConnectionErrorReason[error.reason] : error.name,
+        status: error.status,
+      };
+    }
+  },
+  leave: () => room.disconnect(),
+
+  async publishCamera({ width = 320, height = 180, codec = 'vp8', simulcast = false, frameRate = 15 } = {}) {
+    const publication = await room.localParticipant.setCameraEnabled(
+      true,
+      { resolution: new VideoPreset(width, height, 1_000_000, frameRate).resolution },
+      { videoCodec: codec, simulcast, backupCodec: false, videoEncoding: { maxBitrate: 1_000_000, maxFramerate: frameRate } },
+    );
+    return { sid: publication.trackSid };
+  },
+  async publishMicrophone() {
+    // The fake device beeps; what cleans up speech would clean that up too.
+    const publication = await room.localParticipant.setMicrophoneEnabled(
+      true, { echoCancellation: false, noiseSuppression: false, autoGainControl: false });
+    return { sid: publication.trackSid };
+  },
+  async setMuted(source, muted) {
+    const publication = room.localParticipant.getTrackPublication(source);
+    await (muted ? publication.mute() : publication.unmute());
+  },
+  async unpublish(source) {
+    const publication = room.localParticipant.getTrackPublication(source);
+    await room.localParticipant.unpublishTrack(publication.track);
+  },
+  setSubscribed: (identity, source, subscribed) => remotePublication(identity, source).setSubscribed(subscribed),
+
+  sendData: (text, options) => room.localParticipant.publishData(new TextEncoder().encode(text), options),
+  setMetadata: (metadata) => room.localParticipant.setMetadata(metadata),
+  setName: (name) => room.localParticipant.setName(name),
+  setAttributes: (attributes) => room.localParticipant.setAttributes(attributes),
+
+  simulate: (scenario) => room.simulateScenario(scenario),
+
+  /** Painted pictures of a remote camera, and what the decoder says. */
+  async video(identity, source = Track.Source.Camera) {
+    const media = remotePublication(identity, source)?.track;
+    const [inbound] = await statsOf(media?.receiver, 'inbound-rtp');
+    const [codec] = (await statsOf(media?.receiver, 'codec')).filter((c) => c.id === inbound?.codecId);
+    return {
+      ...(frames.get(`${identity}/${source}`) ?? { count: 0, width: 0, height: 0 }),
+      decoded: inbound?.framesDecoded ?? 0,
+      mime: codec?.mimeType,
+    };
+  },
+  /** Energy of what a remote microphone has played so far: it grows only with sound. */
+  async audio(identity) {
+    const media = remotePublication(identity, Track.Source.Microphone)?.track;
+    const [inbound] = await statsOf(media?.receiver, 'inbound-rtp');
+    return { energy: inbound?.totalAudioEnergy ?? 0, level: inbound?.audioLevel ?? 0 };
+  },
+  /** The streams that the camera's sender really sends, one per simulcast layer. */
+  async sentLayers() {
+    const media = room.localParticipant.getTrackPublication(Track.Source.Camera)?.track;
+    const streams = await statsOf(media?.sender, 'outbound-rtp');
+    return streams.filter((s) => s.framesSent > 0).map((s) => ({ rid: s.rid ?? '', width: s.frameWidth, height: s.frameHeight }));
+  },
+  /** What the SDK holds true about the room right now. */
+  view() {
+    const describe = (p) => ({
+      identity: p.identity, sid: p.sid, name: p.name, metadata: p.metadata, attributes: { ...p.attributes },
+      tracks: [...p.trackPublications.values()].map((pub) => ({
+        sid: pub.trackSid, source: pub.source, muted: pub.isMuted, subscribed: pub.isSubscribed ?? null,
+      })),
+    });
+    return {
+      state: room.state,
+      metadata: room.metadata,
+      local: describe(room.localParticipant),
+      remotes: [...room.remoteParticipants.values()].map(describe),
+    };
+  },
+};
+
+window.ready = true;

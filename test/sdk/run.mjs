@@ -1,0 +1,23 @@
+// Builds everything and runs the tests, one file after the other: each file
+// has servers and browsers of its own, and two at a time would only slow each
+// other down. Arguments are test files; without any, all of them run.
+
+import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import path from 'node:path';
+import { buildAll } from './build.mjs';
+import { suite } from './harness/paths.mjs';
+
+await buildAll();
+
+const named = process.argv.slice(2);
+const files = named.length ? named : readdirSync(path.join(suite, 'tests'))
+  .filter((name) => name.endsWith('.test.mjs'))
+  .sort()
+  .map((name) => path.join('tests', name));
+const { status } = spawnSync(
+  process.execPath,
+  ['--test', '--test-concurrency=1', '--test-reporter=spec', '--test-timeout=120000', ...files],
+  { cwd: suite, stdio: 'inherit' },
+);
+process.exit(status ?? 1);
