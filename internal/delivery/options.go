@@ -1,0 +1,148 @@
+package delivery
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/rollcall-rtc/rollcall/event"
+)
+
+// Log is what the engine reads: the committed records, in order.
+type Log interface {
+	// Read returns up to limit committed records with Seq > after, in order.
+	Read(ctx context.Context, after uint64, limit int) ([]event.Record, error)
+	// Wait returns when a record with Seq > after is committed.
+	Wait(ctx context.Context, after uint64) error
+	// Last is the newest committed sequence number, 0 for an empty log.
+	Last() uint64
+}
+
+// Cursors is where the engine keeps how far each endpoint is. A call's puts
+// and deletes become durable together, and no later than what is appended to
+// the log after the call.
+type Cursors interface {
+	LoadCursors(prefix string) (map[string][]byte, error)
+	SaveCursors(puts map[string][]byte, deletes []string)
+}
+
+// Endpoint is one receiver.
+type Endpoint struct {
+	// ID names the endpoint in the cursors; EndpointID makes it from the URL.
+	ID string
+	// URL is http or https. Its user info and query may be secret: neither is logged.
+	URL string
+	// APIKey and Secret sign each attempt.
+	APIKey string
+	Secret string
+}
+
+// EndpointID returns the stable identity of an endpoint that a config file
+// names by its URL alone. The signing key is no part of it, so that a rotated
+// key goes on where the old one was.
+func EndpointID(rawURL string) string {
+	sum := sha256.Sum256([]byte(rawURL))
+	return "url-" + hex.EncodeToString(sum[:12])
+}
+
+// Options configures an Engine. Log, Cursors and Endpoints are required; the
+// zero value of the rest is the default.
+type Options struct {
+	Log       Log
+	Cursors   Cursors
+	Endpoints []Endpoint
+	Logger    *slog.Logger
+
+	// Concurrency is how many lanes of one endpoint may be in flight: 64.
+	Concurrency int
+	// Timeout bounds one attempt, from the dial to the end of the body: 10 s.
+	Timeout time.Duration
+	Retry   RetryPolicy
+	Breaker BreakerPolicy
+	// MaxLanes is how many lanes of one endpoint may have work at a time; the
+	// log is not read further for that endpoint meanwhile: 4096.
+	MaxLanes int
+	// Window is how many records one lane keeps in memory: 128.
+	Window int
+
+	Transport TransportOptions
+	// Random returns a number in [0,1) for jitter; it is called from several
+	// goroutines. math/rand by default.
+	Random func() float64
+}
+
+// TransportOptions says how endpoints are reached.
+type TransportOptions struct {
+	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
+	TLS         *tls.Config
+	// Proxy is http.ProxyFromEnvironment by default, as in LiveKit: an
+	// operator who sets HTTPS_PROXY means webhooks too. Loopback addresses
+	// and NO_PROXY are exempt.
+	Proxy func(*http.Request) (*url.URL, error)
+}
+
+func (o *Options) setDefaults() {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Concurrency <= 0 {
+		o.Concurrency = 64
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = 10 * time.Second
+	}
+	if o.MaxLanes <= 0 {
+		o.MaxLanes = 4096
+	}
+	if o.Window <= 0 {
+		o.Window = 128
+	}
+	if o.Random == nil {
+		o.Random = rand.Float64
+	}
+	if o.Transport.Proxy == nil {
+		o.Transport.Proxy = http.ProxyFromEnvironment
+	}
+	o.Retry.setDefaults()
+	o.Breaker.setDefaults()
+}
+
+// validate checks the endpoints and returns their parsed URLs, in order.
+func (o *Options) validate() ([]*url.URL, error) {
+	seen := make(map[string]bool, len(o.Endpoints))
+	urls := make([]*url.URL, len(o.Endpoints))
+	for i, ep := range o.Endpoints {
+		u, err := url.Parse(ep.URL)
+		switch {
+		case err != nil:
+			// The error of url.Parse quotes the URL, secrets and all.
+			return nil, fmt.Errorf("endpoint %d: %w: its URL cannot be parsed", i, ErrEndpoint)
+		case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+			return nil, fmt.Errorf("endpoint %d: %w: want an absolute http or https URL", i, ErrEndpoint)
+		case ep.ID == "" || strings.Contains(ep.ID, "/"):
+			return nil, fmt.Errorf("endpoint %d: %w: want an ID without a slash", i, ErrEndpoint)
+		case seen[ep.ID]:
+			return nil, fmt.Errorf("endpoint %d: %w: a second one of ID %s", i, ErrEndpoint, ep.ID)
+		case ep.APIKey == "" || ep.Secret == "":
+			return nil, fmt.Errorf("endpoint %d: %w: no API key to sign with", i, ErrEndpoint)
+		}
+		seen[ep.ID] = true
+		urls[i] = u
+	}
+	return urls, nil
+}
+
+// redact returns u without what may be secret in it.
+func redact(u *url.URL) string {
+	clean := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
+	return clean.String()
+}

@@ -1,0 +1,64 @@
+package delivery
+
+import (
+	"context"
+	"time"
+)
+
+// EndpointStats is how one endpoint is doing.
+type EndpointStats struct {
+	ID string
+	// URL is without user info and query.
+	URL   string
+	State State
+	// Lag is how many events are not acknowledged. After a restart it does not
+	// count those of a lane that have not been read again yet.
+	Lag uint64
+	// OldestPending is how long ago the oldest of them happened, 0 for none.
+	OldestPending time.Duration
+	// Lanes have work; InFlight of them are being sent.
+	Lanes    int
+	InFlight int
+	// Attempts is Successes + Failures since the start.
+	Attempts  uint64
+	Successes uint64
+	Failures  uint64
+	// Missing events left the log before they were delivered.
+	Missing     uint64
+	LastError   string
+	LastErrorAt time.Time
+}
+
+// stats runs on the loop.
+func (ep *endpoint) stats() EndpointStats {
+	s := EndpointStats{
+		ID: ep.id, URL: ep.label, State: ep.breaker.state,
+		Lanes: len(ep.lanes), InFlight: ep.inFlight,
+		Attempts: ep.attempts, Successes: ep.successes, Failures: ep.failures,
+		Missing: ep.missing, LastError: ep.lastError, LastErrorAt: ep.lastErrorAt,
+	}
+	if ep.disabled != nil {
+		s.State = Disabled
+	}
+	var oldest time.Time
+	for _, l := range ep.lanes {
+		s.Lag += uint64(len(l.items) + l.skipped)
+		if len(l.items) > 0 {
+			if at := time.UnixMicro(l.head().time); oldest.IsZero() || at.Before(oldest) {
+				oldest = at
+			}
+		}
+	}
+	if last := ep.feed.last(); last > ep.scan {
+		s.Lag += last - ep.scan
+		if oldest.IsZero() {
+			if entries, err := ep.feed.read(context.Background(), ep.scan, 1); err == nil && len(entries) > 0 {
+				oldest = entries[0].rec.Time
+			}
+		}
+	}
+	if !oldest.IsZero() {
+		s.OldestPending = max(time.Since(oldest), 0)
+	}
+	return s
+}
