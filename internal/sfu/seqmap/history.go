@@ -1,0 +1,57 @@
+package seqmap
+
+import (
+	"math/bits"
+	"sync/atomic"
+	"time"
+)
+
+// History remembers for the last packets sent where they came from, and when
+// each was last sent again.
+type History struct {
+	mask    uint16
+	entries []atomic.Uint64 // present:1 | tag:8 | down:16 | up:32
+	resent  []atomic.Uint32 // milliseconds since the epoch of the caller, 0 = never
+}
+
+// NewHistory returns a History of at least size packets.
+func NewHistory(size int) *History {
+	size = 1 << bits.Len(uint(min(max(size, 16), 1<<15)-1))
+	return &History{
+		mask:    uint16(size - 1),
+		entries: make([]atomic.Uint64, size),
+		resent:  make([]atomic.Uint32, size),
+	}
+}
+
+const present = 1 << 56
+
+// Put notes that down was made from up; tag is the caller's.
+func (h *History) Put(down uint16, up uint32, tag uint8) {
+	i := down & h.mask
+	h.entries[i].Store(present | uint64(tag)<<48 | uint64(down)<<32 | uint64(up))
+	if h.resent[i].Load() != 0 { // a load is cheaper than a store
+		h.resent[i].Store(0)
+	}
+}
+
+// Lookup returns what Put noted for down.
+func (h *History) Lookup(down uint16) (up uint32, tag uint8, ok bool) {
+	e := h.entries[down&h.mask].Load()
+	if e&present == 0 || uint16(e>>32) != down {
+		return 0, 0, false
+	}
+	return uint32(e), uint8(e >> 48), true
+}
+
+// Resend reports whether down may be sent again: the last time was at least
+// interval before at, a time since an epoch of the caller's. It notes at.
+func (h *History) Resend(down uint16, at, interval time.Duration) bool {
+	r := &h.resent[down&h.mask]
+	now := uint32(max(at.Milliseconds(), 1))
+	last := r.Load()
+	if last != 0 && time.Duration(now-last)*time.Millisecond < interval {
+		return false
+	}
+	return r.CompareAndSwap(last, now)
+}
