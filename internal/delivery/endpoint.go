@@ -101,7 +101,11 @@ func (ep *endpoint) restore(s storedState, last uint64) {
 		ep.touchSelf(time.Now())
 		return
 	}
-	ep.scan = s.cursor.After
+	if ep.scan = s.cursor.After; ep.scan > last {
+		ep.logger.Error("webhooks: the log is shorter than what the endpoint had of it", "after", ep.scan, "last", last)
+		ep.scan = last
+		ep.touchSelf(time.Now())
+	}
 	ep.disabled = s.cursor.Disabled
 	for key, c := range s.lanes {
 		ep.saved[key] = struct{}{}

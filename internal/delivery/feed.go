@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rollcall-rtc/rollcall/event"
+	"github.com/rollcall-rtc/rollcall/internal/eventlog"
 )
 
 const (
@@ -44,38 +45,42 @@ func newFeed(log Log, logger *slog.Logger) *feed {
 
 // run follows the log until ctx is done.
 func (f *feed) run(ctx context.Context) {
+	var said string
 	for {
 		err := f.follow(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		if err != nil {
+		if err == nil {
+			said = ""
+			continue
+		}
+		if msg := err.Error(); msg != said {
 			f.logger.Error("webhooks: reading the event log", "err", err)
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(time.Second):
-			}
+			said = msg
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(readPause):
 		}
 	}
 }
 
 // follow takes in the next batch.
 func (f *feed) follow(ctx context.Context) error {
-	f.mu.RLock()
-	end := f.end
-	f.mu.RUnlock()
+	end := f.last()
 	if err := f.log.Wait(ctx, end); err != nil {
 		return err
 	}
-	recs, err := f.log.Read(ctx, end, feedBatch)
+	entries, upTo, err := f.readLog(ctx, end, feedBatch)
 	if err != nil {
 		return err
 	}
-	if len(recs) == 0 {
+	if upTo == end {
 		return errors.New("the log announced a record that it does not hold")
 	}
-	f.append(asEntries(recs))
+	f.append(entries, upTo)
 	for _, c := range f.wake {
 		select {
 		case c <- struct{}{}:
@@ -83,6 +88,27 @@ func (f *feed) follow(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// readLog reads up to limit records and says up to where. A damaged record is
+// passed over: it cannot be delivered, and those behind it can.
+func (f *feed) readLog(ctx context.Context, after uint64, limit int) ([]entry, uint64, error) {
+	for range limit {
+		recs, err := f.log.Read(ctx, after, limit)
+		var damaged *eventlog.CorruptError
+		switch {
+		case errors.As(err, &damaged) && damaged.Seq > after:
+			f.logger.Error("webhooks: a record of the event log cannot be delivered", "seq", damaged.Seq, "err", err)
+			after = damaged.Seq
+			continue
+		case err != nil:
+			return nil, after, err
+		case len(recs) > 0:
+			return asEntries(recs), recs[len(recs)-1].Seq, nil
+		}
+		break
+	}
+	return nil, after, nil
 }
 
 func asEntries(recs []event.Record) []entry {
@@ -93,11 +119,11 @@ func asEntries(recs []event.Record) []entry {
 	return entries
 }
 
-func (f *feed) append(entries []entry) {
+func (f *feed) append(entries []entry, upTo uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.entries = append(f.entries, entries...)
-	f.end = entries[len(entries)-1].rec.Seq
+	f.end = upTo
 	for _, e := range entries {
 		f.bytes += len(e.rec.Body)
 	}
@@ -115,25 +141,26 @@ func (f *feed) append(entries []entry) {
 	f.bytes = bytes
 }
 
-// read returns up to limit entries after the given sequence number.
-func (f *feed) read(ctx context.Context, after uint64, limit int) ([]entry, error) {
+// read returns up to limit entries after the given sequence number, and up to
+// where they reach. It returns none, and after itself, at the end of the log.
+func (f *feed) read(ctx context.Context, after uint64, limit int) ([]entry, uint64, error) {
 	f.mu.RLock()
-	start, entries := f.start, f.entries
+	start, end, entries := f.start, f.end, f.entries
 	f.mu.RUnlock()
-	if after >= start {
-		i := sort.Search(len(entries), func(i int) bool { return entries[i].rec.Seq > after })
-		return entries[i:min(i+limit, len(entries))], nil
+	if after < start {
+		// Not beyond end: a position that this returned can be read again.
+		return f.readLog(ctx, after, int(min(uint64(limit), end-after)))
 	}
-	recs, err := f.log.Read(ctx, after, limit)
-	if err != nil {
-		return nil, err
+	i := sort.Search(len(entries), func(i int) bool { return entries[i].rec.Seq > after })
+	if rest := entries[i:]; len(rest) > limit {
+		return rest[:limit], rest[limit-1].rec.Seq, nil
 	}
-	return asEntries(recs), nil
+	return entries[i:], max(end, after), nil
 }
 
 // record returns the one record seq.
 func (f *feed) record(ctx context.Context, seq uint64) (*event.Record, error) {
-	entries, err := f.read(ctx, seq-1, 1)
+	entries, _, err := f.read(ctx, seq-1, 1)
 	if err != nil {
 		return nil, err
 	}

@@ -54,11 +54,11 @@ func (ep *endpoint) refill(ctx context.Context, now time.Time) {
 
 // scanForward hands the next records to their lanes.
 func (ep *endpoint) scanForward(ctx context.Context, now time.Time) error {
-	entries, err := ep.feed.read(ctx, ep.scan, scanChunk)
+	entries, upTo, err := ep.feed.read(ctx, ep.scan, scanChunk)
 	if err != nil {
 		return err
 	}
-	if len(entries) == 0 {
+	if upTo <= ep.scan {
 		ep.more = false
 		return nil
 	}
@@ -85,6 +85,7 @@ func (ep *endpoint) scanForward(ctx context.Context, now time.Time) error {
 		}
 		ep.scan = e.rec.Seq
 	}
+	ep.scan = upTo
 	return nil
 }
 
@@ -107,13 +108,12 @@ func (ep *endpoint) backfill(ctx context.Context, now time.Time) error {
 	for _, l := range ep.hungry {
 		at = min(at, l.scanned)
 	}
-	entries, err := ep.feed.read(ctx, at, scanChunk)
+	entries, end, err := ep.feed.read(ctx, at, scanChunk)
 	if err != nil {
 		return err
 	}
-	end := ep.scan
-	if n := len(entries); n > 0 {
-		end = min(end, entries[n-1].rec.Seq)
+	if end <= at || end > ep.scan {
+		end = ep.scan // the log holds nothing else for these lanes
 	}
 	for _, e := range entries {
 		if e.rec.Seq > end {

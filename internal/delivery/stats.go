@@ -52,7 +52,7 @@ func (ep *endpoint) stats() EndpointStats {
 	if last := ep.feed.last(); last > ep.scan {
 		s.Lag += last - ep.scan
 		if oldest.IsZero() {
-			if entries, err := ep.feed.read(context.Background(), ep.scan, 1); err == nil && len(entries) > 0 {
+			if entries, _, err := ep.feed.read(context.Background(), ep.scan, 1); err == nil && len(entries) > 0 {
 				oldest = entries[0].rec.Time
 			}
 		}
