@@ -1,0 +1,243 @@
+package peer
+
+import (
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/pion/webrtc/v4"
+)
+
+// events are what both kinds of handler have in common.
+type events interface {
+	candidate(init string, final bool)
+	state(State)
+	data(kind DataKind, label string, payload []byte)
+	failed(err error)
+}
+
+// conn is what Publisher and Subscriber have in common.
+type conn struct {
+	// immutable
+	factory *Factory
+	log     *slog.Logger
+	events  events
+	queue   *queue
+	donec   chan struct{}
+
+	// tasks only
+	pc       *webrtc.PeerConnection
+	state    State
+	waiting  []remoteCandidate // for the description they belong to
+	accepted int               // candidates since the last description
+	ufrags   []string          // of the client's last description
+	held     *webrtc.ICECandidate
+	channels int    // opened by the client
+	broken   bool   // pion panicked and may hold locks for ever
+	onClosed func() // the client or pion closed the connection
+
+	out dataOut
+
+	stopped atomic.Bool
+	turn    sync.Mutex     // held while a handler method runs
+	helpers sync.WaitGroup // goroutines beside the queue's
+}
+
+func (c *conn) init(f *Factory, log *slog.Logger, e events) error {
+	if log == nil {
+		log = f.opts.Logger
+	}
+	c.factory, c.log, c.events = f, log, e
+	c.queue, c.donec = newQueue(), make(chan struct{})
+	return f.register(c)
+}
+
+// call runs a handler method in its turn, unless the connection is stopped.
+func (c *conn) call(method func()) {
+	c.turn.Lock()
+	defer c.turn.Unlock()
+	if !c.stopped.Load() {
+		method()
+	}
+}
+
+// fail reports what makes the connection unusable.
+func (c *conn) fail(op string, err error) {
+	c.log.Debug("negotiation failed", "operation", op, "error", err)
+	c.call(func() { c.events.failed(fmt.Errorf("%s: %w", op, err)) })
+}
+
+// guarded runs a pion operation on what a client sent. A panic in there must
+// end this connection and no other.
+func (c *conn) guarded(op func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			c.broken = true
+			c.log.Error("pion panicked", "panic", r, "stack", string(debug.Stack()))
+			err = fmt.Errorf("%w: %v", ErrDescription, r)
+		}
+	}()
+	return op()
+}
+
+// open makes the pion connection.
+func (c *conn) open(api *webrtc.API) error {
+	pc, err := api.NewPeerConnection(c.factory.config)
+	if err != nil {
+		return err
+	}
+	c.pc = pc
+	pc.OnConnectionStateChange(func(webrtc.PeerConnectionState) {
+		// pion does not keep the order of these calls, so read the state.
+		_ = c.queue.post(c.updateState)
+	})
+	pc.OnICECandidate(func(candidate *webrtc.ICECandidate) {
+		_ = c.queue.post(func() { c.gathered(candidate) })
+	})
+	return nil
+}
+
+func (c *conn) updateState() {
+	s := stateFromPion(c.pc.ConnectionState())
+	if s == c.state || c.state == Closed {
+		return
+	}
+	c.state = s
+	if s == Closed {
+		c.out.close()
+	}
+	if c.onClosed != nil && s == Closed {
+		c.onClosed()
+	}
+	c.call(func() { c.events.state(s) })
+}
+
+// gathered sends our candidates. The last one is marked final: without STUN
+// servers it is held until the end is known, which is at once; with them it
+// is sent again.
+func (c *conn) gathered(candidate *webrtc.ICECandidate) {
+	last := c.held
+	c.held = candidate
+	switch {
+	case len(c.factory.opts.ICEServers) > 0 && candidate != nil:
+		c.sendCandidate(candidate, false)
+	case last != nil:
+		c.sendCandidate(last, candidate == nil)
+	}
+}
+
+func (c *conn) sendCandidate(candidate *webrtc.ICECandidate, final bool) {
+	init, err := candidateInit(candidate)
+	if err != nil {
+		c.log.Debug("candidate not sent", "error", err)
+		return
+	}
+	c.call(func() { c.events.candidate(init, final) })
+}
+
+// AddCandidate takes an RTCIceCandidateInit of the client, at any time. What
+// is well formed and of no use is ignored.
+func (c *conn) AddCandidate(init string) error {
+	candidate, ok, err := parseCandidate(init)
+	if err != nil || !ok {
+		return err
+	}
+	return c.queue.postRemote(func() { c.addCandidate(candidate) })
+}
+
+func (c *conn) addCandidate(candidate remoteCandidate) {
+	known := candidate.ufrag == "" || slices.Contains(c.ufrags, candidate.ufrag)
+	if c.pc == nil || c.pc.RemoteDescription() == nil || !known {
+		if len(c.waiting) < maxCandidates {
+			c.waiting = append(c.waiting, candidate)
+		}
+		return
+	}
+	if c.accepted++; c.accepted > maxCandidates {
+		return
+	}
+	err := c.guarded(func() error {
+		return c.pc.AddICECandidate(webrtc.ICECandidateInit{Candidate: candidate.candidate})
+	})
+	if err != nil {
+		c.log.Debug("candidate not added", "error", err)
+	}
+}
+
+// described notes the client's new description and adds the candidates that
+// waited for it.
+func (c *conn) described(lines []line) {
+	c.accepted = 0
+	c.ufrags = c.ufrags[:0]
+	for _, l := range lines {
+		if l.ufrag != "" && !slices.Contains(c.ufrags, l.ufrag) {
+			c.ufrags = append(c.ufrags, l.ufrag)
+		}
+	}
+	waiting := c.waiting
+	c.waiting = nil
+	for _, candidate := range waiting {
+		c.addCandidate(candidate)
+	}
+}
+
+// receive hands the messages of a channel to the handler, on the goroutine
+// that reads them: a handler in use slows the client down.
+func (c *conn) receive(dc *webrtc.DataChannel) {
+	kind, label := kindOfLabel(dc), dc.Label()
+	dc.OnMessage(func(m webrtc.DataChannelMessage) {
+		c.call(func() { c.events.data(kind, label, m.Data) })
+	})
+}
+
+// SendData sends to the client and never waits for it. Lossy data that would
+// queue up is dropped with ErrDataDropped; ErrDataOverflow says that the
+// client is too far behind to be served reliably.
+func (c *conn) SendData(kind DataKind, payload []byte) error {
+	return c.out.send(kind, payload)
+}
+
+// Stop closes the connection without waiting. A handler method that is under
+// way may still run; none begins.
+func (c *conn) Stop() {
+	if c.stopped.Swap(true) {
+		return
+	}
+	idle := c.queue.close()
+	go func() {
+		defer close(c.donec)
+		defer c.factory.unregister(c)
+		<-idle
+		c.teardown()
+	}()
+}
+
+// Close is Stop and waits until every goroutine of the connection has ended.
+// No handler method runs after it. It must not be called from one.
+func (c *conn) Close() {
+	c.Stop()
+	<-c.donec
+}
+
+// teardown runs after the last task, so it owns what tasks own.
+func (c *conn) teardown() {
+	c.out.close()
+	if c.onClosed != nil {
+		c.onClosed()
+	}
+	if c.broken {
+		go c.pc.Close()
+		return
+	}
+	if c.pc != nil {
+		if err := c.pc.GracefulClose(); err != nil {
+			c.log.Debug("connection closed", "error", err)
+		}
+	}
+	c.helpers.Wait()
+	c.turn.Lock() // the last handler method has returned
+	defer c.turn.Unlock()
+}

@@ -1,0 +1,120 @@
+package peer
+
+import (
+	"sync"
+
+	"github.com/pion/webrtc/v4"
+)
+
+// DataKind says how data travels.
+type DataKind int
+
+const (
+	// Reliable data arrives, in order.
+	Reliable DataKind = iota
+	// Lossy data arrives or does not.
+	Lossy
+)
+
+// String implements fmt.Stringer.
+func (k DataKind) String() string {
+	if k == Lossy {
+		return "lossy"
+	}
+	return "reliable"
+}
+
+const (
+	labelReliable = "_reliable"
+	labelLossy    = "_lossy"
+
+	// maxReliableBuffer is what a reader may be behind, on its way out and
+	// waiting for the channel to open.
+	maxReliableBuffer = 4 << 20
+	// maxLossyBuffer is the queue past which lossy data is stale.
+	maxLossyBuffer = 128 << 10
+	// maxChannels bounds what a client may open: each costs a read buffer.
+	maxChannels = 16
+)
+
+// dataOut sends data. It may be used from anywhere.
+type dataOut struct {
+	mu       sync.Mutex
+	channels [2]*webrtc.DataChannel // mu guards; by DataKind, nil until open
+	backlog  [][]byte               // mu guards; reliable, until the channel is open
+	backlogN int                    // mu guards; bytes in it
+	closed   bool                   // mu guards
+}
+
+// send never waits for the network. The payload may be used again after it.
+func (d *dataOut) send(kind DataKind, payload []byte) error {
+	if len(payload) > MaxMessageSize {
+		return ErrDataTooLarge
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return ErrClosed
+	}
+	dc := d.channels[kind]
+	if kind == Lossy {
+		if dc == nil || dc.BufferedAmount() > maxLossyBuffer {
+			return ErrDataDropped
+		}
+		return dc.Send(payload)
+	}
+	if dc == nil {
+		if d.backlogN+len(payload) > maxReliableBuffer {
+			return ErrDataOverflow
+		}
+		d.backlog = append(d.backlog, append([]byte(nil), payload...))
+		d.backlogN += len(payload)
+		return nil
+	}
+	if int(dc.BufferedAmount())+len(payload) > maxReliableBuffer {
+		return ErrDataOverflow
+	}
+	return dc.Send(payload)
+}
+
+// opened lets data out through dc, first what waited for it.
+func (d *dataOut) opened(kind DataKind, dc *webrtc.DataChannel) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return ErrClosed
+	}
+	d.channels[kind] = dc
+	if kind != Reliable {
+		return nil
+	}
+	backlog := d.backlog
+	d.backlog, d.backlogN = nil, 0
+	for _, payload := range backlog {
+		if err := dc.Send(payload); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *dataOut) close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = true
+	d.backlog, d.channels = nil, [2]*webrtc.DataChannel{}
+}
+
+// kindOfLabel tells how a channel of ours or of a client carries data.
+func kindOfLabel(dc *webrtc.DataChannel) DataKind {
+	switch dc.Label() {
+	case labelReliable:
+		return Reliable
+	case labelLossy:
+		return Lossy
+	}
+	if dc.MaxRetransmits() != nil || dc.MaxPacketLifeTime() != nil {
+		return Lossy
+	}
+	return Reliable
+}

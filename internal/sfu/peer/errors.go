@@ -1,0 +1,46 @@
+package peer
+
+import (
+	"errors"
+	"fmt"
+)
+
+var (
+	// ErrClosed means that the connection or the factory is closed.
+	ErrClosed = errors.New("connection closed")
+	// ErrPortInUse is wrapped by a *ListenError when somebody has the port.
+	ErrPortInUse = errors.New("address in use")
+	// ErrNoAddress means that no local address is left to listen on.
+	ErrNoAddress = errors.New("no usable local address")
+	// ErrDescription means that a session description cannot be used.
+	ErrDescription = errors.New("invalid session description")
+	// ErrCandidate means that an ICE candidate cannot be used.
+	ErrCandidate = errors.New("invalid candidate")
+	// ErrFlood means that the client sends faster than we care to follow.
+	ErrFlood = errors.New("too many requests from the client")
+	// ErrAnswerTimeout means that the client did not answer an offer.
+	ErrAnswerTimeout = errors.New("no answer to the offer")
+	// ErrCodecRejected means that the client cannot receive a track's codec.
+	ErrCodecRejected = errors.New("client rejected the codec")
+	// ErrDataOverflow means that a reader is too slow for its reliable data.
+	ErrDataOverflow = errors.New("reliable data overflows")
+	// ErrDataDropped means that lossy data was dropped, as it may be.
+	ErrDataDropped = errors.New("lossy data dropped")
+	// ErrDataTooLarge means that a message exceeds MaxMessageSize.
+	ErrDataTooLarge = errors.New("data message too large")
+)
+
+// ListenError names the address that could not be listened on.
+type ListenError struct {
+	Network string
+	Address string
+	Err     error
+}
+
+// Error implements error.
+func (e *ListenError) Error() string {
+	return fmt.Sprintf("listen on %s %s: %v", e.Network, e.Address, e.Err)
+}
+
+// Unwrap returns the cause, ErrPortInUse if the port is taken.
+func (e *ListenError) Unwrap() error { return e.Err }

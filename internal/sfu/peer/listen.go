@@ -1,0 +1,219 @@
+package peer
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"syscall"
+
+	"github.com/pion/ice/v4"
+	"github.com/pion/logging"
+)
+
+const (
+	udpBufferSize = 4 << 20 // asked of the kernel, which may give less
+	tcpReadQueue  = 64      // packets
+	tcpWriteQueue = 4 << 20 // bytes; a slow client loses packets instead of blocking
+	portTries     = 16      // an ephemeral port must be free on every address
+)
+
+// localAddresses lists the addresses the options allow listening on.
+func localAddresses(o Options) ([]netip.Addr, error) {
+	bind, err := parseBind(o.BindAddresses)
+	if err != nil {
+		return nil, err
+	}
+	ifaces, err := net.Interfaces()
+	if err != nil {
+		return nil, fmt.Errorf("list interfaces: %w", err)
+	}
+	var addrs []netip.Addr
+	for _, iface := range ifaces {
+		if iface.Flags&net.FlagUp == 0 || (o.KeepInterface != nil && !o.KeepInterface(iface.Name)) {
+			continue
+		}
+		assigned, err := iface.Addrs()
+		if err != nil {
+			return nil, fmt.Errorf("list addresses of %s: %w", iface.Name, err)
+		}
+		for _, a := range assigned {
+			prefix, err := netip.ParsePrefix(a.String())
+			if err != nil {
+				continue
+			}
+			addr := prefix.Addr().Unmap()
+			// Link-local IPv6 needs a zone that no client can know.
+			if addr.IsLinkLocalUnicast() || addr.IsMulticast() {
+				continue
+			}
+			if !allowed(addr, bind, o) || slices.Contains(addrs, addr) {
+				continue
+			}
+			addrs = append(addrs, addr)
+		}
+	}
+	if len(addrs) == 0 {
+		return nil, ErrNoAddress
+	}
+	return addrs, nil
+}
+
+func parseBind(texts []string) ([]netip.Addr, error) {
+	var bind []netip.Addr
+	for _, text := range texts {
+		addr, err := netip.ParseAddr(text)
+		if err != nil {
+			return nil, fmt.Errorf("bind address: %w", err)
+		}
+		bind = append(bind, addr.Unmap())
+	}
+	return bind, nil
+}
+
+func allowed(addr netip.Addr, bind []netip.Addr, o Options) bool {
+	if o.KeepIP != nil && !o.KeepIP(addr.AsSlice()) {
+		return false
+	}
+	if len(bind) == 0 {
+		return o.LoopbackCandidates || !addr.IsLoopback()
+	}
+	if slices.Contains(bind, addr) {
+		return true
+	}
+	if addr.IsLoopback() && !o.LoopbackCandidates {
+		return false
+	}
+	return slices.ContainsFunc(bind, func(b netip.Addr) bool {
+		return b.IsUnspecified() && b.Is4() == addr.Is4()
+	})
+}
+
+// udpSockets are bound to one port, one for each address: replies then leave
+// from the address that was asked.
+func listenUDP(addrs []netip.Addr, port int) ([]*net.UDPConn, error) {
+	tries := 1
+	if port == 0 {
+		tries = portTries
+	}
+	var err error
+	for range tries {
+		var conns []*net.UDPConn
+		if conns, err = listenUDPOnce(addrs, port); err == nil {
+			return conns, nil
+		}
+	}
+	return nil, err
+}
+
+func listenUDPOnce(addrs []netip.Addr, port int) ([]*net.UDPConn, error) {
+	var conns []*net.UDPConn
+	for _, addr := range addrs {
+		at := netip.AddrPortFrom(addr, uint16(port))
+		conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
+		if err != nil {
+			for _, c := range conns {
+				_ = c.Close()
+			}
+			return nil, listenError("udp", at.String(), err)
+		}
+		_ = conn.SetReadBuffer(udpBufferSize)
+		_ = conn.SetWriteBuffer(udpBufferSize)
+		conns = append(conns, conn)
+		port = conn.LocalAddr().(*net.UDPAddr).Port
+	}
+	return conns, nil
+}
+
+func listenTCP(addrs []netip.Addr, port int) ([]*net.TCPListener, error) {
+	tries := 1
+	if port <= 0 {
+		port, tries = 0, portTries
+	}
+	var err error
+	for range tries {
+		var ls []*net.TCPListener
+		if ls, err = listenTCPOnce(addrs, port); err == nil {
+			return ls, nil
+		}
+	}
+	return nil, err
+}
+
+func listenTCPOnce(addrs []netip.Addr, port int) ([]*net.TCPListener, error) {
+	var ls []*net.TCPListener
+	for _, addr := range addrs {
+		at := netip.AddrPortFrom(addr, uint16(port))
+		l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(at))
+		if err != nil {
+			for _, l := range ls {
+				_ = l.Close()
+			}
+			return nil, listenError("tcp", at.String(), err)
+		}
+		ls = append(ls, l)
+		port = l.Addr().(*net.TCPAddr).Port
+	}
+	return ls, nil
+}
+
+func listenError(network, address string, err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		err = ErrPortInUse
+	}
+	return &ListenError{Network: network, Address: address, Err: err}
+}
+
+func newUDPMux(conns []*net.UDPConn, logs logging.LoggerFactory) ice.UDPMux {
+	muxes := make([]ice.UDPMux, 0, len(conns))
+	for _, conn := range conns {
+		muxes = append(muxes, ice.NewUDPMuxDefault(ice.UDPMuxParams{
+			Logger: logs.NewLogger("udpmux"), UDPConn: conn,
+		}))
+	}
+	return ice.NewMultiUDPMuxDefault(muxes...)
+}
+
+// tcpMux hands out, for a local address, the listener of that address alone.
+type tcpMux struct {
+	muxes map[netip.Addr]*ice.TCPMuxDefault
+}
+
+func newTCPMux(ls []*net.TCPListener, logs logging.LoggerFactory) *tcpMux {
+	m := &tcpMux{muxes: make(map[netip.Addr]*ice.TCPMuxDefault, len(ls))}
+	for _, l := range ls {
+		addr := l.Addr().(*net.TCPAddr).AddrPort().Addr().Unmap()
+		m.muxes[addr] = ice.NewTCPMuxDefault(ice.TCPMuxParams{
+			Listener: l, Logger: logs.NewLogger("tcpmux"),
+			ReadBufferSize: tcpReadQueue, WriteBufferSize: tcpWriteQueue,
+		})
+	}
+	return m
+}
+
+// GetConnByUfrag implements ice.TCPMux.
+func (m *tcpMux) GetConnByUfrag(ufrag string, isIPv6 bool, local net.IP) (net.PacketConn, error) {
+	addr, _ := netip.AddrFromSlice(local)
+	mux, ok := m.muxes[addr.Unmap()]
+	if !ok {
+		return nil, &ListenError{Network: "tcp", Address: local.String(), Err: ErrNoAddress}
+	}
+	return mux.GetConnByUfrag(ufrag, isIPv6, local)
+}
+
+// RemoveConnByUfrag implements ice.TCPMux.
+func (m *tcpMux) RemoveConnByUfrag(ufrag string) {
+	for _, mux := range m.muxes {
+		mux.RemoveConnByUfrag(ufrag)
+	}
+}
+
+// Close implements ice.TCPMux.
+func (m *tcpMux) Close() error {
+	var errs []error
+	for _, mux := range m.muxes {
+		errs = append(errs, mux.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,186 @@
+package peer
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/pion/webrtc/v4"
+)
+
+// A Subscriber's negotiation is in one of these states:
+//
+//	quiet        nothing to offer, or Negotiate was not called yet
+//	gathering    a track came or went; its offer waits for others
+//	outstanding  an offer waits for its answer; changes wait for that too
+
+// change asks for an offer soon.
+func (s *Subscriber) change() {
+	s.wanted = true
+	if !s.begun || s.outstanding || s.gathering != nil {
+		return
+	}
+	s.gathering = time.AfterFunc(gatherChanges, func() { _ = s.queue.post(s.offer) })
+}
+
+// offer sends an offer unless one is outstanding.
+func (s *Subscriber) offer() {
+	if s.gathering != nil {
+		s.gathering.Stop()
+		s.gathering = nil
+	}
+	if !s.begun || !s.wanted || s.outstanding || s.conn.state == Closed {
+		return
+	}
+	if err := s.makeOffer(); err != nil {
+		s.fail("make offer", err)
+		return
+	}
+	s.sendOffer()
+}
+
+func (s *Subscriber) makeOffer() error {
+	if s.pc == nil {
+		if err := s.connect(); err != nil {
+			return err
+		}
+	}
+	offer, err := s.pc.CreateOffer(&webrtc.OfferOptions{ICERestart: s.restart})
+	if errors.Is(err, webrtc.ErrSenderWithNoCodecs) {
+		// The client decodes nothing of a kind, so its tracks cannot be offered.
+		s.dropUndecodable()
+		offer, err = s.pc.CreateOffer(&webrtc.OfferOptions{ICERestart: s.restart})
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.pc.SetLocalDescription(offer); err != nil {
+		return err
+	}
+	lines, err := parseLines(offer.SDP)
+	if err != nil {
+		return err
+	}
+	s.wanted, s.restart = false, false
+	s.offerText, s.offerLines = offer.SDP, len(lines)
+	return nil
+}
+
+func (s *Subscriber) dropUndecodable() {
+	for _, sl := range s.slots {
+		sender := sl.sender
+		if sender == nil || len(sender.pion.GetParameters().Codecs) > 0 {
+			continue
+		}
+		s.senderFailed(sender, ErrCodecRejected)
+		s.removeTrack(sender)
+	}
+}
+
+// sendOffer sends the description made last, under a new id.
+func (s *Subscriber) sendOffer() {
+	s.lastID++
+	id, text := s.lastID, s.offerText
+	s.outstanding = true
+	mids := map[string]string{}
+	for _, sl := range s.slots {
+		if sl.sender != nil {
+			mids[sl.transceiver.Mid()] = sl.sender.trackID
+		}
+	}
+	if s.timeout != nil {
+		s.timeout.Stop()
+	}
+	s.timeout = time.AfterFunc(s.factory.opts.AnswerTimeout, func() {
+		_ = s.queue.post(func() {
+			if s.outstanding && s.lastID == id {
+				s.fail("wait for answer", ErrAnswerTimeout)
+			}
+		})
+	})
+	s.call(func() { s.handler.SubscriberOffer(text, id, mids) })
+}
+
+// restartICE also serves a client that has lost our last offer, as happens
+// when its signalling breaks.
+func (s *Subscriber) restartICE() {
+	if s.outstanding {
+		applied := s.pc.CurrentRemoteDescription()
+		if applied == nil {
+			// No ICE to restart yet: the same offer once more.
+			s.sendOffer()
+			return
+		}
+		// pion cannot roll back. The client's last answer fits all sections it
+		// knows of and puts the connection back to where an offer can begin.
+		if err := s.pc.SetRemoteDescription(*applied); err != nil {
+			s.fail("restart ICE", err)
+			return
+		}
+		s.outstanding = false
+	}
+	if s.pc != nil && s.pc.CurrentRemoteDescription() != nil {
+		s.restart = true
+	}
+	s.offer()
+}
+
+func (s *Subscriber) handleAnswer(text string, id uint32) error {
+	if !s.outstanding || (id != 0 && id != s.lastID) {
+		return nil // too late: a newer offer is on its way
+	}
+	answer, err := parseLines(text)
+	if err != nil {
+		return err
+	}
+	if len(answer) != s.offerLines {
+		if id == 0 && len(answer) < s.offerLines {
+			return nil // without an id an old answer shows by its length
+		}
+		return fmt.Errorf("%w: %d sections answer %d", ErrDescription, len(answer), s.offerLines)
+	}
+	err = s.guarded(func() error {
+		return s.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: text})
+	})
+	if err != nil {
+		return err
+	}
+	s.outstanding = false
+	s.timeout.Stop()
+	s.described(answer)
+	s.answered(answer)
+	if s.wanted {
+		s.offer()
+	}
+	return nil
+}
+
+// answered starts what the client takes.
+func (s *Subscriber) answered(answer []line) {
+	byMid := make(map[string]line, len(answer))
+	for _, l := range answer {
+		byMid[l.mid] = l
+	}
+	for _, sl := range s.slots {
+		l, ok := byMid[sl.transceiver.Mid()]
+		if !ok || sl.transceiver.Mid() == "" {
+			continue // added after the offer
+		}
+		if l.rejected {
+			sl.refused = true
+		}
+		sender := sl.sender
+		if sender == nil {
+			sl.idle = !sl.refused && !l.receives
+			continue
+		}
+		if sender.bound || sender.refused {
+			continue
+		}
+		if err := sender.bind(l, s.factory.extensionsOf(sender.up)); err != nil {
+			s.senderFailed(sender, err)
+			continue
+		}
+		s.reports.add(sender, s.pc.WriteRTCP)
+	}
+}

@@ -1,0 +1,83 @@
+package peer
+
+import (
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/pion/webrtc/v4"
+)
+
+// Options configure a Factory. The zero value listens for UDP on an ephemeral
+// port of every non-loopback address.
+type Options struct {
+	// UDPPort is the one port all connections share; 0 takes an ephemeral one.
+	UDPPort int
+	// UDPPortRange, if its end is not 0, gives each connection ports of its
+	// own from the range, and UDPPort is not used.
+	UDPPortRange [2]uint16
+	// TCPPort is the port for ICE-TCP; 0 means none, -1 an ephemeral one.
+	TCPPort int
+	// BindAddresses restricts listening to these local IP addresses. Empty or
+	// an unspecified address means all.
+	BindAddresses []string
+	// NodeIP is advertised in place of the local addresses of its family.
+	NodeIP string
+	// LoopbackCandidates also listens on, and advertises, loopback addresses.
+	LoopbackCandidates bool
+	// ICELite answers connectivity checks and makes none.
+	ICELite bool
+	// ICEServers are used to find our own candidates; usually there are none.
+	ICEServers []ICEServer
+	// KeepInterface and KeepIP filter what is listened on; nil keeps all.
+	KeepInterface func(name string) bool
+	KeepIP        func(ip net.IP) bool
+
+	// DisconnectedTimeout without traffic makes a connection Disconnected,
+	// FailedTimeout more makes it Failed. Defaults: 10 s and 5 s.
+	DisconnectedTimeout time.Duration
+	FailedTimeout       time.Duration
+	// KeepaliveInterval is the pause after which ICE sends a check. Default: 2 s.
+	KeepaliveInterval time.Duration
+	// AnswerTimeout is how long a client may take to answer an offer. Default: 15 s.
+	AnswerTimeout time.Duration
+
+	// Logger is where pion's complaints go, at debug level. Nil discards them.
+	Logger *slog.Logger
+}
+
+// ICEServer is a STUN or TURN server.
+type ICEServer struct {
+	URLs       []string
+	Username   string
+	Credential string
+}
+
+func (o Options) withDefaults() Options {
+	if o.DisconnectedTimeout == 0 {
+		o.DisconnectedTimeout = 10 * time.Second
+	}
+	if o.FailedTimeout == 0 {
+		o.FailedTimeout = 5 * time.Second
+	}
+	if o.KeepaliveInterval == 0 {
+		o.KeepaliveInterval = 2 * time.Second
+	}
+	if o.AnswerTimeout == 0 {
+		o.AnswerTimeout = 15 * time.Second
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+func (o Options) pionServers() []webrtc.ICEServer {
+	servers := make([]webrtc.ICEServer, 0, len(o.ICEServers))
+	for _, s := range o.ICEServers {
+		servers = append(servers, webrtc.ICEServer{
+			URLs: s.URLs, Username: s.Username, Credential: s.Credential,
+		})
+	}
+	return servers
+}

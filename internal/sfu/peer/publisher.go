@@ -1,0 +1,165 @@
+package peer
+
+import (
+	"log/slog"
+
+	"github.com/pion/webrtc/v4"
+
+	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
+)
+
+// PublisherHandler hears what happens on a Publisher. Its methods are called
+// one at a time and must not block.
+type PublisherHandler interface {
+	// PublisherAnswer answers the offer with that id.
+	PublisherAnswer(sdp string, id uint32)
+	// PublisherCandidate is an RTCIceCandidateInit of ours in JSON.
+	PublisherCandidate(init string, final bool)
+	// PublisherState tells each new state of the connection.
+	PublisherState(State)
+	// PublisherTrack says that media can flow: a sending section is negotiated
+	// and connected. There may be no packet yet, nor for a long time.
+	PublisherTrack(*Receiver)
+	// PublisherTrackEnded says that the section is inactive, gone, or carries
+	// another track or codec, or that the client closed the connection.
+	PublisherTrackEnded(*Receiver)
+	// Data is a message of the client. The payload belongs to the handler.
+	Data(kind DataKind, label string, payload []byte)
+	// NegotiationFailed says that the connection cannot be used any more.
+	NegotiationFailed(err error)
+}
+
+// PublisherOptions configure a Publisher. Handler is required.
+type PublisherOptions struct {
+	Handler PublisherHandler
+	// Codecs are the mime types to accept; empty accepts all we know.
+	Codecs []string
+	Logger *slog.Logger
+}
+
+// Publisher carries media and data from a client. The client offers.
+type Publisher struct {
+	conn
+	handler PublisherHandler // immutable
+	codecs  []string         // immutable
+	clock   *uptrack.Clock   // immutable
+
+	// tasks only
+	lines map[string]*publication // by mid
+}
+
+// NewPublisher returns a Publisher that waits for an offer. It costs next to
+// nothing until then.
+func (f *Factory) NewPublisher(opts PublisherOptions) (*Publisher, error) {
+	p := &Publisher{
+		handler: opts.Handler,
+		codecs:  opts.Codecs,
+		clock:   &uptrack.Clock{},
+		lines:   map[string]*publication{},
+	}
+	p.onClosed = p.endAll
+	if err := p.init(f, opts.Logger, publisherEvents{p}); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// publisherEvents names the handler's methods as conn does.
+type publisherEvents struct{ p *Publisher }
+
+func (e publisherEvents) candidate(init string, final bool) {
+	e.p.handler.PublisherCandidate(init, final)
+}
+func (e publisherEvents) state(s State) { e.p.handler.PublisherState(s) }
+func (e publisherEvents) data(k DataKind, label string, payload []byte) {
+	e.p.handler.Data(k, label, payload)
+}
+func (e publisherEvents) failed(err error) { e.p.handler.NegotiationFailed(err) }
+
+// Offer takes an offer of the client, in its turn. PublisherAnswer or
+// NegotiationFailed follows.
+func (p *Publisher) Offer(sdp string, id uint32) {
+	err := p.queue.postRemote(func() {
+		if err := p.handleOffer(sdp, id); err != nil {
+			p.fail("answer offer", err)
+		}
+	})
+	if err == ErrFlood {
+		// The queue is full, so this cannot be a bounded task.
+		_ = p.queue.post(func() { p.fail("answer offer", ErrFlood) })
+	}
+}
+
+func (p *Publisher) handleOffer(text string, id uint32) error {
+	offer, err := parseLines(text)
+	if err != nil {
+		return err
+	}
+	if p.pc == nil {
+		if err := p.connect(); err != nil {
+			return err
+		}
+	}
+	var answer string
+	err = p.guarded(func() error {
+		remote := webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: text}
+		if err := p.pc.SetRemoteDescription(remote); err != nil {
+			return err
+		}
+		local, err := p.pc.CreateAnswer(nil)
+		if err != nil {
+			return err
+		}
+		if answer, err = finishAnswer(local.SDP, offer); err != nil {
+			return err
+		}
+		return p.pc.SetLocalDescription(local)
+	})
+	if err != nil {
+		return err
+	}
+	ours, err := parseLines(answer)
+	if err != nil {
+		return err
+	}
+	p.call(func() { p.handler.PublisherAnswer(answer, id) })
+	p.described(offer)
+	p.negotiated(offer, ours)
+	p.updateState()
+	return nil
+}
+
+func (p *Publisher) connect() error {
+	api, err := p.factory.publisherAPI(p.codecs)
+	if err != nil {
+		return err
+	}
+	if err := p.open(api); err != nil {
+		return err
+	}
+	p.pc.OnTrack(func(track *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
+		_ = p.queue.post(func() { p.attach(track, receiver) })
+	})
+	p.pc.OnDataChannel(func(dc *webrtc.DataChannel) {
+		p.receive(dc)
+		_ = p.queue.post(func() { p.accept(dc) })
+	})
+	return nil
+}
+
+// accept lets data out through a channel the client has made.
+func (p *Publisher) accept(dc *webrtc.DataChannel) {
+	if p.channels++; p.channels > maxChannels {
+		_ = dc.Close()
+		return
+	}
+	kind := kindOfLabel(dc)
+	if dc.Label() != labelReliable && dc.Label() != labelLossy {
+		return
+	}
+	dc.OnOpen(func() {
+		if err := p.out.opened(kind, dc); err != nil {
+			p.log.Debug("data not sent", "error", err)
+		}
+	})
+}

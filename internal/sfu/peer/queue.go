@@ -1,0 +1,76 @@
+package peer
+
+import "sync"
+
+// maxQueued bounds what a client can make us remember.
+const maxQueued = 512
+
+// queue runs tasks in order, one at a time. It has a goroutine only while
+// there are tasks, so an idle connection costs none.
+type queue struct {
+	mu      sync.Mutex
+	tasks   []func() // mu guards
+	running bool     // mu guards
+	closed  bool     // mu guards
+	idlec   chan struct{}
+}
+
+func newQueue() *queue { return &queue{idlec: make(chan struct{})} }
+
+// post appends a task. It never waits. A closed queue drops the task.
+func (q *queue) post(task func()) error { return q.add(task, false) }
+
+// postRemote is post for what a client causes: it fails when the queue is long.
+func (q *queue) postRemote(task func()) error { return q.add(task, true) }
+
+func (q *queue) add(task func(), bounded bool) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return ErrClosed
+	}
+	if bounded && len(q.tasks) >= maxQueued {
+		return ErrFlood
+	}
+	q.tasks = append(q.tasks, task)
+	if !q.running {
+		q.running = true
+		go q.run()
+	}
+	return nil
+}
+
+// close drops the tasks that have not begun. The channel it returns is closed
+// once none runs. Closing twice is harmless.
+func (q *queue) close() <-chan struct{} {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.closed {
+		q.closed = true
+		q.tasks = nil
+		if !q.running {
+			close(q.idlec)
+		}
+	}
+	return q.idlec
+}
+
+func (q *queue) run() {
+	for {
+		q.mu.Lock()
+		if len(q.tasks) == 0 {
+			q.running = false
+			q.tasks = nil
+			if q.closed {
+				close(q.idlec)
+			}
+			q.mu.Unlock()
+			return
+		}
+		task := q.tasks[0]
+		q.tasks[0] = nil
+		q.tasks = q.tasks[1:]
+		q.mu.Unlock()
+		task()
+	}
+}

@@ -1,0 +1,250 @@
+package peer
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/pion/sdp/v3"
+
+	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
+)
+
+const (
+	maxSDP   = 1 << 20 // bytes
+	maxLines = 512     // media sections
+)
+
+// line is a media section of a description, as far as it concerns us.
+type line struct {
+	mid      string
+	kind     string // audio, video, application
+	rejected bool   // port 0 and not for the sake of bundling
+	sends    bool   // its author sends
+	receives bool   // its author receives
+
+	streamID, trackID string // msid
+	rids              []string
+	ufrag             string
+	codecs            []lineCodec // in order of preference
+	exts              map[string]uint8
+}
+
+type lineCodec struct {
+	pt, rtx   uint8 // rtx 0 if there is none
+	mime      string
+	clockRate uint32
+	channels  uint16
+	fmtp      string
+	nack      bool
+}
+
+func (c lineCodec) describe() uptrack.Codec {
+	return uptrack.Codec{MimeType: c.mime, ClockRate: c.clockRate, Channels: c.channels, Fmtp: c.fmtp}
+}
+
+// parseLines reads a description and checks what pion takes for granted.
+func parseLines(text string) ([]line, error) {
+	if len(text) > maxSDP {
+		return nil, fmt.Errorf("%w: %d bytes", ErrDescription, len(text))
+	}
+	var d sdp.SessionDescription
+	if err := d.UnmarshalString(text); err != nil {
+		return nil, fmt.Errorf("%w: %v", ErrDescription, err)
+	}
+	if n := len(d.MediaDescriptions); n == 0 || n > maxLines {
+		return nil, fmt.Errorf("%w: %d media sections", ErrDescription, n)
+	}
+	session := directionOf(d.Attributes, "sendrecv")
+	lines := make([]line, 0, len(d.MediaDescriptions))
+	mids := make(map[string]bool, len(d.MediaDescriptions))
+	for _, m := range d.MediaDescriptions {
+		l, err := parseLine(m, session)
+		if err != nil {
+			return nil, err
+		}
+		if mids[l.mid] && l.mid != "" {
+			return nil, fmt.Errorf("%w: two media sections %q", ErrDescription, l.mid)
+		}
+		mids[l.mid] = true
+		if l.ufrag == "" {
+			l.ufrag, _ = d.Attribute("ice-ufrag")
+		}
+		lines = append(lines, l)
+	}
+	return lines, nil
+}
+
+func parseLine(m *sdp.MediaDescription, session string) (line, error) {
+	l := line{kind: strings.ToLower(m.MediaName.Media), exts: map[string]uint8{}}
+	switch l.kind {
+	case "audio", "video", "application":
+	default:
+		return l, fmt.Errorf("%w: media %q", ErrDescription, m.MediaName.Media)
+	}
+	l.mid, _ = m.Attribute(sdp.AttrKeyMID)
+	_, bundleOnly := m.Attribute("bundle-only")
+	l.rejected = m.MediaName.Port.Value == 0 && !bundleOnly
+	direction := directionOf(m.Attributes, session)
+	l.sends = direction == "sendrecv" || direction == "sendonly"
+	l.receives = direction == "sendrecv" || direction == "recvonly"
+	l.ufrag, _ = m.Attribute("ice-ufrag")
+	if l.kind == "application" {
+		return l, nil
+	}
+	codecs := map[string]*lineCodec{}
+	for _, a := range m.Attributes {
+		switch a.Key {
+		case sdp.AttrKeyMsid:
+			l.streamID, l.trackID, _ = strings.Cut(a.Value, " ")
+			l.trackID = strings.TrimSpace(l.trackID)
+		case "rid":
+			id, rest, _ := strings.Cut(a.Value, " ")
+			if id != "" && strings.HasPrefix(rest, "send") && !slices.Contains(l.rids, id) {
+				l.rids = append(l.rids, id)
+			}
+		case sdp.AttrKeyExtMap:
+			id, uri := parseExtMap(a.Value)
+			if id != 0 {
+				l.exts[uri] = id
+			}
+		case "rtpmap":
+			pt, rest, _ := strings.Cut(a.Value, " ")
+			codecAt(codecs, pt).setMap(l.kind, rest)
+		case "fmtp":
+			pt, rest, _ := strings.Cut(a.Value, " ")
+			codecAt(codecs, pt).fmtp = rest
+		case "rtcp-fb":
+			pt, rest, _ := strings.Cut(a.Value, " ")
+			if rest == "nack" {
+				codecAt(codecs, pt).nack = true
+			}
+		}
+	}
+	l.codecs = orderCodecs(m.MediaName.Formats, codecs)
+	return l, nil
+}
+
+func directionOf(attributes []sdp.Attribute, otherwise string) string {
+	for _, a := range attributes {
+		switch a.Key {
+		case "sendrecv", "sendonly", "recvonly", "inactive":
+			return a.Key
+		}
+	}
+	return otherwise
+}
+
+func parseExtMap(value string) (uint8, string) {
+	id, rest, _ := strings.Cut(value, " ")
+	id, _, _ = strings.Cut(id, "/")
+	uri, _, _ := strings.Cut(rest, " ")
+	n, err := strconv.ParseUint(id, 10, 8)
+	if err != nil || uri == "" {
+		return 0, ""
+	}
+	return uint8(n), uri
+}
+
+func codecAt(codecs map[string]*lineCodec, pt string) *lineCodec {
+	c := codecs[pt]
+	if c == nil {
+		c = &lineCodec{}
+		codecs[pt] = c
+	}
+	return c
+}
+
+func (c *lineCodec) setMap(kind, value string) {
+	parts := strings.Split(value, "/")
+	c.mime = canonicalMime(kind + "/" + parts[0])
+	if len(parts) > 1 {
+		rate, _ := strconv.ParseUint(parts[1], 10, 32)
+		c.clockRate = uint32(rate)
+	}
+	if len(parts) > 2 {
+		channels, _ := strconv.ParseUint(parts[2], 10, 16)
+		c.channels = uint16(channels)
+	}
+}
+
+// orderCodecs lists the codecs in the order of the m= line and folds rtx into
+// the codec it repeats.
+func orderCodecs(formats []string, byPT map[string]*lineCodec) []lineCodec {
+	var codecs []lineCodec
+	rtx := map[string]uint8{}
+	for _, format := range formats {
+		pt, err := strconv.ParseUint(format, 10, 7)
+		if err != nil {
+			continue
+		}
+		c := byPT[format]
+		if c == nil || c.mime == "" {
+			c = staticCodec(uint8(pt), c)
+			if c == nil {
+				continue
+			}
+		}
+		if strings.HasSuffix(strings.ToLower(c.mime), "/rtx") {
+			if _, apt, ok := strings.Cut(c.fmtp, "apt="); ok {
+				apt, _, _ = strings.Cut(apt, ";")
+				rtx[apt] = uint8(pt)
+			}
+			continue
+		}
+		c.pt = uint8(pt)
+		codecs = append(codecs, *c)
+	}
+	for i := range codecs {
+		codecs[i].rtx = rtx[strconv.Itoa(int(codecs[i].pt))]
+	}
+	return codecs
+}
+
+// staticCodec knows the payload types of RFC 3551 that need no rtpmap.
+func staticCodec(pt uint8, c *lineCodec) *lineCodec {
+	if c == nil {
+		c = &lineCodec{}
+	}
+	switch pt {
+	case 0:
+		c.mime, c.clockRate = "audio/PCMU", 8000
+	case 8:
+		c.mime, c.clockRate = "audio/PCMA", 8000
+	default:
+		return nil
+	}
+	return c
+}
+
+// finishAnswer repairs what pion leaves out of an answer. A section that the
+// offer rejects stays rejected, one that we reject keeps its mid, and none
+// promises media when nothing sends.
+func finishAnswer(text string, offer []line) (string, error) {
+	var d sdp.SessionDescription
+	if err := d.UnmarshalString(text); err != nil {
+		return "", fmt.Errorf("%w: %v", ErrDescription, err)
+	}
+	if len(d.MediaDescriptions) != len(offer) {
+		return "", fmt.Errorf("%w: %d sections answer %d", ErrDescription, len(d.MediaDescriptions), len(offer))
+	}
+	for i, m := range d.MediaDescriptions {
+		if _, ok := m.Attribute(sdp.AttrKeyMID); !ok {
+			m.WithValueAttribute(sdp.AttrKeyMID, offer[i].mid)
+		}
+		if m.MediaName.Port.Value == 0 && directionOf(m.Attributes, "") == "" {
+			m.WithPropertyAttribute("inactive")
+		}
+		if offer[i].rejected {
+			m.MediaName.Port.Value = 0
+		}
+		for j, a := range m.Attributes {
+			if a.Key == "sendonly" || (offer[i].rejected && a.Key == "recvonly") {
+				m.Attributes[j].Key = "inactive"
+			}
+		}
+	}
+	out, err := d.Marshal()
+	return string(out), err
+}

@@ -1,0 +1,188 @@
+package peer
+
+import (
+	"errors"
+	"strings"
+	"sync/atomic"
+
+	"github.com/pion/rtcp"
+	"github.com/pion/webrtc/v4"
+
+	"github.com/rollcall-rtc/rollcall/internal/sfu/downtrack"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
+)
+
+// Sender is a track on its way to one client.
+type Sender struct {
+	// immutable
+	streamID, trackID string
+	codec             uptrack.Codec
+	up                *uptrack.UpTrack
+	down              *downtrack.DownTrack
+
+	context atomic.Pointer[binding] // what pion negotiated; nil before
+
+	// tasks only
+	slot    *slot
+	pion    *webrtc.RTPSender
+	bound   bool
+	removed bool
+	refused bool // the handler heard that it failed
+}
+
+// binding is how pion would have us send.
+type binding struct {
+	ssrc, rtx uint32
+	writer    webrtc.TrackLocalWriter
+}
+
+// DownTrack returns the packets' last stage, to pause it or cap its layer.
+func (s *Sender) DownTrack() *downtrack.DownTrack { return s.down }
+
+// TrackID returns the id the client sees.
+func (s *Sender) TrackID() string { return s.trackID }
+
+// slot is a media section of ours. Tracks use it in turn.
+type slot struct {
+	transceiver *webrtc.RTPTransceiver
+	kind        webrtc.RTPCodecType
+	sender      *Sender // nil if free
+	idle        bool    // the client has answered that nothing is sent
+	refused     bool    // the client rejected the section; pion keeps it for good
+}
+
+// localTrack is a Sender as pion's webrtc.TrackLocal. It never fails to bind,
+// for that would fail the negotiation of every other track; whether the
+// client takes the codec is read from its answer.
+type localTrack struct{ s *Sender }
+
+// Bind implements webrtc.TrackLocal.
+func (t localTrack) Bind(c webrtc.TrackLocalContext) (webrtc.RTPCodecParameters, error) {
+	t.s.context.Store(&binding{
+		ssrc: uint32(c.SSRC()), rtx: uint32(c.SSRCRetransmission()), writer: c.WriteStream(),
+	})
+	codecs := c.CodecParameters()
+	for _, codec := range codecs {
+		if strings.EqualFold(codec.MimeType, t.s.codec.MimeType) {
+			return codec, nil
+		}
+	}
+	if len(codecs) > 0 {
+		return codecs[0], nil
+	}
+	return webrtc.RTPCodecParameters{}, nil
+}
+
+// Unbind implements webrtc.TrackLocal.
+func (t localTrack) Unbind(webrtc.TrackLocalContext) error {
+	t.s.context.Store(nil)
+	return nil
+}
+
+// ID implements webrtc.TrackLocal.
+func (t localTrack) ID() string { return t.s.trackID }
+
+// RID implements webrtc.TrackLocal.
+func (t localTrack) RID() string { return "" }
+
+// StreamID implements webrtc.TrackLocal.
+func (t localTrack) StreamID() string { return t.s.streamID }
+
+// Kind implements webrtc.TrackLocal.
+func (t localTrack) Kind() webrtc.RTPCodecType { return kindOf(t.s.codec) }
+
+func kindOf(c uptrack.Codec) webrtc.RTPCodecType {
+	if strings.HasPrefix(strings.ToLower(c.MimeType), "audio/") {
+		return webrtc.RTPCodecTypeAudio
+	}
+	return webrtc.RTPCodecTypeVideo
+}
+
+// bind starts sending as the client's answer to the section says.
+func (s *Sender) bind(answer line, upstream map[string]uint8) error {
+	b := s.context.Load()
+	if b == nil {
+		return errors.New("not negotiated")
+	}
+	if answer.rejected || !answer.receives {
+		return ErrCodecRejected
+	}
+	codec, ok := matchCodec(answer.codecs, s.codec)
+	if !ok {
+		return ErrCodecRejected
+	}
+	var exts []downtrack.Ext
+	for uri, to := range answer.exts {
+		if from := upstream[uri]; from != 0 {
+			exts = append(exts, downtrack.Ext{From: from, To: to})
+		}
+	}
+	if codec.rtx == 0 {
+		b.rtx = 0
+	}
+	s.bound = true
+	s.down.Bind(downtrack.Binding{
+		SSRC: b.ssrc, PayloadType: codec.pt, RTXSSRC: b.rtx, RTXPayloadType: codec.rtx,
+		Writer: b.writer, Extensions: exts,
+	})
+	return nil
+}
+
+// matchCodec finds the codec in an answer, in the same profile if it is there.
+func matchCodec(codecs []lineCodec, want uptrack.Codec) (lineCodec, bool) {
+	var match lineCodec
+	found := false
+	for _, c := range codecs {
+		if !strings.EqualFold(c.mime, want.MimeType) {
+			continue
+		}
+		if sameProfile(c.fmtp, want.Fmtp) {
+			return c, true
+		}
+		if !found {
+			match, found = c, true
+		}
+	}
+	return match, found
+}
+
+// sameProfile compares the parameters that tell bitstreams apart.
+func sameProfile(a, b string) bool {
+	for key, otherwise := range map[string]string{
+		"profile-id": "0", "profile": "0", "packetization-mode": "0",
+	} {
+		if fmtpValue(a, key, otherwise) != fmtpValue(b, key, otherwise) {
+			return false
+		}
+	}
+	// The level, which the last two digits give, may differ.
+	pa, pb := fmtpValue(a, "profile-level-id", ""), fmtpValue(b, "profile-level-id", "")
+	if len(pa) == 6 && len(pb) == 6 {
+		pa, pb = pa[:4], pb[:4]
+	}
+	return strings.EqualFold(pa, pb)
+}
+
+func fmtpValue(fmtp, key, otherwise string) string {
+	for _, parameter := range strings.Split(fmtp, ";") {
+		k, v, _ := strings.Cut(strings.TrimSpace(parameter), "=")
+		if strings.EqualFold(k, key) {
+			return v
+		}
+	}
+	return otherwise
+}
+
+// readRTCP hands the client's RTCP on until pion stops the sender.
+func (s *Sender) readRTCP(sender *webrtc.RTPSender) {
+	b := make([]byte, receiveMTU)
+	for {
+		n, _, err := sender.Read(b)
+		if err != nil {
+			return
+		}
+		if pkts, err := rtcp.Unmarshal(b[:n]); err == nil {
+			s.down.HandleRTCP(pkts)
+		}
+	}
+}

@@ -1,0 +1,54 @@
+package peer
+
+import "github.com/pion/webrtc/v4"
+
+// State is the state of a connection: of ICE and DTLS together.
+type State int
+
+// A connection goes New, Connecting, Connected. From Connected it may go to
+// Disconnected and back, from there to Failed, and from Failed to Connecting
+// by an ICE restart. Closed is final.
+const (
+	New State = iota
+	Connecting
+	Connected
+	Disconnected
+	Failed
+	Closed
+)
+
+// String implements fmt.Stringer.
+func (s State) String() string {
+	switch s {
+	case New:
+		return "new"
+	case Connecting:
+		return "connecting"
+	case Connected:
+		return "connected"
+	case Disconnected:
+		return "disconnected"
+	case Failed:
+		return "failed"
+	case Closed:
+		return "closed"
+	}
+	return "unknown"
+}
+
+func stateFromPion(s webrtc.PeerConnectionState) State {
+	switch s {
+	case webrtc.PeerConnectionStateConnecting:
+		return Connecting
+	case webrtc.PeerConnectionStateConnected:
+		return Connected
+	case webrtc.PeerConnectionStateDisconnected:
+		return Disconnected
+	case webrtc.PeerConnectionStateFailed:
+		return Failed
+	case webrtc.PeerConnectionStateClosed:
+		return Closed
+	default:
+		return New
+	}
+}

@@ -1,0 +1,277 @@
+package peer
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/pion/webrtc/v4"
+
+	"github.com/rollcall-rtc/rollcall/internal/sfu/downtrack"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
+)
+
+// gatherChanges is how long added and removed tracks wait for others to go
+// with them into one offer.
+const gatherChanges = 10 * time.Millisecond
+
+// SubscriberHandler hears what happens on a Subscriber. Its methods are called
+// one at a time and must not block.
+type SubscriberHandler interface {
+	// SubscriberOffer is an offer to the client. It must answer with Answer
+	// and the id.
+	SubscriberOffer(sdp string, id uint32, midToTrackID map[string]string)
+	// SubscriberCandidate is an RTCIceCandidateInit of ours in JSON.
+	SubscriberCandidate(init string, final bool)
+	// SubscriberState tells each new state of the connection.
+	SubscriberState(State)
+	// SenderFailed says that a track cannot be sent, with ErrCodecRejected if
+	// the client does not decode it. It stays until RemoveTrack.
+	SenderFailed(*Sender, error)
+	// Data is a message of the client. The payload belongs to the handler.
+	Data(kind DataKind, label string, payload []byte)
+	// NegotiationFailed says that the connection cannot be used any more.
+	NegotiationFailed(err error)
+}
+
+// SubscriberOptions configure a Subscriber. Handler is required.
+type SubscriberOptions struct {
+	Handler SubscriberHandler
+	Logger  *slog.Logger
+}
+
+// Subscriber carries media and data to a client. We offer; nothing is sent
+// before Negotiate.
+type Subscriber struct {
+	conn
+	handler SubscriberHandler // immutable
+
+	// tasks only
+	slots       []*slot
+	lastID      uint32
+	outstanding bool // an offer has no answer yet
+	offerLines  int  // media sections in it
+	offerText   string
+	begun       bool // Negotiate was called
+	wanted      bool // something is to be offered
+	restart     bool // with new ICE credentials
+	gathering   *time.Timer
+	timeout     *time.Timer
+
+	reports reports
+}
+
+// NewSubscriber returns a Subscriber that waits for tracks and Negotiate.
+func (f *Factory) NewSubscriber(opts SubscriberOptions) (*Subscriber, error) {
+	s := &Subscriber{handler: opts.Handler}
+	s.reports.senders = map[*Sender]struct{}{}
+	s.onClosed = s.closeAll
+	if err := s.init(f, opts.Logger, subscriberEvents{s}); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// subscriberEvents names the handler's methods as conn does.
+type subscriberEvents struct{ s *Subscriber }
+
+func (e subscriberEvents) candidate(init string, final bool) {
+	e.s.handler.SubscriberCandidate(init, final)
+}
+func (e subscriberEvents) state(s State) { e.s.handler.SubscriberState(s) }
+func (e subscriberEvents) data(k DataKind, label string, payload []byte) {
+	e.s.handler.Data(k, label, payload)
+}
+func (e subscriberEvents) failed(err error) { e.s.handler.NegotiationFailed(err) }
+
+// AddTrack begins to send a track. Once Negotiate has been called the change
+// is offered by itself, with others of the same moment.
+func (s *Subscriber) AddTrack(streamID, trackID string, up *uptrack.UpTrack) (*Sender, error) {
+	sender := &Sender{
+		streamID: streamID, trackID: trackID, up: up, codec: up.Codec(),
+		down: downtrack.New(downtrack.Options{Source: up}),
+	}
+	err := s.queue.post(func() {
+		if sender.removed {
+			return
+		}
+		if err := s.addTrack(sender); err != nil {
+			s.senderFailed(sender, err)
+			return
+		}
+		s.change()
+	})
+	if err != nil {
+		return nil, fmt.Errorf("add track: %w", err)
+	}
+	return sender, nil
+}
+
+// RemoveTrack stops sending a track and makes its section inactive in the
+// next offer.
+func (s *Subscriber) RemoveTrack(sender *Sender) {
+	sender.down.Close()
+	_ = s.queue.post(func() {
+		if s.removeTrack(sender) {
+			s.change()
+		}
+	})
+}
+
+// Negotiate offers what there is, as soon as no offer is on its way. The
+// first offer waits for it, so that tracks added before are in that one.
+func (s *Subscriber) Negotiate() {
+	_ = s.queue.post(func() {
+		s.begun, s.wanted = true, true
+		s.offer()
+	})
+}
+
+// RestartICE offers new ICE credentials. An offer without an answer is taken
+// as lost.
+func (s *Subscriber) RestartICE() {
+	_ = s.queue.post(func() {
+		s.begun, s.wanted = true, true
+		s.restartICE()
+	})
+}
+
+// Answer takes the client's answer to the offer with that id; 0 stands for
+// the last offer. Others are ignored.
+func (s *Subscriber) Answer(sdp string, id uint32) {
+	err := s.queue.postRemote(func() {
+		if err := s.handleAnswer(sdp, id); err != nil {
+			s.fail("take answer", err)
+		}
+	})
+	if errors.Is(err, ErrFlood) {
+		_ = s.queue.post(func() { s.fail("take answer", ErrFlood) })
+	}
+}
+
+func (s *Subscriber) connect() error {
+	if err := s.open(s.factory.subscriber); err != nil {
+		return err
+	}
+	unordered, noRetransmits := false, uint16(0)
+	if err := s.channel(labelReliable, Reliable, nil); err != nil {
+		return err
+	}
+	return s.channel(labelLossy, Lossy, &webrtc.DataChannelInit{
+		Ordered: &unordered, MaxRetransmits: &noRetransmits,
+	})
+}
+
+func (s *Subscriber) channel(label string, kind DataKind, init *webrtc.DataChannelInit) error {
+	dc, err := s.pc.CreateDataChannel(label, init)
+	if err != nil {
+		return err
+	}
+	s.receive(dc)
+	dc.OnOpen(func() {
+		if err := s.out.opened(kind, dc); err != nil {
+			s.log.Debug("data not sent", "error", err)
+		}
+	})
+	return nil
+}
+
+func (s *Subscriber) addTrack(sender *Sender) error {
+	if s.pc == nil {
+		if err := s.connect(); err != nil {
+			return err
+		}
+	}
+	track := localTrack{sender}
+	if s.hasFreeSlot(track.Kind()) {
+		// pion chooses among the free transceivers of the kind.
+		pion, err := s.pc.AddTrack(track)
+		if err != nil {
+			return err
+		}
+		for _, sl := range s.slots {
+			if sl.transceiver.Sender() == pion {
+				sl.sender, sl.idle = sender, false
+				sender.slot, sender.pion = sl, pion
+				s.read(sender)
+				return nil
+			}
+		}
+		return errors.New("pion made a transceiver of its own")
+	}
+	transceiver, err := s.pc.AddTransceiverFromTrack(track, webrtc.RTPTransceiverInit{
+		Direction: webrtc.RTPTransceiverDirectionSendonly,
+	})
+	if err != nil {
+		return err
+	}
+	sl := &slot{transceiver: transceiver, kind: track.Kind(), sender: sender}
+	s.slots = append(s.slots, sl)
+	sender.slot, sender.pion = sl, transceiver.Sender()
+	s.read(sender)
+	return nil
+}
+
+func (s *Subscriber) read(sender *Sender) {
+	pion := sender.pion
+	s.helpers.Go(func() { sender.readRTCP(pion) })
+}
+
+// hasFreeSlot reports whether a section of the kind can be used again. pion
+// would choose a refused one too, so where there is one none is.
+func (s *Subscriber) hasFreeSlot(kind webrtc.RTPCodecType) bool {
+	free := false
+	for _, sl := range s.slots {
+		if sl.kind != kind {
+			continue
+		}
+		if sl.refused {
+			return false
+		}
+		free = free || sl.sender == nil && sl.idle
+	}
+	return free
+}
+
+// removeTrack reports whether the client has to hear of it.
+func (s *Subscriber) removeTrack(sender *Sender) bool {
+	if sender.removed {
+		return false
+	}
+	sender.removed = true
+	s.reports.remove(sender)
+	if sender.slot == nil {
+		return false
+	}
+	sl := sender.slot
+	sl.sender, sender.slot = nil, nil
+	sl.idle = sl.transceiver.Mid() == "" // never offered
+	if err := s.pc.RemoveTrack(sender.pion); err != nil {
+		s.log.Debug("track not removed", "error", err)
+	}
+	return true
+}
+
+func (s *Subscriber) senderFailed(sender *Sender, err error) {
+	if sender.refused || sender.removed {
+		return
+	}
+	sender.refused = true
+	s.call(func() { s.handler.SenderFailed(sender, err) })
+}
+
+// closeAll runs when the connection is closed by anybody.
+func (s *Subscriber) closeAll() {
+	for _, t := range []*time.Timer{s.gathering, s.timeout} {
+		if t != nil {
+			t.Stop()
+		}
+	}
+	s.reports.close()
+	for _, sl := range s.slots {
+		if sl.sender != nil {
+			sl.sender.down.Close()
+		}
+	}
+}
