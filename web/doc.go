@@ -1,0 +1,10 @@
+// Package web is the page that the server shows at /: its built assets, and the
+// handler that serves them with the page's security policy and caching.
+//
+// The sources (src, React with livekit-client) are built with Node into dist,
+// which is committed, so that building the server needs no Node; a test ties
+// dist to the sources. See README.md for both.
+//
+// The package owns no goroutine and imports nothing of ours. internal/httpapi
+// mounts its handler.
+package web

@@ -1,0 +1,49 @@
+import { useConnectionState } from '@livekit/components-react';
+import { ConnectionState, type Room } from 'livekit-client';
+import { roomLink } from '../prefill';
+import { CopyButton } from '../ui/CopyButton';
+import { LinkIcon } from '../ui/icons';
+
+// Bar is the top of the page: whose it is, which room, and how the connection is.
+export function Bar({ room }: { room: { room: Room; name: string } | undefined }) {
+  return (
+    <header className="bar">
+      <a className="brand" href="/" aria-label="Rollcall, start page">
+        <img src="/favicon.svg" width="26" height="26" alt="" />
+        <span>Rollcall</span>
+      </a>
+      {room && (
+        <>
+          <span className="bar-room" title={room.name}>
+            {room.name}
+          </span>
+          <CopyButton text={roomLink(location.origin, room.name)} label="Copy the room's link" icon={<LinkIcon />} />
+        </>
+      )}
+      <span className="bar-space" />
+      {room ? <Status room={room.room} /> : <StatusChip state="idle" text="Not in a room" />}
+    </header>
+  );
+}
+
+function Status({ room }: { room: Room }) {
+  const state = useConnectionState(room);
+  switch (state) {
+    case ConnectionState.Connected:
+      return <StatusChip state="connected" text="Connected" />;
+    case ConnectionState.Reconnecting:
+    case ConnectionState.SignalReconnecting:
+      return <StatusChip state="reconnecting" text="Reconnecting" />;
+    default:
+      return <StatusChip state="connecting" text="Connecting" />;
+  }
+}
+
+function StatusChip({ state, text }: { state: string; text: string }) {
+  return (
+    <span className="chip" role="status" data-testid="connection-state" data-state={state}>
+      <i aria-hidden="true" />
+      {text}
+    </span>
+  );
+}

@@ -1,0 +1,107 @@
+import { useState, type ReactNode } from 'react';
+import { useLocalParticipant, useMediaDeviceSelect, useRoomContext } from '@livekit/components-react';
+import type { DeviceKind } from '../session/notice';
+import type { Session } from '../session/useSession';
+import { CamIcon, CamOffIcon, ChevronIcon, LeaveIcon, MicIcon, MicOffIcon, ScreenIcon } from '../ui/icons';
+
+// Controls is the row of buttons under the stage.
+export function Controls({ session }: { session: Session }) {
+  const room = useRoomContext();
+  const { isMicrophoneEnabled, isCameraEnabled, isScreenShareEnabled } = useLocalParticipant({ room });
+  const [busy, setBusy] = useState<readonly DeviceKind[]>([]);
+  const devices = window.isSecureContext && 'mediaDevices' in navigator;
+  const screens = devices && 'getDisplayMedia' in navigator.mediaDevices;
+
+  const toggle = async (kind: DeviceKind, on: boolean) => {
+    setBusy((kinds) => [...kinds, kind]);
+    await session.setDevice(kind, on);
+    setBusy((kinds) => kinds.filter((k) => k !== kind));
+  };
+
+  return (
+    <div className="controls" role="toolbar" aria-label="Call">
+      <div className="control-group">
+        <Control
+          on={isMicrophoneEnabled}
+          busy={busy.includes('microphone')}
+          label={isMicrophoneEnabled ? 'Mute' : 'Unmute'}
+          icon={isMicrophoneEnabled ? <MicIcon /> : <MicOffIcon />}
+          testid="toggle-mic"
+          onClick={() => void toggle('microphone', !isMicrophoneEnabled)}
+        />
+        {devices && <DeviceSelect kind="audioinput" label="Microphone" />}
+      </div>
+      <div className="control-group">
+        <Control
+          on={isCameraEnabled}
+          busy={busy.includes('camera')}
+          label={isCameraEnabled ? 'Stop camera' : 'Camera'}
+          icon={isCameraEnabled ? <CamIcon /> : <CamOffIcon />}
+          testid="toggle-cam"
+          onClick={() => void toggle('camera', !isCameraEnabled)}
+        />
+        {devices && <DeviceSelect kind="videoinput" label="Camera" />}
+      </div>
+      {screens && (
+        <div className="control-group">
+          <Control
+            on={isScreenShareEnabled}
+            busy={busy.includes('screen')}
+            label={isScreenShareEnabled ? 'Stop sharing' : 'Share screen'}
+            icon={<ScreenIcon />}
+            testid="toggle-screen"
+            onClick={() => void toggle('screen', !isScreenShareEnabled)}
+          />
+        </div>
+      )}
+      <div className="control-group leave">
+        <button type="button" className="control" data-testid="leave" onClick={session.leave}>
+          <LeaveIcon />
+          <span>Leave</span>
+        </button>
+      </div>
+    </div>
+  );
+}
+
+interface ControlProps {
+  on: boolean;
+  busy: boolean;
+  label: string;
+  icon: ReactNode;
+  testid: string;
+  onClick: () => void;
+}
+
+function Control({ on, busy, label, icon, testid, onClick }: ControlProps) {
+  return (
+    <button type="button" className="control" data-on={on} data-testid={testid} disabled={busy} aria-busy={busy} onClick={onClick}>
+      {icon}
+      <span>{label}</span>
+    </button>
+  );
+}
+
+// DeviceSelect is the browser's own list under a small arrow, so that it works
+// with keys and on a phone.
+function DeviceSelect({ kind, label }: { kind: MediaDeviceKind; label: string }) {
+  const room = useRoomContext();
+  const { devices, activeDeviceId, setActiveMediaDevice } = useMediaDeviceSelect({ kind, room });
+  if (devices.length < 2) return null;
+  return (
+    <label className="device">
+      <ChevronIcon />
+      <select
+        aria-label={`Which ${label.toLowerCase()}`}
+        value={activeDeviceId}
+        onChange={(event) => void setActiveMediaDevice(event.target.value).catch(() => undefined)}
+      >
+        {devices.map((device, i) => (
+          <option key={device.deviceId || i} value={device.deviceId}>
+            {device.label || `${label} ${i + 1}`}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}

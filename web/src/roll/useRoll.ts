@@ -1,0 +1,40 @@
+import { useEffect, useReducer, useRef, useState, type Dispatch } from 'react';
+import { emptyLedger, lastSeq, ledgerReducer, type Ledger, type LedgerAction } from './ledger';
+import { openStream, type StreamOptions, type StreamState } from './stream';
+
+// RollSource is a room whose roll may be read, and how to get a token for it.
+export interface RollSource {
+  room: string;
+  token: StreamOptions['token'];
+}
+
+export interface Roll {
+  ledger: Ledger;
+  state: StreamState;
+  dispatch: Dispatch<LedgerAction>;
+}
+
+// useRoll reads the roll of source for as long as it stays the same object.
+export function useRoll(source: RollSource | undefined): Roll {
+  const [ledger, dispatch] = useReducer(ledgerReducer, undefined, () => emptyLedger());
+  const [state, setState] = useState<StreamState>('off');
+  const after = useRef(0);
+  after.current = source?.room === ledger.room ? lastSeq(ledger) : 0;
+
+  useEffect(() => {
+    if (!source) {
+      setState('off');
+      return;
+    }
+    dispatch({ type: 'open', room: source.room });
+    return openStream({
+      room: source.room,
+      after: () => after.current,
+      token: source.token,
+      onRecords: (records, live) => dispatch({ type: 'read', records, live }),
+      onState: setState,
+    });
+  }, [source]);
+
+  return { ledger, state, dispatch };
+}
