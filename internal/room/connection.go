@@ -1,0 +1,140 @@
+package room
+
+import (
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
+)
+
+// connection brings what happens on p's peer connections into the room's loop.
+// Its methods run on the connections' goroutines; only the closures that they
+// post touch p. It serves both connections: the names say which.
+type connection struct {
+	room *Room
+	p    *participant
+}
+
+// post runs fn in the loop unless p is gone by then.
+func (c *connection) post(fn func(*state, *participant)) {
+	c.room.post(func(s *state) {
+		if !c.p.gone {
+			fn(s, c.p)
+		}
+	})
+}
+
+func (c *connection) description(typ, sdp string, id uint32, mids map[string]string) *livekit.SessionDescription {
+	return &livekit.SessionDescription{Type: typ, Sdp: sdp, Id: id, MidToTrackId: mids}
+}
+
+func (c *connection) trickle(target livekit.SignalTarget, init string, final bool) {
+	c.post(func(_ *state, p *participant) {
+		p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_Trickle{Trickle: &livekit.TrickleRequest{
+			CandidateInit: init, Target: target, Final: final,
+		}}})
+	})
+}
+
+// PublisherAnswer sends the answer to the client's offer.
+func (c *connection) PublisherAnswer(sdp string, id uint32) {
+	c.post(func(_ *state, p *participant) {
+		p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_Answer{Answer: c.description("answer", sdp, id, nil)}})
+	})
+}
+
+// PublisherCandidate sends a server candidate.
+func (c *connection) PublisherCandidate(init string, final bool) {
+	c.trickle(livekit.SignalTarget_PUBLISHER, init, final)
+}
+
+// PublisherState follows the client-to-server transport.
+func (c *connection) PublisherState(st peer.State) {
+	c.post(func(s *state, p *participant) {
+		p.pubState = st
+		s.transportChanged(p, st, !p.req.SubscriberPrimary())
+	})
+}
+
+// PublisherTrack takes in media that can flow.
+func (c *connection) PublisherTrack(r *peer.Receiver) {
+	c.post(func(_ *state, p *participant) { p.receiverReady(r) })
+}
+
+// PublisherTrackEnded ends the track of that media.
+func (c *connection) PublisherTrackEnded(r *peer.Receiver) {
+	c.post(func(_ *state, p *participant) { p.receiverEnded(r) })
+}
+
+// SubscriberOffer sends the server's offer.
+func (c *connection) SubscriberOffer(sdp string, id uint32, mids map[string]string) {
+	c.post(func(_ *state, p *participant) {
+		p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_Offer{Offer: c.description("offer", sdp, id, mids)}})
+	})
+}
+
+// SubscriberCandidate sends a server candidate.
+func (c *connection) SubscriberCandidate(init string, final bool) {
+	c.trickle(livekit.SignalTarget_SUBSCRIBER, init, final)
+}
+
+// SubscriberState follows the server-to-client transport.
+func (c *connection) SubscriberState(st peer.State) {
+	c.post(func(s *state, p *participant) {
+		p.subState = st
+		s.transportChanged(p, st, p.req.SubscriberPrimary())
+	})
+}
+
+// SenderFailed tells the client that it cannot have a track.
+func (c *connection) SenderFailed(sender *peer.Sender, err error) {
+	c.post(func(_ *state, p *participant) {
+		p.log.Warn("subscription failed", "track", sender.TrackID(), "error", err)
+		p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_SubscriptionResponse{
+			SubscriptionResponse: &livekit.SubscriptionResponse{
+				TrackSid: sender.TrackID(), Err: livekit.SubscriptionError_SE_CODEC_UNSUPPORTED,
+			},
+		}})
+	})
+}
+
+// NegotiationFailed sends the client into a full reconnect.
+func (c *connection) NegotiationFailed(err error) {
+	c.post(func(s *state, p *participant) {
+		p.log.Warn("negotiation failed", "error", err)
+		p.sendLeave(livekit.DisconnectReason_STATE_MISMATCH, livekit.LeaveRequest_RECONNECT)
+		s.remove(p, livekit.DisconnectReason_STATE_MISMATCH)
+	})
+}
+
+// transportChanged reacts to a connection's state; primary is the connection
+// that decides whether p is connected.
+func (s *state) transportChanged(p *participant, st peer.State, primary bool) {
+	switch st {
+	case peer.Connected:
+		if primary {
+			s.activate(p)
+		}
+		if p.joined && p.sink != nil && p.leaving == 0 && !p.transportFailed() {
+			p.deadline = time.Time{}
+		}
+	case peer.Failed, peer.Closed:
+		switch {
+		case !primary && st == peer.Closed:
+		case !p.joined && p.sink == nil:
+			s.remove(p, livekit.DisconnectReason_SIGNAL_CLOSE)
+		case p.joined && p.leaving == 0:
+			// The client may resume; its signal connection may not know yet.
+			p.sendLeave(livekit.DisconnectReason_CONNECTION_TIMEOUT, livekit.LeaveRequest_RESUME)
+			p.dropSignal()
+			p.setDeadline(s.opts.ResumeTimeout)
+		}
+	}
+}
+
+// transportFailed says that the connection which decides about p is down for good.
+func (p *participant) transportFailed() bool {
+	st := p.primary()
+	return st == peer.Failed || st == peer.Closed
+}

@@ -1,0 +1,119 @@
+package room
+
+import (
+	"slices"
+
+	"github.com/livekit/protocol/livekit"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
+)
+
+// Data takes a packet from one of the client's data channels. It runs on the
+// connection's goroutine; what cannot be parsed is dropped.
+func (c *connection) Data(kind peer.DataKind, label string, payload []byte) {
+	packet := new(livekit.DataPacket)
+	switch label {
+	case "_reliable", "_lossy":
+		if proto.Unmarshal(payload, packet) != nil {
+			return
+		}
+	case "_data_track":
+		return // data tracks are not supported yet
+	default:
+		// A channel of the application's own: its bytes are the message.
+		packet.Value = &livekit.DataPacket_User{User: &livekit.UserPacket{Payload: slices.Clone(payload)}}
+	}
+	c.post(func(s *state, p *participant) { s.forwardData(p, kind, packet) })
+}
+
+// forwardData sends a client's packet on to those it is for, in the sender's
+// true name whatever it claims.
+func (s *state) forwardData(p *participant, kind peer.DataKind, packet *livekit.DataPacket) {
+	if !p.joined || !p.permission.CanPublishData {
+		return
+	}
+	if kind == peer.Reliable && !p.reliable.accept(packet.Sequence) {
+		return
+	}
+	if _, ok := packet.Value.(*livekit.DataPacket_Speaker); ok {
+		return // only the server says who speaks
+	}
+	packet.Kind = dataKind(kind) //nolint:staticcheck // older clients read it
+	packet.ParticipantSid, packet.ParticipantIdentity = p.sid, p.identity
+	if p.permission.Hidden {
+		packet.ParticipantSid, packet.ParticipantIdentity = "", ""
+	}
+	to := packet.DestinationIdentities
+	var sids []string
+	if user := packet.GetUser(); user != nil {
+		//nolint:staticcheck // the deprecated fields are what older clients read and write
+		{
+			user.ParticipantSid, user.ParticipantIdentity = packet.ParticipantSid, packet.ParticipantIdentity
+			if len(to) == 0 {
+				to = user.DestinationIdentities
+			}
+			sids = user.DestinationSids
+			packet.DestinationIdentities, user.DestinationIdentities = to, to
+		}
+	}
+	s.sendData(kind, packet, p, to, sids)
+}
+
+// sendData gives packet to the named participants, or to everybody but its
+// sender when none is named. Names of nobody are ignored.
+func (s *state) sendData(kind peer.DataKind, packet *livekit.DataPacket, sender *participant, identities, sids []string) {
+	payload, err := proto.Marshal(packet)
+	if err != nil {
+		s.log.Debug("data packet dropped", "error", err)
+		return
+	}
+	if len(identities) == 0 && len(sids) == 0 {
+		for _, p := range s.participants {
+			if p != sender {
+				p.sendData(kind, payload)
+			}
+		}
+		return
+	}
+	sent := make(map[*participant]bool, len(identities)+len(sids))
+	give := func(p *participant) {
+		if p != nil && p != sender && !sent[p] {
+			sent[p] = true
+			p.sendData(kind, payload)
+		}
+	}
+	for _, identity := range identities {
+		give(s.participants[identity])
+	}
+	for _, sid := range sids {
+		give(s.bySID[sid])
+	}
+}
+
+// sendData gives payload to p's client. A client that does not take reliable
+// messages is sent into a reconnect, because it would miss one.
+func (p *participant) sendData(kind peer.DataKind, payload []byte) {
+	if !p.joined {
+		return
+	}
+	var err error
+	switch {
+	case p.req.SubscriberPrimary() && p.subscriber != nil:
+		err = p.subscriber.SendData(kind, payload)
+	case p.publisher != nil:
+		err = p.publisher.SendData(kind, payload)
+	}
+	if err != nil && kind == peer.Reliable {
+		p.log.Warn("client does not take its reliable data", "error", err)
+		p.overflowed = true
+		p.setDeadline(0)
+	}
+}
+
+func dataKind(kind peer.DataKind) livekit.DataPacket_Kind {
+	if kind == peer.Lossy {
+		return livekit.DataPacket_LOSSY
+	}
+	return livekit.DataPacket_RELIABLE
+}

@@ -1,0 +1,367 @@
+package room
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/rollcall-rtc/rollcall/event"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/downtrack"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
+)
+
+// fakeMedia stands in for peer connections, so that rooms run in virtual time.
+type fakeMedia struct{}
+
+func (fakeMedia) NewPublisher(o peer.PublisherOptions) (Publisher, error) {
+	return &fakePeer{pub: o.Handler}, nil
+}
+func (fakeMedia) NewSubscriber(o peer.SubscriberOptions) (Subscriber, error) {
+	return &fakePeer{sub: o.Handler}, nil
+}
+
+type fakePeer struct {
+	pub peer.PublisherHandler
+	sub peer.SubscriberHandler
+
+	mu     sync.Mutex
+	tracks []string // of AddTrack, less RemoveTrack
+	data   []*livekit.DataPacket
+	closed bool
+	restarts,
+	offers int
+}
+
+func (f *fakePeer) Offer(string, uint32)      {}
+func (f *fakePeer) Answer(string, uint32)     {}
+func (f *fakePeer) AddCandidate(string) error { return nil }
+func (f *fakePeer) Negotiate()                { f.mu.Lock(); f.offers++; f.mu.Unlock() }
+func (f *fakePeer) RestartICE()               { f.mu.Lock(); f.restarts++; f.mu.Unlock() }
+func (f *fakePeer) Close()                    { f.mu.Lock(); f.closed = true; f.mu.Unlock() }
+func (f *fakePeer) SendData(_ peer.DataKind, b []byte) error {
+	packet := new(livekit.DataPacket)
+	if err := proto.Unmarshal(b, packet); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	f.data = append(f.data, packet)
+	f.mu.Unlock()
+	return nil
+}
+func (f *fakePeer) AddTrack(stream, id string, _ *uptrack.UpTrack) (Sender, error) {
+	f.mu.Lock()
+	f.tracks = append(f.tracks, stream)
+	f.mu.Unlock()
+	return &fakeSender{stream: stream, id: id, down: downtrack.New(downtrack.Options{})}, nil
+}
+func (f *fakePeer) RemoveTrack(s Sender) {
+	f.mu.Lock()
+	f.tracks = slices.DeleteFunc(f.tracks, func(t string) bool { return t == s.(*fakeSender).stream })
+	f.mu.Unlock()
+}
+
+type fakeSender struct {
+	stream, id string
+	down       *downtrack.DownTrack
+}
+
+func (s *fakeSender) TrackID() string                 { return s.id }
+func (s *fakeSender) DownTrack() *downtrack.DownTrack { return s.down }
+
+type fakeReceiver struct {
+	id, kind string
+	up       *uptrack.UpTrack
+}
+
+func (r *fakeReceiver) TrackID() string { return r.id }
+func (r *fakeReceiver) Mid() string     { return "0" }
+func (r *fakeReceiver) Kind() string    { return r.kind }
+func (r *fakeReceiver) MimeType() string {
+	return map[string]string{"audio": "audio/opus", "video": "video/VP8"}[r.kind]
+}
+func (r *fakeReceiver) Simulcast() []string       { return nil }
+func (r *fakeReceiver) UpTrack() *uptrack.UpTrack { return r.up }
+
+// recorder is a client's end of the signal connection.
+type recorder struct {
+	mu       sync.Mutex
+	messages []*livekit.SignalResponse
+	closed   bool
+}
+
+func (r *recorder) Send(m *Message) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.closed {
+		r.messages = append(r.messages, m.Response)
+	}
+}
+func (r *recorder) Close() { r.mu.Lock(); r.closed = true; r.mu.Unlock() }
+
+// test is a registry in a synctest bubble, with what it published.
+type test struct {
+	t   *testing.T
+	reg *Registry
+
+	mu     sync.Mutex
+	events []event.Event
+}
+
+// inBubble runs fn with a fresh registry in virtual time.
+func inBubble(t *testing.T, o Options, fn func(tc *test)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		tc := &test{t: t}
+		o.Media = fakeMedia{}
+		o.ServerInfo = &livekit.ServerInfo{Version: "1.9.0"}
+		o.Publish = func(events ...event.Event) uint64 {
+			tc.mu.Lock()
+			defer tc.mu.Unlock()
+			tc.events = append(tc.events, events...)
+			return uint64(len(tc.events))
+		}
+		tc.reg = NewRegistry(o)
+		fn(tc)
+		if err := tc.reg.Close(context.Background()); err != nil {
+			t.Errorf("close registry: %v", err)
+		}
+		tc.checkGrammar()
+	})
+}
+
+// client is one SDK as a test plays it.
+type client struct {
+	tc   *test
+	join *Join
+	sink *recorder
+	h    *Participant
+}
+
+func joinOf(room, identity string) *Join {
+	return &Join{
+		Room: room, Identity: identity, AutoSubscribe: true,
+		Client: &livekit.ClientInfo{Protocol: 16},
+		Permission: &livekit.ParticipantPermission{
+			CanSubscribe: true, CanPublish: true, CanPublishData: true, CanUpdateMetadata: true,
+		},
+	}
+}
+
+// accept joins without bringing up the transport.
+func (tc *test) accept(j *Join) *client {
+	tc.t.Helper()
+	c := &client{tc: tc, join: j, sink: &recorder{}}
+	h, err := tc.reg.Join(context.Background(), j, c.sink)
+	if err != nil {
+		tc.t.Fatalf("join %s: %v", j.Identity, err)
+	}
+	c.h = h
+	return c
+}
+
+// enter joins and brings up the transport.
+func (tc *test) enter(room, identity string) *client {
+	tc.t.Helper()
+	c := tc.accept(joinOf(room, identity))
+	c.transport(peer.Connected)
+	return c
+}
+
+// transport says that the subscriber connection changed its state.
+func (c *client) transport(st peer.State) {
+	(&connection{room: c.h.room, p: c.h.p}).SubscriberState(st)
+	synctest.Wait()
+}
+
+func (c *client) say(req *livekit.SignalRequest) {
+	c.h.Handle(req)
+	synctest.Wait()
+}
+
+func (c *client) announce(cid string, kind livekit.TrackType, source livekit.TrackSource) {
+	c.say(&livekit.SignalRequest{Message: &livekit.SignalRequest_AddTrack{AddTrack: &livekit.AddTrackRequest{Cid: cid, Type: kind, Source: source}}})
+}
+
+// media says that media with the client's track id can flow.
+func (c *client) media(cid, kind string) *fakeReceiver {
+	r := &fakeReceiver{id: cid, kind: kind, up: uptrack.New(uptrack.Options{Codec: uptrack.Codec{MimeType: kind, ClockRate: 48000}})}
+	c.h.room.post(func(*state) { c.h.p.receiverReady(r) })
+	synctest.Wait()
+	return r
+}
+
+func (c *client) end(r *fakeReceiver) {
+	c.h.room.post(func(*state) { c.h.p.receiverEnded(r) })
+	synctest.Wait()
+}
+
+func (c *client) publishCamera() *fakeReceiver {
+	c.announce("cam", livekit.TrackType_VIDEO, livekit.TrackSource_CAMERA)
+	return c.media("cam", "video")
+}
+
+func (c *client) leave() {
+	c.say(&livekit.SignalRequest{Message: &livekit.SignalRequest_Leave{Leave: &livekit.LeaveRequest{}}})
+}
+
+func (c *client) sub() *fakePeer { return c.h.p.subscriber.(*fakePeer) }
+
+// heard returns the client's messages as short words and forgets them.
+func (c *client) heard() []string {
+	synctest.Wait()
+	c.sink.mu.Lock()
+	defer c.sink.mu.Unlock()
+	var words []string
+	for _, m := range c.sink.messages {
+		words = append(words, word(m))
+	}
+	c.sink.messages = nil
+	return words
+}
+
+func word(m *livekit.SignalResponse) string {
+	switch m := m.Message.(type) {
+	case *livekit.SignalResponse_Join:
+		return fmt.Sprintf("join others=%d", len(m.Join.OtherParticipants))
+	case *livekit.SignalResponse_Update:
+		var parts []string
+		for _, p := range m.Update.Participants {
+			parts = append(parts, fmt.Sprintf("%s:%s/%d", p.Identity, strings.ToLower(p.State.String()), len(p.Tracks)))
+		}
+		return "update " + strings.Join(parts, " ")
+	case *livekit.SignalResponse_Leave:
+		return "leave " + m.Leave.Reason.String() + " " + m.Leave.Action.String()
+	case *livekit.SignalResponse_RoomUpdate:
+		return fmt.Sprintf("room participants=%d publishers=%d metadata=%q", m.RoomUpdate.Room.NumParticipants, m.RoomUpdate.Room.NumPublishers, m.RoomUpdate.Room.Metadata)
+	case *livekit.SignalResponse_RequestResponse:
+		return "response " + m.RequestResponse.Reason.String()
+	case *livekit.SignalResponse_SubscriptionPermissionUpdate:
+		return fmt.Sprintf("permission allowed=%v", m.SubscriptionPermissionUpdate.Allowed)
+	case *livekit.SignalResponse_Mute:
+		return fmt.Sprintf("mute %v", m.Mute.Muted)
+	}
+	full := fmt.Sprintf("%T", m.Message)
+	return strings.ToLower(full[strings.LastIndexByte(full, '_')+1:])
+}
+
+// wantHeard compares what the client heard since the last look.
+func (c *client) wantHeard(why string, want ...string) {
+	c.tc.t.Helper()
+	if got := c.heard(); !slices.Equal(got, want) {
+		c.tc.t.Errorf("%s: client %s heard\n  %s\nwant\n  %s", why, c.join.Identity, strings.Join(got, "\n  "), strings.Join(want, "\n  "))
+	}
+}
+
+// wantEvents compares everything published since the last look, as
+// "name who participants/publishers".
+func (tc *test) wantEvents(why string, want ...string) {
+	tc.t.Helper()
+	synctest.Wait()
+	tc.mu.Lock()
+	defer tc.mu.Unlock()
+	var got []string
+	for _, e := range tc.events {
+		got = append(got, strings.TrimSpace(fmt.Sprintf("%s %s %d/%d", e.Name, e.Participant.GetIdentity(), e.Room.NumParticipants, e.Room.NumPublishers)))
+	}
+	for i := range got {
+		got[i] = strings.Join(strings.Fields(got[i]), " ")
+	}
+	if !slices.Equal(got, want) {
+		tc.t.Errorf("%s: events\n  %s\nwant\n  %s", why, strings.Join(got, "\n  "), strings.Join(want, "\n  "))
+	}
+}
+
+// checkGrammar proves what holds of every story: rooms start and finish once and
+// nothing of them is outside; every accepted participant ends exactly once, with
+// left only after joined; tracks lie within their participant.
+func (tc *test) checkGrammar() {
+	tc.t.Helper()
+	type life struct{ joined, ended bool }
+	rooms, names := map[string]*life{}, map[string]string{}
+	people, tracks := map[string]*life{}, map[string]*life{}
+	fail := func(i int, why string) {
+		tc.t.Errorf("event %d, %s %s: %s", i, tc.events[i].Name, tc.events[i].Participant.GetIdentity(), why)
+	}
+	for i, e := range tc.events {
+		room := rooms[e.Room.Sid]
+		if e.Name == event.RoomStarted {
+			if room != nil || names[e.Room.Name] != "" {
+				fail(i, "room started twice")
+			}
+			rooms[e.Room.Sid], names[e.Room.Name] = &life{joined: true}, e.Room.Sid
+			continue
+		}
+		if room == nil || room.ended {
+			fail(i, "outside of its room's life")
+			continue
+		}
+		p := people[e.Participant.GetSid()]
+		switch e.Name {
+		case event.RoomFinished:
+			room.ended = true
+			delete(names, e.Room.Name)
+			if e.Room.NumParticipants != 0 || e.Room.NumPublishers != 0 {
+				fail(i, "somebody is still counted")
+			}
+		case event.ParticipantJoined:
+			if p != nil {
+				fail(i, "joined twice")
+			}
+			people[e.Participant.Sid] = &life{joined: true}
+		case event.ParticipantLeft:
+			if p == nil || p.ended {
+				fail(i, "left without joined")
+				continue
+			}
+			p.ended = true
+			if e.Participant.DisconnectReason == livekit.DisconnectReason_UNKNOWN_REASON {
+				fail(i, "no reason")
+			}
+		case event.ParticipantConnectionAborted:
+			if p != nil {
+				fail(i, "aborted after joined")
+			}
+			people[e.Participant.Sid] = &life{ended: true}
+		case event.TrackPublished:
+			if p == nil || p.ended || tracks[e.Track.Sid] != nil {
+				fail(i, "published outside of its participant's life, or twice")
+			}
+			tracks[e.Track.Sid] = &life{}
+		case event.TrackUnpublished:
+			if t := tracks[e.Track.Sid]; t == nil || t.ended || p == nil || p.ended {
+				fail(i, "unpublished without published, or after its participant left")
+			} else {
+				t.ended = true
+			}
+		}
+	}
+	for sid, p := range people {
+		if !p.ended {
+			tc.t.Errorf("participant %s never ended", sid)
+		}
+	}
+	for sid, t := range tracks {
+		if !t.ended {
+			tc.t.Errorf("track %s never ended", sid)
+		}
+	}
+	for sid, r := range rooms {
+		if !r.ended {
+			tc.t.Errorf("room %s never finished", sid)
+		}
+	}
+}
+
+func sleep(d time.Duration) {
+	time.Sleep(d) // virtual
+	synctest.Wait()
+}

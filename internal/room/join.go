@@ -1,0 +1,309 @@
+package room
+
+import (
+	"slices"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/rollcall-rtc/rollcall/event"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
+)
+
+// Join is a verified request to enter a room. It is not changed after it was
+// handed over.
+type Join struct {
+	Room        string
+	Identity    string
+	Name        string
+	Metadata    string
+	Attributes  map[string]string
+	Kind        livekit.ParticipantInfo_Kind
+	KindDetails []livekit.ParticipantInfo_KindDetail
+	Permission  *livekit.ParticipantPermission
+	// Client is what the SDK says of itself; Client.Protocol gates features.
+	Client        *livekit.ClientInfo
+	AutoSubscribe bool
+	// MayCreate allows the join to make the room when auto-create is off.
+	MayCreate bool
+	// RoomConfig applies if this join makes the room; may be nil.
+	RoomConfig *livekit.RoomConfiguration
+	// RefreshToken mints a token that carries the participant's present state;
+	// nil: tokens are not refreshed.
+	RefreshToken func(*livekit.ParticipantInfo) (string, error)
+}
+
+// SubscriberPrimary says that the subscriber connection decides whether the
+// client is connected; it is the server's to offer, at once.
+func (j *Join) SubscriberPrimary() bool {
+	return j.Permission.CanSubscribe && j.Client.GetProtocol() > 2
+}
+
+// dependent says that the participant alone does not make a room a meeting.
+func (j *Join) dependent() bool {
+	switch j.Kind {
+	case livekit.ParticipantInfo_AGENT, livekit.ParticipantInfo_EGRESS:
+		return true
+	}
+	return j.Permission.Agent || j.Permission.Recorder //nolint:staticcheck // still what tokens carry
+}
+
+const (
+	pingInterval = 5  // seconds
+	pingTimeout  = 15 // seconds
+)
+
+// join accepts a participant: it replaces an earlier session of the identity,
+// answers, and starts the transport. Others hear of it when that is up.
+func (s *state) join(req *Join, sink Sink) (*participant, error) {
+	old := s.participants[req.Identity]
+	p := &participant{
+		state: s, req: req, sink: sink,
+		sid:           newSID(participantPrefix),
+		identity:      req.Identity,
+		joinedAt:      s.now,
+		name:          req.Name,
+		metadata:      req.Metadata,
+		attributes:    req.Attributes,
+		permission:    req.Permission,
+		subscriptions: make(map[string]*subscription),
+		wanted:        make(map[string]bool),
+	}
+	p.log = s.log.With("participant", p.identity, "participant_sid", p.sid)
+	if s.full(req) {
+		return nil, ErrRoomFull
+	}
+	if old != nil {
+		old.sendLeave(livekit.DisconnectReason_DUPLICATE_IDENTITY, livekit.LeaveRequest_DISCONNECT)
+		s.remove(old, livekit.DisconnectReason_DUPLICATE_IDENTITY)
+	}
+	if req.Permission.CanSubscribe {
+		if err := p.openSubscriber(); err != nil {
+			return nil, err
+		}
+	}
+	s.participants[p.identity] = p
+	s.bySID[p.sid] = p
+	if !p.dependent() {
+		s.joinedOnce = true
+	}
+	s.occupancyChanged()
+	p.setDeadline(s.opts.JoinTimeout)
+	p.log.Info("participant accepted", "sdk", req.Client.GetSdk().String(), "version", req.Client.GetVersion(), "protocol", req.Client.GetProtocol())
+
+	p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_Join{Join: &livekit.JoinResponse{
+		Room:                 s.info(),
+		Participant:          p.info(),
+		OtherParticipants:    s.others(p),
+		ServerVersion:        s.opts.ServerInfo.Version,
+		ServerInfo:           s.opts.ServerInfo,
+		ServerRegion:         s.opts.ServerInfo.Region,
+		IceServers:           s.opts.ICEServers,
+		SubscriberPrimary:    req.SubscriberPrimary(),
+		PingInterval:         pingInterval,
+		PingTimeout:          pingTimeout,
+		EnabledPublishCodecs: s.settings.EnabledCodecs,
+	}}})
+	p.refreshToken()
+	// The first offer goes out with the tracks that are there, or with none:
+	// the client waits for this connection.
+	p.reconcileSubscriptions()
+	if p.subscriber != nil {
+		p.subscriber.Negotiate()
+	}
+	return p, nil
+}
+
+// full says whether the room's limit keeps this participant out. It does not
+// count agents, egress and recorders, nor a session that would be replaced.
+func (s *state) full(req *Join) bool {
+	limit := int(s.settings.MaxParticipants)
+	return limit > 0 && s.participants[req.Identity] == nil && !req.dependent() && s.accepted() >= limit
+}
+
+// accepted counts the participants that the room's limit is about.
+func (s *state) accepted() int {
+	n := 0
+	for _, p := range s.participants {
+		if !p.dependent() {
+			n++
+		}
+	}
+	return n
+}
+
+// others are the participants that p is told of, in the order they joined.
+func (s *state) others(p *participant) []*livekit.ParticipantInfo {
+	var infos []*livekit.ParticipantInfo
+	for _, other := range s.inJoinOrder() {
+		if other != p && other.visible() {
+			infos = append(infos, other.info())
+		}
+	}
+	return infos
+}
+
+// inJoinOrder returns the participants, first come first.
+func (s *state) inJoinOrder() []*participant {
+	all := make([]*participant, 0, len(s.participants))
+	for _, p := range s.participants {
+		all = append(all, p)
+	}
+	slices.SortFunc(all, func(a, b *participant) int { return a.joinedAt.Compare(b.joinedAt) })
+	return all
+}
+
+// activate says that p's transport is up: from now on it is in the room, for
+// everybody at once.
+func (s *state) activate(p *participant) {
+	if p.joined || p.gone {
+		return
+	}
+	p.joined = true
+	if p.leaving == 0 {
+		p.deadline = time.Time{}
+	}
+	p.touch()
+	s.countsChanged()
+	p.log.Info("participant joined", "after", s.now.Sub(p.joinedAt))
+	s.emit(event.Event{Name: event.ParticipantJoined, Participant: p.info()})
+	s.broadcast(p, false)
+	p.matchReceivers()
+	if p.leaving != 0 {
+		s.remove(p, p.leaving)
+	}
+}
+
+// leave is the client's own goodbye. A client may say it the moment it sees
+// itself connected, before the server does: then it did join, so a transport
+// that is coming up gets a moment to say so.
+func (s *state) leave(p *participant, reason livekit.DisconnectReason) {
+	if p.gone || p.leaving != 0 {
+		return
+	}
+	if reason == livekit.DisconnectReason_UNKNOWN_REASON {
+		reason = livekit.DisconnectReason_CLIENT_INITIATED
+	}
+	if !p.joined && p.primary() == peer.Connecting {
+		p.leaving = reason
+		p.setDeadline(leaveGrace)
+		return
+	}
+	s.remove(p, reason)
+}
+
+// remove ends p's session: its tracks, then itself, then its connections. The
+// caller has told the client why, if it needs to know.
+func (s *state) remove(p *participant, reason livekit.DisconnectReason) {
+	if p.gone {
+		return
+	}
+	for len(p.tracks) > 0 {
+		s.unpublish(p.tracks[len(p.tracks)-1])
+	}
+	p.dropSubscriptions()
+	delete(s.participants, p.identity)
+	delete(s.bySID, p.sid)
+	wasJoined, wasVisible := p.joined, p.visible()
+	p.gone, p.joined, p.reason, p.deadline = true, false, reason, time.Time{}
+	p.pending, p.unmatched = nil, nil
+	p.touch()
+	s.countsChanged()
+
+	name := event.ParticipantConnectionAborted
+	if wasJoined {
+		name = event.ParticipantLeft
+	}
+	s.emit(event.Event{Name: name, Participant: p.info()})
+	p.log.Info("participant gone", "event", string(name), "reason", reason.String())
+	if wasVisible {
+		s.broadcastInfo(p, p.info())
+		s.remember(p.info())
+	}
+	s.onDeparture(p.sid, reason)
+	if p.sink != nil {
+		p.sink.Close()
+		p.sink = nil
+	}
+	s.closeMedia(p)
+	s.occupancyChanged()
+}
+
+// broadcastInfo tells everybody but p the given state of p.
+func (s *state) broadcastInfo(p *participant, info *livekit.ParticipantInfo) {
+	m := updateMessage(info)
+	for _, other := range s.participants {
+		if other != p {
+			other.send(m)
+		}
+	}
+}
+
+// remember keeps a departure for those whose signal connection is down now.
+func (s *state) remember(info *livekit.ParticipantInfo) {
+	keep := s.departures[:0]
+	for _, d := range s.departures {
+		if s.now.Sub(d.at) < departureKept {
+			keep = append(keep, d)
+		}
+	}
+	if len(keep) >= maxDepartures {
+		keep = keep[1:]
+	}
+	s.departures = append(keep, departure{info, s.now})
+}
+
+// closeMedia closes p's connections on a goroutine of their own, because that
+// waits for theirs.
+func (s *state) closeMedia(p *participant) {
+	pub, sub := p.publisher, p.subscriber
+	p.publisher, p.subscriber = nil, nil
+	if pub == nil && sub == nil {
+		return
+	}
+	s.closers.Go(func() {
+		if sub != nil {
+			sub.Close()
+		}
+		if pub != nil {
+			pub.Close()
+		}
+	})
+}
+
+// roomSettings makes the settings of a new session from the server's defaults
+// and what the request brings.
+func roomSettings(sid string, req *livekit.CreateRoomRequest, o *Options, nowMs int64) *livekit.Room {
+	room := &livekit.Room{
+		Sid:              sid,
+		Name:             req.Name,
+		EmptyTimeout:     uint32(o.Defaults.EmptyTimeout.Seconds()),
+		DepartureTimeout: uint32(o.Defaults.DepartureTimeout.Seconds()),
+		MaxParticipants:  o.Defaults.MaxParticipants,
+		CreationTime:     nowMs / 1000,
+		CreationTimeMs:   nowMs,
+	}
+	for _, mime := range o.Defaults.Codecs {
+		room.EnabledCodecs = append(room.EnabledCodecs, &livekit.Codec{Mime: mime})
+	}
+	return override(room, req)
+}
+
+// override returns room with the request's non-zero fields.
+func override(room *livekit.Room, req *livekit.CreateRoomRequest) *livekit.Room {
+	room = proto.CloneOf(room)
+	if req.EmptyTimeout != 0 {
+		room.EmptyTimeout = req.EmptyTimeout
+	}
+	if req.DepartureTimeout != 0 {
+		room.DepartureTimeout = req.DepartureTimeout
+	}
+	if req.MaxParticipants != 0 {
+		room.MaxParticipants = req.MaxParticipants
+	}
+	if req.Metadata != "" {
+		room.Metadata = req.Metadata
+	}
+	return room
+}

@@ -1,0 +1,42 @@
+package room
+
+import "unicode/utf8"
+
+// check says whether a display name, metadata and attributes are within the
+// limits and valid UTF-8, without which no message can carry them.
+func (l Limits) check(name, metadata string, attributes map[string]string) error {
+	if err := checkText("name", name, l.MaxName); err != nil {
+		return err
+	}
+	if err := checkText("metadata", metadata, l.MaxMetadata); err != nil {
+		return err
+	}
+	total := 0
+	for k, v := range attributes {
+		total += len(k) + len(v)
+		if !utf8.ValidString(k) || !utf8.ValidString(v) {
+			return invalid("attributes must be valid UTF-8")
+		}
+	}
+	if total > l.MaxAttributes {
+		return invalid("attributes are %d bytes together, the limit is %d", total, l.MaxAttributes)
+	}
+	return nil
+}
+
+func (l Limits) checkRoomName(name string) error {
+	if name == "" {
+		return invalid("room name is required")
+	}
+	return checkText("room name", name, l.MaxRoomName)
+}
+
+func checkText(what, text string, limit int) error {
+	if len(text) > limit {
+		return invalid("%s is %d bytes long, the limit is %d", what, len(text), limit)
+	}
+	if !utf8.ValidString(text) {
+		return invalid("%s must be valid UTF-8", what)
+	}
+	return nil
+}

@@ -1,0 +1,83 @@
+package room
+
+import (
+	"github.com/rollcall-rtc/rollcall/internal/sfu/downtrack"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
+)
+
+// Media makes the two peer connections of a participant.
+type Media interface {
+	NewPublisher(peer.PublisherOptions) (Publisher, error)
+	NewSubscriber(peer.SubscriberOptions) (Subscriber, error)
+}
+
+// Publisher is the connection on which a client sends; see peer.Publisher.
+type Publisher interface {
+	Offer(sdp string, id uint32)
+	AddCandidate(init string) error
+	SendData(kind peer.DataKind, payload []byte) error
+	Close()
+}
+
+// Subscriber is the connection on which a client receives; see peer.Subscriber.
+type Subscriber interface {
+	Tracks
+	Negotiate()
+	Answer(sdp string, id uint32)
+	AddCandidate(init string) error
+	RestartICE()
+	SendData(kind peer.DataKind, payload []byte) error
+	Close()
+}
+
+// Tracks is what a subscriber connection forwards.
+type Tracks interface {
+	AddTrack(streamID, trackID string, up *uptrack.UpTrack) (Sender, error)
+	RemoveTrack(Sender)
+}
+
+// Receiver is media that a client sends; see peer.Receiver.
+type Receiver interface {
+	TrackID() string
+	Mid() string
+	Kind() string
+	MimeType() string
+	Simulcast() []string
+	UpTrack() *uptrack.UpTrack
+}
+
+// Sender is media that a client is sent; see peer.Sender.
+type Sender interface {
+	TrackID() string
+	DownTrack() *downtrack.DownTrack
+}
+
+// Peers is the Media that factory makes.
+func Peers(factory *peer.Factory) Media { return peers{factory} }
+
+type peers struct{ factory *peer.Factory }
+
+func (m peers) NewPublisher(o peer.PublisherOptions) (Publisher, error) {
+	return m.factory.NewPublisher(o)
+}
+
+func (m peers) NewSubscriber(o peer.SubscriberOptions) (Subscriber, error) {
+	sub, err := m.factory.NewSubscriber(o)
+	if err != nil {
+		return nil, err
+	}
+	return subscriber{sub}, nil
+}
+
+type subscriber struct{ *peer.Subscriber }
+
+func (s subscriber) AddTrack(streamID, trackID string, up *uptrack.UpTrack) (Sender, error) {
+	sender, err := s.Subscriber.AddTrack(streamID, trackID, up)
+	if err != nil {
+		return nil, err
+	}
+	return sender, nil
+}
+
+func (s subscriber) RemoveTrack(sender Sender) { s.Subscriber.RemoveTrack(sender.(*peer.Sender)) }

@@ -1,0 +1,110 @@
+package room
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/rollcall-rtc/rollcall/event"
+)
+
+// Options is what rooms need from outside. Zero fields get the defaults named.
+type Options struct {
+	// Publish appends events to the log in call order and returns the place of
+	// the last one. It must not wait for the disk. Required.
+	Publish func(events ...event.Event) uint64
+	// Sync waits until the event at a place is durable. API calls that change a
+	// room answer only after it. Nil: do not wait.
+	Sync func(ctx context.Context, seq uint64) error
+	// Media makes peer connections. Required.
+	Media Media
+	// Defaults are the settings of a room that does not bring its own.
+	Defaults Defaults
+	// Limits bounds what clients may send.
+	Limits Limits
+	// JoinTimeout is how long an accepted client may take to bring up its
+	// transport. Default 60 s.
+	JoinTimeout time.Duration
+	// ResumeTimeout is how long a participant whose transport failed may take to
+	// resume. Default 5 s.
+	ResumeTimeout time.Duration
+	// ServerInfo is what clients are told of the server. Required.
+	ServerInfo *livekit.ServerInfo
+	// ICEServers are handed to clients; empty is fine.
+	ICEServers []*livekit.ICEServer
+	Logger     *slog.Logger
+}
+
+// Defaults are the settings of rooms.
+type Defaults struct {
+	// NoAutoCreate refuses a join into a room that CreateRoom has not made.
+	NoAutoCreate bool
+	// EmptyTimeout closes a room that nobody ever joined. Default 300 s.
+	EmptyTimeout time.Duration
+	// DepartureTimeout closes a room after the last participant left. Default 20 s.
+	DepartureTimeout time.Duration
+	// MaxParticipants of a room; 0 is no limit.
+	MaxParticipants uint32
+	// RemoteUnmute allows MutePublishedTrack to unmute.
+	RemoteUnmute bool
+	// Codecs are the MIME types that clients may publish. Default: all supported.
+	Codecs []string
+}
+
+// Limits are sizes in bytes, unless named otherwise; 0 takes the default.
+type Limits struct {
+	MaxMetadata   int // default 512 KiB
+	MaxAttributes int // default 64 KiB, keys and values together
+	MaxRoomName   int // default 256
+	MaxIdentity   int // default 256
+	MaxName       int // names of participants and tracks; default 256
+	MaxTracks     int // tracks of one participant, published and pending; default 50
+}
+
+// DefaultCodecs are the MIME types that Rollcall forwards, in the order in which
+// clients are told of them: the first video codec is their fallback.
+func DefaultCodecs() []string {
+	return []string{"video/VP8", "video/H264", "video/VP9", "video/AV1", "audio/opus"}
+}
+
+func (o Options) withDefaults() Options {
+	if o.JoinTimeout == 0 {
+		o.JoinTimeout = 60 * time.Second
+	}
+	if o.ResumeTimeout == 0 {
+		o.ResumeTimeout = 5 * time.Second
+	}
+	if o.Defaults.EmptyTimeout == 0 {
+		o.Defaults.EmptyTimeout = 300 * time.Second
+	}
+	if o.Defaults.DepartureTimeout == 0 {
+		o.Defaults.DepartureTimeout = 20 * time.Second
+	}
+	if len(o.Defaults.Codecs) == 0 {
+		o.Defaults.Codecs = DefaultCodecs()
+	}
+	if o.Limits.MaxMetadata == 0 {
+		o.Limits.MaxMetadata = 512 << 10
+	}
+	if o.Limits.MaxAttributes == 0 {
+		o.Limits.MaxAttributes = 64 << 10
+	}
+	if o.Limits.MaxRoomName == 0 {
+		o.Limits.MaxRoomName = 256
+	}
+	if o.Limits.MaxIdentity == 0 {
+		o.Limits.MaxIdentity = 256
+	}
+	if o.Limits.MaxName == 0 {
+		o.Limits.MaxName = 256
+	}
+	if o.Limits.MaxTracks == 0 {
+		o.Limits.MaxTracks = 50
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}

@@ -1,0 +1,290 @@
+package room
+
+import (
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
+)
+
+// participant is one session of one identity. Its life:
+//
+//	accepted   join answered, transport coming up       state JOINED
+//	joined     transport up, others know of it          state ACTIVE, participant_joined
+//	leaving    said goodbye while its transport came up; a moment's grace
+//	gone       removed                                  participant_left or _connection_aborted
+//
+// A participant whose signal connection dropped stays as it is until it resumes
+// or its transport fails.
+type participant struct {
+	state *state // whose loop owns all of this
+	log   *slog.Logger
+
+	sid      string
+	identity string
+	req      *Join // how it came; the fields of it that change are copied below
+	joinedAt time.Time
+
+	name       string
+	metadata   string
+	attributes map[string]string // replaced, never changed
+	permission *livekit.ParticipantPermission
+	version    uint32
+	cached     *livekit.ParticipantInfo // nil when something changed
+	reason     livekit.DisconnectReason // once gone
+
+	sink         Sink // nil while the signal connection is down
+	signalLostAt time.Time
+	publisher    Publisher  // nil until the first offer
+	subscriber   Subscriber // nil while it may not subscribe
+	pubState     peer.State
+	subState     peer.State
+	joined       bool
+	gone         bool
+	leaving      livekit.DisconnectReason // set while a goodbye waits for the transport
+	deadline     time.Time                // join timeout, grace or resume timeout; zero: none
+	tokenDue     time.Time                // when the token is refreshed
+
+	tracks        []*track          // published, in order
+	pending       []*track          // announced with add_track, no media yet
+	unmatched     []waitingReceiver // media without an announcement, or before joining
+	subscriptions map[string]*subscription
+	wanted        map[string]bool   // explicit choices by track sid; absent: auto-subscribe
+	denied        map[string]bool   // tracks that their publisher does not let it have
+	permissions   *trackPermissions // who may subscribe to its tracks; nil: everybody
+	reliable      sequenceWindow    // reliable data received from it
+	overflowed    bool              // it does not read its reliable data; removed in the next tick
+	speaking      speakerState
+}
+
+const (
+	// leaveGrace is how long a goodbye waits for a transport that is coming up:
+	// the client may have seen it connected before the server did.
+	leaveGrace   = 500 * time.Millisecond
+	tokenRefresh = 5 * time.Minute
+)
+
+// dependent is as of the join: a later change of permission does not turn a
+// person into a recorder.
+func (p *participant) dependent() bool { return p.req.dependent() }
+
+func (p *participant) recorder() bool {
+	return p.req.Kind == livekit.ParticipantInfo_EGRESS || p.permission.Recorder //nolint:staticcheck // as above
+}
+
+// visible says whether others know of the participant.
+func (p *participant) visible() bool { return p.joined && !p.permission.Hidden }
+
+// primary is the state of the connection that decides whether p is connected.
+func (p *participant) primary() peer.State {
+	if p.req.SubscriberPrimary() {
+		return p.subState
+	}
+	return p.pubState
+}
+
+// touch says that the participant's info changed.
+func (p *participant) touch() {
+	p.version++
+	p.cached = nil
+}
+
+// info returns the participant as others see it, immutable, with a version that
+// rises with every change.
+func (p *participant) info() *livekit.ParticipantInfo {
+	if p.cached != nil {
+		return p.cached
+	}
+	info := &livekit.ParticipantInfo{
+		Sid:              p.sid,
+		Identity:         p.identity,
+		Name:             p.name,
+		Metadata:         p.metadata,
+		Attributes:       p.attributes,
+		State:            livekit.ParticipantInfo_JOINED,
+		JoinedAt:         p.joinedAt.Unix(),
+		JoinedAtMs:       p.joinedAt.UnixMilli(),
+		Version:          p.version,
+		Permission:       p.permission,
+		IsPublisher:      len(p.tracks) > 0,
+		Kind:             p.req.Kind,
+		KindDetails:      p.req.KindDetails,
+		DisconnectReason: p.reason,
+		ClientProtocol:   p.req.Client.GetClientProtocol(),
+		Capabilities:     p.req.Client.GetCapabilities(),
+	}
+	switch {
+	case p.gone:
+		info.State = livekit.ParticipantInfo_DISCONNECTED
+	case p.joined:
+		info.State = livekit.ParticipantInfo_ACTIVE
+	}
+	for _, t := range p.tracks {
+		info.Tracks = append(info.Tracks, t.info)
+	}
+	p.cached = info
+	return info
+}
+
+// send gives m to the client, if its signal connection is up.
+func (p *participant) send(m *Message) {
+	if p.sink != nil {
+		p.sink.Send(m)
+	}
+}
+
+func (p *participant) reply(r *livekit.SignalResponse) { p.send(NewMessage(r)) }
+
+// sendLeave tells the client that its session is over and what to do next.
+func (p *participant) sendLeave(reason livekit.DisconnectReason, action livekit.LeaveRequest_Action) {
+	p.send(leaveMessage(reason, action))
+}
+
+func leaveMessage(reason livekit.DisconnectReason, action livekit.LeaveRequest_Action) *Message {
+	return NewMessage(&livekit.SignalResponse{Message: &livekit.SignalResponse_Leave{Leave: &livekit.LeaveRequest{
+		Reason: reason,
+		Action: action,
+		// Clients before protocol 13 read only this.
+		CanReconnect: action != livekit.LeaveRequest_DISCONNECT,
+	}}})
+}
+
+// refreshToken gives the client a token for its next reconnect.
+func (p *participant) refreshToken() {
+	p.tokenDue = p.state.now.Add(tokenRefresh)
+	p.state.wakeAt(p.tokenDue)
+	if p.req.RefreshToken == nil {
+		return
+	}
+	token, err := p.req.RefreshToken(p.info())
+	if err != nil {
+		p.log.Warn("refresh token", "error", err)
+		return
+	}
+	p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_RefreshToken{RefreshToken: token}})
+}
+
+// tick does what is due for p.
+func (p *participant) tick() {
+	now := p.state.now
+	if !p.deadline.IsZero() && !now.Before(p.deadline) {
+		p.deadline = time.Time{}
+		p.expire()
+		if p.gone {
+			return
+		}
+	}
+	if !p.tokenDue.IsZero() && !now.Before(p.tokenDue) {
+		p.refreshToken()
+	}
+	p.state.wakeAt(p.deadline)
+	p.state.wakeAt(p.tokenDue)
+}
+
+// setDeadline makes expire run after d, in place of any earlier deadline.
+func (p *participant) setDeadline(d time.Duration) {
+	p.deadline = p.state.now.Add(d)
+	p.state.wakeAt(p.deadline)
+}
+
+// expire ends what did not come in time.
+func (p *participant) expire() {
+	switch {
+	case p.leaving != 0:
+		p.state.remove(p, p.leaving)
+	case p.overflowed:
+		p.sendLeave(livekit.DisconnectReason_STATE_MISMATCH, livekit.LeaveRequest_RECONNECT)
+		p.state.remove(p, livekit.DisconnectReason_STATE_MISMATCH)
+	case !p.joined:
+		p.sendLeave(livekit.DisconnectReason_JOIN_FAILURE, livekit.LeaveRequest_DISCONNECT)
+		p.state.remove(p, livekit.DisconnectReason_JOIN_FAILURE)
+	default:
+		p.state.remove(p, livekit.DisconnectReason_CONNECTION_TIMEOUT)
+	}
+}
+
+// update applies new values, which were checked before, and tells everybody. An
+// empty name or metadata means unchanged, an empty attribute value deletes.
+func (p *participant) update(name, metadata string, attributes map[string]string) {
+	changed := false
+	if name != "" && name != p.name {
+		p.name, changed = name, true
+	}
+	if metadata != "" && metadata != p.metadata {
+		p.metadata, changed = metadata, true
+	}
+	if merged := mergeAttributes(p.attributes, attributes); !maps.Equal(merged, p.attributes) {
+		p.attributes, changed = merged, true
+	}
+	if changed {
+		p.touch()
+		p.state.broadcast(p, true)
+		p.refreshToken()
+	}
+}
+
+// mergeAttributes returns a new map; an empty value deletes its key.
+func mergeAttributes(old, changes map[string]string) map[string]string {
+	merged := maps.Clone(old)
+	if merged == nil {
+		merged = make(map[string]string, len(changes))
+	}
+	for k, v := range changes {
+		if v == "" {
+			delete(merged, k)
+		} else {
+			merged[k] = v
+		}
+	}
+	return merged
+}
+
+// setPermission replaces the participant's permission and drops what it no
+// longer allows.
+func (p *participant) setPermission(permission *livekit.ParticipantPermission) {
+	if proto.Equal(permission, p.permission) {
+		return
+	}
+	s := p.state
+	wasVisible := p.visible()
+	p.permission = proto.CloneOf(permission)
+	p.touch()
+	s.snapshot = nil
+	for _, t := range slices.Clone(p.tracks) {
+		if !p.mayPublish(t.info.Source) {
+			p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_TrackUnpublished{
+				TrackUnpublished: &livekit.TrackUnpublishedResponse{TrackSid: t.info.Sid},
+			}})
+			s.unpublish(t)
+		}
+	}
+	if !permission.CanSubscribe {
+		p.dropSubscriptions()
+	}
+	if wasVisible && !p.visible() {
+		hidden := proto.CloneOf(p.info())
+		hidden.State = livekit.ParticipantInfo_DISCONNECTED
+		s.broadcastInfo(p, hidden)
+	}
+	s.broadcast(p, true)
+	if permission.CanSubscribe {
+		p.reconcileSubscriptions()
+	}
+	s.countsChanged()
+	s.occupancyChanged()
+	p.refreshToken()
+}
+
+// mayPublish says whether p's permission allows a track of this source.
+func (p *participant) mayPublish(source livekit.TrackSource) bool {
+	if !p.permission.CanPublish {
+		return false
+	}
+	sources := p.permission.CanPublishSources
+	return len(sources) == 0 || slices.Contains(sources, source)
+}

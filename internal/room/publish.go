@@ -1,0 +1,303 @@
+package room
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/rollcall-rtc/rollcall/event"
+)
+
+// track is one track of a participant: pending from add_track until its media is
+// bound, then published until its media ends.
+type track struct {
+	owner      *participant
+	cids       []string           // the client's ids for it
+	info       *livekit.TrackInfo // immutable, replaced on change
+	receiver   Receiver           // nil while pending
+	subscribed bool               // somebody subscribed once
+}
+
+// matchPatience is how long media waits for an announcement under its own track
+// id before it is taken for the oldest pending track of its kind: some clients'
+// SDP carries other ids than they announce.
+const matchPatience = 2 * time.Second
+
+// addTrack answers an announcement. The answer does not wait for the media.
+func (p *participant) addTrack(req *livekit.AddTrackRequest) {
+	refuse := func(reason livekit.RequestResponse_Reason, msg string) {
+		p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_RequestResponse{RequestResponse: &livekit.RequestResponse{
+			Reason: reason, Message: msg,
+			Request: &livekit.RequestResponse_AddTrack{AddTrack: req},
+		}}})
+	}
+	switch {
+	case !p.mayPublish(req.Source):
+		refuse(livekit.RequestResponse_NOT_ALLOWED, "the token does not allow publishing this source")
+		return
+	case req.Type != livekit.TrackType_AUDIO && req.Type != livekit.TrackType_VIDEO:
+		refuse(livekit.RequestResponse_UNSUPPORTED_TYPE, "track type must be AUDIO or VIDEO")
+		return
+	case req.Sid != "":
+		refuse(livekit.RequestResponse_UNSUPPORTED_TYPE, "a second codec for a track is not supported")
+		return
+	case req.Cid == "":
+		refuse(livekit.RequestResponse_INVALID_REQUEST, "cid is required")
+		return
+	case len(req.Name) > p.state.opts.Limits.MaxName || len(req.Cid) > p.state.opts.Limits.MaxName:
+		refuse(livekit.RequestResponse_INVALID_NAME, "cid or name is too long")
+		return
+	}
+	for _, t := range p.pending {
+		if slices.Contains(t.cids, req.Cid) {
+			p.trackPublished(t)
+			return
+		}
+	}
+	if len(p.tracks)+len(p.pending) >= p.state.opts.Limits.MaxTracks {
+		refuse(livekit.RequestResponse_LIMIT_EXCEEDED, "too many tracks")
+		return
+	}
+	t := &track{owner: p, cids: []string{req.Cid}, info: p.newTrackInfo(req)}
+	for _, c := range req.SimulcastCodecs {
+		if c.Cid != "" && !slices.Contains(t.cids, c.Cid) {
+			t.cids = append(t.cids, c.Cid)
+		}
+	}
+	p.pending = append(p.pending, t)
+	p.trackPublished(t)
+	p.matchReceivers()
+}
+
+func (p *participant) trackPublished(t *track) {
+	p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_TrackPublished{
+		TrackPublished: &livekit.TrackPublishedResponse{Cid: t.cids[0], Track: t.info},
+	}})
+}
+
+// newTrackInfo makes the description of an announced track.
+func (p *participant) newTrackInfo(req *livekit.AddTrackRequest) *livekit.TrackInfo {
+	info := &livekit.TrackInfo{
+		Sid:               newTrackSID(req.Type, req.Source),
+		Type:              req.Type,
+		Name:              req.Name,
+		Muted:             req.Muted,
+		Width:             req.Width,
+		Height:            req.Height,
+		DisableDtx:        req.DisableDtx, //nolint:staticcheck // older clients read it
+		Source:            req.Source,
+		Layers:            req.Layers, //nolint:staticcheck // older clients read it
+		Stereo:            req.Stereo, //nolint:staticcheck // older clients read it
+		DisableRed:        req.DisableRed,
+		Encryption:        req.Encryption,
+		Stream:            req.Stream,
+		BackupCodecPolicy: req.BackupCodecPolicy,
+		AudioFeatures:     req.AudioFeatures,
+		Version:           &livekit.TimedVersion{UnixMicro: p.state.now.UnixMicro()},
+	}
+	if info.Stream == "" {
+		info.Stream = defaultStream(req.Source)
+	}
+	for i, c := range req.SimulcastCodecs {
+		mime := p.enabledMime(req.Type, c.Codec)
+		if i == 0 {
+			info.MimeType = mime
+		}
+		layers := c.Layers
+		if len(layers) == 0 {
+			layers = req.Layers
+		}
+		info.Codecs = append(info.Codecs, &livekit.SimulcastCodecInfo{
+			MimeType: mime, Cid: c.Cid, Layers: layers, VideoLayerMode: c.VideoLayerMode,
+		})
+	}
+	return info
+}
+
+// defaultStream groups camera with microphone, and a screen with its sound.
+func defaultStream(source livekit.TrackSource) string {
+	switch source {
+	case livekit.TrackSource_SCREEN_SHARE, livekit.TrackSource_SCREEN_SHARE_AUDIO:
+		return "screen_share"
+	case livekit.TrackSource_CAMERA, livekit.TrackSource_MICROPHONE:
+		return "camera"
+	}
+	return ""
+}
+
+// enabledMime returns the MIME type for a codec name of the client, or the
+// room's first codec of that kind when the client's is not enabled.
+func (p *participant) enabledMime(kind livekit.TrackType, codec string) string {
+	prefix := "video/"
+	if kind == livekit.TrackType_AUDIO {
+		prefix = "audio/"
+	}
+	first := ""
+	for _, c := range p.state.settings.EnabledCodecs {
+		if !strings.HasPrefix(c.Mime, prefix) {
+			continue
+		}
+		if first == "" {
+			first = c.Mime
+		}
+		if strings.EqualFold(strings.TrimPrefix(c.Mime, prefix), strings.TrimPrefix(strings.ToLower(codec), prefix)) {
+			return c.Mime
+		}
+	}
+	return first
+}
+
+// receiverReady takes in media that can flow. It becomes a published track once
+// it is announced and its participant has joined, in whatever order these come.
+func (p *participant) receiverReady(r Receiver) {
+	if p.gone {
+		return
+	}
+	p.unmatched = append(p.unmatched, waitingReceiver{r, p.state.now})
+	p.state.wakeAt(p.state.now.Add(matchPatience))
+	p.matchReceivers()
+}
+
+// waitingReceiver is media that no announcement was found for yet.
+type waitingReceiver struct {
+	receiver Receiver
+	since    time.Time
+}
+
+// matchReceivers publishes every announced track whose media is there.
+func (p *participant) matchReceivers() {
+	if !p.joined {
+		return
+	}
+	var still []waitingReceiver
+	for _, w := range p.unmatched {
+		t := p.announced(w)
+		switch {
+		case t == nil:
+			still = append(still, w)
+		case !p.mayPublish(t.info.Source):
+			// Permission went away meanwhile: neither announced nor forwarded.
+		default:
+			p.state.publish(t, w.receiver)
+		}
+	}
+	p.unmatched = still
+}
+
+// announced takes the pending track of this media out of the list; nil if there
+// is none yet.
+func (p *participant) announced(w waitingReceiver) *track {
+	kind := livekit.TrackType_VIDEO
+	if w.receiver.Kind() == "audio" {
+		kind = livekit.TrackType_AUDIO
+	}
+	i := slices.IndexFunc(p.pending, func(t *track) bool {
+		return t.info.Type == kind && slices.Contains(t.cids, w.receiver.TrackID())
+	})
+	if i < 0 && p.state.now.Sub(w.since) >= matchPatience {
+		i = slices.IndexFunc(p.pending, func(t *track) bool { return t.info.Type == kind })
+	}
+	if i < 0 {
+		return nil
+	}
+	t := p.pending[i]
+	p.pending = slices.Delete(p.pending, i, i+1)
+	return t
+}
+
+// publish binds media to its track and makes it known.
+func (s *state) publish(t *track, r Receiver) {
+	p := t.owner
+	t.receiver = r
+	info := proto.CloneOf(t.info)
+	info.MimeType = r.MimeType()
+	info.Mid = r.Mid()
+	info.Simulcast = len(r.Simulcast()) > 1 //nolint:staticcheck // older clients read it
+	if len(info.Codecs) == 0 {
+		info.Codecs = []*livekit.SimulcastCodecInfo{{Cid: t.cids[0], Layers: info.Layers}} //nolint:staticcheck // as above
+	}
+	info.Codecs[0].MimeType = info.MimeType
+	info.Codecs[0].Mid = info.Mid
+	if cid := r.TrackID(); cid != info.Codecs[0].Cid {
+		info.Codecs[0].SdpCid = cid
+	}
+	t.info = info
+	r.UpTrack().SetMuted(info.Muted)
+	p.tracks = append(p.tracks, t)
+	s.tracks[info.Sid] = t
+	p.touch()
+	s.countsChanged()
+	p.log.Info("track published", "track", info.Sid, "source", info.Source.String(), "mime", info.MimeType, "simulcast", r.Simulcast())
+	s.emit(event.Event{Name: event.TrackPublished, Participant: p.info(), Track: info})
+	s.broadcast(p, false)
+	for _, other := range s.participants {
+		other.reconcile(t)
+	}
+	s.wakeAt(s.now.Add(speakerInterval))
+}
+
+// receiverEnded unpublishes the track whose media ended.
+func (p *participant) receiverEnded(r Receiver) {
+	p.unmatched = slices.DeleteFunc(p.unmatched, func(w waitingReceiver) bool { return w.receiver == r })
+	i := slices.IndexFunc(p.tracks, func(t *track) bool { return t.receiver == r })
+	if i < 0 || p.gone {
+		return
+	}
+	p.state.unpublish(p.tracks[i])
+	p.state.broadcast(p, false)
+}
+
+// unpublish ends a track for everybody; the caller broadcasts the participant.
+func (s *state) unpublish(t *track) {
+	p := t.owner
+	for _, other := range s.participants {
+		other.unsubscribe(t)
+		delete(other.wanted, t.info.Sid)
+	}
+	p.tracks = slices.DeleteFunc(p.tracks, func(x *track) bool { return x == t })
+	delete(s.tracks, t.info.Sid)
+	p.touch()
+	s.countsChanged()
+	p.log.Info("track unpublished", "track", t.info.Sid)
+	s.emit(event.Event{Name: event.TrackUnpublished, Participant: p.info(), Track: t.info})
+}
+
+// setMuted applies a mute of the client's own or of the API and tells everybody,
+// the publisher too: the SDK compares.
+func (s *state) setMuted(t *track, muted bool) {
+	if t.info.Muted == muted {
+		return
+	}
+	s.changeTrack(t, func(info *livekit.TrackInfo) { info.Muted = muted })
+	if t.receiver != nil {
+		t.receiver.UpTrack().SetMuted(muted)
+		s.wakeAt(s.now.Add(speakerInterval))
+	}
+}
+
+// changeTrack replaces t's info and tells everybody if it is published.
+func (s *state) changeTrack(t *track, change func(*livekit.TrackInfo)) {
+	info := proto.CloneOf(t.info)
+	change(info)
+	info.Version = &livekit.TimedVersion{UnixMicro: s.now.UnixMicro()}
+	t.info = info
+	if t.receiver != nil {
+		t.owner.touch()
+		s.broadcast(t.owner, true)
+	}
+}
+
+// ownTrack finds a track of p, published or pending.
+func (p *participant) ownTrack(sid string) *track {
+	for _, list := range [][]*track{p.tracks, p.pending} {
+		for _, t := range list {
+			if t.info.Sid == sid {
+				return t
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,268 @@
+package room
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+)
+
+// Registry is all rooms of this server: one live session for each name. Its
+// methods may be called from anywhere.
+type Registry struct {
+	opts Options // immutable
+
+	mu       sync.Mutex
+	rooms    map[string]*Room    // mu guards
+	farewell map[string]farewell // mu guards; by participant sid
+	order    []string            // mu guards; sids of farewell, oldest first
+	stopping bool                // mu guards
+	loops    sync.WaitGroup
+}
+
+// farewell is why a session ended, kept for a client that tries to resume it
+// because it was not there to be told.
+type farewell struct {
+	reason livekit.DisconnectReason
+	at     time.Time
+}
+
+const (
+	farewellKept = 10 * time.Minute
+	maxFarewells = 100_000
+)
+
+// NewRegistry returns a registry without rooms.
+func NewRegistry(o Options) *Registry {
+	return &Registry{
+		opts:     o.withDefaults(),
+		rooms:    make(map[string]*Room),
+		farewell: make(map[string]farewell),
+	}
+}
+
+// Gone says that a session which a client wants to resume is over, and what the
+// client is to be told in place of an answer.
+type Gone struct {
+	Reason livekit.DisconnectReason
+	Action livekit.LeaveRequest_Action
+}
+
+// Error describes the end of the session.
+func (g *Gone) Error() string { return "session is over: " + g.Reason.String() }
+
+// Message is the farewell for the client.
+func (g *Gone) Message() *Message { return leaveMessage(g.Reason, g.Action) }
+
+// Join accepts a participant and gives its answers to sink. It makes the room if
+// there is none, unless auto-create is off: then it fails with ErrRoomNotFound.
+// It fails with ErrRoomFull, ErrStopping or an invalid_argument Error.
+func (g *Registry) Join(ctx context.Context, req *Join, sink Sink) (*Participant, error) {
+	if err := g.checkJoin(req); err != nil {
+		return nil, err
+	}
+	for {
+		r, err := g.roomFor(createFrom(req), !g.opts.Defaults.NoAutoCreate || req.MayCreate)
+		if err != nil {
+			return nil, err
+		}
+		var p *participant
+		var refused error
+		_, err = r.do(ctx, func(s *state) { p, refused = s.join(req, sink) })
+		switch {
+		case errors.Is(err, errClosed):
+			continue // it ended meanwhile; its successor is ours to make
+		case err != nil:
+			return nil, err
+		case refused != nil:
+			return nil, refused
+		}
+		return &Participant{room: r, p: p, sid: p.sid}, nil
+	}
+}
+
+// Resume gives the session sid, or the identity's if sid is empty, a new signal
+// connection. It never makes a room. It fails with *Gone.
+func (g *Registry) Resume(ctx context.Context, req *Join, sid string, sink Sink) (*Participant, error) {
+	if r := g.lookup(req.Room); r != nil {
+		var p *participant
+		_, err := r.do(ctx, func(s *state) {
+			found := s.participants[req.Identity]
+			if found != nil && (sid == "" || found.sid == sid) {
+				p = found
+				s.resume(p, sink)
+			}
+		})
+		if err != nil && !errors.Is(err, errClosed) {
+			return nil, err
+		}
+		if err == nil && p != nil {
+			return &Participant{room: r, p: p, sid: p.sid}, nil
+		}
+	}
+	return nil, g.gone(sid)
+}
+
+// gone tells how a session that is not there ended. One that ended on purpose is
+// over; any other client may join anew.
+func (g *Registry) gone(sid string) *Gone {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch f := g.farewell[sid]; f.reason {
+	case livekit.DisconnectReason_ROOM_DELETED, livekit.DisconnectReason_PARTICIPANT_REMOVED,
+		livekit.DisconnectReason_DUPLICATE_IDENTITY, livekit.DisconnectReason_ROOM_CLOSED,
+		livekit.DisconnectReason_CLIENT_INITIATED:
+		return &Gone{f.reason, livekit.LeaveRequest_DISCONNECT}
+	}
+	return &Gone{livekit.DisconnectReason_STATE_MISMATCH, livekit.LeaveRequest_RECONNECT}
+}
+
+// departed remembers why a session ended.
+func (g *Registry) departed(sid string, reason livekit.DisconnectReason) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := time.Now()
+	g.farewell[sid] = farewell{reason, now}
+	g.order = append(g.order, sid)
+	for len(g.order) > 0 && (len(g.order) > maxFarewells || now.Sub(g.farewell[g.order[0]].at) > farewellKept) {
+		delete(g.farewell, g.order[0])
+		g.order = g.order[1:]
+	}
+}
+
+func (g *Registry) checkJoin(req *Join) error {
+	l := g.opts.Limits
+	if req.Identity == "" {
+		return invalid("identity is required")
+	}
+	if err := l.checkRoomName(req.Room); err != nil {
+		return err
+	}
+	if err := checkText("identity", req.Identity, l.MaxIdentity); err != nil {
+		return err
+	}
+	return l.check(req.Name, req.Metadata, req.Attributes)
+}
+
+// createFrom is the CreateRoom that a join stands for.
+func createFrom(req *Join) *livekit.CreateRoomRequest {
+	create := &livekit.CreateRoomRequest{Name: req.Room}
+	if c := req.RoomConfig; c != nil {
+		create.EmptyTimeout = c.EmptyTimeout
+		create.DepartureTimeout = c.DepartureTimeout
+		create.MaxParticipants = c.MaxParticipants
+		create.Metadata = c.Metadata
+	}
+	return create
+}
+
+// roomFor returns the live session of the name, made now if there is none and
+// create is set.
+func (g *Registry) roomFor(req *livekit.CreateRoomRequest, create bool) (*Room, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.stopping {
+		return nil, ErrStopping
+	}
+	if r := g.rooms[req.Name]; r != nil {
+		return r, nil
+	}
+	if !create {
+		return nil, ErrRoomNotFound
+	}
+	now := time.Now()
+	r := newRoom(req.Name, newSID(roomPrefix))
+	s := newState(r, &g.opts, roomSettings(r.sid, req, &g.opts, now.UnixMilli()), now)
+	s.onDeparture = g.departed
+	s.onFinished = func() { g.forget(r) }
+	g.rooms[req.Name] = r
+	g.loops.Go(func() { r.run(s) })
+	return r, nil
+}
+
+// forget makes the name free, once the session's last event is appended.
+func (g *Registry) forget(r *Room) {
+	g.mu.Lock()
+	delete(g.rooms, r.name)
+	g.mu.Unlock()
+	close(r.donec)
+}
+
+// lookup returns the live session of the name, or nil.
+func (g *Registry) lookup(name string) *Room {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.rooms[name]
+}
+
+// all returns the live sessions.
+func (g *Registry) all() []*Room {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	rooms := make([]*Room, 0, len(g.rooms))
+	for _, r := range g.rooms {
+		rooms = append(rooms, r)
+	}
+	return rooms
+}
+
+// Close ends every room because the server stops: clients are told to come back,
+// the events of their going are appended, connections are closed. Joins from now
+// on fail with ErrStopping.
+func (g *Registry) Close(ctx context.Context) error {
+	g.mu.Lock()
+	g.stopping = true
+	g.mu.Unlock()
+	for _, r := range g.all() {
+		r.post(func(s *state) {
+			s.close(livekit.RoomEndReason_ROOM_END_SERVER_SHUTDOWN, livekit.DisconnectReason_SERVER_SHUTDOWN, livekit.LeaveRequest_RECONNECT)
+		})
+	}
+	done := make(chan struct{})
+	go func() {
+		g.loops.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Stats counts what is there now.
+type Stats struct {
+	Rooms int `json:"rooms"`
+}
+
+// Stats returns a snapshot.
+func (g *Registry) Stats() Stats {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return Stats{Rooms: len(g.rooms)}
+}
+
+// CanJoin returns the error with which Join would refuse the request now, or nil.
+func (g *Registry) CanJoin(ctx context.Context, req *Join) error {
+	if err := g.checkJoin(req); err != nil {
+		return err
+	}
+	r := g.lookup(req.Room)
+	if r == nil {
+		if g.opts.Defaults.NoAutoCreate && !req.MayCreate {
+			return ErrRoomNotFound
+		}
+		return nil
+	}
+	var full bool
+	if _, err := r.do(ctx, func(s *state) { full = s.full(req) }); err != nil && !errors.Is(err, errClosed) {
+		return err
+	}
+	if full {
+		return ErrRoomFull
+	}
+	return nil
+}

@@ -1,0 +1,110 @@
+package room
+
+import (
+	"slices"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
+)
+
+// signalLost keeps p while its transport carries on or may still come back; one
+// that never came up is the end of a failed attempt to join.
+func (s *state) signalLost(p *participant, sink Sink) {
+	if p.gone || p.sink != sink {
+		return // another connection has taken over
+	}
+	p.sink = nil
+	p.signalLostAt = s.now
+	switch {
+	case p.joined && p.transportFailed():
+		p.setDeadline(s.opts.ResumeTimeout)
+	case p.joined:
+		// Media goes on; the end of the transport will be the end of p.
+	case p.leaving != 0:
+		// The goodbye was heard and waits for the transport.
+	case p.primary() == peer.Connecting:
+		// The client may have seen itself connected the moment it went.
+		p.leaving = livekit.DisconnectReason_SIGNAL_CLOSE
+		p.setDeadline(leaveGrace)
+	default:
+		s.remove(p, livekit.DisconnectReason_SIGNAL_CLOSE)
+	}
+}
+
+// dropSignal ends p's signal connection; the client is expected to resume.
+func (p *participant) dropSignal() {
+	if p.sink != nil {
+		p.sink.Close()
+		p.sink = nil
+		p.signalLostAt = p.state.now
+	}
+}
+
+// resume gives p a new signal connection. Nobody else notices. The order of the
+// messages is what SDKs rely on: reconnect, then everybody including itself,
+// then the room, then a fresh offer.
+func (s *state) resume(p *participant, sink Sink) {
+	lostAt := p.signalLostAt
+	if p.sink != nil {
+		p.sink.Close()
+		lostAt = s.now
+	}
+	p.sink, p.signalLostAt = sink, time.Time{}
+	p.log.Info("participant resumed")
+	p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_Reconnect{Reconnect: &livekit.ReconnectResponse{
+		IceServers:     s.opts.ICEServers,
+		ServerInfo:     s.opts.ServerInfo,
+		LastMessageSeq: p.reliable.highest,
+	}}})
+	if infos := s.departedSince(lostAt.Add(-departureSlack)); len(infos) > 0 {
+		p.send(updateMessage(infos...))
+	}
+	p.send(updateMessage(append(s.others(p), p.info())...))
+	p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_RoomUpdate{
+		RoomUpdate: &livekit.RoomUpdate{Room: s.info()},
+	}})
+	p.refreshToken()
+	if p.transportFailed() {
+		p.setDeadline(s.opts.JoinTimeout)
+	}
+	if p.subscriber != nil {
+		p.subscriber.RestartICE()
+	}
+}
+
+// departureSlack covers what was sent into a connection already dead.
+const departureSlack = 30 * time.Second
+
+// departedSince returns who left after t and is not back.
+func (s *state) departedSince(t time.Time) []*livekit.ParticipantInfo {
+	var infos []*livekit.ParticipantInfo
+	for _, d := range s.departures {
+		if d.at.After(t) && s.participants[d.info.Identity] == nil {
+			infos = append(infos, d.info)
+		}
+	}
+	return infos
+}
+
+// syncState brings the client's view after a resume and the room's together. A
+// client that believes in a track the room does not have starts over.
+func (p *participant) syncState(m *livekit.SyncState) {
+	for _, published := range m.GetPublishTracks() {
+		if sid := published.GetTrack().GetSid(); p.ownTrack(sid) == nil {
+			p.log.Info("client publishes a track that is unknown here", "track", sid)
+			p.sendLeave(livekit.DisconnectReason_STATE_MISMATCH, livekit.LeaveRequest_RECONNECT)
+			p.state.remove(p, livekit.DisconnectReason_STATE_MISMATCH)
+			return
+		}
+	}
+	if sub := m.GetSubscription(); sub != nil {
+		p.choose(sub.TrackSids, sub.ParticipantTracks, sub.Subscribe)
+	}
+	for sid, sub := range p.subscriptions {
+		if slices.Contains(m.GetTrackSidsDisabled(), sid) {
+			sub.sender.DownTrack().SetPaused(true)
+		}
+	}
+}

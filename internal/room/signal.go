@@ -1,0 +1,172 @@
+package room
+
+import (
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
+)
+
+// Participant is the handle that a signal connection holds.
+type Participant struct {
+	room *Room
+	p    *participant // only the loop looks inside
+	sid  string
+}
+
+// SID returns the session's id.
+func (h *Participant) SID() string { return h.sid }
+
+// Handle brings one request of the client into the room. It waits while the
+// room's mailbox is full, and drops the request once the session is over.
+// Requests of a kind that the server does not know are ignored.
+func (h *Participant) Handle(req *livekit.SignalRequest) {
+	h.room.post(func(s *state) {
+		if !h.p.gone {
+			s.handle(h.p, req)
+		}
+	})
+}
+
+// SignalLost says that the connection behind sink is down without a goodbye.
+func (h *Participant) SignalLost(sink Sink) {
+	h.room.post(func(s *state) { s.signalLost(h.p, sink) })
+}
+
+// handle does what the client asks for.
+func (s *state) handle(p *participant, req *livekit.SignalRequest) {
+	switch m := req.Message.(type) {
+	case *livekit.SignalRequest_Offer:
+		p.offer(m.Offer)
+	case *livekit.SignalRequest_Answer:
+		if p.subscriber != nil {
+			p.subscriber.Answer(m.Answer.GetSdp(), m.Answer.GetId())
+		}
+	case *livekit.SignalRequest_Trickle:
+		p.trickle(m.Trickle)
+	case *livekit.SignalRequest_AddTrack:
+		p.addTrack(m.AddTrack)
+	case *livekit.SignalRequest_Mute:
+		p.mute(m.Mute)
+	case *livekit.SignalRequest_Subscription:
+		p.choose(m.Subscription.GetTrackSids(), m.Subscription.GetParticipantTracks(), m.Subscription.GetSubscribe())
+	case *livekit.SignalRequest_TrackSetting:
+		p.trackSettings(m.TrackSetting)
+	case *livekit.SignalRequest_SubscriptionPermission:
+		p.setTrackPermissions(m.SubscriptionPermission)
+	case *livekit.SignalRequest_Leave:
+		s.leave(p, m.Leave.GetReason())
+	case *livekit.SignalRequest_UpdateMetadata:
+		p.updateOwn(m.UpdateMetadata)
+	case *livekit.SignalRequest_UpdateAudioTrack:
+		if t := p.ownTrack(m.UpdateAudioTrack.GetTrackSid()); t != nil {
+			s.changeTrack(t, func(info *livekit.TrackInfo) { info.AudioFeatures = m.UpdateAudioTrack.GetFeatures() })
+		}
+	case *livekit.SignalRequest_UpdateVideoTrack:
+		if t := p.ownTrack(m.UpdateVideoTrack.GetTrackSid()); t != nil {
+			s.changeTrack(t, func(info *livekit.TrackInfo) {
+				info.Width, info.Height = m.UpdateVideoTrack.GetWidth(), m.UpdateVideoTrack.GetHeight()
+			})
+		}
+	case *livekit.SignalRequest_SyncState:
+		p.syncState(m.SyncState)
+	case *livekit.SignalRequest_Simulate:
+		p.simulate(m.Simulate)
+	}
+}
+
+// offer brings up the client's sending connection, or renegotiates it.
+func (p *participant) offer(d *livekit.SessionDescription) {
+	if p.publisher == nil && !p.openPublisher() {
+		return
+	}
+	p.publisher.Offer(d.GetSdp(), d.GetId())
+}
+
+func (p *participant) openPublisher() bool {
+	var codecs []string
+	for _, c := range p.state.settings.EnabledCodecs {
+		codecs = append(codecs, c.Mime)
+	}
+	pub, err := p.state.opts.Media.NewPublisher(peer.PublisherOptions{
+		Handler: &connection{room: p.state.room, p: p},
+		Codecs:  codecs,
+		Logger:  p.log,
+	})
+	if err != nil {
+		p.log.Error("open publisher connection", "error", err)
+		return false
+	}
+	p.publisher = pub
+	return true
+}
+
+// trickle adds a client candidate; one that comes before the offer opens the
+// connection that will need it.
+func (p *participant) trickle(m *livekit.TrickleRequest) {
+	var err error
+	switch {
+	case m.GetTarget() == livekit.SignalTarget_SUBSCRIBER:
+		if p.subscriber != nil {
+			err = p.subscriber.AddCandidate(m.GetCandidateInit())
+		}
+	case p.publisher != nil || p.openPublisher():
+		err = p.publisher.AddCandidate(m.GetCandidateInit())
+	}
+	if err != nil {
+		p.log.Debug("candidate ignored", "error", err)
+	}
+}
+
+// mute applies the client's own mute.
+func (p *participant) mute(m *livekit.MuteTrackRequest) {
+	t := p.ownTrack(m.GetSid())
+	if t == nil {
+		p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_RequestResponse{RequestResponse: &livekit.RequestResponse{
+			Reason: livekit.RequestResponse_NOT_FOUND, Message: ErrTrackNotFound.Msg,
+			Request: &livekit.RequestResponse_Mute{Mute: m},
+		}}})
+		return
+	}
+	p.state.setMuted(t, m.GetMuted())
+}
+
+// updateOwn changes the participant's own name, metadata and attributes. The
+// answer comes both ways that SDKs wait for: as an update of itself and as a
+// response.
+func (p *participant) updateOwn(m *livekit.UpdateParticipantMetadata) {
+	answer := func(reason livekit.RequestResponse_Reason, msg string) {
+		if reason == livekit.RequestResponse_OK && p.req.Client.GetProtocol() <= 14 {
+			return
+		}
+		p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_RequestResponse{RequestResponse: &livekit.RequestResponse{
+			RequestId: m.GetRequestId(), Reason: reason, Message: msg,
+			Request: &livekit.RequestResponse_UpdateMetadata{UpdateMetadata: m},
+		}}})
+	}
+	if !p.permission.CanUpdateMetadata {
+		answer(livekit.RequestResponse_NOT_ALLOWED, "the token does not allow updating one's own metadata")
+		return
+	}
+	if err := p.state.opts.Limits.check(m.GetName(), m.GetMetadata(), mergeAttributes(p.attributes, m.GetAttributes())); err != nil {
+		answer(livekit.RequestResponse_LIMIT_EXCEEDED, err.Error())
+		return
+	}
+	p.update(m.GetName(), m.GetMetadata(), m.GetAttributes())
+	answer(livekit.RequestResponse_OK, "")
+}
+
+// simulate plays one of the faults that SDKs ask for in their own tests.
+func (p *participant) simulate(m *livekit.SimulateScenario) {
+	s := p.state
+	switch m.GetScenario().(type) {
+	case *livekit.SimulateScenario_ServerLeave:
+		p.sendLeave(livekit.DisconnectReason_SERVER_SHUTDOWN, livekit.LeaveRequest_DISCONNECT)
+		s.remove(p, livekit.DisconnectReason_SERVER_SHUTDOWN)
+	case *livekit.SimulateScenario_LeaveRequestFullReconnect:
+		p.sendLeave(livekit.DisconnectReason_UNKNOWN_REASON, livekit.LeaveRequest_RECONNECT)
+		s.remove(p, livekit.DisconnectReason_MIGRATION)
+	case *livekit.SimulateScenario_NodeFailure, *livekit.SimulateScenario_Migration:
+		// As if the node had died: no word to the client.
+		s.remove(p, livekit.DisconnectReason_MIGRATION)
+	}
+}

@@ -1,0 +1,104 @@
+package room
+
+import (
+	"math"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+)
+
+// speakerInterval is how often audio levels are looked at while anybody could speak.
+const speakerInterval = 400 * time.Millisecond
+
+// speakerState is what clients were last told of a participant's voice.
+type speakerState struct {
+	active bool
+	level  float32
+}
+
+// tickSpeakers tells clients whose voice began, ended or changed its level. The
+// clock runs only while an unmuted microphone is published.
+func (s *state) tickSpeakers() {
+	var changed []*participant
+	microphones := false
+	for _, p := range s.participants {
+		now, audible := p.voice(s.now)
+		microphones = microphones || audible
+		if now != p.speaking {
+			p.speaking = now
+			changed = append(changed, p)
+		}
+	}
+	if microphones {
+		s.wakeAt(s.now.Add(speakerInterval))
+	}
+	if len(changed) == 0 {
+		return
+	}
+	for _, listener := range s.participants {
+		var infos []*livekit.SpeakerInfo
+		for _, p := range changed {
+			if listener.hears(p) {
+				infos = append(infos, p.speakerInfo())
+			}
+		}
+		listener.sendSpeakers(infos)
+	}
+}
+
+// voice returns how loud p speaks now, in steps of one eighth so that a steady
+// voice is no change, and whether it has a microphone that could be heard.
+func (p *participant) voice(now time.Time) (v speakerState, audible bool) {
+	for _, t := range p.tracks {
+		if t.info.Source != livekit.TrackSource_MICROPHONE || t.info.Muted {
+			continue
+		}
+		audible = true
+		if level, speaking := t.receiver.UpTrack().AudioLevel(now); speaking {
+			v.active = true
+			v.level = max(v.level, float32(math.Ceil(level*8)/8))
+		}
+	}
+	return v, audible
+}
+
+// hears says whether p is told of the voice of speaker: its own, and those whose
+// tracks it has.
+func (p *participant) hears(speaker *participant) bool {
+	if p == speaker {
+		return true
+	}
+	for _, t := range speaker.tracks {
+		if p.subscriptions[t.info.Sid] != nil {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *participant) speakerInfo() *livekit.SpeakerInfo {
+	return &livekit.SpeakerInfo{Sid: p.sid, Level: p.speaking.level, Active: p.speaking.active}
+}
+
+func (p *participant) sendSpeakers(infos []*livekit.SpeakerInfo) {
+	if len(infos) == 0 {
+		return
+	}
+	p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_SpeakersChanged{
+		SpeakersChanged: &livekit.SpeakersChanged{Speakers: infos},
+	}})
+}
+
+// voiceHeard tells p of a voice that it begins to hear while it is speaking.
+func (p *participant) voiceHeard(speaker *participant) {
+	if speaker.speaking.active {
+		p.sendSpeakers([]*livekit.SpeakerInfo{speaker.speakerInfo()})
+	}
+}
+
+// voiceLost ends a voice that p no longer hears, so that nobody speaks for ever.
+func (p *participant) voiceLost(speaker *participant) {
+	if speaker.speaking.active && !p.hears(speaker) {
+		p.sendSpeakers([]*livekit.SpeakerInfo{{Sid: speaker.sid}})
+	}
+}

@@ -1,0 +1,225 @@
+package room
+
+import (
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/rollcall-rtc/rollcall/event"
+)
+
+// state is everything about one room session. Only the room's loop touches it.
+type state struct {
+	room *Room
+	opts *Options
+	log  *slog.Logger
+	now  time.Time // start of this turn
+
+	settings     *livekit.Room           // without counts; replaced, never changed
+	snapshot     *livekit.Room           // settings with counts; nil when they changed
+	participants map[string]*participant // by identity, every accepted one
+	bySID        map[string]*participant // the same by sid
+	tracks       map[string]*track       // published, by sid
+	departures   []departure             // recent, oldest first: for those who resume
+	nonces       []string                // of API data, oldest first
+	onDeparture  func(sid string, reason livekit.DisconnectReason)
+	onFinished   func()
+
+	joinedOnce bool      // somebody has joined this session
+	emptySince time.Time // zero while somebody keeps the room open
+	countsDue  time.Time // when clients are told of changed counts; zero: nothing to tell
+	alarm      time.Time // the next tick, never later than anything due
+	events     []event.Event
+	lastSeq    uint64 // of the last event appended
+	finished   bool
+	closers    sync.WaitGroup // connections being closed
+}
+
+// departure is a participant that left recently.
+type departure struct {
+	info *livekit.ParticipantInfo
+	at   time.Time
+}
+
+const (
+	idle          = time.Hour       // the alarm of a room with nothing due
+	countsDelay   = time.Second     // counts are told at most this often
+	departureKept = 2 * time.Minute // longer than any SDK tries to resume
+	maxDepartures = 1000
+)
+
+func newState(r *Room, opts *Options, settings *livekit.Room, now time.Time) *state {
+	s := &state{
+		room: r, opts: opts, now: now,
+		log:          r.logger(opts.Logger),
+		settings:     settings,
+		participants: make(map[string]*participant),
+		bySID:        make(map[string]*participant),
+		tracks:       make(map[string]*track),
+		emptySince:   now,
+		alarm:        now.Add(idle),
+	}
+	s.wakeAt(s.closesAt())
+	return s
+}
+
+// emit reports an event of this turn.
+func (s *state) emit(e event.Event) {
+	e.Time = s.now
+	e.Room = s.info()
+	s.events = append(s.events, e)
+}
+
+// endTurn appends the turn's events, in order, before anybody who waits for the
+// turn goes on.
+func (s *state) endTurn() {
+	if len(s.events) > 0 {
+		s.lastSeq = s.opts.Publish(s.events...)
+		s.events = nil // the log may still read the slice
+	}
+	if s.finished {
+		s.onFinished()
+	}
+}
+
+// wakeAt makes sure that a tick runs at t or before.
+func (s *state) wakeAt(t time.Time) {
+	if !t.IsZero() && t.Before(s.alarm) {
+		s.alarm = t
+	}
+}
+
+// tick does whatever is due and finds out what is next.
+func (s *state) tick() {
+	s.alarm = s.now.Add(idle)
+	for _, p := range s.participants {
+		p.tick()
+	}
+	if !s.countsDue.IsZero() && !s.now.Before(s.countsDue) {
+		s.countsDue = time.Time{}
+		s.broadcastRoom()
+	}
+	s.wakeAt(s.countsDue)
+	s.tickSpeakers()
+	if at := s.closesAt(); !at.IsZero() && !s.now.Before(at) {
+		s.close(livekit.RoomEndReason_ROOM_END_IDLE_TIMEOUT, livekit.DisconnectReason_ROOM_CLOSED, livekit.LeaveRequest_DISCONNECT)
+		return
+	} else {
+		s.wakeAt(at)
+	}
+}
+
+// closesAt is when an empty room closes; zero while somebody keeps it open.
+func (s *state) closesAt() time.Time {
+	switch {
+	case s.emptySince.IsZero():
+		return time.Time{}
+	case s.joinedOnce:
+		return s.emptySince.Add(time.Duration(s.settings.DepartureTimeout) * time.Second)
+	default:
+		return s.emptySince.Add(time.Duration(s.settings.EmptyTimeout) * time.Second)
+	}
+}
+
+// occupancyChanged starts or stops the clock of an empty room. Agents, egress
+// and recorders do not keep a room open.
+func (s *state) occupancyChanged() {
+	for _, p := range s.participants {
+		if !p.dependent() {
+			s.emptySince = time.Time{}
+			return
+		}
+	}
+	if s.emptySince.IsZero() {
+		s.emptySince = s.now
+	}
+	s.wakeAt(s.closesAt())
+}
+
+// info returns the room as events, joins and the API show it: exact at this
+// moment, and immutable.
+func (s *state) info() *livekit.Room {
+	if s.snapshot != nil {
+		return s.snapshot
+	}
+	room := proto.CloneOf(s.settings)
+	for _, p := range s.participants {
+		switch {
+		case !p.joined:
+		case p.dependent():
+			room.ActiveRecording = room.ActiveRecording || p.recorder()
+		default:
+			room.NumParticipants++
+			if len(p.tracks) > 0 {
+				room.NumPublishers++
+			}
+		}
+	}
+	s.snapshot = room
+	return room
+}
+
+// countsChanged forgets the snapshot and has clients told soon.
+func (s *state) countsChanged() {
+	s.snapshot = nil
+	if s.countsDue.IsZero() {
+		s.countsDue = s.now.Add(countsDelay)
+		s.wakeAt(s.countsDue)
+	}
+}
+
+// broadcastRoom tells every client of the room's present state.
+func (s *state) broadcastRoom() {
+	m := NewMessage(&livekit.SignalResponse{Message: &livekit.SignalResponse_RoomUpdate{
+		RoomUpdate: &livekit.RoomUpdate{Room: s.info()},
+	}})
+	for _, p := range s.participants {
+		p.send(m)
+	}
+}
+
+// broadcast tells the others of p's present state, and p itself if self is set.
+// Until p has joined nobody else knows of it, and nobody ever does of a hidden
+// participant.
+func (s *state) broadcast(p *participant, self bool) {
+	m := updateMessage(p.info())
+	for _, other := range s.participants {
+		if other == p && self || other != p && p.visible() {
+			other.send(m)
+		}
+	}
+}
+
+func updateMessage(infos ...*livekit.ParticipantInfo) *Message {
+	return NewMessage(&livekit.SignalResponse{Message: &livekit.SignalResponse_Update{
+		Update: &livekit.ParticipantUpdate{Participants: infos},
+	}})
+}
+
+// setMetadata replaces the room's metadata and tells everybody at once.
+func (s *state) setMetadata(metadata string) {
+	if s.settings.Metadata == metadata {
+		return
+	}
+	s.settings = proto.CloneOf(s.settings)
+	s.settings.Metadata = metadata
+	s.snapshot = nil
+	s.broadcastRoom()
+}
+
+// close ends the session: every participant leaves, then the room finishes.
+func (s *state) close(end livekit.RoomEndReason, reason livekit.DisconnectReason, action livekit.LeaveRequest_Action) {
+	if s.finished {
+		return
+	}
+	for _, p := range s.inJoinOrder() {
+		p.sendLeave(reason, action)
+		s.remove(p, reason)
+	}
+	s.emit(event.Event{Name: event.RoomFinished, RoomEndReason: end})
+	s.finished = true
+	s.log.Info("room finished", "reason", end.String())
+}

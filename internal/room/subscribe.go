@@ -1,0 +1,233 @@
+package room
+
+import (
+	"slices"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
+)
+
+// subscription is one track on its way to one participant.
+type subscription struct {
+	track  *track
+	sender Sender
+}
+
+// trackPermissions says who may subscribe to a participant's tracks, as its
+// client last set it.
+type trackPermissions struct {
+	everybody bool
+	all       map[string]bool            // identities that may have every track
+	some      map[string]map[string]bool // identity -> track sids
+}
+
+// openSubscriber makes the connection on which p receives.
+func (p *participant) openSubscriber() error {
+	sub, err := p.state.opts.Media.NewSubscriber(peer.SubscriberOptions{
+		Handler: &connection{room: p.state.room, p: p},
+		Logger:  p.log,
+	})
+	if err != nil {
+		p.log.Error("open subscriber connection", "error", err)
+		return &Error{Internal, "cannot open a peer connection"}
+	}
+	p.subscriber = sub
+	return nil
+}
+
+// mayReceive says whether p may have t, apart from its wish.
+func (p *participant) mayReceive(t *track) bool {
+	return p.permission.CanSubscribe && t.owner != p && t.owner.visible() && !p.gone
+}
+
+// allows says whether the publisher lets p have the track. Recorders are exempt.
+func (publisher *participant) allows(p *participant, sid string) bool {
+	rules := publisher.permissions
+	return rules == nil || rules.everybody || p.recorder() ||
+		rules.all[p.identity] || rules.some[p.identity][sid]
+}
+
+// reconcile makes p's subscription to t what it should be now.
+func (p *participant) reconcile(t *track) {
+	wanted, chosen := p.wanted[t.info.Sid]
+	if !chosen {
+		wanted = p.req.AutoSubscribe
+	}
+	if !wanted || !p.mayReceive(t) {
+		p.unsubscribe(t)
+		return
+	}
+	allowed := t.owner.allows(p, t.info.Sid)
+	if denied := p.denied[t.info.Sid]; denied == allowed {
+		// The first refusal, a new one, or its end.
+		p.setDenied(t, !allowed)
+	}
+	if !allowed {
+		p.unsubscribe(t)
+		return
+	}
+	p.subscribe(t)
+}
+
+// setDenied remembers and tells that the publisher does or does not allow p a track.
+func (p *participant) setDenied(t *track, denied bool) {
+	if denied {
+		if p.denied == nil {
+			p.denied = make(map[string]bool)
+		}
+		p.denied[t.info.Sid] = true
+	} else {
+		delete(p.denied, t.info.Sid)
+	}
+	p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_SubscriptionPermissionUpdate{
+		SubscriptionPermissionUpdate: &livekit.SubscriptionPermissionUpdate{
+			ParticipantSid: t.owner.sid, TrackSid: t.info.Sid, Allowed: !denied,
+		},
+	}})
+}
+
+// reconcileSubscriptions does it for every track of the room.
+func (p *participant) reconcileSubscriptions() {
+	if p.gone {
+		return
+	}
+	for _, owner := range p.state.inJoinOrder() {
+		for _, t := range owner.tracks {
+			p.reconcile(t)
+		}
+	}
+}
+
+// subscribe starts forwarding t to p.
+func (p *participant) subscribe(t *track) {
+	if p.subscriptions[t.info.Sid] != nil {
+		return
+	}
+	if p.subscriber == nil {
+		if err := p.openSubscriber(); err != nil {
+			return
+		}
+	}
+	sender, err := p.subscriber.AddTrack(t.owner.sid+"|"+t.info.Sid, t.info.Sid, t.receiver.UpTrack())
+	if err != nil {
+		p.log.Warn("subscribe", "track", t.info.Sid, "error", err)
+		return
+	}
+	p.subscriptions[t.info.Sid] = &subscription{track: t, sender: sender}
+	p.voiceHeard(t.owner)
+	if !t.subscribed {
+		t.subscribed = true
+		t.owner.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_TrackSubscribed{
+			TrackSubscribed: &livekit.TrackSubscribed{TrackSid: t.info.Sid},
+		}})
+	}
+}
+
+// unsubscribe stops forwarding t to p.
+func (p *participant) unsubscribe(t *track) {
+	sub := p.subscriptions[t.info.Sid]
+	if sub == nil {
+		return
+	}
+	delete(p.subscriptions, t.info.Sid)
+	p.subscriber.RemoveTrack(sub.sender)
+	p.voiceLost(t.owner)
+}
+
+func (p *participant) dropSubscriptions() {
+	for _, sub := range p.subscriptions {
+		p.unsubscribe(sub.track)
+	}
+}
+
+// choose records the wish of p, or of the API for it, about tracks. A track that
+// is not there yet is remembered.
+func (p *participant) choose(sids []string, ofParticipants []*livekit.ParticipantTracks, subscribe bool) {
+	for _, o := range ofParticipants {
+		sids = append(slices.Clone(sids), o.TrackSids...)
+	}
+	for _, sid := range sids {
+		t := p.state.tracks[sid]
+		if t == nil && len(p.wanted) >= maxWanted {
+			continue // a client that invents sids gets no memory for it
+		}
+		p.wanted[sid] = subscribe
+		if t != nil {
+			p.reconcile(t)
+		}
+	}
+}
+
+// maxWanted bounds the remembered choices about tracks that do not exist.
+const maxWanted = 4096
+
+// trackSettings applies what p wants to see of tracks it has.
+func (p *participant) trackSettings(req *livekit.UpdateTrackSettings) {
+	for _, sid := range req.TrackSids {
+		sub := p.subscriptions[sid]
+		if sub == nil {
+			continue
+		}
+		down := sub.sender.DownTrack()
+		down.SetPaused(req.Disabled)
+		if sub.track.info.Type == livekit.TrackType_VIDEO {
+			down.SetMaxLayer(wantedLayer(sub.track, req))
+		}
+	}
+}
+
+// wantedLayer picks the smallest layer that fills the wanted size, or the one of
+// the wanted quality when no size is given.
+func wantedLayer(t *track, req *livekit.UpdateTrackSettings) int {
+	top := len(t.receiver.Simulcast()) - 1
+	if top <= 0 {
+		return 0
+	}
+	if req.Width == 0 || req.Height == 0 {
+		return min(int(req.Quality), top)
+	}
+	var layers []*livekit.VideoLayer
+	if len(t.info.Codecs) > 0 {
+		layers = slices.Clone(t.info.Codecs[0].Layers)
+	}
+	slices.SortFunc(layers, func(a, b *livekit.VideoLayer) int { return int(a.Quality) - int(b.Quality) })
+	for i, l := range layers {
+		if l.Width >= req.Width && l.Height >= req.Height {
+			return min(i, top)
+		}
+	}
+	return top
+}
+
+// setTrackPermissions takes over who may subscribe to p's tracks.
+func (p *participant) setTrackPermissions(req *livekit.SubscriptionPermission) {
+	rules := &trackPermissions{
+		everybody: req.AllParticipants,
+		all:       make(map[string]bool),
+		some:      make(map[string]map[string]bool),
+	}
+	for _, grant := range req.TrackPermissions {
+		identity := grant.ParticipantIdentity
+		if identity == "" {
+			if other := p.state.bySID[grant.ParticipantSid]; other != nil {
+				identity = other.identity
+			}
+		}
+		if grant.AllTracks {
+			rules.all[identity] = true
+			continue
+		}
+		sids := make(map[string]bool, len(grant.TrackSids))
+		for _, sid := range grant.TrackSids {
+			sids[sid] = true
+		}
+		rules.some[identity] = sids
+	}
+	p.permissions = rules
+	for _, t := range p.tracks {
+		for _, other := range p.state.participants {
+			other.reconcile(t)
+		}
+	}
+}

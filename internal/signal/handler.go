@@ -1,0 +1,215 @@
+package signal
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/rollcall-rtc/rollcall/internal/room"
+	"github.com/rollcall-rtc/rollcall/internal/token"
+)
+
+// Rooms is where participants go.
+type Rooms interface {
+	Join(ctx context.Context, req *room.Join, sink room.Sink) (*room.Participant, error)
+	Resume(ctx context.Context, req *room.Join, sid string, sink room.Sink) (*room.Participant, error)
+	// CanJoin returns the error that Join would return now.
+	CanJoin(ctx context.Context, req *room.Join) error
+}
+
+// Options configure a Handler. Rooms and Keys are required.
+type Options struct {
+	Rooms  Rooms
+	Keys   token.Keys
+	Logger *slog.Logger
+	// PingInterval is how often an otherwise idle socket is probed, so that
+	// proxies keep it and a dead one is noticed. Default 10 s.
+	PingInterval time.Duration
+}
+
+// Handler serves /rtc and /rtc/validate.
+type Handler struct {
+	opts Options // immutable
+
+	mu       sync.Mutex
+	stopping bool                  // mu guards
+	sessions map[*session]struct{} // mu guards
+	running  sync.WaitGroup
+}
+
+// NewHandler returns a Handler without connections.
+func NewHandler(o Options) *Handler {
+	if o.PingInterval == 0 {
+		o.PingInterval = 10 * time.Second
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Handler{opts: o, sessions: make(map[*session]struct{})}
+}
+
+// maxMessage bounds one message of a client, in bytes; SDKs stay below 2 MiB.
+const maxMessage = 2 << 20
+
+// ServeHTTP answers GET /rtc with the signal connection and GET /rtc/validate
+// with the status and text that /rtc would have refused with. A browser's SDK
+// cannot see the former and asks the latter for the reason, from any origin.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Access-Control-Allow-Origin", "*")
+	validate := strings.HasSuffix(strings.TrimRight(r.URL.Path, "/"), "/validate")
+	if !validate && !isUpgrade(r) {
+		http.Error(w, "this path takes WebSocket connections", http.StatusNotFound)
+		return
+	}
+	req, err := h.parse(r)
+	if err == nil && validate && !req.reconnect {
+		err = h.opts.Rooms.CanJoin(r.Context(), req.join)
+	}
+	if err != nil {
+		h.refuse(w, r, err)
+		return
+	}
+	if validate {
+		_, _ = w.Write([]byte("success"))
+		return
+	}
+	h.connect(w, r, req)
+}
+
+func isUpgrade(r *http.Request) bool {
+	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
+}
+
+// connect joins or resumes, then upgrades and runs the connection to its end.
+func (h *Handler) connect(w http.ResponseWriter, r *http.Request, req *request) {
+	s := newSession(h.opts.Logger.With("room", req.join.Room, "participant", req.join.Identity))
+	if !h.enter(s) {
+		h.refuse(w, r, room.ErrStopping)
+		return
+	}
+	defer h.exit(s)
+
+	var p *room.Participant
+	var err error
+	if req.reconnect {
+		p, err = h.opts.Rooms.Resume(r.Context(), req.join, req.sid, s)
+	} else {
+		p, err = h.opts.Rooms.Join(r.Context(), req.join, s)
+	}
+	var gone *room.Gone
+	switch {
+	case errors.As(err, &gone):
+		// The SDK understands why only from inside the connection.
+		s.Send(gone.Message())
+		s.Close()
+	case err != nil:
+		h.refuse(w, r, err)
+		return
+	}
+	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+		InsecureSkipVerify: true, // tokens, not origins, admit a client
+		CompressionMode:    websocket.CompressionDisabled,
+	})
+	if err != nil {
+		h.opts.Logger.Debug("websocket upgrade", "error", err)
+		s.abandon()
+	} else {
+		conn.SetReadLimit(maxMessage)
+		s.run(conn, p, h.opts.PingInterval)
+	}
+	if p != nil {
+		p.SignalLost(s)
+	}
+}
+
+func (h *Handler) enter(s *session) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.stopping {
+		return false
+	}
+	h.sessions[s] = struct{}{}
+	h.running.Add(1)
+	return true
+}
+
+func (h *Handler) exit(s *session) {
+	h.mu.Lock()
+	delete(h.sessions, s)
+	h.mu.Unlock()
+	h.running.Done()
+}
+
+// Close refuses new connections and ends the open ones after what rooms have
+// sent into them is written, or at the end of ctx. Close the rooms before it, so
+// that clients are told why.
+func (h *Handler) Close(ctx context.Context) error {
+	h.mu.Lock()
+	h.stopping = true
+	open := make([]*session, 0, len(h.sessions))
+	for s := range h.sessions {
+		open = append(open, s)
+	}
+	h.mu.Unlock()
+	for _, s := range open {
+		s.Close()
+	}
+	done := make(chan struct{})
+	go func() {
+		h.running.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		for _, s := range open {
+			s.abandon()
+		}
+		return ctx.Err()
+	}
+}
+
+// Connections counts the open signal connections.
+func (h *Handler) Connections() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.sessions)
+}
+
+// refuse answers with the status that SDKs react to and a text for people.
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	status := statusOf(err)
+	h.opts.Logger.Info("client refused", "status", status, "reason", err.Error(), "remote", r.RemoteAddr)
+	http.Error(w, err.Error(), status)
+}
+
+// statusOf maps what is wrong to the statuses that SDKs know: 401 stops them,
+// 404 with the room's phrase is "not allowed", any other 404 means that the
+// path does not exist here, 5xx is tried again.
+func statusOf(err error) int {
+	var bad *badRequest
+	if errors.As(err, &bad) {
+		return bad.status
+	}
+	var refused *room.Error
+	if errors.As(err, &refused) {
+		switch refused.Code {
+		case room.NotFound:
+			return http.StatusNotFound
+		case room.InvalidArgument:
+			return http.StatusBadRequest
+		case room.PermissionDenied:
+			return http.StatusUnauthorized
+		case room.ResourceExhausted, room.Unavailable:
+			return http.StatusServiceUnavailable
+		}
+	}
+	return http.StatusInternalServerError
+}

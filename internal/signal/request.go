@@ -1,0 +1,188 @@
+package signal
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/rollcall-rtc/rollcall/internal/room"
+	"github.com/rollcall-rtc/rollcall/internal/token"
+)
+
+// request is what the handshake of a signal connection asks for.
+type request struct {
+	join      *room.Join
+	reconnect bool
+	sid       string // the session to resume
+}
+
+// badRequest is a refusal of the handshake itself.
+type badRequest struct {
+	status int
+	msg    string
+}
+
+func (e *badRequest) Error() string { return e.msg }
+
+func unauthorized(msg string) error { return &badRequest{http.StatusUnauthorized, msg} }
+
+// parse verifies the token and reads the parameters of the v0 handshake.
+// Parameters that it does not know are ignored.
+func (h *Handler) parse(r *http.Request) (*request, error) {
+	q := r.URL.Query()
+	if q.Has("join_request") {
+		// SDKs that start with a single peer connection fall back on this 404.
+		return nil, &badRequest{http.StatusNotFound, "single peer connection is not supported, connect without join_request"}
+	}
+	claims, err := h.verify(r)
+	if err != nil {
+		return nil, err
+	}
+	name, err := claims.CanJoin(q.Get("room"))
+	switch {
+	case errors.Is(err, token.ErrNoIdentity), errors.Is(err, token.ErrNoRoom):
+		return nil, &badRequest{http.StatusBadRequest, err.Error()}
+	case err != nil:
+		return nil, unauthorized(err.Error())
+	}
+	join := &room.Join{
+		Room:          name,
+		Identity:      claims.Identity,
+		Name:          claims.Name,
+		Metadata:      claims.Metadata,
+		Attributes:    claims.Attributes,
+		Kind:          claims.Kind,
+		KindDetails:   claims.KindDetails,
+		Permission:    claims.Permission(),
+		Client:        clientInfo(q, r.RemoteAddr),
+		AutoSubscribe: boolParam(q, "auto_subscribe", true),
+		MayCreate:     claims.CanCreateRoom() == nil,
+		RoomConfig:    claims.RoomConfig,
+		RefreshToken:  h.refresher(claims, name),
+	}
+	if err := addAttributes(join, q.Get("attributes")); err != nil {
+		return nil, err
+	}
+	return &request{join: join, reconnect: boolParam(q, "reconnect", false), sid: q.Get("sid")}, nil
+}
+
+// verify finds the token where SDKs put it: in the header, or in the query.
+func (h *Handler) verify(r *http.Request) (*token.Claims, error) {
+	raw := r.URL.Query().Get("access_token")
+	if header := r.Header.Get("Authorization"); header != "" {
+		bearer, found := strings.CutPrefix(header, "Bearer ")
+		if !found {
+			return nil, unauthorized(`the Authorization header must be "Bearer" and a token`)
+		}
+		raw = bearer
+	}
+	if raw == "" {
+		return nil, unauthorized("a token is required, in the Authorization header or as access_token")
+	}
+	claims, err := token.Verify(raw, h.opts.Keys, time.Now())
+	if err != nil {
+		return nil, unauthorized("invalid token: " + err.Error())
+	}
+	return claims, nil
+}
+
+// refresher mints tokens with what the participant has become.
+func (h *Handler) refresher(claims *token.Claims, name string) func(*livekit.ParticipantInfo) (string, error) {
+	return func(info *livekit.ParticipantInfo) (string, error) {
+		now := claims.WithPermission(info.Permission)
+		now.Video.Room = name
+		now.Name, now.Metadata, now.Attributes = info.Name, info.Metadata, info.Attributes
+		return token.Refresh(now, h.opts.Keys, time.Now())
+	}
+}
+
+// addAttributes merges the attributes of the handshake into the token's.
+func addAttributes(join *room.Join, encoded string) error {
+	if encoded == "" {
+		return nil
+	}
+	if !join.Permission.CanUpdateMetadata {
+		return unauthorized("the token does not allow setting attributes (canUpdateOwnMetadata)")
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(encoded, "="))
+	if err != nil {
+		return &badRequest{http.StatusBadRequest, "attributes must be base64url"}
+	}
+	var extra map[string]string
+	if err := json.Unmarshal(raw, &extra); err != nil {
+		return &badRequest{http.StatusBadRequest, "attributes must be a JSON object of strings"}
+	}
+	merged := make(map[string]string, len(join.Attributes)+len(extra))
+	for _, m := range []map[string]string{join.Attributes, extra} {
+		for k, v := range m {
+			if v != "" {
+				merged[k] = v
+			}
+		}
+	}
+	join.Attributes = merged
+	return nil
+}
+
+// boolParam reads a parameter as SDKs write it: 1, true, 0, false or absent.
+func boolParam(q url.Values, name string, absent bool) bool {
+	if v := q.Get(name); v != "" {
+		return v == "1" || strings.EqualFold(v, "true")
+	}
+	return absent
+}
+
+// clientInfo reads what the SDK says of itself.
+func clientInfo(q url.Values, remote string) *livekit.ClientInfo {
+	c := &livekit.ClientInfo{
+		Sdk:            sdkOf(q.Get("sdk")),
+		Version:        q.Get("version"),
+		Protocol:       intParam(q, "protocol"),
+		ClientProtocol: intParam(q, "client_protocol"),
+		Os:             q.Get("os"),
+		OsVersion:      q.Get("os_version"),
+		DeviceModel:    q.Get("device_model"),
+		Browser:        q.Get("browser"),
+		BrowserVersion: q.Get("browser_version"),
+		Network:        q.Get("network"),
+	}
+	if host, _, err := net.SplitHostPort(remote); err == nil {
+		c.Address = host
+	}
+	for name := range strings.SplitSeq(q.Get("capabilities"), ",") {
+		if v, ok := livekit.ClientInfo_Capability_value[strings.TrimSpace(name)]; ok && v != 0 {
+			c.Capabilities = append(c.Capabilities, livekit.ClientInfo_Capability(v))
+		}
+	}
+	return c
+}
+
+func intParam(q url.Values, name string) int32 {
+	v, err := strconv.ParseInt(q.Get(name), 10, 32)
+	if err != nil {
+		return 0
+	}
+	return int32(v)
+}
+
+// sdkOf maps the names that SDKs send to the enum.
+func sdkOf(name string) livekit.ClientInfo_SDK {
+	switch name = strings.ToLower(name); name {
+	case "ios":
+		return livekit.ClientInfo_SWIFT
+	case "reactnative":
+		return livekit.ClientInfo_REACT_NATIVE
+	case "unityweb":
+		return livekit.ClientInfo_UNITY_WEB
+	default:
+		return livekit.ClientInfo_SDK(livekit.ClientInfo_SDK_value[strings.ToUpper(name)])
+	}
+}

@@ -1,0 +1,200 @@
+package signal
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/livekit/protocol/livekit"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/rollcall-rtc/rollcall/internal/room"
+)
+
+// session is one signal connection; it is the room's Sink.
+type session struct {
+	log  *slog.Logger // immutable
+	text atomic.Bool  // the client last sent JSON, so it gets JSON
+
+	mu     sync.Mutex
+	queue  []*room.Message // mu guards; not yet written
+	closed bool            // mu guards; nothing more is queued
+	wakec  chan struct{}   // has an element when queue or closed changed
+	ctx    context.Context // ends when the connection is given up at once
+	cancel context.CancelFunc
+}
+
+const (
+	// maxQueue is how many messages a client may be behind: some seconds of a
+	// large room's start.
+	maxQueue = 2048
+	// writeTimeout is how long one write may take before the client counts as gone.
+	writeTimeout = 10 * time.Second
+)
+
+func newSession(log *slog.Logger) *session {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &session{log: log, wakec: make(chan struct{}, 1), ctx: ctx, cancel: cancel}
+}
+
+// Send queues m. A client too far behind loses its connection.
+func (s *session) Send(m *room.Message) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
+	if len(s.queue) >= maxQueue {
+		s.log.Warn("client does not read its signal messages, closing", "queued", len(s.queue))
+		s.closed = true
+		s.cancel()
+		return
+	}
+	s.queue = append(s.queue, m)
+	s.wake()
+}
+
+// Close ends the connection after what was queued before.
+func (s *session) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	s.wake()
+}
+
+// abandon ends the connection without writing what is queued.
+func (s *session) abandon() {
+	s.Close()
+	s.cancel()
+}
+
+func (s *session) wake() {
+	select {
+	case s.wakec <- struct{}{}:
+	default:
+	}
+}
+
+// take returns what is queued, and whether more may come.
+func (s *session) take() (queue []*room.Message, more bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	queue, s.queue = s.queue, nil
+	return queue, !s.closed
+}
+
+// run reads and writes until the connection ends, on either side.
+func (s *session) run(conn *websocket.Conn, p *room.Participant, ping time.Duration) {
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		s.write(conn, ping)
+		s.cancel()
+	}()
+	if p != nil {
+		s.read(conn, p)
+	} else {
+		<-written
+	}
+	s.Close()
+	<-written
+	_ = conn.CloseNow()
+}
+
+// read brings the client's messages into the room, until the connection ends.
+func (s *session) read(conn *websocket.Conn, p *room.Participant) {
+	for {
+		kind, data, err := conn.Read(s.ctx)
+		if err != nil {
+			s.log.Debug("signal connection ended", "status", websocket.CloseStatus(err).String(), "error", err)
+			return
+		}
+		req := new(livekit.SignalRequest)
+		if kind == websocket.MessageText {
+			err = protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(data, req)
+		} else {
+			err = proto.Unmarshal(data, req)
+		}
+		if err != nil {
+			s.log.Debug("signal message ignored", "error", err)
+			continue
+		}
+		s.text.Store(kind == websocket.MessageText)
+		if !s.answerPing(req) {
+			p.Handle(req)
+		}
+	}
+}
+
+// answerPing answers what concerns the connection and not the room.
+func (s *session) answerPing(req *livekit.SignalRequest) bool {
+	now := time.Now().UnixMilli()
+	switch m := req.Message.(type) {
+	case *livekit.SignalRequest_Ping:
+		s.Send(room.NewMessage(&livekit.SignalResponse{Message: &livekit.SignalResponse_Pong{Pong: now}}))
+	case *livekit.SignalRequest_PingReq:
+		s.Send(room.NewMessage(&livekit.SignalResponse{Message: &livekit.SignalResponse_PongResp{PongResp: &livekit.Pong{
+			LastPingTimestamp: m.PingReq.GetTimestamp(), Timestamp: now,
+		}}}))
+	default:
+		return false
+	}
+	return true
+}
+
+// write sends what is queued and probes an idle connection, until either ends.
+func (s *session) write(conn *websocket.Conn, interval time.Duration) {
+	timer := time.NewTimer(interval)
+	defer timer.Stop()
+	for {
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-timer.C:
+			if err := s.ping(conn); err != nil {
+				s.log.Debug("signal connection does not answer", "error", err)
+				return
+			}
+		case <-s.wakec:
+			queue, more := s.take()
+			for _, m := range queue {
+				if err := s.writeOne(conn, m); err != nil {
+					s.log.Debug("write signal message", "error", err)
+					return
+				}
+			}
+			if !more {
+				_ = conn.Close(websocket.StatusNormalClosure, "")
+				return
+			}
+		}
+		timer.Reset(interval)
+	}
+}
+
+// ping waits for the pong, which the reader receives.
+func (s *session) ping(conn *websocket.Conn) error {
+	ctx, cancel := context.WithTimeout(s.ctx, writeTimeout)
+	defer cancel()
+	return conn.Ping(ctx)
+}
+
+func (s *session) writeOne(conn *websocket.Conn, m *room.Message) error {
+	kind, encode := websocket.MessageBinary, m.Binary
+	if s.text.Load() {
+		kind, encode = websocket.MessageText, m.JSON
+	}
+	data, err := encode()
+	if err != nil {
+		// A message that cannot be encoded is ours; the client lives on without it.
+		s.log.Error("encode signal message", "error", err)
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, writeTimeout)
+	defer cancel()
+	return conn.Write(ctx, kind, data)
+}
