@@ -35,9 +35,11 @@ type conn struct {
 	accepted int               // candidates since the last description
 	ufrags   []string          // of the client's last description
 	held     *webrtc.ICECandidate
-	channels int    // opened by the client
-	broken   bool   // pion panicked and may hold locks for ever
-	onClosed func() // the client or pion closed the connection
+	channels int  // opened by the client
+	broken   bool // pion panicked and may hold locks for ever
+
+	onConnected func()
+	onClosed    func() // by anybody
 
 	out dataOut
 
@@ -113,6 +115,9 @@ func (c *conn) updateState() {
 		c.onClosed()
 	}
 	c.call(func() { c.events.state(s) })
+	if c.onConnected != nil && s == Connected {
+		c.onConnected()
+	}
 }
 
 // gathered sends our candidates. The last one is marked final: without STUN

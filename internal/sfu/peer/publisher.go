@@ -57,7 +57,7 @@ func (f *Factory) NewPublisher(opts PublisherOptions) (*Publisher, error) {
 		clock:   &uptrack.Clock{},
 		lines:   map[string]*publication{},
 	}
-	p.onClosed = p.endAll
+	p.onConnected, p.onClosed = p.announce, p.endAll
 	if err := p.init(f, opts.Logger, publisherEvents{p}); err != nil {
 		return nil, err
 	}
@@ -125,7 +125,6 @@ func (p *Publisher) handleOffer(text string, id uint32) error {
 	p.call(func() { p.handler.PublisherAnswer(answer, id) })
 	p.described(offer)
 	p.negotiated(offer, ours)
-	p.updateState()
 	return nil
 }
 
