@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/rollcall-rtc/rollcall/internal/config"
+	"github.com/rollcall-rtc/rollcall/internal/server"
+	"github.com/rollcall-rtc/rollcall/internal/token"
+)
+
+// stopTimeout bounds a graceful stop.
+const stopTimeout = 10 * time.Second
+
+// serve runs the server until ctx ends or it cannot go on.
+func serve(ctx context.Context, args []string, env environment) error {
+	fs := flag.NewFlagSet("rollcall serve", flag.ContinueOnError)
+	fs.SetOutput(env.stderr)
+	var flags config.Flags
+	flags.Register(fs)
+	if err := fs.Parse(args); err != nil {
+		return usageError(err)
+	}
+	if fs.NArg() > 0 {
+		return usageError(fmt.Errorf("unexpected argument %q", fs.Arg(0)))
+	}
+	cfg, err := config.Load(&flags, env.environ)
+	if err != nil {
+		return err
+	}
+	log := newLogger(env.stderr, cfg.Logging)
+	for _, w := range cfg.Warnings {
+		log.Warn(w)
+	}
+	if len(cfg.Unsupported) > 0 {
+		log.Warn("these settings are known from LiveKit and have no effect yet", "keys", cfg.Unsupported)
+	}
+
+	s, err := server.Start(ctx, cfg, version(), log)
+	if err != nil {
+		return err
+	}
+	greet(env.stdout, cfg, s)
+	failure := s.Wait(ctx)
+	log.Info("stopping", "timeout", stopTimeout)
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	if err := s.Stop(stopping); err != nil && failure == nil {
+		return fmt.Errorf("stop: %w", err)
+	}
+	return failure
+}
+
+func newLogger(w io.Writer, l config.Logging) *slog.Logger {
+	options := &slog.HandlerOptions{Level: l.Level}
+	if l.JSON {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// greet says where the server is and what to do next.
+func greet(w io.Writer, cfg *config.Config, s *server.Server) {
+	host, port, _ := net.SplitHostPort(s.Addr().String())
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() || ip.IsLoopback() {
+		host = "localhost"
+	}
+	at := net.JoinHostPort(host, port)
+	udp, tcp := s.MediaAddrs()
+	fmt.Fprintf(w, "rollcall %s\n", version())
+	fmt.Fprintf(w, "  page, API    http://%s\n", at)
+	fmt.Fprintf(w, "  SDKs         ws://%s\n", at)
+	if udp != nil {
+		fmt.Fprintf(w, "  media        udp %s", udp)
+		if tcp != nil {
+			fmt.Fprintf(w, ", tcp %s", tcp)
+		}
+		fmt.Fprintln(w)
+	}
+	fmt.Fprintf(w, "  event log    %s\n", cfg.DataDir)
+	if len(cfg.Webhook.URLs) > 0 {
+		fmt.Fprintf(w, "  webhooks     %d endpoints, signed with key %s\n", len(cfg.Webhook.URLs), cfg.Webhook.APIKey)
+	}
+	if !cfg.Development {
+		return
+	}
+	key := slices.Min(slices.Collect(maps.Keys(cfg.Keys)))
+	fmt.Fprintf(w, "\nDevelopment mode: the key and secret are known to everybody, keep it on this machine.\n")
+	fmt.Fprintf(w, "  API key      %s\n  API secret   %s\n", key, cfg.Keys[key])
+	grant := &token.VideoGrant{RoomJoin: true, Room: "demo", RoomAdmin: true, RoomCreate: true, RoomList: true}
+	ready, err := token.Mint(key, cfg.Keys[key], &token.Claims{Identity: "dev", Name: "Dev", Video: grant}, time.Now(), 24*time.Hour)
+	if err == nil {
+		fmt.Fprintf(w, "\nA token for room demo, valid for a day:\n  %s\n", ready)
+	}
+	fmt.Fprintf(w, "\nNext: open http://%s in two tabs and join the same room.\n", at)
+}

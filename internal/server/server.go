@@ -1,0 +1,354 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/rollcall-rtc/rollcall/internal/config"
+	"github.com/rollcall-rtc/rollcall/internal/delivery"
+	"github.com/rollcall-rtc/rollcall/internal/eventlog"
+	"github.com/rollcall-rtc/rollcall/internal/eventlog/pebble"
+	"github.com/rollcall-rtc/rollcall/internal/httpapi"
+	"github.com/rollcall-rtc/rollcall/internal/room"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
+	"github.com/rollcall-rtc/rollcall/internal/signal"
+	"github.com/rollcall-rtc/rollcall/internal/token"
+	"github.com/rollcall-rtc/rollcall/web"
+)
+
+// Server is a running server.
+type Server struct {
+	cfg *config.Config // immutable
+	log *slog.Logger   // immutable
+
+	// immutable once started; nil before its turn in Start
+	events   *eventlog.Log
+	delivery *delivery.Engine
+	media    *peer.Factory
+	rooms    *room.Registry
+	signal   *signal.Handler
+	http     *http.Server
+	bound    []net.Listener
+
+	draining  chan struct{} // closed when Stop begins
+	stopOnce  sync.Once
+	stopErr   error
+	serveErr  chan error // buffered: a listener ended by itself
+	serving   sync.WaitGroup
+	startedAt time.Time
+}
+
+// ErrLogFailed says that the event log cannot be written any more: the server
+// must stop, because it can promise nothing.
+var ErrLogFailed = errors.New("event log failed")
+
+// protocolVersion and compatVersion are what clients gate features by: the
+// signal protocol, and the LiveKit release whose behaviour is matched.
+const (
+	protocolVersion = 16
+	compatVersion   = "1.9.0"
+)
+
+// Start builds and starts a server. It returns when clients can connect. What it
+// started before an error is stopped again.
+func Start(ctx context.Context, cfg *config.Config, version string, log *slog.Logger) (s *Server, err error) {
+	s = &Server{
+		cfg: cfg, log: log,
+		draining:  make(chan struct{}),
+		serveErr:  make(chan error, 16),
+		startedAt: time.Now(),
+	}
+	defer func() {
+		if err != nil {
+			stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+			defer cancel()
+			_ = s.Stop(stopping)
+		}
+	}()
+	if err := s.openLog(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.openMedia(); err != nil {
+		return nil, err
+	}
+	s.openRooms(version)
+	if err := s.listen(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// openLog opens the log, starts delivery and closes what a crash left open.
+func (s *Server) openLog(ctx context.Context) error {
+	store, err := pebble.Open(pebble.Options{Dir: filepath.Join(s.cfg.DataDir, "events"), Logger: s.log})
+	if err != nil {
+		return err
+	}
+	s.events, err = eventlog.Open(eventlog.Options{Store: store, Logger: s.log})
+	if err != nil {
+		return errors.Join(fmt.Errorf("open event log in %s: %w", s.cfg.DataDir, err), store.Close())
+	}
+	endpoints := make([]delivery.Endpoint, 0, len(s.cfg.Webhook.URLs))
+	for _, url := range s.cfg.Webhook.URLs {
+		endpoints = append(endpoints, delivery.Endpoint{
+			ID: delivery.EndpointID(url), URL: url,
+			APIKey: s.cfg.Webhook.APIKey, Secret: s.cfg.Keys[s.cfg.Webhook.APIKey],
+		})
+	}
+	s.delivery, err = delivery.Start(delivery.Options{
+		Log: s.events, Cursors: s.events, Endpoints: endpoints, Logger: s.log,
+	})
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	n, err := s.events.CloseOpen(ctx, began)
+	if err != nil {
+		return fmt.Errorf("close what the log left open: %w", err)
+	}
+	if n > 0 {
+		s.log.Warn("the last run did not end cleanly: closed what it left open", "events", n, "took", time.Since(began))
+	}
+	return nil
+}
+
+// openMedia binds the media sockets.
+func (s *Server) openMedia() error {
+	rtc := s.cfg.RTC
+	var err error
+	s.media, err = peer.NewFactory(peer.Options{
+		UDPPort:            rtc.UDPPort,
+		UDPPortRange:       [2]uint16{uint16(rtc.PortRangeStart), uint16(rtc.PortRangeEnd)},
+		TCPPort:            rtc.TCPPort,
+		BindAddresses:      s.cfg.BindAddresses,
+		NodeIP:             rtc.NodeIP,
+		LoopbackCandidates: rtc.LoopbackCandidates,
+		ICELite:            rtc.ICELite,
+		KeepInterface:      keepName(rtc.Interfaces),
+		KeepIP:             keepIP(rtc.IPs),
+		Logger:             s.log,
+	})
+	return err
+}
+
+func (s *Server) openRooms(version string) {
+	limits := s.cfg.Limit
+	s.rooms = room.NewRegistry(room.Options{
+		Publish: s.events.Append,
+		Sync:    s.events.Sync,
+		Media:   room.Peers(s.media),
+		Defaults: room.Defaults{
+			NoAutoCreate:     !s.cfg.Room.AutoCreate,
+			EmptyTimeout:     s.cfg.Room.EmptyTimeout,
+			DepartureTimeout: s.cfg.Room.DepartureTimeout,
+			MaxParticipants:  uint32(s.cfg.Room.MaxParticipants),
+			RemoteUnmute:     s.cfg.Room.EnableRemoteUnmute,
+			Codecs:           s.cfg.Room.EnabledCodecs,
+		},
+		Limits: room.Limits{
+			MaxMetadata:   limits.MaxMetadataSize,
+			MaxAttributes: limits.MaxAttributesSize,
+			MaxRoomName:   limits.MaxRoomNameLength,
+			MaxIdentity:   limits.MaxParticipantIdentityLength,
+			MaxName:       limits.MaxParticipantNameLength,
+		},
+		ServerInfo: &livekit.ServerInfo{
+			Edition:   livekit.ServerInfo_Standard,
+			Version:   compatVersion,
+			Protocol:  protocolVersion,
+			DebugInfo: "rollcall " + version,
+		},
+		ICEServers: iceServers(s.cfg.RTC),
+		Logger:     s.log,
+	})
+	s.signal = signal.NewHandler(signal.Options{Rooms: s.rooms, Keys: token.Keys(s.cfg.Keys), Logger: s.log})
+
+	handler := httpapi.NewHandler(httpapi.Options{
+		Keys:         token.Keys(s.cfg.Keys),
+		Rooms:        s.rooms,
+		Participants: s.rooms,
+		Log:          s.events,
+		Signal:       s.signal,
+		Page:         web.Handler(),
+		Ready:        s.ready,
+		Draining:     s.draining,
+		DevKey:       s.devKey(),
+		Debug:        s.cfg.Development,
+		Stats:        func() any { return s.Stats() },
+		Logger:       s.log,
+	})
+	s.http = httpapi.NewServer(handler, s.log)
+}
+
+// devKey is the key of tokens for whoever asks; empty outside development.
+func (s *Server) devKey() string {
+	if !s.cfg.Development {
+		return ""
+	}
+	if _, ok := s.cfg.Keys[config.DevKey]; ok {
+		return config.DevKey
+	}
+	return slices.Min(slices.Collect(maps.Keys(s.cfg.Keys)))
+}
+
+// ready says why the server should get no new clients.
+func (s *Server) ready() error {
+	select {
+	case <-s.draining:
+		return room.ErrStopping
+	case <-s.events.Failed():
+		return ErrLogFailed
+	default:
+		return nil
+	}
+}
+
+// listen opens the HTTP listeners and serves them.
+func (s *Server) listen() error {
+	addresses := s.cfg.BindAddresses
+	if len(addresses) == 0 {
+		addresses = []string{""}
+	}
+	port := s.cfg.Port
+	for _, address := range addresses {
+		l, err := net.Listen("tcp", net.JoinHostPort(address, fmt.Sprint(port)))
+		if err != nil {
+			if len(s.bound) > 0 && optional(address) {
+				// A machine without IPv6 still has the other loopback address.
+				s.log.Debug("bind", "address", address, "error", err)
+				continue
+			}
+			return fmt.Errorf("bind HTTP port %d (choose another with port, --port or ROLLCALL_PORT): %w", port, err)
+		}
+		if port == 0 {
+			port = l.Addr().(*net.TCPAddr).Port
+		}
+		s.bound = append(s.bound, l)
+	}
+	for _, l := range s.bound {
+		s.serving.Go(func() {
+			if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+				s.serveErr <- fmt.Errorf("serve %s: %w", l.Addr(), err)
+			}
+		})
+	}
+	return nil
+}
+
+// optional says that a machine may lack the address: IPv6 loopback.
+func optional(address string) bool { return address == "::1" }
+
+// Addr is where HTTP clients connect.
+func (s *Server) Addr() net.Addr { return s.bound[0].Addr() }
+
+// MediaAddrs are where media comes in, for the start message.
+func (s *Server) MediaAddrs() (udp, tcp net.Addr) { return s.media.UDPAddr(), s.media.TCPAddr() }
+
+// Wait returns when the server cannot go on, with the reason, or when ctx ends.
+func (s *Server) Wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-s.serveErr:
+		return err
+	case <-s.events.Failed():
+		return fmt.Errorf("%w: %w", ErrLogFailed, s.events.Err())
+	}
+}
+
+// deliveryGrace is how long a stop lets webhooks of the last moment go out. What
+// is left is in the log and goes out after the next start.
+const deliveryGrace = 2 * time.Second
+
+// Stop ends the server in good order, within ctx. It may be called twice.
+func (s *Server) Stop(ctx context.Context) error {
+	s.stopOnce.Do(func() { s.stopErr = s.stop(ctx) })
+	return s.stopErr
+}
+
+func (s *Server) stop(ctx context.Context) error {
+	close(s.draining)
+	var errs []error
+	if s.rooms != nil {
+		errs = append(errs, s.rooms.Close(ctx))
+	}
+	if s.signal != nil {
+		errs = append(errs, s.signal.Close(ctx))
+	}
+	if s.http != nil {
+		errs = append(errs, s.http.Shutdown(ctx))
+		_ = s.http.Close()
+	}
+	for _, l := range s.bound {
+		_ = l.Close()
+	}
+	s.serving.Wait()
+	if s.media != nil {
+		errs = append(errs, s.media.Close())
+	}
+	if s.delivery != nil {
+		s.drainDelivery(ctx)
+		errs = append(errs, s.delivery.Close(ctx))
+	}
+	if s.events != nil {
+		errs = append(errs, s.events.Close(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// drainDelivery waits a moment for endpoints that are up to get the rest.
+func (s *Server) drainDelivery(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, deliveryGrace)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		pending := uint64(0)
+		for _, e := range s.delivery.Stats() {
+			pending += e.Lag
+		}
+		if pending == 0 {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			s.log.Info("webhooks are still queued; they go out after the next start", "events", pending)
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// Stats is what /debug/stats shows.
+type Stats struct {
+	Uptime      string                   `json:"uptime"`
+	Goroutines  int                      `json:"goroutines"`
+	Rooms       room.Stats               `json:"rooms"`
+	Connections int                      `json:"signalConnections"`
+	LogLast     uint64                   `json:"logLast"`
+	Endpoints   []delivery.EndpointStats `json:"endpoints"`
+}
+
+// Stats returns a snapshot.
+func (s *Server) Stats() Stats {
+	return Stats{
+		Uptime:      time.Since(s.startedAt).Round(time.Second).String(),
+		Goroutines:  runtime.NumGoroutine(),
+		Rooms:       s.rooms.Stats(),
+		Connections: s.signal.Connections(),
+		LogLast:     s.events.Last(),
+		Endpoints:   s.delivery.Stats(),
+	}
+}
