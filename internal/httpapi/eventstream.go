@@ -1,0 +1,209 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/rollcall-rtc/rollcall/event"
+)
+
+const (
+	// streamBatch is how many records a stream holds in memory at most.
+	streamBatch = 256
+	// keepAlive is how long a stream may be silent; proxies close it at 30 s or
+	// 60 s of that.
+	keepAlive = 15 * time.Second
+	// writeTimeout is how long a client may take to accept a batch. After it the
+	// client is cut off, and can go on from the last record it has.
+	writeTimeout = 30 * time.Second
+)
+
+// eventStream follows the log for one client. It reads at the client's pace: a
+// slow one has no queue, only an older place in the log.
+//
+// Its goroutine is the request's.
+type eventStream struct {
+	events *events             // immutable
+	w      http.ResponseWriter // immutable
+	rc     *http.ResponseController
+	q      eventQuery // immutable
+
+	cursor  uint64    // everything up to here is sent or not asked for
+	written time.Time // when something was last sent
+	buf     bytes.Buffer
+	enc     *json.Encoder // into buf
+}
+
+func newEventStream(h *events, w http.ResponseWriter, q eventQuery) *eventStream {
+	s := &eventStream{events: h, w: w, rc: http.NewResponseController(w), q: q, cursor: q.after}
+	s.enc = json.NewEncoder(&s.buf)
+	// The body is to be the very bytes that the webhook signs.
+	s.enc.SetEscapeHTML(false)
+	return s
+}
+
+// run sends first, which was read after the cursor, and what follows it, until
+// the client is gone or the server drains.
+func (s *eventStream) run(ctx context.Context, first []event.Record) error {
+	// The deadline of the last write must not be that of the connection's next
+	// response.
+	defer func() { _ = s.rc.SetWriteDeadline(time.Time{}) }()
+	if err := s.open(); err != nil {
+		return err
+	}
+	live, stop := untilClosed(ctx, s.events.draining)
+	defer stop()
+
+	for records := first; ; {
+		if err := s.catchUp(ctx, records); err != nil {
+			return err
+		}
+		err := s.wait(live)
+		if ctx.Err() != nil {
+			return nil
+		}
+		drained := live.Err() != nil
+		if err != nil && !drained {
+			return err
+		}
+		if records, err = s.next(ctx); err != nil {
+			return err
+		}
+		if drained {
+			// What was committed before the end is still sent.
+			return s.catchUp(ctx, records)
+		}
+	}
+}
+
+// catchUp sends records and all that follow them.
+func (s *eventStream) catchUp(ctx context.Context, records []event.Record) error {
+	for len(records) > 0 {
+		if err := s.send(records); err != nil {
+			return err
+		}
+		var err error
+		if records, err = s.next(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// next reads on from the cursor. Finding nothing, it moves the cursor over the
+// records of other rooms, so that wait does not wake for them again.
+func (s *eventStream) next(ctx context.Context) ([]event.Record, error) {
+	last := s.events.log.Last()
+	records, err := s.events.read(ctx, s.q, s.cursor, streamBatch)
+	if err == nil && len(records) == 0 {
+		s.cursor = max(s.cursor, last)
+	}
+	return records, err
+}
+
+// wait returns when the log goes beyond the cursor, keeping the stream alive.
+func (s *eventStream) wait(ctx context.Context) error {
+	for {
+		due, cancel := context.WithDeadline(ctx, s.written.Add(keepAlive))
+		err := s.events.log.Wait(due, s.cursor)
+		cancel()
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil && !errors.Is(err, context.DeadlineExceeded):
+			return err
+		}
+		if time.Since(s.written) >= keepAlive {
+			if err := s.keepAlive(); err != nil {
+				return err
+			}
+		}
+		if err == nil {
+			return nil
+		}
+	}
+}
+
+// open sends the headers, so that the client knows that the stream stands.
+func (s *eventStream) open() error {
+	h := s.w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no") // nginx would hold the records back
+	if s.q.format == formatNDJSON {
+		h.Set("Content-Type", "application/x-ndjson")
+	} else {
+		h.Set("Content-Type", "text/event-stream")
+	}
+	s.w.WriteHeader(http.StatusOK)
+	return s.flush()
+}
+
+// keepAlive sends what readers of either format pass over: a comment (HTML
+// Standard §9.2.6), or an empty line.
+func (s *eventStream) keepAlive() error {
+	if s.q.format != formatNDJSON {
+		s.buf.WriteString(": keep-alive\n")
+	}
+	s.buf.WriteByte('\n')
+	return s.flush()
+}
+
+func (s *eventStream) send(records []event.Record) error {
+	for i := range records {
+		if s.q.format != formatNDJSON {
+			s.buf.WriteString("id: ")
+			s.buf.WriteString(strconv.FormatUint(records[i].Seq, 10))
+			s.buf.WriteString("\ndata: ")
+		}
+		if err := s.enc.Encode(newRecordJSON(&records[i])); err != nil { // ends the line
+			return fmt.Errorf("encode event %d: %w", records[i].Seq, err)
+		}
+		if s.q.format != formatNDJSON {
+			s.buf.WriteByte('\n')
+		}
+	}
+	if err := s.flush(); err != nil {
+		return err
+	}
+	s.cursor = records[len(records)-1].Seq
+	return nil
+}
+
+// flush sends what is in buf.
+func (s *eventStream) flush() error {
+	now := time.Now()
+	// An error means a writer without a connection, as in a test.
+	_ = s.rc.SetWriteDeadline(now.Add(writeTimeout))
+	_, err := s.w.Write(s.buf.Bytes())
+	s.buf.Reset()
+	if err == nil {
+		err = s.rc.Flush()
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", errClientGone, err)
+	}
+	s.written = now
+	return nil
+}
+
+// untilClosed returns a context that also ends when closed is. stop has to be
+// called, and waits for the helper behind it.
+func untilClosed(ctx context.Context, closed <-chan struct{}) (_ context.Context, stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var helper sync.WaitGroup
+	helper.Go(func() {
+		select {
+		case <-closed:
+			cancel()
+		case <-ctx.Done():
+		}
+	})
+	return ctx, func() { cancel(); helper.Wait() }
+}

@@ -1,0 +1,61 @@
+package httpapi
+
+import (
+	"log/slog"
+	"net/http"
+	"strings"
+)
+
+// NewHandler returns the handler of everything that the server offers over HTTP.
+func NewHandler(o Options) http.Handler {
+	if o.Ready == nil {
+		o.Ready = func() error { return nil }
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	auth := authenticator{keys: o.Keys}
+
+	mux := http.NewServeMux()
+	mux.Handle("/twirp/", newTwirp(o, auth))
+	mux.Handle("/rtc", o.Signal)
+	mux.Handle("/rtc/validate", o.Signal)
+	mux.HandleFunc("/rtc/v1", noSingleConnection)
+	mux.HandleFunc("/rtc/v1/validate", noSingleConnection)
+	mux.Handle("/events", &events{log: o.Log, auth: auth, draining: o.Draining, logger: o.Logger})
+	mux.Handle("/{$}", root(o))
+	mux.HandleFunc("/healthz", health(o.Ready))
+	mux.HandleFunc("/readyz", health(o.Ready))
+	if o.DevKey != "" {
+		mux.Handle("/dev/token", devTokens{key: o.DevKey, secret: o.Keys[o.DevKey]})
+	}
+	if o.Debug {
+		mux.Handle("/debug/", onlyThisMachine(debugHandler(o.Stats)))
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if o.Page != nil && isPageFile(r.URL.Path) {
+			o.Page.ServeHTTP(w, r)
+			return
+		}
+		refuse(w, r, http.StatusNotFound, "not_found", "there is nothing at this path")
+	})
+
+	return logAccess(o.Logger, oneLeadingSlash(recoverPanics(o.Logger, allowOrigins(limitBody(mux)))))
+}
+
+// isPageFile tells the files of the page, assets and the likes of favicon.svg,
+// from paths of an API: those must not get a page for an answer.
+func isPageFile(path string) bool {
+	if strings.HasPrefix(path, "/assets/") {
+		return true
+	}
+	file := path[1:]
+	return strings.Contains(file, ".") && !strings.Contains(file, "/")
+}
+
+// noSingleConnection answers the signal path of single peer connections. SDKs
+// take a 404 for an older server and go on at /rtc, unless its text is the one
+// of a missing room.
+func noSingleConnection(w http.ResponseWriter, _ *http.Request) {
+	http.Error(w, "signalling v1 is not available here, use /rtc", http.StatusNotFound)
+}

@@ -1,0 +1,178 @@
+package httpapi
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"strings"
+	"time"
+)
+
+const (
+	// maxBody is the longest request body that is read.
+	maxBody = 10 << 20
+	// bodyTimeout is how long a client may take to send it.
+	bodyTimeout = 30 * time.Second
+)
+
+// statusWriter remembers what was answered. net/http's ResponseController, and
+// with it flushing and hijacking, goes through Unwrap.
+type statusWriter struct {
+	http.ResponseWriter
+	status int // 0: nothing is written yet
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	// 1xx responses precede the real one, but 101 is final.
+	if w.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *statusWriter) Write(b []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	return w.ResponseWriter.Write(b)
+}
+
+// Flush is for the code that asserts http.Flusher.
+func (w *statusWriter) Flush() { _ = http.NewResponseController(w.ResponseWriter).Flush() }
+
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// logAccess logs each request when it is over, without what it tells in secret.
+func logAccess(logger *slog.Logger, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		sw := &statusWriter{ResponseWriter: w}
+		start := time.Now()
+		defer func() {
+			ctx := context.WithoutCancel(r.Context())
+			if !logger.Enabled(ctx, slog.LevelDebug) {
+				return
+			}
+			status := sw.status
+			if status == 0 {
+				status = http.StatusOK
+			}
+			logger.LogAttrs(ctx, slog.LevelDebug, "http request",
+				slog.String("method", r.Method),
+				slog.String("path", r.URL.Path),
+				slog.String("query", publicQuery(r.URL)),
+				slog.Int("status", status),
+				slog.Duration("took", time.Since(start)),
+				slog.String("remote", r.RemoteAddr),
+			)
+		}()
+		next.ServeHTTP(sw, r)
+	})
+}
+
+// publicQuery is u's query without the values that must not be logged: tokens,
+// and the join request, which may hold keys of the client's connection.
+func publicQuery(u *url.URL) string {
+	query := u.Query()
+	for _, name := range []string{"access_token", "join_request"} {
+		if query.Has(name) {
+			query.Set(name, "-")
+		}
+	}
+	return query.Encode()
+}
+
+// recoverPanics answers 500 when a handler panics, and keeps why to the log.
+func recoverPanics(logger *slog.Logger, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			cause := recover()
+			if cause == nil {
+				return
+			}
+			if cause == http.ErrAbortHandler {
+				panic(cause)
+			}
+			logger.LogAttrs(context.WithoutCancel(r.Context()), slog.LevelError, "BUG: http handler panics",
+				slog.String("method", r.Method),
+				slog.String("path", r.URL.Path),
+				slog.Any("panic", cause),
+				slog.String("stack", string(debug.Stack())),
+			)
+			if sw, ok := w.(*statusWriter); ok && sw.status != 0 {
+				// The client must not take what it has got for the whole.
+				panic(http.ErrAbortHandler)
+			}
+			refuse(w, r, http.StatusInternalServerError, "internal", "internal error")
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// oneLeadingSlash makes //rtc and the like /rtc: SDKs append their path to a
+// URL that may end in a slash.
+func oneLeadingSlash(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "//") {
+			u := *r.URL
+			u.Path = "/" + strings.TrimLeft(u.Path, "/")
+			u.RawPath = "" // no path of ours needs escapes
+			trimmed := *r
+			trimmed.URL = &u
+			r = &trimmed
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// allowOrigins lets pages of any origin use the API: who may is said by the
+// token alone, never by a cookie. What needs no token, /dev and /debug, stays
+// with pages that this server itself served.
+func allowOrigins(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/dev/") || strings.HasPrefix(r.URL.Path, "/debug/") {
+			next.ServeHTTP(w, r)
+			return
+		}
+		h := w.Header()
+		h.Set("Access-Control-Allow-Origin", "*")
+		if r.Method != http.MethodOptions {
+			next.ServeHTTP(w, r)
+			return
+		}
+		h.Set("Access-Control-Allow-Methods", "OPTIONS, HEAD, GET, POST, PATCH, DELETE")
+		// Fetch Standard §3.3.3: the wildcard does not cover Authorization, so
+		// what is asked for is named.
+		h.Set("Access-Control-Allow-Headers", "*")
+		if asked := r.Header.Get("Access-Control-Request-Headers"); asked != "" {
+			h.Set("Access-Control-Allow-Headers", asked)
+		}
+		h.Set("Access-Control-Max-Age", "86400")
+		h.Add("Vary", "Access-Control-Request-Headers")
+		w.WriteHeader(http.StatusNoContent)
+	})
+}
+
+// limitBody bounds a request's body in length and in time.
+func limitBody(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength > maxBody {
+			refuseBody(w, r)
+			return
+		}
+		if r.Body != nil && r.Body != http.NoBody {
+			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+			// Ends with the request: net/http sets a new deadline for the next. An
+			// error means a writer without a connection, as in a test.
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func refuseBody(w http.ResponseWriter, r *http.Request) {
+	// The rest of the body is not going to be read.
+	w.Header().Set("Connection", "close")
+	refuse(w, r, http.StatusRequestEntityTooLarge, "resource_exhausted", "request body is longer than 10 MiB")
+}

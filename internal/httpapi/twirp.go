@@ -1,0 +1,116 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+	"github.com/twitchtv/twirp"
+)
+
+// callTimeout bounds a call. The Node SDK waits for 10 s.
+const callTimeout = 15 * time.Second
+
+// absentServices are those that SDKs know and this server does not offer, with
+// the reason. A clear refusal saves their users a search for a wrong URL.
+var absentServices = map[string]string{
+	"livekit.Egress":               "egress is not available yet",
+	"livekit.Ingress":              "ingress is not available yet",
+	"livekit.SIP":                  "SIP is not available yet",
+	"livekit.AgentDispatchService": "agent dispatch is not available yet",
+	"livekit.AgentSimulation":      "agent simulation is not available on a self-hosted server",
+	"livekit.CloudAgent":           "cloud agents are not available on a self-hosted server",
+	"livekit.Connector":            "connectors are not available on a self-hosted server",
+	"livekit.PhoneNumberService":   "phone numbers are not available on a self-hosted server",
+	"livekit.Replay":               "replay is not available yet",
+}
+
+// twirpHandler guards the generated server: it authenticates before it reads,
+// and reads before it decodes, so that a body too long is told from a bad one.
+type twirpHandler struct {
+	auth  authenticator
+	rooms http.Handler
+}
+
+func newTwirp(o Options, auth authenticator) http.Handler {
+	service := &roomService{rooms: o.Rooms, participants: o.Participants}
+	// JSON answers keep the generated defaults, proto names and zero values: it
+	// is what the reference server sends, and every SDK and script reads.
+	return &twirpHandler{
+		auth:  auth,
+		rooms: livekit.NewRoomServiceServer(service, twirp.WithServerInterceptors(mapErrors(o.Logger))),
+	}
+}
+
+// mapErrors bounds each call in time and maps its error.
+func mapErrors(logger *slog.Logger) twirp.Interceptor {
+	return func(next twirp.Method) twirp.Method {
+		return func(ctx context.Context, req any) (any, error) {
+			ctx, cancel := context.WithTimeout(ctx, callTimeout)
+			defer cancel()
+			resp, err := next(ctx, req)
+			if err != nil {
+				method, _ := twirp.MethodName(ctx)
+				return nil, twirpError(ctx, logger.With("call", method), err)
+			}
+			return resp, nil
+		}
+	}
+}
+
+func (t *twirpHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	service, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/twirp/"), "/")
+	if why, ok := absentServices[service]; ok {
+		writeTwirpError(w, twirp.NewError(twirp.Unimplemented, why))
+		return
+	}
+	if service != "livekit.RoomService" {
+		writeTwirpError(w, twirp.NewError(twirp.BadRoute, fmt.Sprintf("there is no service %.64q", service)))
+		return
+	}
+	if r.Method != http.MethodPost {
+		t.rooms.ServeHTTP(w, r) // says what is wrong
+		return
+	}
+	claims, err := t.auth.claims(r)
+	if err != nil {
+		writeTwirpError(w, twirp.NewError(twirp.Unauthenticated, err.Error()))
+		return
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		refuseReading(w, r, err)
+		return
+	}
+	// The call may take longer than what was left of the time for the body.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+	r = r.WithContext(withClaims(r.Context(), claims))
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	t.rooms.ServeHTTP(w, r)
+}
+
+// refuseReading answers a request whose body could not be read.
+func refuseReading(w http.ResponseWriter, r *http.Request, err error) {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		refuseBody(w, r)
+		return
+	}
+	w.Header().Set("Connection", "close")
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		writeTwirpError(w, twirp.NewError(twirp.DeadlineExceeded, "the request body did not come in time"))
+		return
+	}
+	writeTwirpError(w, twirp.NewError(twirp.Malformed, "the request body could not be read"))
+}
+
+func writeTwirpError(w http.ResponseWriter, err twirp.Error) {
+	_ = twirp.WriteError(w, err) // an error means that the client is gone
+}
