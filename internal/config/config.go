@@ -1,0 +1,148 @@
+package config
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// Config is everything that can be set. It is immutable after Load.
+type Config struct {
+	// Port serves the page, the API and the signal connections; 0 takes any
+	// free one.
+	Port int
+	// BindAddresses are the local IP addresses to listen on; empty means all.
+	BindAddresses []string
+	// DataDir holds the event log.
+	DataDir string
+	// Development loosens what is only safe on one's own machine.
+	Development bool
+
+	Keys    Keys
+	KeyFile string // has been read into Keys
+
+	RTC     RTC
+	Room    Room
+	Webhook Webhook
+	Logging Logging
+	Limit   Limit
+
+	// Unsupported names the keys that were given, are known from LiveKit and
+	// have no effect yet, each with its place.
+	Unsupported []string
+	// Warnings are sentences for the log.
+	Warnings []string
+}
+
+// RTC is how media travels.
+type RTC struct {
+	// UDPPort is the one that all connections share; 0 takes any free one.
+	UDPPort int
+	// PortRangeStart and PortRangeEnd, when not 0, give each connection ports
+	// of its own, and UDPPort is not used.
+	PortRangeStart, PortRangeEnd int
+	// TCPPort is for ICE over TCP; 0 turns it off, -1 takes any free one.
+	TCPPort int
+	// NodeIP is advertised in place of the local addresses of its family.
+	NodeIP string
+	// Interfaces and IPs (CIDR) choose among the machine's addresses.
+	Interfaces Filter
+	IPs        Filter
+	// LoopbackCandidates advertises loopback addresses too.
+	LoopbackCandidates bool
+	ICELite            bool
+	// AllowTCPFallback lets clients go over to TCP when UDP does not work.
+	AllowTCPFallback bool
+	// STUNServers and TURNServers are handed to clients.
+	STUNServers []string
+	TURNServers []TURNServer
+}
+
+// Filter keeps what Includes names or, when that is empty, what Excludes does not.
+type Filter struct {
+	Includes, Excludes []string
+}
+
+// TURNServer is a relay that clients may use.
+type TURNServer struct {
+	Host       string
+	Port       int
+	Protocol   string // udp, tcp or tls
+	Username   string
+	Credential string
+}
+
+// Room holds the settings of a room that does not bring its own.
+type Room struct {
+	AutoCreate       bool
+	MaxParticipants  int // 0: no limit
+	EmptyTimeout     time.Duration
+	DepartureTimeout time.Duration
+	// EnabledCodecs are MIME types, spelled as in Codecs.
+	EnabledCodecs      []string
+	EnableRemoteUnmute bool
+}
+
+// Webhook says who hears of the events.
+type Webhook struct {
+	// APIKey signs the requests; it is one of Keys.
+	APIKey string
+	URLs   []string
+}
+
+// Logging is what goes to standard error.
+type Logging struct {
+	Level slog.Level
+	JSON  bool
+}
+
+// Limit holds sizes in bytes and lengths in characters; 0 is no limit.
+type Limit struct {
+	MaxMetadataSize              int
+	MaxAttributesSize            int
+	MaxRoomNameLength            int
+	MaxParticipantIdentityLength int
+	MaxParticipantNameLength     int
+}
+
+// Keys are API keys with their secrets. Printed or logged, they are a count.
+type Keys map[string]string
+
+func (k Keys) String() string       { return fmt.Sprintf("%d API keys", len(k)) }
+func (k Keys) GoString() string     { return k.String() }
+func (k Keys) LogValue() slog.Value { return slog.StringValue(k.String()) }
+
+// The key and secret of development mode, known to everybody.
+const (
+	DevKey    = "devkey"
+	DevSecret = "secret"
+)
+
+// Codecs are the MIME types of the codecs that can be enabled.
+var Codecs = []string{"video/VP8", "video/H264", "video/VP9", "video/AV1", "audio/opus"}
+
+// Defaults is the configuration without any source.
+func Defaults() *Config {
+	return &Config{
+		Port:    7880,
+		DataDir: "rollcall-data",
+		RTC: RTC{
+			UDPPort:          7882,
+			TCPPort:          7881,
+			AllowTCPFallback: true,
+		},
+		Room: Room{
+			AutoCreate:       true,
+			EmptyTimeout:     300 * time.Second,
+			DepartureTimeout: 20 * time.Second,
+			EnabledCodecs:    append([]string(nil), Codecs...),
+		},
+		Limit: Limit{
+			MaxMetadataSize:              512 << 10,
+			MaxAttributesSize:            64 << 10,
+			MaxRoomNameLength:            256,
+			MaxParticipantIdentityLength: 256,
+			MaxParticipantNameLength:     256,
+		},
+	}
+}

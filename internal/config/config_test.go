@@ -1,0 +1,257 @@
+package config
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const goodKeys = "keys:\n  front: front-secret-front-secret-front-s\n"
+
+// load is what a command line does: args, environment, and body as the file.
+func load(t testing.TB, body string, environ []string, args ...string) (*Config, error) {
+	t.Helper()
+	if body != "" {
+		path := filepath.Join(t.TempDir(), "r.yaml")
+		if err := os.WriteFile(path, []byte(body), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		args = append([]string{"--config", path}, args...)
+	}
+	var f Flags
+	fs := flag.NewFlagSet("serve", flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	f.Register(fs)
+	if err := fs.Parse(args); err != nil {
+		t.Fatal(err)
+	}
+	return Load(&f, environ)
+}
+
+func mustLoad(t testing.TB, body string, environ []string, args ...string) *Config {
+	t.Helper()
+	c, err := load(t, body, environ, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestRollcallYAMLIsTheDefaultsAndNamesEveryKey(t *testing.T) {
+	body, err := os.ReadFile("../../rollcall.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &merge{schema: newSchema(), cfg: &Config{}, set: make(map[string]string)}
+	m.source("rollcall.yaml").document(body)
+	if len(m.problems) > 0 {
+		t.Fatal(m.problems)
+	}
+	m.cfg.Keys = nil // "keys: {}"
+	if diff := cmp.Diff(Defaults(), m.cfg); diff != "" {
+		t.Errorf("rollcall.yaml differs from the defaults (-defaults +file):\n%s", diff)
+	}
+	for _, k := range supported {
+		if _, ok := m.set[k.path]; !ok {
+			t.Errorf("rollcall.yaml does not name %s", k.path)
+		}
+	}
+}
+
+func TestEveryKeyReachesItsField(t *testing.T) {
+	got := mustLoad(t, `
+port: 1
+bind_addresses: [10.0.0.1, "::"]
+data_dir: /var/lib/rollcall
+keys: {front: front-secret-front-secret-front-s, back: 1234567890_1234567890_1234567890_12}
+rtc:
+  udp_port: 2
+  tcp_port: -1
+  node_ip: 192.0.2.7
+  interfaces: {includes: [en0], excludes: [docker0]}
+  ips: {includes: [10.0.0.0/16], excludes: [192.168.1.0/24]}
+  enable_loopback_candidate: yes
+  use_ice_lite: true
+  allow_tcp_fallback: false
+  stun_servers: [stun.example.org:3478]
+  turn_servers:
+    - {host: turn.example.org, port: 443, protocol: tls, username: u, credential: c}
+    - host: other.example.org
+room:
+  auto_create: false
+  max_participants: 3
+  empty_timeout: 4
+  departure_timeout: 5
+  enabled_codecs: [{mime: AUDIO/OPUS}, mime: video/h264]
+  enable_remote_unmute: true
+webhook: {api_key: back, urls: ["https://example.org/hook"]}
+logging: {level: warn, json: true}
+limit:
+  max_metadata_size: 6
+  max_attributes_size: 7
+  max_room_name_length: 8
+  max_participant_identity_length: 9
+  max_participant_name_length: 10
+`, nil)
+	want := &Config{
+		Port: 1, BindAddresses: []string{"10.0.0.1", "::"}, DataDir: "/var/lib/rollcall",
+		Keys: Keys{"front": "front-secret-front-secret-front-s", "back": "1234567890_1234567890_1234567890_12"},
+		RTC: RTC{
+			UDPPort: 2, TCPPort: -1, NodeIP: "192.0.2.7",
+			Interfaces:         Filter{Includes: []string{"en0"}, Excludes: []string{"docker0"}},
+			IPs:                Filter{Includes: []string{"10.0.0.0/16"}, Excludes: []string{"192.168.1.0/24"}},
+			LoopbackCandidates: true, ICELite: true, STUNServers: []string{"stun.example.org:3478"},
+			TURNServers: []TURNServer{
+				{Host: "turn.example.org", Port: 443, Protocol: "tls", Username: "u", Credential: "c"},
+				{Host: "other.example.org", Port: 3478, Protocol: "udp"},
+			},
+		},
+		Room: Room{
+			MaxParticipants: 3, EmptyTimeout: 4 * time.Second, DepartureTimeout: 5 * time.Second,
+			EnabledCodecs: []string{"audio/opus", "video/H264"}, EnableRemoteUnmute: true,
+		},
+		Webhook: Webhook{APIKey: "back", URLs: []string{"https://example.org/hook"}},
+		Logging: Logging{Level: slog.LevelWarn, JSON: true},
+		Limit:   Limit{6, 7, 8, 9, 10},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("configuration (-want +got):\n%s", diff)
+	}
+}
+
+func TestLaterSourcesWin(t *testing.T) {
+	file := goodKeys + "port: 1\ndata_dir: f\nrtc: {udp_port: 2, node_ip: 192.0.2.1}\nroom: {max_participants: 9}\n"
+	env := []string{"ROLLCALL_CONFIG=port: 3\ndata_dir: body", "ROLLCALL_DATA_DIR=env", "ROLLCALL_RTC_NODE_IP=192.0.2.2", "PATH=/bin"}
+	got := mustLoad(t, file, env, "--node-ip", "192.0.2.3", "--bind", "127.0.0.1", "--bind", "127.0.0.2", "--log-level", "debug", "--log-level", "error")
+	want := Defaults()
+	want.Keys = Keys{"front": "front-secret-front-secret-front-s"}
+	want.Port = 3                                           // document in the environment over file
+	want.DataDir = "env"                                    // variable over document
+	want.RTC.NodeIP = "192.0.2.3"                           // flag over variable
+	want.RTC.UDPPort = 2                                    // file over default
+	want.Room.MaxParticipants = 9                           //
+	want.BindAddresses = []string{"127.0.0.1", "127.0.0.2"} // repeated flag
+	want.Logging.Level = slog.LevelError                    // last one of a flag
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("configuration (-want +got):\n%s", diff)
+	}
+}
+
+func TestEveryKindOfKeyCanComeFromTheEnvironment(t *testing.T) {
+	got := mustLoad(t, "", []string{
+		"ROLLCALL_KEYS=front: front-secret-front-secret-front-s\nback: back-secret-back-secret-back-secr",
+		"ROLLCALL_BIND_ADDRESSES=127.0.0.1, 127.0.0.2",
+		"ROLLCALL_RTC_USE_ICE_LITE=1",
+		"ROLLCALL_ROOM_EMPTY_TIMEOUT=7",
+		"ROLLCALL_ROOM_ENABLED_CODECS=audio/opus,video/VP9",
+		"ROLLCALL_LOGGING_LEVEL=debug",
+		"ROLLCALL_WEBHOOK_API_KEY=back",
+		"ROLLCALL_WEBHOOK_URLS=http://127.0.0.1:1/a,http://127.0.0.1:1/b",
+		"ROLLCALL_PORT=",
+	})
+	want := Defaults()
+	want.Keys = Keys{"front": "front-secret-front-secret-front-s", "back": "back-secret-back-secret-back-secr"}
+	want.BindAddresses = []string{"127.0.0.1", "127.0.0.2"}
+	want.RTC.ICELite = true
+	want.Room.EmptyTimeout = 7 * time.Second
+	want.Room.EnabledCodecs = []string{"audio/opus", "video/VP9"}
+	want.Logging.Level = slog.LevelDebug
+	want.Webhook = Webhook{APIKey: "back", URLs: []string{"http://127.0.0.1:1/a", "http://127.0.0.1:1/b"}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("configuration (-want +got):\n%s", diff)
+	}
+}
+
+func TestLiveKitVariablesAreReadUnlessOursAreThere(t *testing.T) {
+	livekit := []string{"LIVEKIT_CONFIG=port: 5", "LIVEKIT_KEYS=lk: lk-secret-lk-secret-lk-secret-lk-s"}
+	if c := mustLoad(t, "", livekit); c.Port != 5 || c.Keys["lk"] == "" {
+		t.Errorf("port %d, %v; want LiveKit's variables read", c.Port, slices.Collect(maps.Keys(c.Keys)))
+	}
+	both := append(livekit, "ROLLCALL_CONFIG=port: 6", "ROLLCALL_KEYS=rc: rc-secret-rc-secret-rc-secret-rc-s")
+	if c := mustLoad(t, "", both); c.Port != 6 || c.Keys["rc"] == "" || c.Keys["lk"] != "" {
+		t.Errorf("port %d, %v; want ours to win", c.Port, slices.Collect(maps.Keys(c.Keys)))
+	}
+}
+
+func TestDevelopmentFillsInWhatWasNotSaid(t *testing.T) {
+	c := mustLoad(t, "", nil, "--dev")
+	if c.Keys[DevKey] != DevSecret || !slices.Equal(c.BindAddresses, []string{"127.0.0.1", "::1"}) || !c.RTC.LoopbackCandidates {
+		t.Errorf("development gives keys %v, addresses %v, loopback %t", c.Keys, c.BindAddresses, c.RTC.LoopbackCandidates)
+	}
+	if len(c.Warnings) > 0 {
+		t.Errorf("development warns: %q", c.Warnings)
+	}
+	c = mustLoad(t, goodKeys+"rtc: {enable_loopback_candidate: false}", nil, "--dev", "--bind", "0.0.0.0")
+	if c.Keys[DevKey] != "" || !slices.Equal(c.BindAddresses, []string{"0.0.0.0"}) || c.RTC.LoopbackCandidates {
+		t.Errorf("development overrides what was said: keys %v, addresses %v, loopback %t", c.Keys, c.BindAddresses, c.RTC.LoopbackCandidates)
+	}
+}
+
+func TestMissingKeysTellHowToMakeThem(t *testing.T) {
+	_, err := load(t, "port: 7880", nil)
+	if !errors.Is(err, ErrNoKeys) {
+		t.Fatalf("Load = %v, want ErrNoKeys", err)
+	}
+	for _, hint := range []string{"ROLLCALL_KEYS", "openssl rand", "--dev"} {
+		if !strings.Contains(err.Error(), hint) {
+			t.Errorf("%q does not mention %s", err, hint)
+		}
+	}
+}
+
+func TestKeysDoNotPrintTheirSecrets(t *testing.T) {
+	k := Keys{"front": "front-secret"}
+	var logged strings.Builder
+	slog.New(slog.NewTextHandler(&logged, nil)).Info("loaded", "keys", k)
+	for _, out := range []string{fmt.Sprint(k), fmt.Sprintf("%v %+v %#v", k, k, k), logged.String()} {
+		if strings.Contains(out, "front-secret") {
+			t.Errorf("secret printed: %s", out)
+		}
+	}
+}
+
+func TestKeyFileReplacesKeysAndMustBePrivate(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, body string, mode os.FileMode) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(body), mode); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, mode); err != nil { // whatever the umask
+			t.Fatal(err)
+		}
+		return path
+	}
+	write("keys", "fromfile: file-secret-file-secret-file-secre\nother.key: 12345678901234567890123456789012", 0o640)
+	for _, env := range [][]string{{"HOME=" + dir, "ROLLCALL_KEY_FILE=~/keys"}, {"D=" + dir, "ROLLCALL_KEY_FILE=$D/keys"}} {
+		c := mustLoad(t, goodKeys, env)
+		if want := (Keys{"fromfile": "file-secret-file-secret-file-secre", "other.key": "12345678901234567890123456789012"}); !maps.Equal(c.Keys, want) {
+			t.Errorf("keys = %v, want those of the file", slices.Collect(maps.Keys(c.Keys)))
+		}
+	}
+	for name, says := range map[string]string{
+		write("open", "a: b", 0o644):        "chmod o=",
+		write("empty", "", 0o600):           "no API keys",
+		write("list", "[a]", 0o600):         "expected names with values",
+		write("torn", "a: \"b", 0o600):      "is not YAML",
+		filepath.Join(dir, "not-there"):     "cannot be read",
+		write("nosecret", "a: \n", 0o600):   "secret",
+		write("nested", "a: {b: 1}", 0o600): "secret",
+	} {
+		_, err := load(t, goodKeys, nil, "--key-file", name)
+		if !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), says) {
+			t.Errorf("key file %s: %v, want %q", filepath.Base(name), err, says)
+		}
+	}
+}

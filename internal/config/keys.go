@@ -1,0 +1,67 @@
+package config
+
+import "log/slog"
+
+// A key is a setting that the configuration may hold.
+type key struct {
+	path string // a.b.c
+	set  setter
+}
+
+// supported are the keys that have an effect, in the order of rollcall.yaml.
+var supported = []key{
+	{"port", number(func(c *Config) *int { return &c.Port }, 0, maxPort)},
+	{"bind_addresses", bindAddresses},
+	{"data_dir", text(func(c *Config) *string { return &c.DataDir })},
+	{"development", boolean(func(c *Config) *bool { return &c.Development })},
+
+	{"keys", apiKeys},
+	{"key_file", text(func(c *Config) *string { return &c.KeyFile })},
+
+	{"rtc.udp_port", udpPort},
+	{"rtc.port_range_start", number(func(c *Config) *int { return &c.RTC.PortRangeStart }, 0, maxPort)},
+	{"rtc.port_range_end", number(func(c *Config) *int { return &c.RTC.PortRangeEnd }, 0, maxPort)},
+	{"rtc.tcp_port", number(func(c *Config) *int { return &c.RTC.TCPPort }, -1, maxPort)},
+	{"rtc.node_ip", nodeIP},
+	{"rtc.interfaces.includes", texts(func(c *Config) *[]string { return &c.RTC.Interfaces.Includes })},
+	{"rtc.interfaces.excludes", texts(func(c *Config) *[]string { return &c.RTC.Interfaces.Excludes })},
+	{"rtc.ips.includes", prefixes(func(c *Config) *[]string { return &c.RTC.IPs.Includes })},
+	{"rtc.ips.excludes", prefixes(func(c *Config) *[]string { return &c.RTC.IPs.Excludes })},
+	{"rtc.enable_loopback_candidate", boolean(func(c *Config) *bool { return &c.RTC.LoopbackCandidates })},
+	{"rtc.use_ice_lite", boolean(func(c *Config) *bool { return &c.RTC.ICELite })},
+	{"rtc.allow_tcp_fallback", boolean(func(c *Config) *bool { return &c.RTC.AllowTCPFallback })},
+	{"rtc.stun_servers", texts(func(c *Config) *[]string { return &c.RTC.STUNServers })},
+	{"rtc.turn_servers", turnServers},
+
+	{"room.auto_create", boolean(func(c *Config) *bool { return &c.Room.AutoCreate })},
+	{"room.max_participants", number(func(c *Config) *int { return &c.Room.MaxParticipants }, 0, maxInt)},
+	{"room.empty_timeout", seconds(func(c *Config) *duration { return &c.Room.EmptyTimeout })},
+	{"room.departure_timeout", seconds(func(c *Config) *duration { return &c.Room.DepartureTimeout })},
+	{"room.enabled_codecs", codecs},
+	{"room.enable_remote_unmute", boolean(func(c *Config) *bool { return &c.Room.EnableRemoteUnmute })},
+
+	{"webhook.api_key", text(func(c *Config) *string { return &c.Webhook.APIKey })},
+	{"webhook.urls", webhookURLs},
+
+	{"logging.level", level(func(c *Config) *slog.Level { return &c.Logging.Level })},
+	{"logging.json", boolean(func(c *Config) *bool { return &c.Logging.JSON })},
+
+	{"limit.max_metadata_size", number(func(c *Config) *int { return &c.Limit.MaxMetadataSize }, 0, maxInt)},
+	{"limit.max_attributes_size", number(func(c *Config) *int { return &c.Limit.MaxAttributesSize }, 0, maxInt)},
+	{"limit.max_room_name_length", number(func(c *Config) *int { return &c.Limit.MaxRoomNameLength }, 0, maxInt)},
+	{"limit.max_participant_identity_length", number(func(c *Config) *int { return &c.Limit.MaxParticipantIdentityLength }, 0, maxInt)},
+	{"limit.max_participant_name_length", number(func(c *Config) *int { return &c.Limit.MaxParticipantNameLength }, 0, maxInt)},
+}
+
+// older are spellings that existing files still have.
+var older = []key{
+	{"log_level", level(func(c *Config) *slog.Level { return &c.Logging.Level })},
+	{"room.max_metadata_size", number(func(c *Config) *int { return &c.Limit.MaxMetadataSize }, 0, maxInt)},
+	{"room.max_room_name_length", number(func(c *Config) *int { return &c.Limit.MaxRoomNameLength }, 0, maxInt)},
+	{"room.max_participant_identity_length", number(func(c *Config) *int { return &c.Limit.MaxParticipantIdentityLength }, 0, maxInt)},
+}
+
+const (
+	maxPort = 1<<16 - 1
+	maxInt  = 1<<31 - 1
+)
