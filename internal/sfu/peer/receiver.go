@@ -189,7 +189,7 @@ func (p *Publisher) attach(track *webrtc.TrackRemote, receiver *webrtc.RTPReceiv
 	if pub == nil {
 		return
 	}
-	pt := uint8(track.PayloadType())
+	pt := uint8(track.Codec().PayloadType) // PayloadType is 0 for a rid until it is read
 	p.feed(pub, s, pt)
 	p.helpers.Go(s.readRTCP)
 	p.changeCodec(pub, pt)
