@@ -26,6 +26,7 @@ export function App() {
   const [pane, setPane] = useState<Pane>('room');
   const [side, setSide] = useState<'chat' | 'people'>('chat');
   const [unread, setUnread] = useState(0);
+  const [present, setPresent] = useState(0);
   const joined = useRef(false);
 
   const { phase, join } = session;
@@ -51,7 +52,7 @@ export function App() {
   };
   const shownSide = wide ? side : pane === 'people' ? 'people' : 'chat';
   const chatVisible = room !== undefined && (wide ? side === 'chat' : pane === 'chat');
-  const people = { id: 'people', label: 'People', controls: 'pane-side' } as const;
+  const people = { id: 'people', label: 'People', controls: 'pane-side', count: present, testid: 'tab-people' } as const;
   const chat = { id: 'chat', label: 'Chat', controls: 'pane-side', badge: unread, testid: 'tab-chat' } as const;
 
   return (
@@ -73,8 +74,14 @@ export function App() {
           />
         )}
         <main className="room" id="pane-room" hidden={!wide && room !== undefined && pane !== 'room'}>
-          <Notices notices={session.notices} onDismiss={session.dismiss} />
-          {room ? <Stage /> : <Lobby session={session} prefill={prefill} />}
+          {room ? (
+            <>
+              <Notices notices={session.notices} onDismiss={session.dismiss} />
+              <Stage />
+            </>
+          ) : (
+            <Lobby session={session} prefill={prefill} />
+          )}
         </main>
         {room && <Controls session={session} />}
         <section className="roll" id="pane-roll" aria-label="The roll" hidden={!wide && room !== undefined && pane !== 'roll'}>
@@ -86,7 +93,7 @@ export function App() {
               <Tabs className="tabs tabs-side" label="Chat and people" selected={side} onSelect={setSide} tabs={[chat, people]} />
             )}
             <Chat hidden={shownSide !== 'chat'} visible={chatVisible} onUnread={setUnread} />
-            <People hidden={shownSide !== 'people'} />
+            <People hidden={shownSide !== 'people'} onPresent={setPresent} />
           </aside>
         )}
         {room && <RoomAudioRenderer />}

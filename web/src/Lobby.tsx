@@ -3,6 +3,7 @@ import type { Prefill } from './prefill';
 import { readClaims } from './session/tokens';
 import type { Session } from './session/useSession';
 import { CamIcon, CamOffIcon, MicIcon, MicOffIcon } from './ui/icons';
+import { Notices } from './ui/Notices';
 
 const nameKey = 'rollcall.name';
 
@@ -37,30 +38,33 @@ export function Lobby({ session, prefill }: { session: Session; prefill: Prefill
 
   return (
     <div className="lobby">
-      <form className="join" onSubmit={submit} aria-busy={joining}>
-        <h1>Sign in to a room</h1>
-        <p className="lede">Whoever joins, leaves or publishes is in the roll: in order, once.</p>
-        {withToken ? (
-          <TokenFields token={token} setToken={setToken} eventsToken={eventsToken} setEventsToken={setEventsToken} claims={claims} />
-        ) : (
-          <>
-            <Field label="Room" value={room} onChange={setRoom} testid="room-input" autoComplete="off" />
-            <Field label="Your name" value={name} onChange={setName} testid="name-input" autoComplete="nickname" autoFocus />
-          </>
-        )}
-        <div className="join-media">
-          <Choice on={microphone} onChange={setMicrophone} label="Microphone" icon={microphone ? <MicIcon /> : <MicOffIcon />} testid="join-mic" />
-          <Choice on={camera} onChange={setCamera} label="Camera" icon={camera ? <CamIcon /> : <CamOffIcon />} testid="join-cam" />
-        </div>
-        <button type="submit" className="button primary" data-testid="join" disabled={joining}>
-          {joining ? 'Joining…' : 'Join'}
-        </button>
-        {!needed && (
-          <button type="button" className="button link" data-testid="use-token" onClick={() => setOwnToken(!withToken)}>
-            {withToken ? 'Join by room and name' : 'Join with a token'}
+      <div className="lobby-column">
+        <Notices notices={session.notices} onDismiss={session.dismiss} />
+        <form className="join" onSubmit={submit} aria-busy={joining}>
+          <h1>Join a room</h1>
+          <p className="lede">Whoever joins, leaves or publishes is in the roll: in order, once.</p>
+          {withToken ? (
+            <TokenFields token={token} setToken={setToken} eventsToken={eventsToken} setEventsToken={setEventsToken} claims={claims} />
+          ) : (
+            <>
+              <Field label="Room" value={room} onChange={setRoom} testid="room-input" autoComplete="off" />
+              <Field label="Your name" value={name} onChange={setName} testid="name-input" autoComplete="nickname" autoFocus />
+            </>
+          )}
+          <div className="join-media">
+            <Choice on={microphone} onChange={setMicrophone} label="Microphone" icon={microphone ? <MicIcon /> : <MicOffIcon />} testid="join-mic" />
+            <Choice on={camera} onChange={setCamera} label="Camera" icon={camera ? <CamIcon /> : <CamOffIcon />} testid="join-cam" />
+          </div>
+          <button type="submit" className="button primary" data-testid="join" disabled={joining}>
+            {joining ? 'Joining…' : 'Join'}
           </button>
-        )}
-      </form>
+          {!needed && (
+            <button type="button" className="button link" data-testid="use-token" onClick={() => setOwnToken(!withToken)}>
+              {withToken ? 'Join by room and name' : 'Join with a token'}
+            </button>
+          )}
+        </form>
+      </div>
     </div>
   );
 }

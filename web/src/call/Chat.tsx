@@ -17,7 +17,8 @@ interface ChatProps {
 export function Chat({ hidden, visible, onUnread }: ChatProps) {
   const room = useRoomContext();
   const state = useConnectionState(room);
-  const { chatMessages, send, isSending } = useChat({ room });
+  // Without options: a new object of them each time would begin a new chat each time.
+  const { chatMessages, send, isSending } = useChat();
   const [draft, setDraft] = useState('');
   const [failed, setFailed] = useState(false);
   const [read, setRead] = useState(0);

@@ -1,3 +1,4 @@
+import { useEffect } from 'react';
 import { useIsSpeaking, useParticipants, useRoomContext } from '@livekit/components-react';
 import type { Participant } from 'livekit-client';
 import { CamIcon, CamOffIcon, MicIcon, MicOffIcon, ScreenIcon } from '../ui/icons';
@@ -6,9 +7,10 @@ import { Quality } from './Quality';
 import { useMedia } from './useMedia';
 
 // People lists who is in the room now.
-export function People({ hidden }: { hidden: boolean }) {
+export function People({ hidden, onPresent }: { hidden: boolean; onPresent: (count: number) => void }) {
   const room = useRoomContext();
   const participants = useParticipants({ room });
+  useEffect(() => onPresent(participants.length), [participants.length, onPresent]);
   return (
     <div className="people" hidden={hidden}>
       <ul>

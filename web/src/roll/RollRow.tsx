@@ -1,7 +1,8 @@
-import { memo, useId, useState } from 'react';
+import { memo, useEffect, useId, useRef, useState } from 'react';
 import { CopyButton } from '../ui/CopyButton';
 import { CopyIcon } from '../ui/icons';
 import type { Entry } from './ledger';
+import { jsonParts } from './json';
 import { clock, describe, effect, type Effect, type RollRecord } from './record';
 
 // RollRow is one record. It opens on the webhook that receivers get for it.
@@ -52,8 +53,10 @@ export const RollRow = memo(function RollRow({ entry }: { entry: Entry }) {
 
 function Details({ id, record }: { id: string; record: RollRecord }) {
   const json = JSON.stringify(record.body, null, 2);
+  const box = useRef<HTMLDivElement>(null);
+  useEffect(() => box.current?.scrollIntoView({ block: 'nearest' }), []);
   return (
-    <div className="details" id={id}>
+    <div className="details" id={id} ref={box}>
       <div className="details-head">
         <span>Webhook body</span>
         <CopyButton text={json} label="Copy the JSON" icon={<CopyIcon />}>
@@ -61,7 +64,11 @@ function Details({ id, record }: { id: string; record: RollRecord }) {
         </CopyButton>
       </div>
       <pre data-testid="event-body" tabIndex={0}>
-        {json}
+        {jsonParts(json).map((part, i) => (
+          <span key={i} data-json={part.kind}>
+            {part.text}
+          </span>
+        ))}
       </pre>
     </div>
   );

@@ -1,4 +1,5 @@
 import { describe as group, expect, it } from 'vitest';
+import { jsonParts } from './json';
 import { clock, describe, effect, parseRecord, type RollRecord } from './record';
 import { eventsURL, retryDelay } from './stream';
 
@@ -94,5 +95,21 @@ group('the stream', () => {
 
   it('waits longer for each try, up to a bound', () => {
     expect([0, 1, 2, 3, 4, 20].map(retryDelay)).toEqual([1000, 2000, 4000, 8000, 15_000, 15_000]);
+  });
+});
+
+group('jsonParts', () => {
+  const value = { a: 'x "quoted": \\', 'b"c': [1, -2.5e3, true, null], d: {}, e: '' };
+
+  it('lose nothing', () => {
+    const json = JSON.stringify(value, null, 2);
+    expect(jsonParts(json).map((part) => part.text).join('')).toBe(json);
+  });
+
+  it('tell keys from strings', () => {
+    const of = (kind: string) => jsonParts(JSON.stringify(value)).filter((part) => part.kind === kind).map((part) => part.text);
+    expect(of('key')).toEqual(['"a"', '"b\\"c"', '"d"', '"e"']);
+    expect(of('string')).toEqual([JSON.stringify(value.a), '""']);
+    expect(of('literal')).toEqual(['1', '-2500', 'true', 'null']);
   });
 });

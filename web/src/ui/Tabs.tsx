@@ -5,6 +5,8 @@ export interface Tab<ID extends string> {
   label: string;
   // The id of the element it shows.
   controls: string;
+  // How many there are; 0 shows nothing.
+  count?: number;
   // A count of what is new there; 0 shows nothing.
   badge?: number;
   testid?: string;
@@ -46,6 +48,7 @@ export function Tabs<ID extends string>({ className, label, tabs, selected, onSe
           onClick={() => onSelect(tab.id)}
         >
           {tab.label}
+          {tab.count ? <span className="count">{tab.count}</span> : null}
           {tab.badge ? (
             <span className="badge" aria-label={`${tab.badge} new`}>
               {tab.badge > 99 ? '99+' : tab.badge}
