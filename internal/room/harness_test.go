@@ -57,11 +57,11 @@ func (f *fakePeer) SendData(_ peer.DataKind, b []byte) error {
 	f.mu.Unlock()
 	return nil
 }
-func (f *fakePeer) AddTrack(stream, id string, _ *uptrack.UpTrack) (Sender, error) {
+func (f *fakePeer) AddTrack(stream, id string, up *uptrack.UpTrack) (Sender, error) {
 	f.mu.Lock()
 	f.tracks = append(f.tracks, stream)
 	f.mu.Unlock()
-	return &fakeSender{stream: stream, id: id, down: downtrack.New(downtrack.Options{})}, nil
+	return &fakeSender{stream: stream, id: id, down: downtrack.New(downtrack.Options{Source: up})}, nil
 }
 func (f *fakePeer) RemoveTrack(s Sender) {
 	f.mu.Lock()

@@ -182,6 +182,12 @@ func (p *participant) tick() {
 	if !p.tokenDue.IsZero() && !now.Before(p.tokenDue) {
 		p.refreshToken()
 	}
+	p.matchReceivers()
+	for _, w := range p.unmatched {
+		if due := w.since.Add(matchPatience); due.After(now) {
+			p.state.wakeAt(due)
+		}
+	}
 	p.state.wakeAt(p.deadline)
 	p.state.wakeAt(p.tokenDue)
 }

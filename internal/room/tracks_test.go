@@ -1,0 +1,239 @@
+package room
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
+)
+
+func TestTrackIsPublishedOnceAnnouncedAndBoundWhateverComesFirst(t *testing.T) {
+	announce := func(c *client) {
+		c.announce("cam", livekit.TrackType_VIDEO, livekit.TrackSource_CAMERA)
+	}
+	media := func(c *client) { c.media("cam", "video") }
+	join := func(c *client) { c.transport(peer.Connected) }
+	for name, steps := range map[string][]func(*client){
+		"announce media join": {announce, media, join},
+		"media announce join": {media, announce, join},
+		"join media announce": {join, media, announce},
+		"join announce media": {join, announce, media},
+		"media join announce": {media, join, announce},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, Options{}, func(tc *test) {
+				c := tc.accept(joinOf("demo", "alice"))
+				for _, step := range steps {
+					step(c)
+				}
+				tc.wantEvents("joined comes first", "room_started 0/0", "participant_joined alice 1/0", "track_published alice 1/1")
+			})
+		})
+	}
+}
+
+func TestMediaUnderAnotherTrackIDIsMatchedByKindAfterAWhile(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		c := tc.enter("demo", "alice")
+		c.announce("mic", livekit.TrackType_AUDIO, livekit.TrackSource_MICROPHONE)
+		c.announce("cam", livekit.TrackType_VIDEO, livekit.TrackSource_CAMERA)
+		c.media("munged", "video")
+		tc.wantEvents("not at once: its own announcement may follow", "room_started 0/0", "participant_joined alice 1/0")
+		sleep(matchPatience)
+		tc.wantEvents("then", "room_started 0/0", "participant_joined alice 1/0", "track_published alice 1/1")
+		if source := c.h.p.tracks[0].info.Source; source != livekit.TrackSource_CAMERA {
+			t.Errorf("matched %v", source)
+		}
+	})
+}
+
+func TestAnnouncedTrackWithoutMediaIsNoEvent(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		c := tc.enter("demo", "alice")
+		c.announce("cam", livekit.TrackType_VIDEO, livekit.TrackSource_CAMERA)
+		c.leave()
+		tc.wantEvents("nothing of the track", "room_started 0/0", "participant_joined alice 1/0", "participant_left alice 0/0")
+	})
+}
+
+func TestAnnouncementIsAnsweredAtOnceAndOnlyOnce(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		c := tc.enter("demo", "alice")
+		c.heard()
+		c.announce("cam", livekit.TrackType_VIDEO, livekit.TrackSource_CAMERA)
+		c.announce("cam", livekit.TrackType_VIDEO, livekit.TrackSource_CAMERA)
+		c.wantHeard("the same answer twice", "trackpublished", "trackpublished")
+		if n := len(c.h.p.pending); n != 1 {
+			t.Errorf("%d tracks pending, want 1", n)
+		}
+	})
+}
+
+func TestPermissionDecidesWhatMayBePublished(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		j := joinOf("demo", "alice")
+		j.Permission.CanPublishSources = []livekit.TrackSource{livekit.TrackSource_MICROPHONE}
+		c := tc.accept(j)
+		c.transport(peer.Connected)
+		c.heard()
+		c.announce("cam", livekit.TrackType_VIDEO, livekit.TrackSource_CAMERA)
+		c.wantHeard("camera refused", "response NOT_ALLOWED")
+		c.announce("mic", livekit.TrackType_AUDIO, livekit.TrackSource_MICROPHONE)
+		c.wantHeard("microphone accepted", "trackpublished")
+	})
+}
+
+func TestRevokedPermissionUnpublishes(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		alice, bob := tc.enter("demo", "alice"), tc.enter("demo", "bob")
+		alice.publishCamera()
+		alice.heard()
+		bob.heard()
+		if _, err := tc.reg.UpdateParticipant(context.Background(), &livekit.UpdateParticipantRequest{
+			Room: "demo", Identity: "alice", Permission: &livekit.ParticipantPermission{CanSubscribe: true},
+		}); err != nil {
+			t.Fatal(err)
+		}
+		alice.wantHeard("the publisher is told which track", "trackunpublished", "update alice:active/0")
+		bob.wantHeard("the others", "update alice:active/0")
+		if left := bob.sub().tracks; len(left) != 0 {
+			t.Errorf("bob still has %v", left)
+		}
+		tc.wantEvents("unpublished", "room_started 0/0", "participant_joined alice 1/0", "participant_joined bob 2/0",
+			"track_published alice 2/1", "track_unpublished alice 2/0")
+	})
+}
+
+func TestTracksAreSubscribedAsWished(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		alice := tc.enter("demo", "alice")
+		alice.publishCamera()
+		sid := alice.h.p.tracks[0].info.Sid
+		auto := tc.enter("demo", "auto")
+		j := joinOf("demo", "manual")
+		j.AutoSubscribe = false
+		manual := tc.accept(j)
+		manual.transport(peer.Connected)
+		want := []string{alice.h.sid + "|" + sid}
+		if got := auto.sub().tracks; !slices.Equal(got, want) {
+			t.Errorf("auto has %v, want %v", got, want)
+		}
+		if got := manual.sub().tracks; len(got) != 0 {
+			t.Errorf("manual has %v before it asked", got)
+		}
+		choose := func(c *client, subscribe bool) {
+			c.say(&livekit.SignalRequest{Message: &livekit.SignalRequest_Subscription{Subscription: &livekit.UpdateSubscription{TrackSids: []string{sid}, Subscribe: subscribe}}})
+		}
+		choose(manual, true)
+		choose(auto, false)
+		if got := manual.sub().tracks; !slices.Equal(got, want) {
+			t.Errorf("manual has %v, want %v", got, want)
+		}
+		if got := auto.sub().tracks; len(got) != 0 {
+			t.Errorf("auto has %v after it declined", got)
+		}
+		if err := tc.reg.UpdateSubscriptions(context.Background(), &livekit.UpdateSubscriptionsRequest{Room: "demo", Identity: "auto", TrackSids: []string{sid}, Subscribe: true}); err != nil {
+			t.Fatal(err)
+		}
+		if got := auto.sub().tracks; !slices.Equal(got, want) {
+			t.Errorf("auto has %v after the API chose for it", got)
+		}
+	})
+}
+
+func TestPublisherDecidesWhoMaySubscribe(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		alice, bob, carol := tc.enter("demo", "alice"), tc.enter("demo", "bob"), tc.enter("demo", "carol")
+		alice.publishCamera()
+		bob.heard()
+		carol.heard()
+		permit := func(identities ...string) {
+			req := &livekit.SubscriptionPermission{}
+			for _, id := range identities {
+				req.TrackPermissions = append(req.TrackPermissions, &livekit.TrackPermission{ParticipantIdentity: id, AllTracks: true})
+			}
+			alice.say(&livekit.SignalRequest{Message: &livekit.SignalRequest_SubscriptionPermission{SubscriptionPermission: req}})
+		}
+		permit("carol")
+		bob.wantHeard("lost it", "permission allowed=false")
+		carol.wantHeard("nothing changed for her")
+		permit()
+		carol.wantHeard("lost it too", "permission allowed=false")
+		permit("bob", "carol")
+		bob.wantHeard("has it again", "permission allowed=true")
+		if len(bob.sub().tracks) != 1 || len(carol.sub().tracks) != 1 {
+			t.Errorf("bob has %v, carol %v", bob.sub().tracks, carol.sub().tracks)
+		}
+		permit()
+		dave := tc.enter("demo", "dave")
+		if got := dave.heard(); !slices.Contains(got, "permission allowed=false") {
+			t.Errorf("dave, who came later, heard %v", got)
+		}
+	})
+}
+
+func TestMuteReachesEverybodyAndThePublisher(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		alice, bob := tc.enter("demo", "alice"), tc.enter("demo", "bob")
+		r := alice.publishCamera()
+		sid := alice.h.p.tracks[0].info.Sid
+		alice.heard()
+		bob.heard()
+		alice.say(&livekit.SignalRequest{Message: &livekit.SignalRequest_Mute{Mute: &livekit.MuteTrackRequest{Sid: sid, Muted: true}}})
+		alice.wantHeard("own mute comes back", "update alice:active/1")
+		bob.wantHeard("mute", "update alice:active/1")
+		if !r.up.Muted() {
+			t.Error("still forwarded")
+		}
+		ctx := context.Background()
+		if _, err := tc.reg.MuteTrack(ctx, "demo", "alice", sid, false); !errors.Is(err, ErrRemoteUnmute) {
+			t.Errorf("remote unmute: %v", err)
+		}
+		alice.say(&livekit.SignalRequest{Message: &livekit.SignalRequest_Mute{Mute: &livekit.MuteTrackRequest{Sid: sid}}})
+		alice.heard()
+		if info, err := tc.reg.MuteTrack(ctx, "demo", "alice", sid, true); err != nil || !info.Muted {
+			t.Errorf("remote mute: %v, %v", info, err)
+		}
+		alice.wantHeard("asked to mute", "mute true", "update alice:active/1")
+		if _, err := tc.reg.MuteTrack(ctx, "demo", "alice", "TR_none", true); !errors.Is(err, ErrTrackNotFound) {
+			t.Errorf("unknown track: %v", err)
+		}
+	})
+}
+
+func TestHiddenParticipantSeesAndIsNotSeen(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		alice := tc.enter("demo", "alice")
+		alice.publishCamera()
+		alice.heard()
+		j := joinOf("demo", "ghost")
+		j.Permission.Hidden = true
+		ghost := tc.accept(j)
+		ghost.transport(peer.Connected)
+		if n := len(ghost.sub().tracks); n != 1 {
+			t.Errorf("ghost has %d tracks, want 1", n)
+		}
+		ghost.leave()
+		for _, m := range alice.heard() {
+			if m != "tracksubscribed" {
+				t.Errorf("alice heard %q", m)
+			}
+		}
+	})
+}
+
+func TestCountsAreToldToClientsWithinASecond(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		alice := tc.enter("demo", "alice")
+		alice.heard()
+		tc.enter("demo", "bob")
+		alice.heard()
+		sleep(time.Second)
+		alice.wantHeard("one update for both joins", `room participants=2 publishers=0 metadata=""`)
+	})
+}
