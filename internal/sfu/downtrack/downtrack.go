@@ -1,11 +1,16 @@
 package downtrack
 
 import (
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 
+	"github.com/rollcall-rtc/rollcall/internal/sfu/codec"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/seqmap"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
 )
 
@@ -37,13 +42,16 @@ type Source interface {
 	Codec() uptrack.Codec
 	Attach(uptrack.Sink)
 	Detach(uptrack.Sink)
+	Muted() bool
 	RequestKeyframe(layer int)
+	Retrieve(layer int, seq uint64, buf []byte, p *uptrack.Packet) bool
+	RTPTime(layer int, ssrc uint32, at time.Time) (timestamp uint32, ok bool)
 }
 
 // Options configure a DownTrack. Only Source is required.
 type Options struct {
 	Source Source
-	// OnLayer is called when forwarding starts and when it moves to another
+	// OnLayer is called when forwarding starts, and when it moves to another
 	// layer. It runs on the packet path and must not block.
 	OnLayer func(layer int)
 	// Now is the clock; nil means time.Now.
@@ -51,62 +59,140 @@ type Options struct {
 }
 
 // DownTrack is one track as one subscriber receives it.
+//
+// The packet path is in forward.go. Packets of layers that are not sent are
+// turned away by atomics alone. What is sent goes through mu, because two
+// layers of one track come from two goroutines and meet at a switch: only
+// then is it contended, and nothing but Write ever waits for it.
 type DownTrack struct {
-	opts Options // immutable
+	src     Source
+	onLayer func(int)        // immutable
+	now     func() time.Time // immutable
+	gate    bool             // immutable: starts at key frames
+	rate    uint32           // immutable: clock rate
+	epoch   time.Time        // immutable: zero of millisecond counts
+
+	binding  atomic.Pointer[Binding] // nil while unbound
+	paused   atomic.Bool
+	maxLayer atomic.Int32
+	// restarts counts the breaks that the subscriber's side makes: bound
+	// anew, resumed. The path begins anew when it sees another count.
+	restarts atomic.Uint32
+	current  atomic.Int32  // layer being sent, -1 = waiting. Written under mu
+	seen     atomic.Uint32 // the restarts that were obeyed. Written under mu
+
+	// Written under mu, read by the RTCP side.
+	history  atomic.Pointer[seqmap.History]
+	mappings [mappings]atomic.Pointer[mapping]
+	mapping  atomic.Pointer[mapping] // the latest
+	lastSent atomic.Uint64           // timestamp:32 | milliseconds:32, 0 = nothing
+
+	counters counters
+	reports  reports
+
+	mu sync.Mutex // guards f
+	f  forwarder
+
+	rtxMu sync.Mutex // guards rtx
+	rtx   retransmitter
+
+	bindMu sync.Mutex // guards closed, and orders Attach and Detach
+	closed bool
 }
 
 // New returns an unbound DownTrack.
-func New(opts Options) *DownTrack { return &DownTrack{opts: opts} }
+func New(opts Options) *DownTrack {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	c := opts.Source.Codec()
+	d := &DownTrack{
+		src:     opts.Source,
+		onLayer: opts.OnLayer,
+		now:     opts.Now,
+		gate:    codec.KindOf(c.MimeType).HasKeyframes(),
+		rate:    c.ClockRate,
+		epoch:   opts.Now(),
+	}
+	d.maxLayer.Store(uptrack.MaxLayers - 1)
+	d.current.Store(-1)
+	d.f.init()
+	d.rtx.seq = uint16(rand.Uint32())
+	return d
+}
 
 // Bind starts sending with b and attaches to the source. Binding again
-// replaces the binding.
-func (d *DownTrack) Bind(b Binding) {}
+// replaces the binding; if the SSRC is another one, video resumes at a key
+// frame. While the source is muted one padding packet goes out, so that
+// receivers that wait for a first packet see the track.
+func (d *DownTrack) Bind(b Binding) {
+	b.Extensions = slices.Clone(b.Extensions)
+	if b.RTX == nil {
+		b.RTX = b.Writer
+	}
+	d.bindMu.Lock()
+	if d.closed {
+		d.bindMu.Unlock()
+		return
+	}
+	old := d.binding.Load()
+	anew := old == nil || old.SSRC != b.SSRC
+	if anew {
+		d.restarts.Add(1)
+	}
+	d.binding.Store(&b)
+	if old == nil {
+		d.src.Attach(d)
+	}
+	d.bindMu.Unlock()
+	// If the path is busy, packets flow and none is needed.
+	if anew && d.src.Muted() && d.mu.TryLock() {
+		d.f.pad(d, &b, d.now())
+		d.mu.Unlock()
+	}
+}
 
 // Unbind stops sending and detaches from the source. One packet may still be
 // on its way to the Writer when it returns.
-func (d *DownTrack) Unbind() {}
+func (d *DownTrack) Unbind() {
+	d.bindMu.Lock()
+	defer d.bindMu.Unlock()
+	if d.binding.Swap(nil) != nil {
+		d.src.Detach(d)
+	}
+}
 
 // SetPaused stops and resumes sending; video resumes at a key frame.
-func (d *DownTrack) SetPaused(paused bool) {}
+func (d *DownTrack) SetPaused(paused bool) {
+	if paused {
+		d.paused.Store(true)
+		return
+	}
+	if !d.paused.Load() {
+		return
+	}
+	d.restarts.Add(1)
+	d.paused.Store(false)
+	d.requestKeyframe()
+}
 
 // SetMaxLayer caps the layer. If only higher ones are live the lowest of them
-// is sent.
-func (d *DownTrack) SetMaxLayer(layer int) {}
+// is sent. The layer changes at a key frame, which the next packet asks for.
+func (d *DownTrack) SetMaxLayer(layer int) {
+	d.maxLayer.Store(int32(min(max(layer, 0), uptrack.MaxLayers-1)))
+}
 
-// Write implements uptrack.Sink.
-func (d *DownTrack) Write(p *uptrack.Packet) {}
-
-// HandleRTCP takes the subscriber's RTCP: NACK is answered from the source's
-// cache, PLI and FIR go to the source, reception reports to Stats. Packets
-// about other SSRCs are ignored.
-func (d *DownTrack) HandleRTCP(pkts []rtcp.Packet) {}
-
-// SenderReport returns the report for now, nil before the first packet.
-func (d *DownTrack) SenderReport(now time.Time) *rtcp.SenderReport { return nil }
-
-// Stats returns a snapshot.
-func (d *DownTrack) Stats() Stats { return Stats{} }
+// requestKeyframe asks for one of the best layer there may be.
+func (d *DownTrack) requestKeyframe() {
+	if d.gate && d.binding.Load() != nil && !d.paused.Load() {
+		d.src.RequestKeyframe(int(d.maxLayer.Load()))
+	}
+}
 
 // Close unbinds for good.
-func (d *DownTrack) Close() {}
-
-// Stats is a snapshot of a DownTrack.
-type Stats struct {
-	Bound   bool
-	Paused  bool
-	Layer   int // being sent; -1 before the first packet and while waiting for a key frame
-	Packets uint64
-	Octets  uint64 // of payload, retransmissions excluded
-
-	Retransmitted uint64 // packets
-	NACKs         uint64 // packets the subscriber asked for
-	NACKMisses    uint64 // of those, no longer or never held
-	PLIs          uint64 // received, FIR included
-	WriteErrors   uint64
-
-	// From the subscriber's last reception report.
-	RTT          time.Duration
-	Jitter       time.Duration
-	FractionLost float64
-	Lost         int64
+func (d *DownTrack) Close() {
+	d.bindMu.Lock()
+	d.closed = true
+	d.bindMu.Unlock()
+	d.Unbind()
 }

@@ -1,6 +1,11 @@
 package uptrack
 
-import "time"
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/rollcall-rtc/rollcall/internal/sfu/codec"
+)
 
 // Packet is a parsed RTP packet on its way to the sinks. It is valid during
 // Sink.Write only.
@@ -18,7 +23,140 @@ type Packet struct {
 	Marker      bool
 	PayloadType uint8
 	Payload     []byte // without padding; empty in a padding-only packet
-	Keyframe    bool   // first packet of a key frame; audio: always true
+
+	// Keyframe is set on the packet at which forwarding of video can begin.
+	// It is never set for codecs whose key frames we cannot tell, audio among
+	// them.
+	Keyframe bool
+	// Descriptor locates the codec's counters in Payload.
+	Descriptor codec.Descriptor
+	// DependencyDescriptor is that header extension, if it is there and at
+	// least its mandatory part is.
+	DependencyDescriptor []byte
+	// FrameNumber is the dependency descriptor's.
+	FrameNumber uint16
 
 	Arrival time.Time
+
+	seq16 uint16
+	nexts int
+	exts  [maxExtensions]extension
+}
+
+// maxExtensions is how many header extensions of a packet are looked at.
+// Browsers negotiate fewer than this.
+const maxExtensions = 12
+
+type extension struct {
+	id   uint8
+	data []byte
+}
+
+// Extension returns the data of a header extension, nil if it is absent.
+func (p *Packet) Extension(id uint8) []byte {
+	for i := range p.nexts {
+		if p.exts[i].id == id {
+			return p.exts[i].data
+		}
+	}
+	return nil
+}
+
+const headerSize = 12
+
+// parseHeader reads the RTP header (RFC 3550 §5.1) and its extensions
+// (RFC 8285) without copying. Malformed extensions end their list; anything
+// else that is malformed fails.
+func (p *Packet) parseHeader(b []byte) bool {
+	if len(b) < headerSize || b[0]>>6 != 2 {
+		return false
+	}
+	p.Marker = b[1]&0x80 != 0
+	p.PayloadType = b[1] & 0x7f
+	p.seq16 = binary.BigEndian.Uint16(b[2:])
+	p.Timestamp = binary.BigEndian.Uint32(b[4:])
+	p.SSRC = binary.BigEndian.Uint32(b[8:])
+	p.nexts = 0
+
+	n := headerSize + 4*int(b[0]&0x0f) // contributing sources
+	if b[0]&0x10 != 0 {
+		if len(b) < n+4 {
+			return false
+		}
+		profile := binary.BigEndian.Uint16(b[n:])
+		size := 4 * int(binary.BigEndian.Uint16(b[n+2:]))
+		n += 4
+		if len(b) < n+size {
+			return false
+		}
+		p.parseExtensions(profile, b[n:n+size])
+		n += size
+	}
+	if len(b) < n {
+		return false
+	}
+	p.Payload = b[n:]
+	if b[0]&0x20 != 0 {
+		if len(p.Payload) == 0 {
+			return false
+		}
+		padding := int(p.Payload[len(p.Payload)-1])
+		if padding == 0 || padding > len(p.Payload) {
+			return false
+		}
+		p.Payload = p.Payload[:len(p.Payload)-padding]
+	}
+	return true
+}
+
+func (p *Packet) parseExtensions(profile uint16, b []byte) {
+	oneByte := profile == 0xbede
+	if !oneByte && profile&0xfff0 != 0x1000 {
+		return
+	}
+	for len(b) > 0 && p.nexts < maxExtensions {
+		if b[0] == 0 { // padding
+			b = b[1:]
+			continue
+		}
+		var id uint8
+		var size int
+		if oneByte {
+			id, size = b[0]>>4, int(b[0]&0x0f)+1
+			if id == 0 || id == 15 { // RFC 8285 §4.2: stop
+				return
+			}
+			b = b[1:]
+		} else {
+			if len(b) < 2 {
+				return
+			}
+			id, size = b[0], int(b[1])
+			b = b[2:]
+		}
+		if size > len(b) {
+			return
+		}
+		p.exts[p.nexts] = extension{id, b[:size]}
+		p.nexts++
+		b = b[size:]
+	}
+}
+
+// parseCodec fills what the codec and the dependency descriptor tell.
+func (p *Packet) parseCodec(kind codec.Kind, ddExt uint8) {
+	p.Descriptor = codec.Descriptor{}
+	if len(p.Payload) > 0 {
+		p.Descriptor = codec.Parse(kind, p.Payload)
+	}
+	p.Keyframe = p.Descriptor.Keyframe
+	p.DependencyDescriptor, p.FrameNumber = nil, 0
+	if ddExt == 0 {
+		return
+	}
+	raw := p.Extension(ddExt)
+	if dd, ok := codec.ParseDependencyDescriptor(raw); ok {
+		p.DependencyDescriptor, p.FrameNumber = raw, dd.FrameNumber
+		p.Keyframe = p.Keyframe || dd.Keyframe() && kind.HasKeyframes()
+	}
 }

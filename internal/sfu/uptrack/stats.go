@@ -32,3 +32,29 @@ type LayerStats struct {
 	RTT        time.Duration // to the publisher; 0 if unknown
 	LastPacket time.Time
 }
+
+// Stats returns a snapshot.
+func (u *UpTrack) Stats() Stats {
+	s := Stats{Muted: u.muted.Load(), Sinks: len(*u.sinks.Load())}
+	now, live := u.now(), u.live.Load()
+	for i := range u.layers {
+		l := u.layers[i].Load()
+		if l == nil {
+			continue
+		}
+		l.mu.Lock()
+		ls := l.stats
+		ls.Layer, ls.RID, ls.SSRC = i, l.info.RID, l.ssrc
+		ls.Live = live&(1<<i) != 0
+		ls.Bitrate = l.rate.BitsPerSecond(now)
+		ls.Lost = l.recv.Lost()
+		ls.Jitter = l.recv.Jitter()
+		ls.LastPacket = l.lastPacket
+		if l.nacks != nil {
+			ls.RTT = l.nacks.RTT()
+		}
+		l.mu.Unlock()
+		s.Layers = append(s.Layers, ls)
+	}
+	return s
+}

@@ -1,13 +1,23 @@
 package uptrack
 
 import (
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pion/rtcp"
+
+	"github.com/rollcall-rtc/rollcall/internal/sfu/codec"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/layer"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/nack"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/packetcache"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/rtpstats"
 )
 
 // MaxLayers is how many simulcast layers one track may have.
-const MaxLayers = 4
+const MaxLayers = layer.Max
 
 // Stream is a source of decrypted RTP packets, one per Read. Read returns an
 // error when the stream has ended.
@@ -56,7 +66,8 @@ type Options struct {
 	// held, from stream goroutines, timers and callers of RequestKeyframe.
 	WriteRTCP func([]rtcp.Packet) error
 	// OnFirstPacket is called once, from a stream goroutine, when the first
-	// packet that carries media has arrived.
+	// valid packet has arrived; a publisher that starts muted may send no
+	// more than padding.
 	OnFirstPacket func()
 	// OnAudioLevel is called for every packet that carries RFC 6464 level
 	// (0 loudest to 127 silence, in -dBov). It runs on the packet path.
@@ -66,64 +77,278 @@ type Options struct {
 	Now func() time.Time
 }
 
-// Sink takes the packets of an UpTrack. Packets of one layer come in turn
-// from one goroutine; different layers come concurrently. Write must not
-// block and must not keep the packet or anything it points to. It may change
-// the bytes of Payload and extensions while it runs if it puts them back.
+// Sink takes the packets of an UpTrack. It must be comparable, as a pointer
+// is. Packets of one layer come in turn from one goroutine; different layers
+// come concurrently. Write must not block and must not keep the packet or
+// anything it points to. It may change the bytes of Payload and extensions
+// while it runs if it puts them back.
 type Sink interface {
 	Write(p *Packet)
 }
 
-// UpTrack is one published track. Its methods may be called from anywhere.
+// UpTrack is one published track. Its methods may be called from anywhere,
+// except that Close must not be called from a callback or a sink.
 type UpTrack struct {
-	opts Options // immutable
+	opts  Options    // immutable
+	kind  codec.Kind // immutable
+	video bool       // immutable
+	clock *Clock     // immutable
+
+	layers  [MaxLayers]atomic.Pointer[upLayer] // set once each, under mu
+	sinks   atomic.Pointer[[]Sink]             // the list is immutable; replaced under mu
+	muted   atomic.Bool
+	unmutes atomic.Uint32 // part of Packet.Epoch
+	begun   atomic.Bool   // the first packet has come
+	live    atomic.Uint32 // mask of live layers
+	armed   atomic.Int64  // when the timer fires, Unix nanoseconds; 0 = stopped. Set under mu
+
+	liveMu   sync.Mutex // guards liveness; once per frame
+	liveness layer.Liveness
+
+	tickMu   sync.Mutex // guards reported
+	reported time.Time
+
+	mu     sync.Mutex // guards the rest; not on the packet path
+	timer  *time.Timer
+	closed bool
+	wg     sync.WaitGroup
 }
 
 // New returns an UpTrack without streams.
-func New(opts Options) *UpTrack { return &UpTrack{opts: opts} }
+func New(opts Options) *UpTrack {
+	if opts.SenderSSRC == 0 {
+		opts.SenderSSRC = 1
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Clock == nil {
+		opts.Clock = new(Clock)
+	}
+	u := &UpTrack{
+		opts:  opts,
+		kind:  codec.KindOf(opts.Codec.MimeType),
+		video: strings.HasPrefix(strings.ToLower(opts.Codec.MimeType), "video/"),
+		clock: opts.Clock,
+	}
+	u.sinks.Store(new([]Sink))
+	return u
+}
 
 // Codec returns what the track is encoded with.
 func (u *UpTrack) Codec() Codec { return u.opts.Codec }
 
 // AddStream starts one goroutine that reads s until it fails. A second stream
-// for the same rid takes that layer over.
-func (u *UpTrack) AddStream(info StreamInfo, s Stream) {}
+// for the same rid takes that layer over. It reports false, and leaves s
+// alone, if the track is closed or has no free layer.
+func (u *UpTrack) AddStream(info StreamInfo, s Stream) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.closed {
+		return false
+	}
+	l := u.layerFor(info)
+	if l == nil {
+		return false
+	}
+	l.mu.Lock()
+	l.info = info
+	l.stream++
+	l.ended = false
+	if !l.seqs.Started() {
+		l.ssrc = info.SSRC
+	}
+	number := l.stream
+	l.mu.Unlock()
+	u.wg.Add(1)
+	go u.run(l, number, s)
+	return true
+}
 
-// Attach adds a sink and requests a key frame. Attaching twice is harmless.
-// A DownTrack attaches itself when it is bound.
-func (u *UpTrack) Attach(s Sink) {}
+// layerFor finds or makes the layer of a stream. mu is held.
+func (u *UpTrack) layerFor(info StreamInfo) *upLayer {
+	index, known := layer.OfRID(info.RID)
+	if !known {
+		index = -1
+		for i := MaxLayers - 1; i >= 0; i-- {
+			l := u.layers[i].Load()
+			if l == nil {
+				index = i
+				continue
+			}
+			l.mu.Lock()
+			same := l.info.RID == info.RID
+			l.mu.Unlock()
+			if same {
+				return l
+			}
+		}
+		if index < 0 {
+			return nil
+		}
+	}
+	if l := u.layers[index].Load(); l != nil {
+		return l
+	}
+	l := &upLayer{
+		index:   index,
+		suspect: -1,
+		recv:    rtpstats.NewReceiver(u.opts.Codec.ClockRate),
+	}
+	if u.video {
+		l.cache = packetcache.New(packetcache.Options{})
+	} else {
+		l.cache = packetcache.New(packetcache.Options{PacketSize: 192, Max: 128})
+	}
+	if u.opts.NACK {
+		l.nacks = nack.New(nack.Options{})
+	}
+	u.layers[index].Store(l)
+	return l
+}
+
+// layer returns a layer that had a stream, nil if there is none.
+func (u *UpTrack) layer(i int) *upLayer {
+	if i < 0 || i >= MaxLayers {
+		return nil
+	}
+	return u.layers[i].Load()
+}
+
+// Attach adds a sink and, of a video track, requests a key frame of the
+// highest live layer. Attaching twice is harmless. A DownTrack attaches
+// itself when it is bound.
+func (u *UpTrack) Attach(s Sink) {
+	u.mu.Lock()
+	old := *u.sinks.Load()
+	if u.closed || slices.Contains(old, s) {
+		u.mu.Unlock()
+		return
+	}
+	// A clone of exactly that length: the readers' list stays as it is.
+	list := append(slices.Clip(slices.Clone(old)), s)
+	u.sinks.Store(&list)
+	u.mu.Unlock()
+	u.RequestKeyframe(MaxLayers - 1)
+}
 
 // Detach removes a sink. A Write that is under way may still finish after it.
-func (u *UpTrack) Detach(s Sink) {}
+func (u *UpTrack) Detach(s Sink) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	old := *u.sinks.Load()
+	i := slices.Index(old, s)
+	if i < 0 {
+		return
+	}
+	list := slices.Delete(slices.Clone(old), i, i+1)
+	u.sinks.Store(&list)
+}
 
 // RequestKeyframe asks the publisher for a key frame of a layer, at most every
-// half second, and repeats a few times until one arrives.
-func (u *UpTrack) RequestKeyframe(layer int) {}
+// half second, and repeats a few times until one arrives. For a layer that is
+// not live it asks the one that would be sent in its place. It is cheap while
+// a request is out.
+func (u *UpTrack) RequestKeyframe(i int) {
+	if !u.video {
+		return
+	}
+	live := uint8(u.live.Load())
+	if i < 0 || i >= MaxLayers || live&(1<<i) == 0 {
+		i = layer.Target(live, i, -1)
+	}
+	l := u.layer(i)
+	if l == nil || l.keyframeWanted.Load() {
+		return
+	}
+	l.mu.Lock()
+	if l.ssrc == 0 || l.ended {
+		l.mu.Unlock()
+		return
+	}
+	send := l.keyframes.Want(u.now())
+	l.keyframeWanted.Store(true)
+	if send {
+		l.stats.PLIs++
+	}
+	ssrc, next := l.ssrc, l.keyframes.Next()
+	l.mu.Unlock()
+	if send {
+		u.sendPLI(ssrc)
+	}
+	u.wake(next)
+}
 
-// HandleRTCP takes the publisher's RTCP, of which sender reports matter. The
-// ssrc is that of the stream the packets were read from; packets about other
-// SSRCs find their layer by the SSRC inside.
-func (u *UpTrack) HandleRTCP(ssrc uint32, pkts []rtcp.Packet) {}
+// Retrieve parses a packet from the cache into p, for retransmission. What p
+// points to is in buf. Layer, Seq and what the packet itself says are set.
+func (u *UpTrack) Retrieve(layer int, seq uint64, buf []byte, p *Packet) bool {
+	l := u.layer(layer)
+	if l == nil {
+		return false
+	}
+	n, ok := l.cache.Read(seq, buf)
+	if !ok || !p.parseHeader(buf[:n]) {
+		return false
+	}
+	p.Layer, p.Seq = layer, seq
+	p.parseCodec(u.kind, u.opts.DependencyDescriptorExt)
+	return true
+}
 
 // SetRTT tells the round trip time to the publisher, if the transport knows
-// it. Without it the track estimates it from its own retransmissions.
-func (u *UpTrack) SetRTT(rtt time.Duration) {}
+// it. Without it the track estimates it from retransmissions.
+func (u *UpTrack) SetRTT(rtt time.Duration) {
+	for i := range u.layers {
+		if l := u.layers[i].Load(); l != nil && l.nacks != nil {
+			l.mu.Lock()
+			l.nacks.SetRTT(rtt)
+			l.mu.Unlock()
+		}
+	}
+}
 
 // SetMuted stops and resumes forwarding. Packets that arrive while muted are
-// counted and dropped; video resumes with a key frame.
-func (u *UpTrack) SetMuted(muted bool) {}
+// counted and not forwarded; video resumes with a key frame.
+func (u *UpTrack) SetMuted(muted bool) {
+	if u.muted.Load() == muted {
+		return
+	}
+	if !muted {
+		u.unmutes.Add(1)
+	}
+	u.muted.Store(muted)
+	if !muted {
+		u.RequestKeyframe(MaxLayers - 1)
+	}
+}
 
 // Muted reports whether forwarding is stopped by SetMuted.
-func (u *UpTrack) Muted() bool { return false }
+func (u *UpTrack) Muted() bool { return u.muted.Load() }
 
-// AudioLevel returns the track's loudness over the last window, from 0
-// (silence) to 1, and whether that counts as speaking. It decays to silence
-// when packets stop.
-func (u *UpTrack) AudioLevel(now time.Time) (level float64, speaking bool) { return 0, false }
+// AudioLevel returns the track's loudness over the last windows, from 0
+// (silence) to 1, and whether that counts as speaking. It falls to silence
+// when packets stop, and is silence while muted.
+func (u *UpTrack) AudioLevel(now time.Time) (level float64, speaking bool) {
+	l := u.layers[0].Load()
+	if l == nil || u.muted.Load() {
+		return 0, false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.audio.Level(now)
+}
 
-// Stats returns a snapshot.
-func (u *UpTrack) Stats() Stats { return Stats{} }
+// Close stops the track's timer and feedback, detaches the sinks and waits
+// until the stream goroutines have ended, so end the Streams first.
+func (u *UpTrack) Close() {
+	u.mu.Lock()
+	u.closed = true
+	if u.timer != nil {
+		u.timer.Stop()
+	}
+	u.sinks.Store(new([]Sink))
+	u.mu.Unlock()
+	u.wg.Wait()
+}
 
-// Close stops the track's timers and feedback and waits until its stream
-// goroutines have ended, so end the Streams first. Sinks are detached.
-func (u *UpTrack) Close() {}
+func (u *UpTrack) now() time.Time { return u.opts.Now() }

@@ -1,0 +1,323 @@
+package downtrack
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+	"time"
+
+	"github.com/pion/rtp"
+
+	"github.com/rollcall-rtc/rollcall/internal/sfu/codec"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/layer"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/rtpstats"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/seqmap"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
+)
+
+// forwarder is the state of the packet path; DownTrack.mu guards it.
+type forwarder struct {
+	started bool // something was sent
+	layer   int
+	epoch   uint32
+	ssrc    uint32
+	seqs    seqmap.Map
+
+	// The newest of what was sent.
+	seq         uint64
+	timestamp   uint32
+	arrival     time.Time
+	pictureID   uint16
+	tl0         uint8
+	keyIdx      uint8
+	frameNumber uint16
+
+	m       *mapping // in force, nil before the first packet
+	header  rtp.Header
+	history *seqmap.History
+}
+
+// historyVideo and historyAudio are how many sent packets a NACK can name:
+// about the cache's second of a fast stream.
+const (
+	historyVideo = 1024
+	historyAudio = 128
+)
+
+func (f *forwarder) init() {
+	f.seq = 1<<16 | uint64(uint16(rand.Uint32()))
+	f.timestamp = rand.Uint32()
+	f.layer = -1
+}
+
+// Write implements uptrack.Sink.
+func (d *DownTrack) Write(p *uptrack.Packet) {
+	b := d.binding.Load()
+	if b == nil || d.paused.Load() {
+		return
+	}
+	if d.seen.Load() != d.restarts.Load() {
+		d.mu.Lock()
+		d.seen.Store(d.restarts.Load())
+		d.current.Store(-1)
+		d.mu.Unlock()
+	}
+	if p.Layer != int(d.current.Load()) && !d.admits(p) {
+		return
+	}
+	d.mu.Lock()
+	d.f.forward(d, b, p)
+	d.mu.Unlock()
+}
+
+// admits decides on a packet of a layer that is not being sent: whether it
+// begins the layer that should be. While nothing is sent a lower layer's key
+// frame will do.
+func (d *DownTrack) admits(p *uptrack.Packet) bool {
+	current := int(d.current.Load())
+	target := layer.Target(p.Live, int(d.maxLayer.Load()), current)
+	if p.Layer != target && (current >= 0 || p.Layer > target) {
+		return false
+	}
+	if len(p.Payload) == 0 {
+		return false
+	}
+	if d.gate && !p.Keyframe {
+		if p.Layer == target {
+			d.src.RequestKeyframe(p.Layer)
+		}
+		return false
+	}
+	return true
+}
+
+// forward sends p if it continues what is sent or may begin it.
+func (f *forwarder) forward(d *DownTrack, b *Binding, p *uptrack.Packet) {
+	current := int(d.current.Load())
+	if current == p.Layer && p.Epoch != f.epoch {
+		current = -1 // the publisher's side broke off
+		d.current.Store(-1)
+	}
+	if current != p.Layer {
+		// Again, as another layer's goroutine may have been here meanwhile.
+		if !d.admits(p) {
+			return
+		}
+		f.begin(d, p)
+	}
+	if len(p.Payload) == 0 && f.seqs.Drop(p.Seq) {
+		return
+	}
+	seq, ok := f.seqs.Forward(p.Seq)
+	if !ok {
+		return
+	}
+	m := f.m
+	if f.history == nil {
+		f.history = seqmap.NewHistory(d.historySize())
+		d.history.Store(f.history)
+	}
+	f.history.Put(uint16(seq), uint32(p.Seq), m.tag)
+	timestamp := p.Timestamp + m.timestamp
+	if seq > f.seq {
+		f.seq = seq
+		if int32(timestamp-f.timestamp) > 0 {
+			f.timestamp = timestamp
+		}
+		f.arrival = p.Arrival
+		f.note(p, m)
+		d.lastSent.Store(uint64(timestamp)<<32 | uint64(d.millis(p.Arrival)))
+	}
+	h := &f.header
+	*h = rtp.Header{
+		Version: 2, Marker: p.Marker, PayloadType: b.PayloadType, SSRC: b.SSRC,
+		SequenceNumber: uint16(seq), Timestamp: timestamp,
+		Extensions: h.Extensions[:0],
+	}
+	m.rewrite(p)
+	setExtensions(h, b.Extensions, p)
+	_, err := b.Writer.WriteRTP(h, p.Payload)
+	m.restore(p)
+	if err != nil {
+		d.counters.writeErrors.Add(1)
+		return
+	}
+	d.counters.packets.Add(1)
+	d.counters.octets.Add(uint64(len(p.Payload)))
+}
+
+// begin maps p to the place right after what was sent.
+func (f *forwarder) begin(d *DownTrack, p *uptrack.Packet) {
+	m := &mapping{
+		layer:     p.Layer,
+		ssrc:      p.SSRC,
+		base:      p.Seq,
+		timestamp: f.timestampFor(d, p) - p.Timestamp,
+	}
+	if f.m != nil {
+		m.tag = f.m.tag + 1
+		m.dd = f.frameNumber + 1 - p.FrameNumber
+		m.pictureID = f.pictureID + 1 - p.Descriptor.PictureID
+		m.tl0 = f.tl0 + 1 - p.Descriptor.TL0
+		m.keyIdx = f.keyIdx + 1 - p.Descriptor.KeyIdx
+	}
+	f.seqs.Start(p.Seq, f.seq+1)
+	moved := f.layer != p.Layer
+	f.m, f.layer, f.epoch, f.ssrc, f.started = m, p.Layer, p.Epoch, p.SSRC, true
+	f.timestamp = p.Timestamp + m.timestamp
+	d.mappings[int(m.tag)%mappings].Store(m)
+	d.mapping.Store(m)
+	d.current.Store(int32(p.Layer))
+	d.counters.switches.Add(1)
+	if moved && d.onLayer != nil {
+		d.onLayer(p.Layer)
+	}
+}
+
+// timestampFor returns the timestamp that p gets as the first of a mapping.
+// Time goes on as it did for the publisher where that is known: within one
+// SSRC by its own timestamps, between two by the sender reports of both. If
+// that disagrees with the time that passed here, the latter counts.
+func (f *forwarder) timestampFor(d *DownTrack, p *uptrack.Packet) uint32 {
+	if !f.started {
+		return p.Timestamp
+	}
+	passed := rtpstats.Ticks(max(p.Arrival.Sub(f.arrival), 0), d.rate)
+	wall := f.timestamp + uint32(max(passed, 1))
+	ts := wall
+	if f.m != nil {
+		offset, ok := f.m.timestamp, true
+		if f.ssrc != p.SSRC || f.layer != p.Layer {
+			var from, to uint32
+			from, ok = d.src.RTPTime(f.layer, f.ssrc, p.Arrival)
+			if ok {
+				to, ok = d.src.RTPTime(p.Layer, p.SSRC, p.Arrival)
+			}
+			offset += from - to
+		}
+		if ok {
+			ts = p.Timestamp + offset
+		}
+	}
+	if off := int64(int32(ts - wall)); off > int64(d.rate) || off < -int64(d.rate) {
+		ts = wall
+	}
+	// After hours the difference wraps, and means nothing.
+	if passed < 1<<30 && int32(ts-f.timestamp) <= 0 {
+		ts = f.timestamp + 1
+	}
+	return ts
+}
+
+// note keeps the counters of the newest packet, as they are sent.
+func (f *forwarder) note(p *uptrack.Packet, m *mapping) {
+	if d := &p.Descriptor; d.PictureIDOffset|d.TL0Offset|d.KeyIdxOffset != 0 {
+		f.pictureID = p.Descriptor.PictureID + m.pictureID
+		f.tl0 = p.Descriptor.TL0 + m.tl0
+		f.keyIdx = p.Descriptor.KeyIdx + m.keyIdx
+	}
+	if p.DependencyDescriptor != nil {
+		f.frameNumber = p.FrameNumber + m.dd
+	}
+}
+
+// pad sends one packet of padding alone, after which sending begins anew.
+func (f *forwarder) pad(d *DownTrack, b *Binding, now time.Time) {
+	if f.started {
+		f.timestamp += uint32(rtpstats.Ticks(max(now.Sub(f.arrival), 0), d.rate))
+	}
+	f.started = true
+	f.seq++
+	f.arrival = now
+	d.current.Store(-1)
+	d.lastSent.Store(uint64(f.timestamp)<<32 | uint64(d.millis(now)))
+	f.header = rtp.Header{
+		Version: 2, Padding: true, PaddingSize: 255, PayloadType: b.PayloadType, SSRC: b.SSRC,
+		SequenceNumber: uint16(f.seq), Timestamp: f.timestamp,
+		Extensions: f.header.Extensions[:0],
+	}
+	if _, err := b.Writer.WriteRTP(&f.header, nil); err != nil {
+		d.counters.writeErrors.Add(1)
+		return
+	}
+	d.counters.packets.Add(1)
+}
+
+// setExtensions copies the mapped extensions that p has.
+func setExtensions(h *rtp.Header, exts []Ext, p *uptrack.Packet) {
+	if len(exts) == 0 {
+		return
+	}
+	profile := uint16(rtp.ExtensionProfileOneByte)
+	found := false
+	for _, e := range exts {
+		if data := p.Extension(e.From); data != nil {
+			found = true
+			if e.To > 14 || len(data) > 16 || len(data) == 0 {
+				profile = rtp.ExtensionProfileTwoByte
+			}
+		}
+	}
+	if !found {
+		return
+	}
+	h.Extension, h.ExtensionProfile = true, profile
+	for _, e := range exts {
+		if data := p.Extension(e.From); data != nil {
+			_ = h.SetExtension(e.To, data) // fails for ids out of range only
+		}
+	}
+}
+
+func (d *DownTrack) historySize() int {
+	if d.gate {
+		return historyVideo
+	}
+	return historyAudio
+}
+
+// millis counts from the making of the track, and is never 0 so that it can
+// tell that there was something.
+func (d *DownTrack) millis(at time.Time) uint32 {
+	return uint32(max(at.Sub(d.epoch).Milliseconds(), 0) + 1)
+}
+
+// mappings is how many of the last mappings NACKs can refer to.
+const mappings = 16
+
+// mapping is how one run of packets was rewritten. It is immutable. All of it
+// are offsets, so that a retransmission is rewritten as the original was.
+type mapping struct {
+	tag       uint8
+	layer     int
+	ssrc      uint32
+	base      uint64 // first sequence number, of the publisher
+	timestamp uint32
+	pictureID uint16
+	tl0       uint8
+	keyIdx    uint8
+	dd        uint16
+}
+
+// rewrite changes the counters in p's payload and extensions in place, which
+// saves each subscriber a copy of the packet; restore puts them back.
+func (m *mapping) rewrite(p *uptrack.Packet) {
+	if m.pictureID != 0 || m.tl0 != 0 || m.keyIdx != 0 {
+		c := p.Descriptor
+		c.PictureID = (c.PictureID + m.pictureID) & c.PictureIDMask()
+		c.TL0 += m.tl0
+		c.KeyIdx += m.keyIdx
+		c.Put(p.Payload)
+	}
+	if m.dd != 0 && p.DependencyDescriptor != nil {
+		binary.BigEndian.PutUint16(p.DependencyDescriptor[codec.FrameNumberOffset:], p.FrameNumber+m.dd)
+	}
+}
+
+func (m *mapping) restore(p *uptrack.Packet) {
+	if m.pictureID != 0 || m.tl0 != 0 || m.keyIdx != 0 {
+		p.Descriptor.Put(p.Payload)
+	}
+	if m.dd != 0 && p.DependencyDescriptor != nil {
+		binary.BigEndian.PutUint16(p.DependencyDescriptor[codec.FrameNumberOffset:], p.FrameNumber)
+	}
+}

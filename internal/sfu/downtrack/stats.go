@@ -1,0 +1,57 @@
+package downtrack
+
+import "time"
+
+// Stats is a snapshot of a DownTrack.
+type Stats struct {
+	Bound    bool
+	Paused   bool
+	Layer    int // being sent; -1 before the first packet and while waiting for a key frame
+	MaxLayer int
+	Packets  uint64 // sent, retransmissions excluded
+	Octets   uint64 // of their payload
+	Switches uint64 // how often forwarding began or moved
+
+	Retransmitted       uint64 // packets
+	RetransmittedOctets uint64
+	NACKs               uint64 // packets the subscriber asked for
+	NACKMisses          uint64 // of those, no longer or never held
+	PLIs                uint64 // received, FIR included
+	WriteErrors         uint64
+
+	// From the subscriber's last reception report.
+	RTT          time.Duration
+	Jitter       time.Duration
+	FractionLost float64
+	Lost         int64
+}
+
+// Stats returns a snapshot.
+func (d *DownTrack) Stats() Stats {
+	c, r := &d.counters, &d.reports
+	s := Stats{
+		Bound:               d.binding.Load() != nil,
+		Paused:              d.paused.Load(),
+		Layer:               int(d.current.Load()),
+		MaxLayer:            int(d.maxLayer.Load()),
+		Packets:             c.packets.Load(),
+		Octets:              c.octets.Load(),
+		Switches:            c.switches.Load(),
+		Retransmitted:       c.retransmitted.Load(),
+		RetransmittedOctets: c.retransmittedOctets.Load(),
+		NACKs:               c.nacks.Load(),
+		NACKMisses:          c.nackMisses.Load(),
+		PLIs:                c.plis.Load(),
+		WriteErrors:         c.writeErrors.Load(),
+		RTT:                 time.Duration(r.rtt.Load()),
+		FractionLost:        float64(r.fraction.Load()) / 256,
+		Lost:                int64(int32(r.lost.Load()<<8) >> 8), // 24 bits, signed
+	}
+	if d.seen.Load() != d.restarts.Load() {
+		s.Layer = -1
+	}
+	if d.rate > 0 {
+		s.Jitter = time.Duration(r.jitter.Load()) * time.Second / time.Duration(d.rate)
+	}
+	return s
+}
