@@ -65,7 +65,7 @@ export class Browser {
     const page = await this.tab();
     page.on('pageerror', (error) => participant.events.push({ event: 'pageerror', message: error.message }));
     page.on('console', (message) => {
-      if (message.type() !== 'debug') participant.events.push({ event: 'console', type: message.type(), text: message.text() });
+      if (['warning', 'error'].includes(message.type())) participant.events.push({ event: 'console', type: message.type(), text: message.text() });
     });
     await page.exposeFunction('record', (event) => participant.events.push(event));
     await page.goto(`http://127.0.0.1:${this.#pages.address().port}/index.html`);
@@ -76,7 +76,7 @@ export class Browser {
 
   async join(server, room, identity, tokenOptions = {}) {
     const participant = await this.participant(identity);
-    await participant.join(server, await joinToken(room, identity, tokenOptions));
+    await participant.enter(server, room, tokenOptions);
     return participant;
   }
 }
@@ -89,6 +89,36 @@ class BrowserParticipant {
       throw Object.assign(new Error(`browser participant ${this.identity}: ${result.error}`), result);
     }
     Object.assign(this, result);
+  }
+
+  /** Joins room with a good token. */
+  async enter(server, room, tokenOptions = {}) {
+    await this.join(server, await joinToken(room, this.identity, tokenOptions));
+  }
+
+  /**
+   * Puts a wire between the page and the server's signal socket, to be called
+   * before joining: cut() breaks it and refuses new ones until mend().
+   */
+  async cuttableSignal(server) {
+    const open = new Set();
+    let whole = true;
+    await this.page.routeWebSocket((url) => url.host === new URL(server.url).host, (socket) => {
+      if (!whole) {
+        socket.close({ code: 1011, reason: 'cut' });
+        return;
+      }
+      socket.connectToServer();
+      open.add(socket);
+    });
+    return {
+      cut: async () => {
+        whole = false;
+        await Promise.all([...open].map((socket) => socket.close({ code: 3000, reason: 'cut' })));
+        open.clear();
+      },
+      mend: () => { whole = true; },
+    };
   }
 
   publishCamera(options) { return this.#call('publishCamera', options); }

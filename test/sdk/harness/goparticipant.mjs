@@ -24,10 +24,7 @@ export class GoParticipant {
     this.#process = spawn(goParticipant, ['-url', server.ws, '-token', token], { stdio: ['pipe', 'pipe', 'inherit'] });
     this.#process.stdin.on('error', () => {}); // It may have ended already.
     readline.createInterface({ input: this.#process.stdout }).on('line', (line) => this.events.push(JSON.parse(line)));
-    const connected = this.events.want('connected');
-    const failed = this.events.want('failed', {}, { deadline: 60_000 });
-    failed.catch(() => {});
-    const first = await Promise.race([connected, failed]);
+    const first = await this.events.want(['connected', 'failed']);
     if (first.event === 'failed') throw new Error(`Go participant ${identity}: ${first.message}`);
     this.sid = first.sid;
   }

@@ -2,7 +2,7 @@
 
 import {
   AudioFrame, AudioSource, AudioStream, DataPacketKind, DisconnectReason, LocalAudioTrack, LocalVideoTrack, Room, RoomEvent,
-  TrackKind, TrackPublishOptions, TrackSource, VideoBufferType, VideoFrame, VideoSource, VideoStream, dispose,
+  SimulateScenarioKind, TrackKind, TrackPublishOptions, TrackSource, VideoBufferType, VideoFrame, VideoSource, VideoStream, dispose,
 } from '@livekit/rtc-node';
 import { Recorder } from './recorder.mjs';
 import { joinToken } from './tokens.mjs';
@@ -136,6 +136,13 @@ export class NodeParticipant {
   setMetadata(metadata) { return this.#room.localParticipant.updateMetadata(metadata); }
   setName(name) { return this.#room.localParticipant.updateName(name); }
   setAttributes(attributes) { return this.#room.localParticipant.setAttributes(attributes); }
+
+  simulate(scenario) {
+    return this.#room.simulateScenario({
+      'signal-reconnect': SimulateScenarioKind.SIMULATE_SIGNAL_RECONNECT,
+      'full-reconnect': SimulateScenarioKind.SIMULATE_FULL_RECONNECT,
+    }[scenario]);
+  }
 
   videoFrames(identity) { return this.#frames.get(identity) ?? 0; }
   audioEnergy(identity) { return this.#energy.get(identity) ?? 0; }

@@ -15,7 +15,7 @@ export class Recorder {
     for (const waiter of this.#waiters) waiter();
   }
 
-  /** The first event with this name and these fields, now or soon; from: index to look from. */
+  /** The first event with this name (or one of these names) and these fields, now or soon; from: index to look from. */
   want(name, fields = {}, { from = 0, deadline = soon } = {}) {
     return new Promise((resolve, reject) => {
       let next = from;
@@ -34,7 +34,7 @@ export class Recorder {
       };
       const timer = setTimeout(() => {
         done();
-        const seen = this.list.slice(from).map((e) => JSON.stringify(e)).join('\n  ');
+        const seen = this.list.slice(from).map((e) => JSON.stringify(e).slice(0, 240)).join('\n  ');
         reject(new Error(`${this.owner} did not see ${name} ${JSON.stringify(fields)} within ${deadline} ms; it saw:\n  ${seen}`));
       }, deadline);
       this.#waiters.add(look);
@@ -49,7 +49,7 @@ export class Recorder {
 }
 
 function matches(event, name, fields) {
-  return event.event === name && contains(event, fields);
+  return [name].flat().includes(event.event) && contains(event, fields);
 }
 
 function contains(value, part) {

@@ -26,12 +26,12 @@ export function scene({ browser = true, config = {} } = {}) {
   });
 
   /** A test in a room of its own; what it started ends with it. */
-  stage.test = (rule, body) => test(rule, async (t) => {
+  stage.test = (rule, body) => test(rule, { timeout: 180_000 }, async (t) => {
     const call = new Call(stage, rule);
     try {
       await body(call, t);
     } catch (error) {
-      console.error(`--- server log of "${rule}"\n${excerpt(stage.server.log())}\n---`);
+      console.error(`--- server log of "${rule}"\n${excerpt(stage.server.log(), call.room)}\n---`);
       throw error;
     } finally {
       await call.end();
@@ -70,9 +70,10 @@ class Call {
   }
 
   /** A client that only signals; query: further parameters of its request. */
-  async signal(identity, { query = {}, ...options } = {}) {
-    const token = await joinToken(this.room, identity, options);
-    return this.#in(await SignalClient.connect(this.server, token, query));
+  signal(identity, query = {}) { return this.signalIn(this.room, identity, query); }
+
+  async signalIn(room, identity, query = {}) {
+    return this.#in(await SignalClient.connect(this.server, await joinToken(room, identity), query));
   }
 
   async end() {
@@ -85,7 +86,9 @@ class Call {
   }
 }
 
-function excerpt(log) {
-  const lines = log.split('\n');
-  return lines.slice(-Number(process.env.ROLLCALL_LOG_LINES ?? 80)).join('\n');
+// The end of what the server said about the room, or of all it said when it never spoke of it.
+function excerpt(log, room) {
+  const lines = log.split('\n').filter(Boolean);
+  const about = lines.filter((line) => line.includes(room));
+  return (about.length ? about : lines).slice(-Number(process.env.ROLLCALL_LOG_LINES ?? 60)).join('\n');
 }
