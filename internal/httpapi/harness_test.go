@@ -161,6 +161,15 @@ func (b *syncBuffer) String() string {
 	return b.buf.String()
 }
 
+// await returns the text once it holds word n times, or after 10 s.
+func (b *syncBuffer) await(word string, n int) string {
+	deadline := time.Now().Add(10 * time.Second)
+	for strings.Count(b.String(), word) < n && time.Now().Before(deadline) {
+		time.Sleep(time.Millisecond)
+	}
+	return b.String()
+}
+
 // refusal is an error as package room makes them.
 type refusal struct{ code, msg string }
 
