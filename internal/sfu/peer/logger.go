@@ -11,7 +11,8 @@ import (
 const levelTrace = slog.Level(-8)
 
 // pionLogs sends pion's log lines to slog. A client can cause any of them, as
-// often as it likes, so none is above debug.
+// often as it likes, so none is above debug. What pion calls debug and trace is
+// dropped: ICE passwords are in it.
 type pionLogs struct{ log *slog.Logger }
 
 // NewLogger implements logging.LoggerFactory.
@@ -36,12 +37,12 @@ func (p pionLogger) emit(level slog.Level, msg string, args ...any) {
 
 func (p pionLogger) Trace(string)          {}
 func (p pionLogger) Tracef(string, ...any) {}
-func (p pionLogger) Debug(msg string)      { p.emit(levelTrace, msg) }
+func (p pionLogger) Debug(string)          {}
+func (p pionLogger) Debugf(string, ...any) {}
 func (p pionLogger) Info(msg string)       { p.emit(levelTrace, msg) }
 func (p pionLogger) Warn(msg string)       { p.emit(slog.LevelDebug, msg) }
 func (p pionLogger) Error(msg string)      { p.emit(slog.LevelDebug, msg) }
 
-func (p pionLogger) Debugf(f string, a ...any) { p.emit(levelTrace, f, a...) }
 func (p pionLogger) Infof(f string, a ...any)  { p.emit(levelTrace, f, a...) }
 func (p pionLogger) Warnf(f string, a ...any)  { p.emit(slog.LevelDebug, f, a...) }
 func (p pionLogger) Errorf(f string, a ...any) { p.emit(slog.LevelDebug, f, a...) }

@@ -1,0 +1,238 @@
+package peer
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pion/webrtc/v4"
+)
+
+// offerSDP is what a client with a microphone, a simulcast camera and data
+// offers.
+func offerSDP(t testing.TB) string {
+	media := &webrtc.MediaEngine{}
+	if err := media.RegisterDefaultCodecs(); err != nil {
+		t.Fatal(err)
+	}
+	if err := webrtc.ConfigureSimulcastExtensionHeaders(media); err != nil {
+		t.Fatal(err)
+	}
+	pc, err := webrtc.NewAPI(webrtc.WithMediaEngine(media)).NewPeerConnection(webrtc.Configuration{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = pc.GracefulClose() }()
+	var sender *webrtc.RTPSender
+	for _, rid := range []string{"q", "h"} {
+		track, err := webrtc.NewTrackLocalStaticRTP(
+			webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeVP8}, "camera", "stream", webrtc.WithRTPStreamID(rid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sender == nil {
+			sender, err = pc.AddTrack(track)
+		} else {
+			err = sender.AddEncoding(track)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	mic, err := webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus}, "mic", "stream")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pc.AddTrack(mic); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pc.CreateDataChannel(labelReliable, nil); err != nil {
+		t.Fatal(err)
+	}
+	offer, err := pc.CreateOffer(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return offer.SDP
+}
+
+func TestUnusableOffersFailTheNegotiation(t *testing.T) {
+	f := newTestFactory(t, nil)
+	good := offerSDP(t)
+	video := "m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:0\r\n"
+	for name, sdp := range map[string]string{
+		"empty":              "",
+		"not SDP":            "hello",
+		"no media":           "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n",
+		"no mids":            strings.ReplaceAll(good, "a=mid:", "a=mud:"),
+		"the same mid":       good[:strings.Index(good, "m=")] + strings.Repeat(video, 2),
+		"another medium":     strings.Replace(good, "m=audio", "m=smell", 1),
+		"no fingerprint":     strings.ReplaceAll(good, "a=fingerprint:", "a=footprint:"),
+		"no ICE credentials": strings.ReplaceAll(good, "a=ice-", "a=nice-"),
+		"too long":           good + strings.Repeat("a=x\r\n", maxSDP/5),
+		"too many sections":  good[:strings.Index(good, "m=")] + strings.Repeat(video, maxLines+1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newPubClient(t, f, clientOptions{})
+			c.pub.Offer(sdp, 1)
+			eventually(t, "failure", func() bool { return c.failure() != nil })
+		})
+	}
+}
+
+func TestUnusableAnswersFailTheNegotiation(t *testing.T) {
+	f := newTestFactory(t, nil)
+	for name, munge := range map[string]func(string) string{
+		"empty":          func(string) string { return "" },
+		"fewer sections": func(s string) string { return s[:strings.LastIndex(s, "m=")] },
+		"no fingerprint": func(s string) string { return strings.ReplaceAll(s, "a=fingerprint", "a=footprint") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newSubClient(t, f, clientOptions{})
+			c.munge = munge
+			p := newPubClient(t, f, clientOptions{})
+			p.dataChannels()
+			p.publish(webrtc.MimeTypeOpus, "stream", "mic")
+			p.negotiate(nil)
+			eventually(t, "mic announced", func() bool { return p.track("mic") != nil })
+			if _, err := c.sub.AddTrack("PA_x|TR_a", "TR_a", p.track("mic").UpTrack()); err != nil {
+				t.Fatal(err)
+			}
+			c.sub.Negotiate()
+			eventually(t, "failure", func() bool { return c.failure() != nil })
+		})
+	}
+}
+
+func TestMissingAnswerFailsTheNegotiation(t *testing.T) {
+	f := newTestFactory(t, func(o *Options) { o.AnswerTimeout = 20 * time.Millisecond })
+	c := newSubClient(t, f, clientOptions{})
+	c.mute = true
+	c.sub.Negotiate()
+	eventually(t, "failure", func() bool { return errors.Is(c.failure(), ErrAnswerTimeout) })
+}
+
+func TestCandidatesAreChecked(t *testing.T) {
+	f := newTestFactory(t, nil)
+	c := newPubClient(t, f, clientOptions{})
+	for _, init := range []string{
+		``, `null, really`, `[]`, `{"candidate":5}`, `{"candidate":"what"}`,
+		`{"candidate":"candidate:1 1 udp 1 not-an-address 9 typ host"}`,
+		`{"candidate":"candidate:1 1 udp 1 10.0.0.1 99999 typ host"}`,
+		`{"candidate":"` + strings.Repeat("x ", maxCandidateInit) + `"}`,
+	} {
+		if err := c.pub.AddCandidate(init); !errors.Is(err, ErrCandidate) {
+			t.Errorf("%.60s: %v", init, err)
+		}
+	}
+	for _, init := range []string{
+		`{}`, `{"candidate":""}`, `{"candidate":"","sdpMid":null,"sdpMLineIndex":null}`,
+		`{"candidate":"candidate:1 1 udp 2113937151 6f3b1c9e-0000.local 50000 typ host"}`,
+		`{"candidate":"candidate:1 1 udp 2113937151 127.0.0.1 50000 typ host generation 0 ufrag abcd network-cost 999","sdpMid":"0"}`,
+		`{"candidate":"candidate:1 1 tcp 1518280447 127.0.0.1 9 typ host tcptype active","sdpMid":"0","usernameFragment":"abcd"}`,
+		`{"candidate":"candidate:1 1 UDP 2113937151 ::1 50000 typ host","sdpMLineIndex":0}`,
+	} {
+		if err := c.pub.AddCandidate(init); err != nil {
+			t.Errorf("%s: %v", init, err)
+		}
+	}
+	if err := c.failure(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestFloodOfOffersFails(t *testing.T) {
+	f := newTestFactory(t, nil)
+	c := newPubClient(t, f, clientOptions{})
+	release := make(chan struct{})
+	_ = c.pub.queue.post(func() { <-release })
+	for range maxQueued + 10 {
+		c.pub.Offer("v=0", 1)
+	}
+	if err := c.pub.AddCandidate(`{"candidate":"candidate:1 1 UDP 1 127.0.0.1 5000 typ host"}`); err != ErrFlood {
+		t.Errorf("candidate: %v", err)
+	}
+	close(release)
+	eventually(t, "failure", func() bool {
+		var found bool
+		c.with(func() {
+			for _, err := range c.failed {
+				found = found || errors.Is(err, ErrFlood)
+			}
+		})
+		return found
+	})
+}
+
+func FuzzCandidate(f *testing.F) {
+	f.Add(`{"candidate":"candidate:1 1 udp 2113937151 127.0.0.1 50000 typ host ufrag abcd","sdpMid":"0","sdpMLineIndex":0}`)
+	f.Add(`{"candidate":"candidate:1 1 udp 1 a.local 5 typ srflx raddr 0.0.0.0 rport 0","usernameFragment":null}`)
+	f.Add(`{"candidate":""}`)
+	f.Fuzz(func(t *testing.T, init string) {
+		c, ok, err := parseCandidate(init)
+		if err != nil && (ok || !errors.Is(err, ErrCandidate)) {
+			t.Errorf("ok %v, error %v", ok, err)
+		}
+		if ok && c.candidate == "" {
+			t.Error("an empty candidate is of use")
+		}
+	})
+}
+
+// FuzzOffer hands pion what we let through.
+func FuzzOffer(f *testing.F) {
+	good := offerSDP(f)
+	f.Add(good)
+	f.Add(good[:len(good)/2])
+	f.Add(strings.ReplaceAll(good, "a=sendrecv", "a=inactive"))
+	f.Add(strings.ReplaceAll(good, "m=video 9", "m=video 0"))
+	factory, err := NewFactory(Options{BindAddresses: []string{"127.0.0.1"}, LoopbackCandidates: true})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { _ = factory.Close() })
+	f.Fuzz(func(t *testing.T, sdp string) {
+		heard := &silent{donec: make(chan struct{}, 4)}
+		p, err := factory.NewPublisher(PublisherOptions{Handler: heard})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Offer(sdp, 1)
+		<-heard.donec
+		if p.broken {
+			t.Error("pion panicked")
+		}
+		p.Close()
+	})
+}
+
+// silent is a PublisherHandler that only tells when the offer is dealt with.
+type silent struct {
+	pubClient
+	donec chan struct{}
+}
+
+func (s *silent) PublisherAnswer(string, uint32)  { s.donec <- struct{}{} }
+func (s *silent) PublisherCandidate(string, bool) {}
+func (s *silent) PublisherTrack(*Receiver)        {}
+func (s *silent) PublisherTrackEnded(*Receiver)   {}
+func (s *silent) NegotiationFailed(error)         { s.donec <- struct{}{} }
+
+func TestAnswersOfAnyTruncatedOfferEndSomehow(t *testing.T) {
+	f := newTestFactory(t, nil)
+	good := offerSDP(t)
+	for n := 0; n < len(good); n += 97 {
+		heard := &silent{donec: make(chan struct{}, 4)}
+		p, err := f.NewPublisher(PublisherOptions{Handler: heard})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Offer(good[:n], 1)
+		<-heard.donec
+		p.Close()
+		if p.broken {
+			t.Errorf("pion panicked at %d bytes", n)
+		}
+	}
+}
