@@ -1,0 +1,232 @@
+package peer
+
+import (
+	"errors"
+	"runtime"
+	"sync"
+	"testing"
+
+	"github.com/pion/webrtc/v4"
+)
+
+func TestNothingIsHeardAfterClose(t *testing.T) {
+	f := newTestFactory(t, nil)
+	p, mic, _ := publishBoth(t, f)
+	c := newSubClient(t, f, clientOptions{})
+	s, err := c.sub.AddTrack("PA_x|TR_mic", "TR_mic", p.track("mic").UpTrack())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.sub.Negotiate()
+	c.connected()
+	sendOpus(t, mic, "audio", func() bool { return c.packets("TR_mic") > 5 })
+
+	up := p.track("mic").UpTrack()
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(c.sub.Close)
+		wg.Go(p.pub.Close)
+	}
+	wg.Wait()
+	heard := func() (n int) {
+		for _, r := range []*record{&p.record, &c.record} {
+			r.with(func() { n += len(r.states) + len(r.ended) + len(r.offers) + len(r.data) + len(r.failed) })
+		}
+		return n
+	}
+	before := heard()
+	if len(up.Stats().Layers) > 0 && up.Stats().Sinks != 0 {
+		t.Errorf("%d sinks left", up.Stats().Sinks)
+	}
+	p.pub.Offer("v=0", 9)
+	c.sub.Answer("v=0", 9)
+	c.sub.Negotiate()
+	c.sub.RestartICE()
+	c.sub.RemoveTrack(s)
+	c.sub.Close()
+	if _, err := c.sub.AddTrack("a", "b", up); !errors.Is(err, ErrClosed) {
+		t.Errorf("add track: %v", err)
+	}
+	for _, err := range []error{
+		c.sub.SendData(Reliable, []byte("x")), p.pub.SendData(Lossy, []byte("x")),
+		p.pub.AddCandidate(`{"candidate":"candidate:1 1 UDP 1 127.0.0.1 5000 typ host"}`),
+	} {
+		if !errors.Is(err, ErrClosed) {
+			t.Errorf("got %v", err)
+		}
+	}
+	if after := heard(); after != before {
+		t.Errorf("%d handler calls after Close", after-before)
+	}
+}
+
+func TestClientThatClosesEndsItsTracks(t *testing.T) {
+	f := newTestFactory(t, nil)
+	p, _, _ := publishBoth(t, f)
+	if err := p.pc.Close(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "closed", func() bool { return p.state() == Closed })
+	p.with(func() {
+		if len(p.ended) != 2 {
+			t.Errorf("ended %v", p.ended)
+		}
+	})
+	if err := p.pub.SendData(Reliable, nil); !errors.Is(err, ErrClosed) {
+		t.Errorf("send: %v", err)
+	}
+}
+
+func TestFactoryCloseClosesConnections(t *testing.T) {
+	f, err := NewFactory(Options{BindAddresses: []string{"127.0.0.1"}, LoopbackCandidates: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, _, _ := publishBoth(t, f)
+	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := p.pub.SendData(Reliable, nil); !errors.Is(err, ErrClosed) {
+		t.Errorf("send: %v", err)
+	}
+	if _, err := f.NewPublisher(PublisherOptions{Handler: p}); !errors.Is(err, ErrClosed) {
+		t.Errorf("new publisher: %v", err)
+	}
+	if _, err := f.NewSubscriber(SubscriberOptions{}); !errors.Is(err, ErrClosed) {
+		t.Errorf("new subscriber: %v", err)
+	}
+}
+
+func TestPublisherCostsNoGoroutineBeforeItsOffer(t *testing.T) {
+	f := newTestFactory(t, nil)
+	before := runtime.NumGoroutine()
+	var pubs []*Publisher
+	for range 50 {
+		p, err := f.NewPublisher(PublisherOptions{Handler: &silent{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		pubs = append(pubs, p)
+	}
+	if n := runtime.NumGoroutine(); n > before {
+		t.Errorf("%d goroutines more", n-before)
+	}
+	for _, p := range pubs {
+		p.Close()
+	}
+}
+
+func TestSlowReaderOverflowsAndLossyIsDropped(t *testing.T) {
+	f := newTestFactory(t, nil)
+	c := newSubClient(t, f, clientOptions{})
+	payload := make([]byte, 60000)
+	if err := c.sub.SendData(Lossy, payload); !errors.Is(err, ErrDataDropped) {
+		t.Errorf("before it is open: %v", err)
+	}
+	if err := c.sub.SendData(Reliable, make([]byte, MaxMessageSize+1)); !errors.Is(err, ErrDataTooLarge) {
+		t.Errorf("too large: %v", err)
+	}
+	fill := func() (n int) {
+		for range 2*maxReliableBuffer/len(payload) + 1 {
+			err := c.sub.SendData(Reliable, payload)
+			if errors.Is(err, ErrDataOverflow) {
+				return n
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			n++
+		}
+		t.Fatal("no overflow")
+		return n
+	}
+	// Nobody reads before the channel is open, so the bound is exact.
+	if n := fill(); n != maxReliableBuffer/len(payload) {
+		t.Errorf("%d messages taken", n)
+	}
+	c.sub.Negotiate()
+	c.connected()
+	eventually(t, "the backlog goes out", func() bool { return c.sub.SendData(Reliable, nil) == nil })
+	dropped := 0
+	for range 200 {
+		if errors.Is(c.sub.SendData(Lossy, payload), ErrDataDropped) {
+			dropped++
+		}
+	}
+	if dropped == 0 {
+		t.Error("lossy data queues up")
+	}
+}
+
+func TestGlareOfOffersAndChangesConverges(t *testing.T) {
+	f := newTestFactory(t, nil)
+	p, mic, _ := publishBoth(t, f)
+	c := newSubClient(t, f, clientOptions{})
+	c.sub.Negotiate()
+	up := p.track("mic").UpTrack()
+	var senders []*Sender
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	for g := range 4 {
+		wg.Go(func() {
+			for i := range 10 {
+				s, err := c.sub.AddTrack("PA_x|"+trackName(g*10+i), trackName(g*10+i), up)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				c.sub.Negotiate()
+				if i%2 == 0 {
+					c.sub.RemoveTrack(s)
+					continue
+				}
+				mu.Lock()
+				senders = append(senders, s)
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Go(func() { c.sub.RestartICE() })
+	// Offers of the publisher do not wait for those of the subscriber.
+	for range 3 {
+		p.negotiate(nil)
+	}
+	wg.Wait()
+	c.connected()
+	c.settled()
+	eventually(t, "all are offered", func() bool { return len(c.lastOffer().mids) == len(senders) })
+	sendOpus(t, mic, "audio of all", func() bool {
+		for _, s := range senders {
+			if c.packets(s.TrackID()) == 0 {
+				return false
+			}
+		}
+		return true
+	})
+	for _, r := range []error{c.failure(), p.failure()} {
+		if r != nil {
+			t.Error(r)
+		}
+	}
+}
+
+func TestClientsOwnChannelsAreReported(t *testing.T) {
+	f := newTestFactory(t, nil)
+	c := newPubClient(t, f, clientOptions{})
+	noRetransmits := uint16(0)
+	dc, err := c.pc.CreateDataChannel("chat", &webrtc.DataChannelInit{MaxRetransmits: &noRetransmits})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.negotiate(nil)
+	eventually(t, "channel open", func() bool { return dc.ReadyState() == webrtc.DataChannelStateOpen })
+	if err := dc.SendText("hello"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "message", func() bool { return c.messages() == 1 })
+	c.with(func() {
+		if c.data[0] != (message{Lossy, "chat", "hello"}) {
+			t.Errorf("got %+v", c.data[0])
+		}
+	})
+}
