@@ -19,6 +19,18 @@ type environment struct {
 	environ        []string // as os.Environ
 }
 
+// verb is the first argument.
+type verb struct {
+	name, summary string
+	run           func(ctx context.Context, args []string, env environment) error
+}
+
+var verbs = []verb{
+	{"serve", "run the server", serve},
+	{"token", "make an access token", mintToken},
+	{"version", "print the version", printVersion},
+}
+
 // errUsage is a command line that was not understood; exit status 2.
 var errUsage = errors.New("usage")
 
@@ -26,16 +38,14 @@ func usageError(err error) error { return fmt.Errorf("%w: %w", errUsage, err) }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	os.Exit(run(ctx, os.Args[1:], environment{os.Stdout, os.Stderr, os.Environ()}))
+	status := run(ctx, os.Args[1:], environment{os.Stdout, os.Stderr, os.Environ()})
+	stop()
+	os.Exit(status)
 }
 
 // run runs one verb and returns the exit status.
 func run(ctx context.Context, args []string, env environment) int {
-	err := errUsage
-	if len(args) > 0 && args[0] == "serve" {
-		err = serve(ctx, args[1:], env)
-	}
+	err := dispatch(ctx, args, env)
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return 0
@@ -46,6 +56,40 @@ func run(ctx context.Context, args []string, env environment) int {
 		fmt.Fprintln(env.stderr, "rollcall:", err)
 		return 1
 	}
+}
+
+func dispatch(ctx context.Context, args []string, env environment) error {
+	if len(args) == 0 {
+		printUsage(env.stderr)
+		return usageError(errors.New("a verb is missing"))
+	}
+	switch args[0] {
+	case "help", "-h", "-help", "--help":
+		printUsage(env.stdout)
+		return nil
+	}
+	for _, v := range verbs {
+		if v.name == args[0] {
+			return v.run(ctx, args[1:], env)
+		}
+	}
+	return usageError(fmt.Errorf("no verb %q; see rollcall help", args[0]))
+}
+
+func printUsage(w io.Writer) {
+	fmt.Fprint(w, "Rollcall is a server of realtime rooms in which every event is accounted for.\n\nusage: rollcall <verb> [flags]\n\n")
+	for _, v := range verbs {
+		fmt.Fprintf(w, "  %-10s %s\n", v.name, v.summary)
+	}
+	fmt.Fprint(w, "\n\"rollcall <verb> --help\" lists the flags. To try it out: rollcall serve --dev\n")
+}
+
+func printVersion(_ context.Context, args []string, env environment) error {
+	if len(args) > 0 {
+		return usageError(fmt.Errorf("version takes no argument, such as %q", args[0]))
+	}
+	fmt.Fprintln(env.stdout, "rollcall", version())
+	return nil
 }
 
 // version is the module's version as the toolchain recorded it.

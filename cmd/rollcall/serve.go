@@ -19,17 +19,19 @@ import (
 // stopTimeout bounds a graceful stop.
 const stopTimeout = 10 * time.Second
 
+const serveAbout = `Runs the server until it is interrupted. Every flag but --config is also a key of
+the configuration file and an environment variable; the flag wins.
+
+  rollcall serve --dev                      to try it out on this machine
+  rollcall serve --config rollcall.yaml`
+
 // serve runs the server until ctx ends or it cannot go on.
 func serve(ctx context.Context, args []string, env environment) error {
 	fs := flag.NewFlagSet("rollcall serve", flag.ContinueOnError)
-	fs.SetOutput(env.stderr)
 	var flags config.Flags
 	flags.Register(fs)
-	if err := fs.Parse(args); err != nil {
-		return usageError(err)
-	}
-	if fs.NArg() > 0 {
-		return usageError(fmt.Errorf("unexpected argument %q", fs.Arg(0)))
+	if err := parseFlags(fs, args, env, serveAbout); err != nil {
+		return err
 	}
 	cfg, err := config.Load(&flags, env.environ)
 	if err != nil {

@@ -51,8 +51,6 @@ type RTC struct {
 	// LoopbackCandidates advertises loopback addresses too.
 	LoopbackCandidates bool
 	ICELite            bool
-	// AllowTCPFallback lets clients go over to TCP when UDP does not work.
-	AllowTCPFallback bool
 	// STUNServers and TURNServers are handed to clients.
 	STUNServers []string
 	TURNServers []TURNServer
@@ -96,7 +94,7 @@ type Logging struct {
 	JSON  bool
 }
 
-// Limit holds sizes in bytes and lengths in characters; 0 is no limit.
+// Limit holds sizes in bytes and lengths in characters, all above 0.
 type Limit struct {
 	MaxMetadataSize              int
 	MaxAttributesSize            int
@@ -127,9 +125,8 @@ func Defaults() *Config {
 		Port:    7880,
 		DataDir: "rollcall-data",
 		RTC: RTC{
-			UDPPort:          7882,
-			TCPPort:          7881,
-			AllowTCPFallback: true,
+			UDPPort: 7882,
+			TCPPort: 7881,
 		},
 		Room: Room{
 			AutoCreate:       true,

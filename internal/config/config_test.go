@@ -83,7 +83,6 @@ rtc:
   ips: {includes: [10.0.0.0/16], excludes: [192.168.1.0/24]}
   enable_loopback_candidate: yes
   use_ice_lite: true
-  allow_tcp_fallback: false
   stun_servers: [stun.example.org:3478]
   turn_servers:
     - {host: turn.example.org, port: 443, protocol: tls, username: u, credential: c}
@@ -102,7 +101,7 @@ limit:
   max_attributes_size: 7
   max_room_name_length: 8
   max_participant_identity_length: 9
-  max_participant_name_length: 10
+  max_participant_name_length: 0
 `, nil)
 	want := &Config{
 		Port: 1, BindAddresses: []string{"10.0.0.1", "::"}, DataDir: "/var/lib/rollcall",
@@ -123,7 +122,7 @@ limit:
 		},
 		Webhook: Webhook{APIKey: "back", URLs: []string{"https://example.org/hook"}},
 		Logging: Logging{Level: slog.LevelWarn, JSON: true},
-		Limit:   Limit{6, 7, 8, 9, 10},
+		Limit:   Limit{6, 7, 8, 9, maxInt},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("configuration (-want +got):\n%s", diff)

@@ -28,14 +28,22 @@ var flagTable = []struct{ name, path, usage string }{
 	{"log-level", "logging.level", "`level`: debug, info, warn or error (default info)"},
 }
 
-// Register adds the flags to fs.
-func (f *Flags) Register(fs *flag.FlagSet) {
+// Register adds all flags to fs.
+func (f *Flags) Register(fs *flag.FlagSet) { f.register(fs, "") }
+
+// RegisterKeys adds the flags that say which API keys there are.
+func (f *Flags) RegisterKeys(fs *flag.FlagSet) { f.register(fs, "key") }
+
+func (f *Flags) register(fs *flag.FlagSet, prefix string) {
 	fs.StringVar(&f.File, "config", "", "configuration `file` (YAML); see rollcall.yaml for every key")
 	fs.BoolFunc("dev", "development: key devkey, secret secret, and loopback addresses only", func(text string) error {
 		f.given = append(f.given, flagValue{"dev", "development", text})
 		return nil
 	})
 	for _, entry := range flagTable {
+		if !strings.HasPrefix(entry.name, prefix) {
+			continue
+		}
 		fs.Func(entry.name, entry.usage, func(text string) error {
 			f.given = append(f.given, flagValue{entry.name, entry.path, text})
 			return nil

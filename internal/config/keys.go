@@ -29,7 +29,6 @@ var supported = []key{
 	{"rtc.ips.excludes", prefixes(func(c *Config) *[]string { return &c.RTC.IPs.Excludes })},
 	{"rtc.enable_loopback_candidate", boolean(func(c *Config) *bool { return &c.RTC.LoopbackCandidates })},
 	{"rtc.use_ice_lite", boolean(func(c *Config) *bool { return &c.RTC.ICELite })},
-	{"rtc.allow_tcp_fallback", boolean(func(c *Config) *bool { return &c.RTC.AllowTCPFallback })},
 	{"rtc.stun_servers", texts(func(c *Config) *[]string { return &c.RTC.STUNServers })},
 	{"rtc.turn_servers", turnServers},
 
@@ -46,19 +45,19 @@ var supported = []key{
 	{"logging.level", level(func(c *Config) *slog.Level { return &c.Logging.Level })},
 	{"logging.json", boolean(func(c *Config) *bool { return &c.Logging.JSON })},
 
-	{"limit.max_metadata_size", number(func(c *Config) *int { return &c.Limit.MaxMetadataSize }, 0, maxInt)},
-	{"limit.max_attributes_size", number(func(c *Config) *int { return &c.Limit.MaxAttributesSize }, 0, maxInt)},
-	{"limit.max_room_name_length", number(func(c *Config) *int { return &c.Limit.MaxRoomNameLength }, 0, maxInt)},
-	{"limit.max_participant_identity_length", number(func(c *Config) *int { return &c.Limit.MaxParticipantIdentityLength }, 0, maxInt)},
-	{"limit.max_participant_name_length", number(func(c *Config) *int { return &c.Limit.MaxParticipantNameLength }, 0, maxInt)},
+	{"limit.max_metadata_size", limit(func(c *Config) *int { return &c.Limit.MaxMetadataSize })},
+	{"limit.max_attributes_size", limit(func(c *Config) *int { return &c.Limit.MaxAttributesSize })},
+	{"limit.max_room_name_length", limit(func(c *Config) *int { return &c.Limit.MaxRoomNameLength })},
+	{"limit.max_participant_identity_length", limit(func(c *Config) *int { return &c.Limit.MaxParticipantIdentityLength })},
+	{"limit.max_participant_name_length", limit(func(c *Config) *int { return &c.Limit.MaxParticipantNameLength })},
 }
 
 // older are spellings that existing files still have.
 var older = []key{
 	{"log_level", level(func(c *Config) *slog.Level { return &c.Logging.Level })},
-	{"room.max_metadata_size", number(func(c *Config) *int { return &c.Limit.MaxMetadataSize }, 0, maxInt)},
-	{"room.max_room_name_length", number(func(c *Config) *int { return &c.Limit.MaxRoomNameLength }, 0, maxInt)},
-	{"room.max_participant_identity_length", number(func(c *Config) *int { return &c.Limit.MaxParticipantIdentityLength }, 0, maxInt)},
+	{"room.max_metadata_size", limit(func(c *Config) *int { return &c.Limit.MaxMetadataSize })},
+	{"room.max_room_name_length", limit(func(c *Config) *int { return &c.Limit.MaxRoomNameLength })},
+	{"room.max_participant_identity_length", limit(func(c *Config) *int { return &c.Limit.MaxParticipantIdentityLength })},
 }
 
 const (

@@ -15,7 +15,7 @@ var known = []string{
 	"rtc.use_mdns=false", "rtc.force_tcp=false", "rtc.batch_io.*", "rtc.enable_warp=false",
 	"rtc.strict_acks", "rtc.packet_buffer_size", "rtc.packet_buffer_size_video",
 	"rtc.packet_buffer_size_audio", "rtc.pli_throttle.*", "rtc.rtx_budget.*",
-	"rtc.congestion_control.*", "rtc.flexfec.*", "rtc.tcp_fallback_rtt_threshold=0",
+	"rtc.congestion_control.*", "rtc.flexfec.*", "rtc.allow_tcp_fallback=true", "rtc.tcp_fallback_rtt_threshold=0",
 	"rtc.allow_udp_unstable_fallback=false", "rtc.reconnect_on_publication_error",
 	"rtc.reconnect_on_subscription_error", "rtc.reconnect_on_data_channel_error",
 	"rtc.data_channel_max_buffered_amount=0", "rtc.datachannel_slow_threshold=0",

@@ -27,10 +27,22 @@ func number(field func(*Config) *int, low, high int64) setter {
 	}
 }
 
+// limit stores 0, no limit, as the largest one: readers need no second case.
+func limit(field func(*Config) *int) setter {
+	set := number(field, 0, maxInt)
+	return func(s *source, path string, v value) {
+		set(s, path, v)
+		if *field(s.cfg) == 0 {
+			*field(s.cfg) = maxInt
+		}
+	}
+}
+
+// seconds reads 0 as 1: rooms close at the next look at them, not before.
 func seconds(field func(*Config) *duration) setter {
 	return func(s *source, path string, v value) {
 		if n, ok := v.number(); ok && 0 <= n && n <= maxInt {
-			*field(s.cfg) = time.Duration(n) * time.Second
+			*field(s.cfg) = time.Duration(max(n, 1)) * time.Second
 			return
 		}
 		v.expected(path, "a whole number of seconds")
