@@ -1,13 +1,11 @@
 package downtrack
 
 import (
-	"encoding/binary"
 	"math/rand/v2"
 	"time"
 
 	"github.com/pion/rtp"
 
-	"github.com/rollcall-rtc/rollcall/internal/sfu/codec"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/layer"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/rtpstats"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/seqmap"
@@ -103,7 +101,30 @@ func (f *forwarder) forward(d *DownTrack, b *Binding, p *uptrack.Packet) {
 			return
 		}
 		f.begin(d, p)
+		f.send(d, b, p)
+		f.replay(d, b, p)
+		return
 	}
+	f.send(d, b, p)
+}
+
+// replay sends what came before p though it belongs behind it.
+func (f *forwarder) replay(d *DownTrack, b *Binding, p *uptrack.Packet) {
+	if !d.gate || p.Newest <= p.Seq {
+		return
+	}
+	buf := make([]byte, maxPacket)
+	q := new(uptrack.Packet)
+	for seq := p.Seq + 1; seq <= p.Newest && seq <= p.Seq+uptrack.MaxReplay; seq++ {
+		if d.src.Retrieve(p.Layer, seq, buf, q) {
+			q.Arrival = p.Arrival
+			f.send(d, b, q)
+		}
+	}
+}
+
+// send sends p under the mapping in force, unless p has no place in it.
+func (f *forwarder) send(d *DownTrack, b *Binding, p *uptrack.Packet) {
 	if len(p.Payload) == 0 && f.seqs.Drop(p.Seq) {
 		return
 	}
@@ -242,32 +263,6 @@ func (f *forwarder) pad(d *DownTrack, b *Binding, now time.Time) {
 	d.counters.packets.Add(1)
 }
 
-// setExtensions copies the mapped extensions that p has.
-func setExtensions(h *rtp.Header, exts []Ext, p *uptrack.Packet) {
-	if len(exts) == 0 {
-		return
-	}
-	profile := uint16(rtp.ExtensionProfileOneByte)
-	found := false
-	for _, e := range exts {
-		if data := p.Extension(e.From); data != nil {
-			found = true
-			if e.To > 14 || len(data) > 16 || len(data) == 0 {
-				profile = rtp.ExtensionProfileTwoByte
-			}
-		}
-	}
-	if !found {
-		return
-	}
-	h.Extension, h.ExtensionProfile = true, profile
-	for _, e := range exts {
-		if data := p.Extension(e.From); data != nil {
-			_ = h.SetExtension(e.To, data) // fails for ids out of range only
-		}
-	}
-}
-
 func (d *DownTrack) historySize() int {
 	if d.gate {
 		return historyVideo
@@ -279,45 +274,4 @@ func (d *DownTrack) historySize() int {
 // tell that there was something.
 func (d *DownTrack) millis(at time.Time) uint32 {
 	return uint32(max(at.Sub(d.epoch).Milliseconds(), 0) + 1)
-}
-
-// mappings is how many of the last mappings NACKs can refer to.
-const mappings = 16
-
-// mapping is how one run of packets was rewritten. It is immutable. All of it
-// are offsets, so that a retransmission is rewritten as the original was.
-type mapping struct {
-	tag       uint8
-	layer     int
-	ssrc      uint32
-	base      uint64 // first sequence number, of the publisher
-	timestamp uint32
-	pictureID uint16
-	tl0       uint8
-	keyIdx    uint8
-	dd        uint16
-}
-
-// rewrite changes the counters in p's payload and extensions in place, which
-// saves each subscriber a copy of the packet; restore puts them back.
-func (m *mapping) rewrite(p *uptrack.Packet) {
-	if m.pictureID != 0 || m.tl0 != 0 || m.keyIdx != 0 {
-		c := p.Descriptor
-		c.PictureID = (c.PictureID + m.pictureID) & c.PictureIDMask()
-		c.TL0 += m.tl0
-		c.KeyIdx += m.keyIdx
-		c.Put(p.Payload)
-	}
-	if m.dd != 0 && p.DependencyDescriptor != nil {
-		binary.BigEndian.PutUint16(p.DependencyDescriptor[codec.FrameNumberOffset:], p.FrameNumber+m.dd)
-	}
-}
-
-func (m *mapping) restore(p *uptrack.Packet) {
-	if m.pictureID != 0 || m.tl0 != 0 || m.keyIdx != 0 {
-		p.Descriptor.Put(p.Payload)
-	}
-	if m.dd != 0 && p.DependencyDescriptor != nil {
-		binary.BigEndian.PutUint16(p.DependencyDescriptor[codec.FrameNumberOffset:], p.FrameNumber)
-	}
 }

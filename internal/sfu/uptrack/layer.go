@@ -38,6 +38,7 @@ type upLayer struct {
 	// nothing below it belongs to that frame.
 	floor       uint64
 	keyframeTS  uint32
+	keyframeSeq uint64
 	recv        rtpstats.Receiver
 	rate        rtpstats.Rate
 	nacks       *nack.Generator // nil if the publisher does not retransmit
@@ -47,6 +48,10 @@ type upLayer struct {
 	lastPacket  time.Time
 	stats       LayerStats // the counters
 }
+
+// MaxReplay is how far back in the cache forwarding may begin: the start of a
+// key frame that was overtaken, or lost and sent again.
+const MaxReplay = 128
 
 type senderReport struct {
 	ssrc   uint32
@@ -119,16 +124,19 @@ func (l *upLayer) accept(u *UpTrack, p *Packet, raw []byte, now time.Time) (v ve
 			v.asks = true
 		}
 	}
-	// Forwarding can begin only at a packet whose successors are still to
-	// come, and at the first of a frame's packets that qualify.
-	first := l.stats.Keyframes == 0 || p.Timestamp != l.keyframeTS
-	p.Keyframe = p.Keyframe && newest && first
+	p.Newest = max(before, seq)
+	// A frame has one beginning; that of a late one still counts, as sinks can
+	// retrieve what came before it.
+	same := l.stats.Keyframes > 0 && p.Timestamp == l.keyframeTS
+	p.Keyframe = p.Keyframe && p.Newest-seq <= MaxReplay && (!same || seq < l.keyframeSeq)
 	if p.Keyframe {
 		l.keyframes.Arrived()
 		l.keyframeWanted.Store(false)
-		l.stats.Keyframes++
-		l.keyframeTS = p.Timestamp
-		if l.nacks != nil {
+		if !same {
+			l.stats.Keyframes++
+		}
+		l.keyframeTS, l.keyframeSeq = p.Timestamp, seq
+		if newest && l.nacks != nil {
 			l.nacks.Abandon(l.floor)
 		}
 	}

@@ -19,14 +19,16 @@ type Packet struct {
 
 	SSRC        uint32
 	Seq         uint64 // extended, unique within the layer for the track's life
+	Newest      uint64 // highest Seq of the layer so far, this packet included
 	Timestamp   uint32
 	Marker      bool
 	PayloadType uint8
 	Payload     []byte // without padding; empty in a padding-only packet
 
-	// Keyframe is set on the packet at which forwarding of video can begin.
-	// It is never set for codecs whose key frames we cannot tell, audio among
-	// them.
+	// Keyframe is set on the packet at which forwarding of video can begin. If
+	// it is late, its successors up to Newest, at most MaxReplay, have to be
+	// retrieved. It is never set for codecs whose key frames we cannot tell,
+	// audio among them.
 	Keyframe bool
 	// Descriptor locates the codec's counters in Payload.
 	Descriptor codec.Descriptor

@@ -279,8 +279,8 @@ func (u *UpTrack) RequestKeyframe(i int) {
 	u.wake(next)
 }
 
-// Retrieve parses a packet from the cache into p, for retransmission. What p
-// points to is in buf. Layer, Seq and what the packet itself says are set.
+// Retrieve parses a packet from the cache into p. What p points to is in buf.
+// Layer, Seq and what the packet itself says are set.
 func (u *UpTrack) Retrieve(layer int, seq uint64, buf []byte, p *Packet) bool {
 	l := u.layer(layer)
 	if l == nil {
