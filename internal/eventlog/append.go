@@ -1,0 +1,95 @@
+package eventlog
+
+import (
+	"context"
+	"time"
+
+	"github.com/rollcall-rtc/rollcall/event"
+)
+
+// Append adds the events to the log, in the order of the calls, and returns the
+// Seq of the last; with Sync a caller can wait for it to be durable. Append
+// itself waits only while the ring is full, until the committer makes room or
+// the log fails. Events of one call stay together.
+//
+// A log that is closed or has failed takes nothing: the returned Seq never
+// becomes durable, and Sync says why.
+func (l *Log) Append(events ...event.Event) uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.parting || l.count+len(events) > len(l.ring) {
+		return l.appendSlowly(events)
+	}
+	return l.push(events)
+}
+
+// appendSlowly waits, counted, for room in the ring; what would never fit into
+// it goes in parts, between which nobody else's events come. l.mu must be held.
+func (l *Log) appendSlowly(events []event.Event) uint64 {
+	start := time.Now()
+	l.stats.Waits++
+	for l.parting && l.accepting() {
+		l.space.Wait()
+	}
+	l.parting = true
+	for len(events) > 0 && l.accepting() {
+		part := events[:min(len(events), len(l.ring))]
+		if l.count+len(part) > len(l.ring) {
+			l.space.Wait()
+			continue
+		}
+		l.push(part)
+		events = events[len(part):]
+	}
+	l.parting = false
+	l.space.Broadcast()
+	l.stats.WaitTime += time.Since(start)
+	return l.push(events) // nothing, or what is refused
+}
+
+// push puts the events into the ring, which has room for them, and returns the
+// Seq of the last. l.mu must be held.
+func (l *Log) push(events []event.Event) uint64 {
+	l.next += uint64(len(events))
+	if !l.accepting() {
+		l.stats.Refused += uint64(len(events))
+		return l.next - 1
+	}
+	for i := range events {
+		at := l.head + l.count
+		if at >= len(l.ring) {
+			at -= len(l.ring)
+		}
+		l.ring[at] = events[i]
+		l.count++
+	}
+	l.stats.Appended += uint64(len(events))
+	if len(events) > 0 && l.count == len(events) {
+		l.signal()
+	}
+	return l.next - 1
+}
+
+// accepting says whether events can still be taken; l.mu must be held.
+func (l *Log) accepting() bool { return l.err == nil && !l.closing }
+
+// Sync returns when the event with that Seq is durable, or with the reason why
+// it will not be.
+func (l *Log) Sync(ctx context.Context, seq uint64) error {
+	for {
+		l.mu.Lock()
+		durable, err, committed := l.durable, l.err, l.committed
+		l.mu.Unlock()
+		switch {
+		case durable >= seq:
+			return nil
+		case err != nil:
+			return err
+		}
+		select {
+		case <-committed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,202 @@
+package eventlog
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/rollcall-rtc/rollcall/event"
+)
+
+// CloseOpen ends, on behalf of a server that died, what the log holds open:
+// for each room session track_unpublished and participant_left for each
+// participant, in the order in which they joined, then room_finished; all
+// happening now, and synthesized. It returns how many events that took, once
+// they are durable. Nothing may be appended meanwhile: it is the first thing
+// that a server does with its log.
+//
+// A crash on the way is no harm: each event closes its entry in the index in
+// the same commit, so that the next CloseOpen goes on with what is left.
+func (l *Log) CloseOpen(ctx context.Context, now time.Time) (int, error) {
+	open, err := l.openThings()
+	if err != nil {
+		return 0, fmt.Errorf("close what is open: %w", err)
+	}
+	var n int
+	var last uint64
+	for _, room := range bySession(open) {
+		if err := ctx.Err(); err != nil {
+			return n, err
+		}
+		events, err := l.closeSession(room, now)
+		if err != nil {
+			return n, fmt.Errorf("close room session %s: %w", room[0].RoomSID, err)
+		}
+		last = l.Append(events...)
+		n += len(events)
+	}
+	if err := l.Sync(ctx, last); err != nil {
+		return n, fmt.Errorf("close what is open: %w", err)
+	}
+	return n, nil
+}
+
+func (l *Log) openThings() ([]Entry, error) {
+	l.reading.RLock()
+	defer l.reading.RUnlock()
+	if err := l.Err(); err != nil {
+		return nil, err
+	}
+	return l.store.Open("")
+}
+
+// bySession sorts the entries by their age and groups them by room session.
+func bySession(open []Entry) [][]Entry {
+	slices.SortFunc(open, func(a, b Entry) int { return cmp.Compare(a.Seq, b.Seq) })
+	var sessions [][]Entry
+	at := make(map[string]int)
+	for _, o := range open {
+		i, ok := at[o.RoomSID]
+		if !ok {
+			i = len(sessions)
+			at[o.RoomSID] = i
+			sessions = append(sessions, nil)
+		}
+		sessions[i] = append(sessions[i], o)
+	}
+	return sessions
+}
+
+// leaving is a participant that the closure ends.
+type leaving struct {
+	info   *livekit.ParticipantInfo
+	joined bool // or only a track of it is open
+	tracks []*livekit.TrackInfo
+}
+
+// closeSession returns the events that close one session, whose entries are given in
+// their order.
+func (l *Log) closeSession(open []Entry, now time.Time) ([]event.Event, error) {
+	room := &livekit.Room{Sid: open[0].RoomSID, Name: open[0].Room}
+	var roomOpen bool
+	var participants []*leaving
+	bySID := make(map[string]*leaving)
+	of := func(sid string) *leaving {
+		p := bySID[sid]
+		if p == nil {
+			p = &leaving{info: &livekit.ParticipantInfo{Sid: sid}}
+			bySID[sid] = p
+			participants = append(participants, p)
+		}
+		return p
+	}
+	for _, o := range open {
+		w, err := l.describe(o)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case o.TrackSID != "":
+			p := of(o.ParticipantSID)
+			if w.Participant != nil && !p.joined {
+				p.info = w.Participant
+			}
+			track := w.Track
+			if track == nil {
+				track = &livekit.TrackInfo{Sid: o.TrackSID}
+			}
+			p.tracks = append(p.tracks, track)
+		case o.ParticipantSID != "":
+			p := of(o.ParticipantSID)
+			p.joined = true
+			if w.Participant != nil {
+				p.info = w.Participant
+			}
+		default:
+			roomOpen = true
+			if w.Room != nil {
+				room = w.Room
+			}
+		}
+	}
+
+	var events []event.Event
+	room.ActiveRecording = false
+	for i, p := range participants {
+		gone := count(room, participants[i+1:])
+		before := count(room, participants[i:])
+		for _, t := range p.tracks {
+			events = append(events, event.Event{
+				Name: event.TrackUnpublished, Time: now, Synthesized: true,
+				Room: before, Participant: p.info, Track: t,
+			})
+		}
+		if !p.joined {
+			continue
+		}
+		p.info.State = livekit.ParticipantInfo_DISCONNECTED
+		p.info.DisconnectReason = livekit.DisconnectReason_SERVER_SHUTDOWN
+		p.info.Tracks = nil
+		p.info.IsPublisher = false
+		events = append(events, event.Event{
+			Name: event.ParticipantLeft, Time: now, Synthesized: true,
+			Room: gone, Participant: p.info,
+		})
+	}
+	if roomOpen {
+		events = append(events, event.Event{
+			Name: event.RoomFinished, Time: now, Synthesized: true,
+			Room: count(room, nil), RoomEndReason: livekit.RoomEndReason_ROOM_END_SERVER_SHUTDOWN,
+		})
+	}
+	return events, nil
+}
+
+// count returns room with the participants that are still in it counted.
+func count(room *livekit.Room, present []*leaving) *livekit.Room {
+	room = proto.CloneOf(room)
+	room.NumParticipants, room.NumPublishers = 0, 0
+	for _, p := range present {
+		if !p.joined {
+			continue
+		}
+		switch p.info.Kind {
+		case livekit.ParticipantInfo_AGENT, livekit.ParticipantInfo_EGRESS:
+			// they serve the others and are not counted among them
+		default:
+			room.NumParticipants++
+		}
+		if len(p.tracks) > 0 {
+			room.NumPublishers++
+		}
+	}
+	return room
+}
+
+// describe returns the body of the record behind an index entry. A damaged
+// record leaves the sids of the entry, and the thing is closed all the same.
+func (l *Log) describe(o Entry) (*livekit.WebhookEvent, error) {
+	l.reading.RLock()
+	defer l.reading.RUnlock()
+	if err := l.Err(); err != nil {
+		return nil, err
+	}
+	records, err := l.store.Read("", o.Seq-1, 1)
+	if err == nil && (len(records) == 0 || records[0].Seq != o.Seq) {
+		err = &CorruptError{Seq: o.Seq, Reason: "missing"}
+	}
+	if err == nil {
+		var w *livekit.WebhookEvent
+		if w, err = records[0].Webhook(); err == nil {
+			return w, nil
+		}
+	}
+	l.logger.Error("closing an open session without its description", "seq", o.Seq, "room_sid", o.RoomSID,
+		"participant_sid", o.ParticipantSID, "track_sid", o.TrackSID, "error", err)
+	return new(livekit.WebhookEvent), nil
+}

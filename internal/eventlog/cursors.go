@@ -1,0 +1,71 @@
+package eventlog
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+)
+
+// SaveCursors sets and deletes cursors: small values of the log's readers. It
+// does not wait: they are written with the next group of events, or after
+// Options.CursorDelay, or by Close. A crash can lose the last ones; a reader
+// then sees events again.
+func (l *Log) SaveCursors(puts map[string][]byte, deletes []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.accepting() || len(puts)+len(deletes) == 0 {
+		return
+	}
+	if l.cursors == nil {
+		l.cursors = make(map[string][]byte, len(puts)+len(deletes))
+		l.cursorTimer.Reset(l.cursorDelay)
+	}
+	for k, v := range puts {
+		l.cursors[k] = append([]byte{}, v...) // never nil, which deletes
+	}
+	for _, k := range deletes {
+		l.cursors[k] = nil
+	}
+}
+
+// LoadCursors returns the cursors whose keys begin with prefix, as last saved.
+func (l *Log) LoadCursors(prefix string) (map[string][]byte, error) {
+	l.reading.RLock()
+	defer l.reading.RUnlock()
+	// What waits is copied first: it may be committed before the store is read,
+	// and is then found in both, never in neither.
+	l.mu.Lock()
+	err := l.err
+	waiting := maps.Clone(l.inFlight)
+	if waiting == nil {
+		waiting = make(map[string][]byte, len(l.cursors))
+	}
+	maps.Copy(waiting, l.cursors)
+	l.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+
+	cursors, err := l.store.Cursors(prefix)
+	if err != nil {
+		return nil, fmt.Errorf("load cursors %q: %w", prefix, err)
+	}
+	for k, v := range waiting {
+		switch {
+		case !strings.HasPrefix(k, prefix):
+		case v == nil:
+			delete(cursors, k)
+		default:
+			cursors[k] = v
+		}
+	}
+	return cursors, nil
+}
+
+// flushCursors is called by cursorTimer: no event came to ride with.
+func (l *Log) flushCursors() {
+	l.mu.Lock()
+	l.cursorsDue = true
+	l.mu.Unlock()
+	l.signal()
+}

@@ -1,0 +1,209 @@
+package eventlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/rollcall-rtc/rollcall/event"
+)
+
+// Options configure a Log; only Store is required.
+type Options struct {
+	// Store is the engine; the Log closes it.
+	Store Store
+	// Logger defaults to one that discards.
+	Logger *slog.Logger
+	// Ring is how many events may wait for the committer before Append waits;
+	// 8192 by default.
+	Ring int
+	// CursorDelay is how long a saved cursor waits for events to ride with; 20 ms
+	// by default.
+	CursorDelay time.Duration
+	// StallTimeout is how long one write may take before the log is failed, and
+	// so the longest that Append and Sync can wait; 30 s by default.
+	StallTimeout time.Duration
+}
+
+// Log is the log; see the package documentation.
+type Log struct {
+	// immutable
+	store        Store
+	logger       *slog.Logger
+	cursorDelay  time.Duration
+	stallTimeout time.Duration
+	first        uint64        // lowest Seq in the store when it was opened, 1 if empty
+	wake         chan struct{} // capacity 1: there is something for the committer
+	failed       chan struct{} // closed when the log has failed
+	donec        chan struct{} // closed when the committer has ended
+
+	kinds map[event.Name]kind
+
+	// committer only
+	ids      ids
+	taken    uint64 // Seq of the last event taken from the ring
+	sessions sessions
+
+	// reading is held shared around reads of the store, and taken by Close.
+	reading sync.RWMutex
+
+	mu sync.Mutex
+	// mu guards all below
+	ring        []event.Event // a circle of the events from head on
+	head, count int
+	parting     bool       // an Append is waiting for room, ahead of all others
+	space       *sync.Cond // the ring has room, parting has ended, or no more is accepted
+	next        uint64     // Seq of the next event appended
+	durable     uint64     // Seq of the last event committed
+	committed   chan struct{}
+	err         error // set once: ErrClosed, or wraps ErrFailed
+	closing     bool
+	cursors     map[string][]byte // saved, waiting for a commit; nil deletes
+	inFlight    map[string][]byte // being committed
+	cursorTimer *time.Timer       // armed while cursors wait and none is due
+	cursorsDue  bool
+	stats       Stats
+}
+
+// Open returns the log that opts.Store holds and starts its committer.
+func Open(opts Options) (*Log, error) {
+	l := &Log{
+		store:        opts.Store,
+		logger:       opts.Logger,
+		cursorDelay:  opts.CursorDelay,
+		stallTimeout: opts.StallTimeout,
+		first:        1,
+		wake:         make(chan struct{}, 1),
+		failed:       make(chan struct{}),
+		donec:        make(chan struct{}),
+		kinds:        kinds(),
+		committed:    make(chan struct{}),
+	}
+	if l.logger == nil {
+		l.logger = slog.New(slog.DiscardHandler)
+	}
+	if l.cursorDelay <= 0 {
+		l.cursorDelay = 20 * time.Millisecond
+	}
+	if l.stallTimeout <= 0 {
+		l.stallTimeout = 30 * time.Second
+	}
+	if opts.Ring <= 0 {
+		opts.Ring = 8192
+	}
+	l.ring = make([]event.Event, opts.Ring)
+	l.space = sync.NewCond(&l.mu)
+
+	last, err := l.store.Last()
+	if err != nil {
+		return nil, fmt.Errorf("open event log: %w", err)
+	}
+	if last.Seq > 0 {
+		id, err := uuid.Parse(last.ID)
+		if err != nil {
+			return nil, fmt.Errorf("open event log: id of record %d: %w", last.Seq, err)
+		}
+		l.ids.resume(id)
+		earliest, err := l.store.Read("", 0, 1)
+		if len(earliest) == 1 {
+			l.first = earliest[0].Seq
+		} else if !errors.Is(err, ErrCorrupt) {
+			return nil, fmt.Errorf("open event log: read the earliest record: %w", err)
+		}
+	}
+	l.next = last.Seq + 1
+	l.durable = last.Seq
+	l.taken = last.Seq
+	l.sessions = sessions{store: l.store, bySID: make(map[string]*session)}
+	l.cursorTimer = time.AfterFunc(time.Hour, l.flushCursors)
+	l.cursorTimer.Stop()
+	go l.commitLoop()
+	return l, nil
+}
+
+// Failed is closed when the log has failed; Err tells why. The owner must stop
+// the process: a room whose events are refused has no place in the log.
+func (l *Log) Failed() <-chan struct{} { return l.failed }
+
+// Err returns nil while the log works, ErrClosed after Close, or the failure.
+func (l *Log) Err() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.err
+}
+
+// Close commits what was appended and saved before it, then closes the store.
+// It returns the failure of a failed log, and ctx's error if the store does not
+// finish in time; then the store stays open.
+func (l *Log) Close(ctx context.Context) error {
+	l.mu.Lock()
+	l.closing = true
+	l.space.Broadcast()
+	l.mu.Unlock()
+	l.signal()
+
+	closed := make(chan error, 1)
+	go func() {
+		<-l.donec
+		l.reading.Lock()
+		defer l.reading.Unlock()
+		closed <- l.closeStore()
+	}()
+	select {
+	case err := <-closed:
+		return err
+	case <-ctx.Done():
+		return errors.Join(fmt.Errorf("close event log: %w", ctx.Err()), l.Err())
+	}
+}
+
+// closeStore closes the store once; l.reading must be held.
+func (l *Log) closeStore() error {
+	l.mu.Lock()
+	err := l.err
+	if err == nil {
+		l.end(ErrClosed)
+	}
+	l.mu.Unlock()
+	if errors.Is(err, ErrClosed) {
+		return nil
+	}
+	if cerr := l.store.Close(); cerr != nil && err == nil {
+		err = fmt.Errorf("close event log: %w", cerr)
+	}
+	return err
+}
+
+// fail puts the log into its failed state, unless it has ended already.
+func (l *Log) fail(cause error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err != nil {
+		return
+	}
+	l.logger.Error("event log failed", "error", cause, "durable", l.durable, "lost", l.next-1-l.durable)
+	l.end(fmt.Errorf("%w: %w", ErrFailed, cause))
+	close(l.failed)
+}
+
+// end sets err and wakes everybody; l.mu must be held.
+func (l *Log) end(err error) {
+	l.err = err
+	l.cursorTimer.Stop()
+	close(l.committed)
+	l.space.Broadcast()
+	l.signal()
+}
+
+// signal tells the committer that there is something to do.
+func (l *Log) signal() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}

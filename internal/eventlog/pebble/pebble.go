@@ -1,0 +1,274 @@
+package pebble
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/rollcall-rtc/rollcall/internal/eventlog"
+)
+
+var _ eventlog.Store = (*Store)(nil)
+
+// format is the version of the keys and values; a store with a higher one is
+// not opened.
+const format = 1
+
+// Options configure a Store; only Dir is required.
+type Options struct {
+	// Dir is the directory, which is made if it does not exist.
+	Dir string
+	// Logger defaults to one that discards.
+	Logger *slog.Logger
+	// FS is the file system, by default the machine's.
+	FS vfs.FS
+}
+
+// Store is the log in a directory.
+type Store struct {
+	db   *pebble.DB   // immutable
+	lock *pebble.Lock // immutable
+	dir  string       // immutable
+
+	failOnce sync.Once
+	failedc  chan struct{} // closed after err is set
+	err      error
+}
+
+// Open opens or makes the store in opts.Dir.
+func Open(opts Options) (*Store, error) {
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opts.FS == nil {
+		opts.FS = vfs.Default
+	}
+	s := &Store{dir: opts.Dir, failedc: make(chan struct{})}
+	opened := make(chan error, 1)
+	go func() { opened <- s.open(opts) }()
+	var err error
+	select {
+	case err = <-opened:
+	case <-s.failedc: // a fatal error has parked the goroutine
+		err = s.err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open event store in %s: %w", opts.Dir, err)
+	}
+	return s, nil
+}
+
+func (s *Store) open(opts Options) error {
+	if err := opts.FS.MkdirAll(opts.Dir, 0o755); err != nil {
+		return err
+	}
+	lock, err := pebble.LockDirectory(opts.Dir, opts.FS)
+	if err != nil {
+		if lockHeld(err) {
+			return fmt.Errorf("%w (%v)", eventlog.ErrLocked, err)
+		}
+		return err
+	}
+	cache := pebble.NewCache(cacheSize)
+	defer cache.Unref()
+	db, err := pebble.Open(opts.Dir, s.options(opts, lock, cache))
+	if err != nil {
+		lock.Close()
+		return err
+	}
+	if err := checkFormat(db); err != nil {
+		db.Close()
+		lock.Close()
+		return err
+	}
+	s.db, s.lock = db, lock
+	return nil
+}
+
+// lockHeld tells another holder of the lock from a lock file that cannot be made.
+func lockHeld(err error) bool {
+	if _, ok := errors.AsType[*fs.PathError](err); ok {
+		return false
+	}
+	return errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EACCES) ||
+		strings.Contains(err.Error(), "lock held by current process")
+}
+
+// Sizes for a laptop: a few memtables of RAM at most, and few files.
+const (
+	cacheSize    = 16 << 20
+	memTableSize = 16 << 20
+	blockSize    = 16 << 10
+)
+
+func (s *Store) options(opts Options, lock *pebble.Lock, cache *pebble.Cache) *pebble.Options {
+	o := &pebble.Options{
+		FS:                 opts.FS,
+		Lock:               lock,
+		Cache:              cache,
+		Logger:             logger{slog: opts.Logger, fail: s.fail},
+		FormatMajorVersion: pebble.FormatValueSeparation,
+		MaxOpenFiles:       256,
+		MemTableSize:       memTableSize,
+		// Late compactions must not hold up writes: most of the log is written
+		// in its order and read once.
+		MemTableStopWritesThreshold: 4,
+		L0StopWritesThreshold:       64,
+		EventListener: &pebble.EventListener{
+			BackgroundError: func(err error) {
+				// A damaged block is met by its readers; the rest is served.
+				if errors.Is(err, pebble.ErrCorruption) {
+					opts.Logger.Error("event store met a damaged file", "error", err)
+					return
+				}
+				s.fail(err)
+			},
+			DataCorruption: func(info pebble.DataCorruptionInfo) {
+				opts.Logger.Error("event store met a damaged file", "error", info.Details)
+			},
+		},
+	}
+	for i := range o.Levels {
+		o.Levels[i].BlockSize = blockSize
+	}
+	return o
+}
+
+// checkFormat reads the version of the keys and values, or writes it to a new
+// store.
+func checkFormat(db *pebble.DB) error {
+	key := []byte{prefixMeta, 'f'}
+	value, closer, err := db.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return db.Set(key, binary.AppendUvarint(nil, format), pebble.Sync)
+	}
+	if err != nil {
+		return err
+	}
+	defer closer.Close()
+	switch v, n := binary.Uvarint(value); {
+	case n <= 0:
+		return fmt.Errorf("format: %w", errMalformed)
+	case v > format:
+		return fmt.Errorf("%w: format %d, this version knows up to %d", eventlog.ErrNewerFormat, v, format)
+	}
+	return nil
+}
+
+// fail ends the store.
+func (s *Store) fail(err error) {
+	s.failOnce.Do(func() {
+		s.err = err
+		close(s.failedc)
+	})
+}
+
+// await runs one operation and returns its error, or that of the store's end,
+// which can leave the operation parked.
+func (s *Store) await(operation func() error) error {
+	select {
+	case <-s.failedc:
+		return s.err
+	default:
+	}
+	done := make(chan error, 1)
+	go func() {
+		defer func() {
+			if p := recover(); p != nil {
+				err, ok := p.(error)
+				if !ok {
+					err = fmt.Errorf("%v", p)
+				}
+				done <- fmt.Errorf("pebble panicked: %w", err)
+			}
+		}()
+		done <- operation()
+	}()
+	select {
+	case err := <-done:
+		if err != nil {
+			s.fail(err)
+		}
+		return err
+	case <-s.failedc:
+		return s.err
+	}
+}
+
+// Apply writes the batch with one sync.
+func (s *Store) Apply(b *eventlog.Batch) error {
+	batch, err := s.encode(b)
+	if err != nil {
+		return fmt.Errorf("encode batch: %w", err)
+	}
+	if err := s.await(func() error { return s.db.Apply(batch, pebble.Sync) }); err != nil {
+		return fmt.Errorf("write to event store in %s: %w", s.dir, err)
+	}
+	return batch.Close()
+}
+
+func (s *Store) encode(b *eventlog.Batch) (*pebble.Batch, error) {
+	size := 0
+	for i := range b.Records {
+		size += len(b.Records[i].Body) + 512
+	}
+	batch := s.db.NewBatchWithSize(size)
+	var key, value []byte
+	var err error
+	for i := range b.Records {
+		r := &b.Records[i]
+		key = appendEventKey(key[:0], r.Seq)
+		if value, err = eventlog.AppendRecord(value[:0], r); err != nil {
+			return nil, err
+		}
+		if err := batch.Set(key, value, nil); err != nil {
+			return nil, err
+		}
+		if r.Room == "" {
+			continue
+		}
+		key = appendRoomKey(key[:0], r.Room, r.Seq)
+		value = append(binary.AppendUvarint(value[:0], r.RoomSeq), r.RoomSID...)
+		if err := batch.Set(key, value, nil); err != nil {
+			return nil, err
+		}
+	}
+	for _, e := range b.Index {
+		key = appendOpenKey(key[:0], e.Thing)
+		if e.Seq == 0 {
+			err = batch.Delete(key, nil)
+		} else {
+			value = append(binary.AppendUvarint(value[:0], e.Seq), e.Room...)
+			err = batch.Set(key, value, nil)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	for k, v := range b.Cursors {
+		key = append(append(key[:0], prefixCursor), k...)
+		if v == nil {
+			err = batch.Delete(key, nil)
+		} else {
+			err = batch.Set(key, v, nil)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return batch, nil
+}
+
+// Close closes the database. One that has failed stays as it is, see the
+// package documentation.
+func (s *Store) Close() error {
+	return s.await(func() error { return errors.Join(s.db.Close(), s.lock.Close()) })
+}

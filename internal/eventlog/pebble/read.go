@@ -1,0 +1,174 @@
+package pebble
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/rollcall-rtc/rollcall/event"
+	"github.com/rollcall-rtc/rollcall/internal/eventlog"
+)
+
+// Read returns records of the log or of one room.
+func (s *Store) Read(room string, after uint64, limit int) ([]event.Record, error) {
+	if after == math.MaxUint64 {
+		return nil, nil
+	}
+	if room != "" {
+		return s.readRoom(room, after, limit)
+	}
+	iter, err := s.events(after + 1)
+	if err != nil {
+		return nil, err
+	}
+	defer iter.Close()
+	var records []event.Record
+	next := after + 1
+	for ok := iter.First(); ok && len(records) < limit; ok = iter.Next() {
+		r, err := decodeEvent(iter)
+		if err != nil {
+			return records, err
+		}
+		records = append(records, r)
+		next = r.Seq + 1
+	}
+	return records, readError(iter.Error(), next)
+}
+
+// readRoom follows the room's index.
+func (s *Store) readRoom(room string, after uint64, limit int) ([]event.Record, error) {
+	index, err := s.roomIndex(room, after+1)
+	if err != nil {
+		return nil, err
+	}
+	defer index.Close()
+	iter, err := s.events(after + 1)
+	if err != nil {
+		return nil, err
+	}
+	defer iter.Close()
+
+	var records []event.Record
+	var key []byte
+	for ok := index.First(); ok && len(records) < limit; ok = index.Next() {
+		seq := binary.BigEndian.Uint64(index.Key()[len(index.Key())-8:])
+		key = appendEventKey(key[:0], seq)
+		if !iter.SeekGE(key) || string(iter.Key()) != string(key) {
+			if err := readError(iter.Error(), seq); err != nil {
+				return records, err
+			}
+			return records, &eventlog.CorruptError{Seq: seq, Reason: "missing"}
+		}
+		r, err := decodeEvent(iter)
+		if err != nil {
+			return records, err
+		}
+		records = append(records, r)
+	}
+	return records, index.Error()
+}
+
+// Last returns the last record.
+func (s *Store) Last() (event.Record, error) {
+	iter, err := s.events(0)
+	if err != nil {
+		return event.Record{}, err
+	}
+	defer iter.Close()
+	if !iter.Last() {
+		return event.Record{}, iter.Error()
+	}
+	return decodeEvent(iter)
+}
+
+// RoomSeq returns the last RoomSeq of a room session: from the end of the
+// room's index, where an open session is.
+func (s *Store) RoomSeq(room, sid string) (uint64, error) {
+	index, err := s.roomIndex(room, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer index.Close()
+	for ok := index.Last(); ok; ok = index.Prev() {
+		value := index.Value()
+		roomSeq, n := binary.Uvarint(value)
+		if n <= 0 {
+			return 0, fmt.Errorf("index of room %q: %w", room, errMalformed)
+		}
+		if string(value[n:]) == sid {
+			return roomSeq, nil
+		}
+	}
+	return 0, index.Error()
+}
+
+// Open returns the open things of one session or of all.
+func (s *Store) Open(roomSID string) ([]eventlog.Entry, error) {
+	prefix := []byte{prefixOpen}
+	if roomSID != "" {
+		prefix = appendName(prefix, roomSID)
+	}
+	iter, err := s.iterate(prefix, after(prefix))
+	if err != nil {
+		return nil, err
+	}
+	defer iter.Close()
+	var open []eventlog.Entry
+	for ok := iter.First(); ok; ok = iter.Next() {
+		e, err := decodeOpen(iter.Key(), iter.Value())
+		if err != nil {
+			return nil, fmt.Errorf("index of open things: %w", err)
+		}
+		open = append(open, e)
+	}
+	return open, iter.Error()
+}
+
+// Cursors returns the cursors under prefix.
+func (s *Store) Cursors(prefix string) (map[string][]byte, error) {
+	from := append([]byte{prefixCursor}, prefix...)
+	iter, err := s.iterate(from, after(from))
+	if err != nil {
+		return nil, err
+	}
+	defer iter.Close()
+	cursors := make(map[string][]byte)
+	for ok := iter.First(); ok; ok = iter.Next() {
+		cursors[string(iter.Key()[1:])] = append([]byte{}, iter.Value()...)
+	}
+	return cursors, iter.Error()
+}
+
+// events returns an iterator over the records from seq on.
+func (s *Store) events(seq uint64) (*pebble.Iterator, error) {
+	return s.iterate(appendEventKey(nil, seq), []byte{prefixEvent + 1})
+}
+
+// roomIndex returns an iterator over the room's index from seq on.
+func (s *Store) roomIndex(room string, seq uint64) (*pebble.Iterator, error) {
+	return s.iterate(appendRoomKey(nil, room, seq), after(appendName([]byte{prefixRoom}, room)))
+}
+
+func (s *Store) iterate(from, to []byte) (*pebble.Iterator, error) {
+	return s.db.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: to})
+}
+
+func decodeEvent(iter *pebble.Iterator) (event.Record, error) {
+	seq := binary.BigEndian.Uint64(iter.Key()[1:])
+	value, err := iter.ValueAndErr()
+	if err != nil {
+		return event.Record{}, readError(err, seq)
+	}
+	return eventlog.DecodeRecord(value, seq)
+}
+
+// readError names the record at which a damaged block was met.
+func readError(err error, seq uint64) error {
+	if errors.Is(err, pebble.ErrCorruption) {
+		return &eventlog.CorruptError{Seq: seq, Reason: err.Error()}
+	}
+	return err
+}

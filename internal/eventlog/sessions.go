@@ -1,0 +1,125 @@
+package eventlog
+
+import "github.com/rollcall-rtc/rollcall/event"
+
+// kind is what the index needs to know of an event, from the catalogue.
+type kind struct {
+	scope  event.Scope
+	opens  bool
+	closes bool
+}
+
+// kinds returns the kinds of the events that open, close or describe a room, a
+// participant or a track.
+func kinds() map[event.Name]kind {
+	m := make(map[event.Name]kind)
+	for _, d := range event.Catalogue() {
+		switch d.Scope {
+		case event.ScopeRoom, event.ScopeParticipant, event.ScopeTrack:
+			k := m[d.Name]
+			k.scope, k.closes = d.Scope, len(d.Closes) > 0
+			m[d.Name] = k
+			for _, name := range d.Closes {
+				k := m[name]
+				k.opens = true
+				m[name] = k
+			}
+		}
+	}
+	return m
+}
+
+// session is one room session as the committer knows it.
+type session struct {
+	seq  uint64             // RoomSeq of its last event
+	open map[Thing]struct{} // what of it is in the index
+}
+
+// sessions are loaded from the store when their first event comes, and kept
+// while they are open, and for the latecomers (the end of an egress) among the
+// last maxFinished to finish.
+type sessions struct {
+	store    Store
+	bySID    map[string]*session
+	finished []string // sids, oldest first
+}
+
+const maxFinished = 1024
+
+// of returns the session sid of the room of that name.
+func (ss *sessions) of(room, sid string) (*session, error) {
+	if s := ss.bySID[sid]; s != nil {
+		return s, nil
+	}
+	seq, err := ss.store.RoomSeq(room, sid)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{seq: seq, open: make(map[Thing]struct{})}
+	if seq > 0 {
+		open, err := ss.store.Open(sid)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range open {
+			s.open[o.Thing] = struct{}{}
+		}
+	}
+	ss.bySID[sid] = s
+	if len(s.open) == 0 {
+		ss.finish(sid) // until an event opens something, see index
+	}
+	return s, nil
+}
+
+// finish makes sid a candidate to be forgotten.
+func (ss *sessions) finish(sid string) { ss.finished = append(ss.finished, sid) }
+
+// forget drops the sessions that finished long ago. It is called between
+// groups, when the store knows all that the sessions know.
+func (ss *sessions) forget() {
+	drop := max(len(ss.finished)-maxFinished, 0)
+	for _, sid := range ss.finished[:drop] {
+		if s := ss.bySID[sid]; s != nil && len(s.open) == 0 {
+			delete(ss.bySID, sid)
+		}
+	}
+	ss.finished = append(ss.finished[:0], ss.finished[drop:]...)
+}
+
+// index appends to changes what the record changes in the index.
+func (ss *sessions) index(changes []Entry, s *session, r *event.Record, k kind) []Entry {
+	thing := Thing{RoomSID: r.RoomSID}
+	room := thing
+	switch k.scope {
+	case event.ScopeRoom:
+	case event.ScopeParticipant:
+		thing.ParticipantSID = r.ParticipantSID
+	case event.ScopeTrack:
+		thing.ParticipantSID, thing.TrackSID = r.ParticipantSID, r.TrackSID
+	default:
+		return changes
+	}
+	switch {
+	case k.opens:
+		s.open[thing] = struct{}{}
+		changes = append(changes, Entry{Thing: thing, Room: r.Room, Seq: r.Seq})
+	case k.closes && thing == room:
+		// Whatever of the session is open ends with it.
+		for t := range s.open {
+			changes = append(changes, Entry{Thing: t})
+		}
+		clear(s.open)
+		ss.finish(r.RoomSID)
+		return changes
+	case k.closes:
+		if _, ok := s.open[thing]; ok {
+			delete(s.open, thing)
+			changes = append(changes, Entry{Thing: thing})
+		}
+	}
+	if _, ok := s.open[room]; ok && k.scope == event.ScopeParticipant {
+		changes = append(changes, Entry{Thing: room, Room: r.Room, Seq: r.Seq})
+	}
+	return changes
+}
