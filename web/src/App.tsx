@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useRef, useState } from 'react';
+import { useEffect, useState } from 'react';
 import { RoomAudioRenderer, RoomContext } from '@livekit/components-react';
 import { Bar } from './call/Bar';
 import { Chat } from './call/Chat';
@@ -6,13 +6,13 @@ import { Controls } from './call/Controls';
 import { People } from './call/People';
 import { Stage } from './call/Stage';
 import { Lobby } from './Lobby';
-import { readPrefill } from './prefill';
 import { RollPanel } from './roll/RollPanel';
 import { useRoll } from './roll/useRoll';
 import { useSession } from './session/useSession';
 import { Notices } from './ui/Notices';
 import { Tabs } from './ui/Tabs';
 import { useWide } from './ui/useWide';
+import { useJoinForm } from './useJoinForm';
 
 // What a narrow page shows; a wide one shows the room and the roll always, and
 // beside them chat or people.
@@ -21,24 +21,15 @@ type Pane = 'room' | 'roll' | 'chat' | 'people';
 export function App() {
   const session = useSession();
   const roll = useRoll(session.roll);
-  const prefill = useMemo(() => readPrefill(location.search), []);
+  const form = useJoinForm(session);
   const wide = useWide();
   const [pane, setPane] = useState<Pane>('room');
   const [side, setSide] = useState<'chat' | 'people'>('chat');
   const [unread, setUnread] = useState(0);
   const [present, setPresent] = useState(0);
-  const joined = useRef(false);
 
-  const { phase, join } = session;
+  const { phase } = session;
   const room = phase.kind === 'call' ? phase.room : undefined;
-
-  useEffect(() => {
-    if (prefill.join && !joined.current) {
-      joined.current = true;
-      const name = prefill.name || 'Guest';
-      void join({ room: prefill.room, name, microphone: prefill.microphone, camera: prefill.camera });
-    }
-  }, [prefill, join]);
 
   useEffect(() => {
     if (phase.kind === 'call') document.title = `${phase.name} · Rollcall`;
@@ -80,7 +71,7 @@ export function App() {
               <Stage />
             </>
           ) : (
-            <Lobby session={session} prefill={prefill} />
+            <Lobby session={session} form={form} />
           )}
         </main>
         {room && <Controls session={session} />}

@@ -1,41 +1,18 @@
-import { useId, useState, type FormEvent } from 'react';
-import type { Prefill } from './prefill';
+import { useId, type FormEvent, type ReactNode } from 'react';
 import { readClaims } from './session/tokens';
 import type { Session } from './session/useSession';
 import { CamIcon, CamOffIcon, MicIcon, MicOffIcon } from './ui/icons';
 import { Notices } from './ui/Notices';
+import type { JoinForm } from './useJoinForm';
 
-const nameKey = 'rollcall.name';
-
-export function Lobby({ session, prefill }: { session: Session; prefill: Prefill }) {
-  const [room, setRoom] = useState(prefill.room);
-  const [name, setName] = useState(() => prefill.name || localStorage.getItem(nameKey) || '');
-  const [microphone, setMicrophone] = useState(prefill.microphone);
-  const [camera, setCamera] = useState(prefill.camera);
-  const [ownToken, setOwnToken] = useState(false);
-  const [token, setToken] = useState('');
-  const [eventsToken, setEventsToken] = useState('');
-
+// Lobby is where one joins, and comes back to with word of how the call ended.
+export function Lobby({ session, form }: { session: Session; form: JoinForm }) {
+  const { values, set } = form;
   const joining = session.phase.kind === 'joining';
-  const needed = session.notices.some((notice) => notice.code === 'token-needed');
-  const withToken = ownToken || needed;
-  const claims = withToken ? readClaims(token) : undefined;
-
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    if (joining) return;
-    if (withToken) {
-      const given = eventsToken.trim() === '' ? { token: token.trim() } : { token: token.trim(), eventsToken: eventsToken.trim() };
-      void session.join({ room: claims?.room ?? room, name: claims?.name ?? name, microphone, camera, given });
-      return;
-    }
-    localStorage.setItem(nameKey, name.trim());
-    const address = new URL(location.href);
-    address.searchParams.set('room', room.trim());
-    history.replaceState(null, '', address);
-    void session.join({ room: room.trim(), name: name.trim(), microphone, camera });
+    if (!joining) form.submit();
   };
-
   return (
     <div className="lobby">
       <div className="lobby-column">
@@ -43,26 +20,36 @@ export function Lobby({ session, prefill }: { session: Session; prefill: Prefill
         <form className="join" onSubmit={submit} aria-busy={joining}>
           <h1>Join a room</h1>
           <p className="lede">Whoever joins, leaves or publishes is in the roll: in order, once.</p>
-          {withToken ? (
-            <TokenFields token={token} setToken={setToken} eventsToken={eventsToken} setEventsToken={setEventsToken} claims={claims} />
+          {values.withToken ? (
+            <TokenFields form={form} />
           ) : (
             <>
-              <Field label="Room" value={room} onChange={setRoom} testid="room-input" autoComplete="off" />
-              <Field label="Your name" value={name} onChange={setName} testid="name-input" autoComplete="nickname" autoFocus />
+              <Field label="Room" value={values.room} onChange={(room) => set({ room })} testid="room-input" autoComplete="off" />
+              <Field label="Your name" value={values.name} onChange={(name) => set({ name })} testid="name-input" autoComplete="nickname" autoFocus />
             </>
           )}
           <div className="join-media">
-            <Choice on={microphone} onChange={setMicrophone} label="Microphone" icon={microphone ? <MicIcon /> : <MicOffIcon />} testid="join-mic" />
-            <Choice on={camera} onChange={setCamera} label="Camera" icon={camera ? <CamIcon /> : <CamOffIcon />} testid="join-cam" />
+            <Choice
+              on={values.microphone}
+              onChange={(microphone) => set({ microphone })}
+              label="Microphone"
+              icon={values.microphone ? <MicIcon /> : <MicOffIcon />}
+              testid="join-mic"
+            />
+            <Choice
+              on={values.camera}
+              onChange={(camera) => set({ camera })}
+              label="Camera"
+              icon={values.camera ? <CamIcon /> : <CamOffIcon />}
+              testid="join-cam"
+            />
           </div>
           <button type="submit" className="button primary" data-testid="join" disabled={joining}>
             {joining ? 'Joining…' : 'Join'}
           </button>
-          {!needed && (
-            <button type="button" className="button link" data-testid="use-token" onClick={() => setOwnToken(!withToken)}>
-              {withToken ? 'Join by room and name' : 'Join with a token'}
-            </button>
-          )}
+          <button type="button" className="button link" data-testid="use-token" onClick={() => set({ withToken: !values.withToken })}>
+            {values.withToken ? 'Join by room and name' : 'Join with a token'}
+          </button>
         </form>
       </div>
     </div>
@@ -99,16 +86,9 @@ function Field({ label, value, onChange, testid, ...input }: FieldProps) {
   );
 }
 
-interface TokenFieldsProps {
-  token: string;
-  setToken: (value: string) => void;
-  eventsToken: string;
-  setEventsToken: (value: string) => void;
-  claims: ReturnType<typeof readClaims>;
-}
-
-function TokenFields(props: TokenFieldsProps) {
+function TokenFields({ form: { values, set } }: { form: JoinForm }) {
   const id = useId();
+  const claims = readClaims(values.token);
   return (
     <>
       <div className="field">
@@ -120,16 +100,16 @@ function TokenFields(props: TokenFieldsProps) {
           required
           spellCheck={false}
           autoComplete="off"
-          value={props.token}
-          onChange={(event) => props.setToken(event.target.value)}
+          value={values.token}
+          onChange={(event) => set({ token: event.target.value })}
           aria-describedby={`${id}h`}
         />
         <p className="hint" id={`${id}h`}>
-          {props.claims ? (
+          {claims ? (
             <>
-              Joins <strong>{props.claims.room}</strong> as <strong>{props.claims.name || 'nobody'}</strong>
+              Joins <strong>{claims.room}</strong> as <strong>{claims.name || 'nobody'}</strong>
             </>
-          ) : props.token.trim() === '' ? (
+          ) : values.token.trim() === '' ? (
             <>
               Make one where the server runs: <code>rollcall token create</code>
             </>
@@ -148,8 +128,8 @@ function TokenFields(props: TokenFieldsProps) {
           rows={2}
           spellCheck={false}
           autoComplete="off"
-          value={props.eventsToken}
-          onChange={(event) => props.setEventsToken(event.target.value)}
+          value={values.eventsToken}
+          onChange={(event) => set({ eventsToken: event.target.value })}
         />
       </div>
     </>
@@ -160,7 +140,7 @@ interface ChoiceProps {
   on: boolean;
   onChange: (on: boolean) => void;
   label: string;
-  icon: React.ReactNode;
+  icon: ReactNode;
   testid: string;
 }
 

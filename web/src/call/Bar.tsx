@@ -43,7 +43,7 @@ function StatusChip({ state, text }: { state: string; text: string }) {
   return (
     <span className="chip" role="status" data-testid="connection-state" data-state={state}>
       <i aria-hidden="true" />
-      {text}
+      <span>{text}</span>
     </span>
   );
 }

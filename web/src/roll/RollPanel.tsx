@@ -69,7 +69,7 @@ export function RollPanel({ roll, source }: { roll: Roll; source: RollSource | u
     <>
       <header className="roll-head">
         <h2>The roll</h2>
-        {source && (
+        {source && state !== 'off' && (
           <span className="roll-count" data-testid="roll-count" data-count={total}>
             {total === 1 ? '1 record' : `${total} records`}
           </span>

@@ -9,6 +9,8 @@ import { clock, describe, effect, type Effect, type RollRecord } from './record'
 export const RollRow = memo(function RollRow({ entry }: { entry: Entry }) {
   const { record, live } = entry;
   const [open, setOpen] = useState(false);
+  // Until it has been seen to be new: a hidden panel's rows announce themselves when it is shown.
+  const [fresh, setFresh] = useState(live);
   const id = useId();
   const kind = effect(record.name);
   const { who, what } = describe(record);
@@ -21,11 +23,11 @@ export const RollRow = memo(function RollRow({ entry }: { entry: Entry }) {
       data-room-seq={record.roomSeq}
       data-identity={record.identity}
       data-effect={kind}
-      data-live={live}
+      data-fresh={fresh}
       data-band={record.roomSeq % 2 === 0}
       data-synthesized={record.synthesized}
     >
-      <button type="button" className="line" aria-expanded={open} aria-controls={id} onClick={() => setOpen(!open)}>
+      <button type="button" className="line" aria-expanded={open} aria-controls={id} onClick={() => setOpen(!open)} onAnimationEnd={() => setFresh(false)}>
         <span className="seq" title={`Record ${record.seq} of the log, ${record.roomSeq} of the session`}>
           {record.seq}
         </span>

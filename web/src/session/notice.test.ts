@@ -11,6 +11,7 @@ describe('joinNotice', () => {
     [ConnectionError.notAllowed('token is expired', 401), 'token-invalid'],
     [ConnectionError.notAllowed('requested room does not exist', 404), 'room-missing'],
     [ConnectionError.serverUnreachable('fetch failed'), 'server-unreachable'],
+    [ConnectionError.websocket('closed'), 'join-refused'],
     [ConnectionError.timeout('no peer connection'), 'media-timeout'],
     [ConnectionError.leaveRequest('', DisconnectReason.ROOM_DELETED), 'room-deleted'],
     [ConnectionError.leaveRequest('', DisconnectReason.PARTICIPANT_REMOVED), 'removed'],
@@ -22,7 +23,12 @@ describe('joinNotice', () => {
   });
 
   it('passes on what the server said about the token', () => {
-    expect(joinNotice(ConnectionError.notAllowed('token is expired', 401)).detail).toContain('token is expired');
+    expect(joinNotice(ConnectionError.notAllowed('could not establish signal connection: token is expired', 401)).detail).toBe('token is expired');
+  });
+
+  it('does not repeat the token', () => {
+    const token = `${'a'.repeat(20)}.${'b'.repeat(90)}.${'c'.repeat(43)}`;
+    expect(joinNotice(ConnectionError.notAllowed(`invalid token: ${token}, bad signature`, 401)).detail).toBe('invalid token: …, bad signature');
   });
 
   it('finds a full room in the status text too', () => {
@@ -58,7 +64,7 @@ describe('deviceNotice', () => {
   });
 
   it('blames the address where pages get no devices at all', () => {
-    expect(deviceNotice('microphone', new TypeError('undefined'), false).code).toBe('microphone-insecure');
+    expect(deviceNotice('microphone', new TypeError('undefined'), false).code).toBe('devices-insecure');
   });
 
   it('takes a cancelled screen share for no failure', () => {

@@ -63,13 +63,20 @@ export function connectionNotice(
             code: 'token-invalid',
             tone: 'error',
             title: 'The server does not accept the token',
-            detail: message || 'It may have expired, or be signed with another key.',
+            detail: serverWords(message) || 'It may have expired, or be signed with another key.',
           };
     case ConnectionErrorReason.LeaveRequest:
       return endNotice(typeof context === 'number' ? context : undefined, '');
     case ConnectionErrorReason.ServerUnreachable:
-    case ConnectionErrorReason.WebSocket:
       return unreachable;
+    case ConnectionErrorReason.WebSocket:
+      // The server found nothing wrong when asked, and yet closed the connection.
+      return {
+        code: 'join-refused',
+        tone: 'error',
+        title: 'The server closed the connection',
+        detail: 'The room may have filled up at this moment, or a proxy between here and the server does not pass WebSockets on.',
+      };
     case ConnectionErrorReason.Timeout:
       return {
         code: 'media-timeout',
@@ -138,10 +145,10 @@ export function deviceNotice(kind: DeviceKind, err: unknown, secure: boolean): N
   }
   if (!secure) {
     return {
-      code: code('insecure'),
+      code: 'devices-insecure',
       tone: 'warning',
-      title: `No ${kind} on this address`,
-      detail: 'Browsers give camera and microphone only to pages on https or localhost. You can still see, hear and write.',
+      title: 'No microphone or camera on this address',
+      detail: 'Browsers give them only to pages on https or localhost. You can still see, hear and write.',
     };
   }
   switch (MediaDeviceFailure.getFailure(err)) {
@@ -169,6 +176,15 @@ export function deviceNotice(kind: DeviceKind, err: unknown, secure: boolean): N
     default:
       return { code: code('failed'), tone: 'warning', title: `The ${kind} did not start`, detail: messageOf(err) };
   }
+}
+
+// serverWords is what the server said, without the SDK's preface and without
+// the token itself, which a server may repeat.
+function serverWords(message: string): string {
+  return message
+    .replace(/^could not establish signal connection:\s*/i, '')
+    .replace(/[\w-]{16,}\.[\w-]{16,}\.[\w-]{16,}/g, '…')
+    .trim();
 }
 
 function messageOf(err: unknown): string {

@@ -44,7 +44,7 @@ export function useSession(): Session {
   const setRoomDevice = useCallback(
     async (room: Room, kind: DeviceKind, on: boolean) => {
       const me = room.localParticipant;
-      for (const suffix of ['denied', 'missing', 'in-use', 'failed', 'insecure']) dismiss(`${kind}-${suffix}`);
+      for (const suffix of ['denied', 'missing', 'in-use', 'failed']) dismiss(`${kind}-${suffix}`);
       try {
         if (kind === 'microphone') await me.setMicrophoneEnabled(on);
         else if (kind === 'camera') await me.setCameraEnabled(on);
