@@ -20,7 +20,7 @@ const (
 	maxResponse = 64 << 10
 	// drainTime is how long a body may take after a status that decided the
 	// attempt: reading it only saves a connection.
-	drainTime = time.Second
+	drainTime = 100 * time.Millisecond
 )
 
 // result is what became of one attempt.

@@ -37,6 +37,7 @@ type endpoint struct {
 	// loop only
 	scan     uint64 // everything up to it is done or in lanes
 	more     bool   // the log may hold something after scan
+	filling  bool   // reading ahead until enough lanes are ready
 	disabled *time.Time
 	lanes    map[laneKey]*lane
 	fresh    laneQueue // heads that were never tried

@@ -15,7 +15,7 @@ const scanChunk = 256
 
 // wantsRefill says whether refill has something to do at once.
 func (ep *endpoint) wantsRefill(now time.Time) bool {
-	if ep.closing || ep.disabled != nil || now.Before(ep.readAt) {
+	if ep.closing || now.Before(ep.readAt) {
 		return false
 	}
 	return len(ep.hungry) > 0 || ep.more && ep.wantsScan()
@@ -23,7 +23,7 @@ func (ep *endpoint) wantsRefill(now time.Time) bool {
 
 // wantsScan says whether more lanes could be put to use.
 func (ep *endpoint) wantsScan() bool {
-	if len(ep.lanes) >= ep.opts.MaxLanes {
+	if ep.disabled != nil || len(ep.lanes) >= ep.opts.MaxLanes {
 		return false
 	}
 	if ep.breaker.state == Open {
@@ -31,7 +31,10 @@ func (ep *endpoint) wantsScan() bool {
 		// lanes at hand are refused for themselves, it will be accepted.
 		return ep.fresh.len() == 0
 	}
-	return ep.fresh.len()+ep.retry.len() < 2*ep.opts.Concurrency
+	// Once it reads, it reads a good piece: a chunk is not read for one record.
+	ready := ep.fresh.len() + ep.retry.len()
+	ep.filling = ready < ep.opts.Concurrency || ep.filling && ready < 2*ep.opts.Concurrency
+	return ep.filling
 }
 
 // refill reads at most one chunk each way, so that the loop stays responsive.

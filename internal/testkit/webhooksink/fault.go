@@ -33,7 +33,7 @@ type Fault struct {
 	ResetAfter bool `json:"resetAfter,omitempty"`
 }
 
-// Script returns a script that treats the first requests as listed, in order of
+// Sequence returns a script that treats the first requests as listed, in order of
 // arrival, and accepts the rest.
 func Sequence(faults ...Fault) func(*Delivery) Fault {
 	return func(d *Delivery) Fault {
@@ -82,9 +82,11 @@ func (s *Sink) apply(w http.ResponseWriter, r *http.Request, d *Delivery, f Faul
 	}
 	s.answered(d, status)
 	w.WriteHeader(status)
+	if f.ResetAfter || f.SlowBody {
+		http.NewResponseController(w).Flush()
+	}
 	switch {
 	case f.ResetAfter:
-		http.NewResponseController(w).Flush()
 		abort(w)
 	case f.SlowBody:
 		for s.pause(r, time.Second) {

@@ -1,0 +1,104 @@
+package delivery
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/rollcall-rtc/rollcall/internal/testkit/webhooksink"
+)
+
+// TestModelHoldsUnderRandomFaults lets seeded scripts break receivers,
+// connections and the server itself, and checks all that the receivers got
+// against the model in check.
+func TestModelHoldsUnderRandomFaults(t *testing.T) {
+	for seed := range uint64(24) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { inWorld(t, func(w *world) { randomRun(w, seed) }, "a", "b") })
+	}
+}
+
+func randomRun(w *world, seed uint64) {
+	r := rand.New(rand.NewPCG(seed, 42))
+	if seed%2 == 1 {
+		// Small windows: lanes overflow, and the log is read again all the time.
+		w.stop(time.Second)
+		w.options.Window, w.options.MaxLanes, w.options.Concurrency = 4, 5, 3
+		w.start()
+	}
+	fail := lockedRandom(seed)
+	pick := func() fault {
+		if fail() < 0.6 {
+			return fault{}
+		}
+		faults := []fault{
+			{Status: 500}, {Status: 404}, {Status: 302, Location: "http://b/hook"}, {Status: 429, RetryAfter: "3"},
+			{Status: 503}, {Hang: true}, {Reset: true}, {ResetAfter: true}, {Status: 500, ResetAfter: true},
+			{SlowBody: true}, {Status: 500, SlowBody: true}, {BodySize: 1 << 20}, {Close: true}, {Status: 500, Close: true},
+			{Delay: 2 * time.Second}, {Delay: 9 * time.Second}, {Status: 500, Delay: 12 * time.Second},
+		}
+		return faults[int(fail()*float64(len(faults)))]
+	}
+	for _, s := range w.sinks {
+		s.Script(func(*webhooksink.Delivery) fault { return pick() })
+	}
+	down := make(map[string]bool)
+	for range 120 {
+		time.Sleep(time.Duration(r.IntN(800)) * time.Millisecond)
+		switch n := r.IntN(100); {
+		case n < 3:
+			w.crash()
+		case n < 5:
+			w.restart()
+		case n < 12:
+			host := []string{"a", "b"}[r.IntN(2)]
+			down[host] = !down[host]
+			// Connections break too: what was accepted then may not be known.
+			w.crashes = append(w.crashes, time.Now())
+			w.pipe.SetDown(host+":80", down[host])
+		default:
+			w.emit(fmt.Sprint("room", r.IntN(8)), 1+r.IntN(6))
+		}
+	}
+	for _, host := range w.hosts {
+		w.sinks[host].Script(nil)
+		w.pipe.SetDown(host+":80", false)
+	}
+	n := len(w.records())
+	for _, host := range w.hosts {
+		w.wantWithin(6*time.Minute, host, "", n)
+		w.wantWhole(host)
+	}
+}
+
+// TestModelFindsWhatItIsFor: a checker that cannot fail proves nothing.
+func TestModelFindsWhatItIsFor(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.emit("blue", 3)
+		w.wantWithin(time.Second, "a", "", 3)
+		recs, good := w.records(), w.sinks["a"].Deliveries()
+		if got := check(recs, good, nil); len(got) != 0 {
+			t.Fatalf("a good run: %q", got)
+		}
+		refused := good[1]
+		refused.Status = 500
+		unsigned := good[0]
+		unsigned.Invalid = "bad signature"
+		for name, bad := range map[string][]webhooksink.Delivery{
+			"lost at the end":         good[:2],
+			"lost in the middle":      {good[0], good[2]},
+			"swapped":                 {good[1], good[0], good[2]},
+			"skipped after a refusal": {good[0], refused, good[2]},
+			"repeated":                {good[0], good[0], good[1], good[2]},
+			"repeated at the end":     {good[0], good[1], good[2], good[1]},
+			"not verified":            {unsigned, good[1], good[2]},
+		} {
+			if len(check(recs, bad, nil)) == 0 {
+				t.Errorf("%s: no complaint", name)
+			}
+		}
+		if got := check(recs, []webhooksink.Delivery{good[0], refused, good[1], good[2]}, nil); len(got) != 0 {
+			t.Errorf("a retry: %q", got)
+		}
+	}, "a")
+}
