@@ -63,6 +63,9 @@ func TestNothingIsHeardAfterClose(t *testing.T) {
 func TestClientThatClosesEndsItsTracks(t *testing.T) {
 	f := newTestFactory(t, nil)
 	p, _, _ := publishBoth(t, f)
+	eventually(t, "client connected", func() bool {
+		return p.pc.ConnectionState() == webrtc.PeerConnectionStateConnected
+	})
 	if err := p.pc.Close(); err != nil {
 		t.Fatal(err)
 	}

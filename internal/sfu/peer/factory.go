@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/pion/dtls/v3"
 	"github.com/pion/ice/v4"
@@ -163,16 +162,13 @@ func (f *Factory) configureEngine(addrs []netip.Addr) error {
 		}
 	}
 	e.SetICETimeouts(f.opts.DisconnectedTimeout, f.opts.FailedTimeout, f.opts.KeepaliveInterval)
-	// Clients that hide their addresses are known by their checks alone, so do
-	// not wait a second for something better than those. With ICE-TCP wait long
-	// enough for UDP to win.
-	wait := time.Duration(0)
-	if f.tcpMux != nil {
-		wait = 100 * time.Millisecond
-	}
-	e.SetHostAcceptanceMinWait(wait)
-	e.SetSrflxAcceptanceMinWait(wait)
-	e.SetPrflxAcceptanceMinWait(wait)
+	// Take the first pair that works: clients that hide their addresses are
+	// known by their checks alone, and each wait costs a whole check interval
+	// (200 ms) of every join. Over TCP the first check comes a round trip later
+	// than over UDP, so UDP wins where it works.
+	e.SetHostAcceptanceMinWait(0)
+	e.SetSrflxAcceptanceMinWait(0)
+	e.SetPrflxAcceptanceMinWait(0)
 	if f.opts.ICELite {
 		e.SetLite(true)
 		// A lite agent is passive in everything; Chrome insists on it.

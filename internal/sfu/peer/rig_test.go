@@ -208,6 +208,7 @@ type pubClient struct {
 	pub      *Publisher
 	signalc  chan func() // the client's signalling, in order
 	answerc  chan string
+	stopc    chan struct{} // closed with the test
 	nextID   uint32
 	received []message // on data channels, guarded by record.mu
 }
@@ -220,7 +221,7 @@ func newPubClientCodecs(t *testing.T, f *Factory, o clientOptions, codecs []stri
 	t.Helper()
 	c := &pubClient{
 		record: record{tracks: map[string]*Receiver{}}, t: t,
-		signalc: make(chan func(), 1024), answerc: make(chan string, 16),
+		signalc: make(chan func(), 1024), answerc: make(chan string, 16), stopc: make(chan struct{}),
 	}
 	c.pc = newClientPC(t, o)
 	pub, err := f.NewPublisher(PublisherOptions{Handler: c, Codecs: codecs, Logger: testLogger()})
@@ -230,15 +231,14 @@ func newPubClientCodecs(t *testing.T, f *Factory, o clientOptions, codecs []stri
 	c.pub = pub
 	t.Cleanup(pub.Close)
 	donec := make(chan struct{})
-	stopc := make(chan struct{})
-	t.Cleanup(func() { close(stopc); <-donec })
+	t.Cleanup(func() { close(c.stopc); <-donec })
 	go func() {
 		defer close(donec)
 		for {
 			select {
 			case f := <-c.signalc:
 				f()
-			case <-stopc:
+			case <-c.stopc:
 				return
 			}
 		}
@@ -271,7 +271,17 @@ func (c *pubClient) PublisherCandidate(init string, final bool) {
 		c.finals++
 	}
 	c.signalc <- func() {
-		eventually(c.t, "client has an answer", func() bool { return c.pc.RemoteDescription() != nil })
+		eventually(c.t, "client has an answer", func() bool {
+			select {
+			case <-c.stopc:
+				return true
+			default:
+				return c.pc.RemoteDescription() != nil
+			}
+		})
+		if c.pc.RemoteDescription() == nil {
+			return
+		}
 		if err := c.pc.AddICECandidate(cand); err != nil {
 			c.t.Errorf("client adds candidate: %v", err)
 		}
