@@ -21,6 +21,7 @@ import (
 // seed decides everything.
 type world struct {
 	t    *testing.T
+	seed uint64
 	rng  *rand.Rand
 	up   *uptrack.UpTrack
 	down *DownTrack
@@ -40,10 +41,11 @@ type flight struct {
 	arrives func()
 }
 
-// link loses, delays and reorders. Only its own world's goroutine and the
-// up-track's, which never run together, use it; the race detector wants mu.
+// link loses, delays and reorders. The world's goroutine and those of the
+// up-track send on it.
 type link struct {
 	mu     sync.Mutex
+	rng    *rand.Rand // its own, so that the order of senders changes nothing elsewhere
 	loss   float64
 	delay  time.Duration
 	jitter time.Duration
@@ -53,14 +55,25 @@ type link struct {
 func (w *world) carry(l *link, arrives func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if w.rng.Float64() < l.loss {
+	if l.rng == nil {
+		l.rng = rand.New(rand.NewPCG(w.seed, uint64(l.delay)))
+	}
+	if l.rng.Float64() < l.loss {
 		return
 	}
 	at := time.Now().Add(l.delay)
 	if l.jitter > 0 {
-		at = at.Add(time.Duration(w.rng.Int64N(int64(l.jitter))))
+		at = at.Add(time.Duration(l.rng.Int64N(int64(l.jitter))))
 	}
 	l.queue = append(l.queue, flight{at, arrives})
+}
+
+// setLoss returns the loss it replaces.
+func (l *link) setLoss(loss float64) (before float64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before, l.loss = l.loss, loss
+	return before
 }
 
 func (l *link) due(now time.Time) (due []flight) {
@@ -96,7 +109,7 @@ func (w *world) run(d time.Duration) {
 }
 
 func newWorld(t *testing.T, seed uint64, rids ...string) *world {
-	w := &world{t: t, rng: rand.New(rand.NewPCG(seed, 42))}
+	w := &world{t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 42))}
 	w.up = uptrack.New(uptrack.Options{
 		Codec: uptrack.Codec{MimeType: "video/VP8", ClockRate: 90000},
 		NACK:  true,
