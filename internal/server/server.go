@@ -63,8 +63,8 @@ const (
 
 // Start builds and starts a server. It returns when clients can connect. What it
 // started before an error is stopped again.
-func Start(ctx context.Context, cfg *config.Config, version string, log *slog.Logger) (s *Server, err error) {
-	s = &Server{
+func Start(ctx context.Context, cfg *config.Config, version string, log *slog.Logger) (_ *Server, err error) {
+	s := &Server{
 		cfg: cfg, log: log,
 		draining:  make(chan struct{}),
 		serveErr:  make(chan error, 16),
