@@ -1,0 +1,269 @@
+package rollcall_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/rollcall-rtc/rollcall/"
+
+type layer struct {
+	pkg  string
+	uses []string
+}
+
+// layers says which of the module's packages each package may import, from the
+// top down: an import goes to a package further down. "…/..." stands for a
+// package and what is below it. A package that is not here has no place yet.
+var layers = []layer{
+	{"cmd/rollcall", []string{"internal/server", "internal/config", "internal/token"}},
+	{"internal/server", []string{
+		"internal/httpapi", "internal/signal", "internal/room", "internal/delivery", "internal/eventlog/...",
+		"internal/sfu/peer", "internal/config", "internal/token", "event", "web",
+	}},
+
+	// Edges: bytes to commands. The event log reaches httpapi through its own interfaces.
+	{"internal/httpapi", []string{"internal/room", "internal/token", "event"}},
+	{"internal/signal", []string{"internal/room", "internal/token", "event"}},
+
+	// Decisions. The room neither knows the log nor who reads it.
+	{"internal/room", []string{"internal/sfu/peer", "internal/sfu/uptrack", "internal/sfu/downtrack", "event"}},
+
+	// Durability.
+	{"internal/delivery", []string{"internal/eventlog", "event"}},
+	{"internal/eventlog/pebble", []string{"internal/eventlog", "event"}},
+	{"internal/eventlog/memory", []string{"internal/eventlog", "event"}},
+	{"internal/eventlog/storetest", []string{"internal/eventlog", "event"}},
+	{"internal/eventlog", []string{"event"}},
+
+	// Media: no room, no event, no configuration.
+	{"internal/sfu/peer", []string{"internal/sfu/uptrack", "internal/sfu/downtrack"}},
+	{"internal/sfu/downtrack", append([]string{"internal/sfu/uptrack"}, mediaLeaves...)},
+	{"internal/sfu/uptrack", mediaLeaves},
+	{"internal/sfu/audiolevel", nil},
+	{"internal/sfu/codec", nil},
+	{"internal/sfu/keyframe", nil},
+	{"internal/sfu/layer", nil},
+	{"internal/sfu/nack", nil},
+	{"internal/sfu/packetcache", nil},
+	{"internal/sfu/rtpstats", nil},
+	{"internal/sfu/seqmap", nil},
+
+	// Leaves.
+	{"event", nil},
+	{"webhook", nil},
+	{"internal/config", nil},
+	{"internal/token", nil},
+	{"web", nil},
+
+	// Tools of the tests.
+	{"internal/testkit/...", []string{"internal/testkit/...", "event", "webhook"}},
+	{"test/...", []string{"..."}},
+}
+
+var mediaLeaves = []string{
+	"internal/sfu/audiolevel", "internal/sfu/codec", "internal/sfu/keyframe", "internal/sfu/layer",
+	"internal/sfu/nack", "internal/sfu/packetcache", "internal/sfu/rtpstats", "internal/sfu/seqmap",
+}
+
+// seams are modules behind one package, so that they can be replaced there.
+var seams = map[string]string{
+	"github.com/pion/webrtc":        "internal/sfu/peer",
+	"github.com/pion/ice":           "internal/sfu/peer",
+	"github.com/pion/interceptor":   "internal/sfu/peer",
+	"github.com/cockroachdb/pebble": "internal/eventlog/pebble",
+	"github.com/coder/websocket":    "internal/signal",
+	"github.com/twitchtv/twirp":     "internal/httpapi",
+	"github.com/goccy/go-yaml":      "internal/config",
+}
+
+// foreign are modules that this one does not depend on: the wire is theirs,
+// the behaviour is ours.
+var foreign = []string{"github.com/livekit/livekit-server", "github.com/livekit/server-sdk-go"}
+
+type goPackage struct {
+	ImportPath, Name, Dir string
+	Imports               []string
+	GoFiles, CgoFiles     []string
+}
+
+func goList(t *testing.T, args ...string) []goPackage {
+	t.Helper()
+	cmd := exec.Command("go", append([]string{"list", "-json"}, args...)...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list %s: %v\n%s", strings.Join(args, " "), err, stderr.Bytes())
+	}
+	var pkgs []goPackage
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p goPackage
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return pkgs
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		pkgs = append(pkgs, p)
+	}
+}
+
+func under(pattern, pkg string) bool {
+	root, tree := strings.CutSuffix(pattern, "...")
+	return pattern == pkg || tree && strings.HasPrefix(pkg+"/", root)
+}
+
+func TestImportsPointDown(t *testing.T) {
+	for _, p := range goList(t, "./...") {
+		pkg, inside := strings.CutPrefix(p.ImportPath, module)
+		if !inside {
+			continue // the root, which holds this test only
+		}
+		i := slices.IndexFunc(layers, func(l layer) bool { return under(l.pkg, pkg) })
+		if i < 0 {
+			t.Errorf("%s has no place in layers; decide which packages it may import", pkg)
+			continue
+		}
+		for _, imported := range p.Imports {
+			used, own := strings.CutPrefix(imported, module)
+			if own && !slices.ContainsFunc(layers[i].uses, func(pattern string) bool { return under(pattern, used) }) {
+				t.Errorf("%s imports %s, which is not below it", pkg, used)
+			}
+		}
+	}
+}
+
+func TestOnlyTheSeamImportsItsModule(t *testing.T) {
+	for _, p := range goList(t, "./...") {
+		pkg := strings.TrimPrefix(p.ImportPath, module)
+		for _, imported := range p.Imports {
+			for dependency, seam := range seams {
+				if under(dependency+"/...", imported) && pkg != seam && !strings.HasPrefix(pkg, "test/") {
+					t.Errorf("%s imports %s, which is behind %s", pkg, imported, seam)
+				}
+			}
+			const protocol = "github.com/livekit/protocol/"
+			if strings.HasPrefix(imported, protocol) && imported != protocol+"livekit" && !strings.HasPrefix(pkg, "internal/testkit/") {
+				t.Errorf("%s imports %s; of that module only the messages are used", pkg, imported)
+			}
+		}
+	}
+}
+
+func TestServerBinaryIsPureGoAndItsOwn(t *testing.T) {
+	for _, p := range goList(t, "-deps", "./cmd/rollcall") {
+		if len(p.CgoFiles) > 0 {
+			t.Errorf("%s has cgo", p.ImportPath)
+		}
+		for _, f := range foreign {
+			if under(f+"/...", p.ImportPath) {
+				t.Errorf("the server depends on %s", p.ImportPath)
+			}
+		}
+	}
+	mod, err := os.ReadFile("go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range foreign {
+		if bytes.Contains(mod, []byte(f)) {
+			t.Errorf("go.mod requires %s", f)
+		}
+	}
+	build := exec.Command("go", "build", "-o", filepath.Join(t.TempDir(), "rollcall"), "./cmd/rollcall")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Errorf("build without cgo: %v\n%s", err, out)
+	}
+}
+
+func TestEveryPackageSaysWhatItIs(t *testing.T) {
+	const maxLines = 15
+	for _, p := range goList(t, "./...") {
+		if p.Name == "main" || len(p.GoFiles) == 0 {
+			continue
+		}
+		doc, err := os.ReadFile(filepath.Join(p.Dir, "doc.go"))
+		if err != nil {
+			t.Errorf("%s has no doc.go", p.ImportPath)
+			continue
+		}
+		text, _, _ := strings.Cut(string(doc), "\npackage ")
+		if n := strings.Count(text, "\n") + 1; n > maxLines {
+			t.Errorf("%s: the contract in doc.go has %d lines; say it in %d", p.ImportPath, n, maxLines)
+		}
+		if !strings.HasPrefix(string(doc), "// Package "+p.Name+" ") {
+			t.Errorf("%s: doc.go does not begin with \"// Package %s\"", p.ImportPath, p.Name)
+		}
+	}
+}
+
+// skipped are folders of what others wrote or tools made.
+var skipped = []string{".git", "node_modules", "dist", "out", "bin", "rollcall-data"}
+
+// ownFiles calls visit with every file that somebody here wrote.
+func ownFiles(t *testing.T, visit func(path string, content []byte)) {
+	t.Helper()
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && slices.Contains(skipped, d.Name()):
+			return filepath.SkipDir
+		case d.IsDir() || !d.Type().IsRegular():
+			return nil
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		visit(filepath.ToSlash(path), content)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestFilesAreShortEnoughToRead(t *testing.T) {
+	const maxLines = 500
+	seen := 0
+	ownFiles(t, func(path string, content []byte) {
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return
+		}
+		seen++
+		if n := bytes.Count(content, []byte("\n")); n >= maxLines {
+			t.Errorf("%s has %d lines; one idea fits in fewer than %d", path, n, maxLines)
+		}
+	})
+	if seen < 20 {
+		t.Errorf("only %d Go files seen", seen)
+	}
+}
+
+// Work that is not done belongs into an issue, and a path of one machine is of
+// no use on another.
+func TestNoLooseEndsAndNoPathsOfOneMachine(t *testing.T) {
+	unwanted := []string{"TO" + "DO", "FIX" + "ME", "XX" + "X:", "/ho" + "me/", "/ro" + "ot/"}
+	ownFiles(t, func(path string, content []byte) {
+		if strings.HasSuffix(path, "package-lock.json") || bytes.IndexByte(content, 0) >= 0 {
+			return
+		}
+		for _, word := range unwanted {
+			if i := bytes.Index(content, []byte(word)); i >= 0 {
+				t.Errorf("%s:%d: %s", path, 1+bytes.Count(content[:i], []byte("\n")), word)
+			}
+		}
+	})
+}
