@@ -15,7 +15,6 @@ import (
 	"github.com/pion/dtls/v3"
 	"github.com/pion/ice/v4"
 	"github.com/pion/interceptor"
-	"github.com/pion/interceptor/pkg/twcc"
 	"github.com/pion/webrtc/v4"
 
 	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
@@ -200,12 +199,8 @@ func (f *Factory) publisherAPI(enabled []string) (*webrtc.API, error) {
 	if err != nil {
 		return nil, err
 	}
-	feedback, err := twcc.NewSenderInterceptor()
-	if err != nil {
-		return nil, fmt.Errorf("transport feedback: %w", err)
-	}
 	registry := &interceptor.Registry{}
-	registry.Add(feedback)
+	registry.Add(feedbackFactory{})
 	api := webrtc.NewAPI(
 		webrtc.WithMediaEngine(media),
 		webrtc.WithSettingEngine(f.engine),

@@ -64,6 +64,8 @@ func newTestFactory(t *testing.T, change func(*Options)) *Factory {
 type clientOptions struct {
 	engine func(*webrtc.SettingEngine)
 	media  func(*webrtc.MediaEngine) error // instead of the default codecs
+
+	registry func(*webrtc.MediaEngine, *interceptor.Registry) error // besides the default interceptors
 }
 
 // newClientPC is a client's connection: pion with its default codecs and
@@ -91,6 +93,11 @@ func newClientPC(t *testing.T, o clientOptions) *webrtc.PeerConnection {
 	registry := &interceptor.Registry{}
 	if err := webrtc.RegisterDefaultInterceptors(media, registry); err != nil {
 		t.Fatal(err)
+	}
+	if o.registry != nil {
+		if err := o.registry(media, registry); err != nil {
+			t.Fatal(err)
+		}
 	}
 	api := webrtc.NewAPI(
 		webrtc.WithSettingEngine(engine), webrtc.WithMediaEngine(media), webrtc.WithInterceptorRegistry(registry),
