@@ -8,19 +8,19 @@ import (
 	"time"
 )
 
-func inWorld(t *testing.T, seed uint64, rids []string, script func(w *world)) {
+func inWorld(t *testing.T, seed uint64, rids []string, script func(t *testing.T, w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, seed, rids...)
 		defer w.close()
-		script(w)
+		script(t, w)
 	})
 }
 
 var simulcast = []string{"q", "h", "f"}
 
 func TestVideoBeginsAtAKeyframeAndRunsOn(t *testing.T) {
-	inWorld(t, 1, []string{""}, func(w *world) {
+	inWorld(t, 1, []string{""}, func(t *testing.T, w *world) {
 		w.run(time.Second) // nobody watches
 		w.down.Bind(w.bind)
 		w.run(10 * time.Second)
@@ -32,7 +32,7 @@ func TestVideoBeginsAtAKeyframeAndRunsOn(t *testing.T) {
 }
 
 func TestHighestLayerIsSentAndTheLimitObeyed(t *testing.T) {
-	inWorld(t, 2, simulcast, func(w *world) {
+	inWorld(t, 2, simulcast, func(t *testing.T, w *world) {
 		w.down.Bind(w.bind)
 		w.run(2 * time.Second)
 		w.viewer.wantPlaying(2, "no limit")
@@ -48,7 +48,7 @@ func TestHighestLayerIsSentAndTheLimitObeyed(t *testing.T) {
 }
 
 func TestDeadLayerIsLeftAndComesBack(t *testing.T) {
-	inWorld(t, 3, simulcast, func(w *world) {
+	inWorld(t, 3, simulcast, func(t *testing.T, w *world) {
 		w.down.Bind(w.bind)
 		w.run(2 * time.Second)
 		w.pub.layer("f").silent = true
@@ -67,7 +67,7 @@ func TestDeadLayerIsLeftAndComesBack(t *testing.T) {
 }
 
 func TestLayerAboveTheLimitIsBetterThanNothing(t *testing.T) {
-	inWorld(t, 4, []string{"h", "f"}, func(w *world) {
+	inWorld(t, 4, []string{"h", "f"}, func(t *testing.T, w *world) {
 		w.down.SetMaxLayer(0)
 		w.down.Bind(w.bind)
 		w.run(2 * time.Second)
@@ -76,7 +76,7 @@ func TestLayerAboveTheLimitIsBetterThanNothing(t *testing.T) {
 }
 
 func TestPauseAndResumeLeaveNoHole(t *testing.T) {
-	inWorld(t, 5, simulcast, func(w *world) {
+	inWorld(t, 5, simulcast, func(t *testing.T, w *world) {
 		w.down.Bind(w.bind)
 		w.run(2 * time.Second)
 		for range 5 {
@@ -96,7 +96,7 @@ func TestPauseAndResumeLeaveNoHole(t *testing.T) {
 }
 
 func TestMuteAndUnmuteLeaveNoHole(t *testing.T) {
-	inWorld(t, 6, simulcast, func(w *world) {
+	inWorld(t, 6, simulcast, func(t *testing.T, w *world) {
 		w.down.Bind(w.bind)
 		w.run(2 * time.Second)
 		for range 5 {
@@ -113,7 +113,7 @@ func TestMuteAndUnmuteLeaveNoHole(t *testing.T) {
 }
 
 func TestPublisherMayChangeItsSSRC(t *testing.T) {
-	inWorld(t, 7, []string{""}, func(w *world) {
+	inWorld(t, 7, []string{""}, func(t *testing.T, w *world) {
 		w.down.Bind(w.bind)
 		for range 10 {
 			w.run(time.Second)
@@ -124,7 +124,7 @@ func TestPublisherMayChangeItsSSRC(t *testing.T) {
 }
 
 func TestUnboundTrackCostsNothingAndBindsAgain(t *testing.T) {
-	inWorld(t, 8, simulcast, func(w *world) {
+	inWorld(t, 8, simulcast, func(t *testing.T, w *world) {
 		w.down.Bind(w.bind)
 		w.run(time.Second)
 		w.down.Unbind()
@@ -147,7 +147,7 @@ func TestUnboundTrackCostsNothingAndBindsAgain(t *testing.T) {
 }
 
 func TestKeyframesAreAskedForSparingly(t *testing.T) {
-	inWorld(t, 9, simulcast, func(w *world) {
+	inWorld(t, 9, simulcast, func(t *testing.T, w *world) {
 		w.down.Bind(w.bind)
 		w.run(30 * time.Second)
 		for _, l := range w.pub.layers {
@@ -164,7 +164,7 @@ func TestLossOnBothSidesIsRepaired(t *testing.T) {
 	for _, loss := range []float64{0.01, 0.05, 0.1} {
 		for seed := range uint64(3) {
 			t.Run(fmt.Sprintf("loss %v seed %d", loss, seed), func(t *testing.T) {
-				inWorld(t, 100+seed, []string{""}, func(w *world) {
+				inWorld(t, 100+seed, []string{""}, func(t *testing.T, w *world) {
 					w.uplink = link{loss: loss, delay: 10 * time.Millisecond, jitter: 8 * time.Millisecond}
 					w.toPub = link{delay: 10 * time.Millisecond}
 					w.dnlink = link{loss: loss, delay: 10 * time.Millisecond, jitter: 8 * time.Millisecond}
@@ -189,7 +189,7 @@ func TestLossOnBothSidesIsRepaired(t *testing.T) {
 func TestSwitchingUnderLossStaysDecodable(t *testing.T) {
 	for seed := range uint64(5) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			inWorld(t, 200+seed, simulcast, func(w *world) {
+			inWorld(t, 200+seed, simulcast, func(t *testing.T, w *world) {
 				w.viewer.sloppy = true
 				w.uplink = link{loss: 0.03, delay: 15 * time.Millisecond, jitter: 5 * time.Millisecond}
 				w.toPub = link{loss: 0.03, delay: 15 * time.Millisecond}
@@ -212,7 +212,7 @@ func TestSwitchingUnderLossStaysDecodable(t *testing.T) {
 func TestNoOrderOfEventsLeavesATrackStuck(t *testing.T) {
 	for seed := range uint64(16) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			inWorld(t, 300+seed, simulcast, func(w *world) {
+			inWorld(t, 300+seed, simulcast, func(t *testing.T, w *world) {
 				if seed%2 == 1 {
 					w.viewer.sloppy = true
 					for _, l := range []*link{&w.uplink, &w.dnlink, &w.toPub, &w.toDown} {

@@ -11,7 +11,7 @@ import (
 type History struct {
 	mask    uint16
 	entries []atomic.Uint64 // present:1 | tag:8 | down:16 | up:32
-	resent  []atomic.Uint32 // milliseconds since the epoch of the caller, 0 = never
+	resent  []atomic.Uint32 // milliseconds since the epoch of the caller plus 1, 0 = never
 }
 
 // NewHistory returns a History of at least size packets.
@@ -48,7 +48,7 @@ func (h *History) Lookup(down uint16) (up uint32, tag uint8, ok bool) {
 // interval before at, a time since an epoch of the caller's. It notes at.
 func (h *History) Resend(down uint16, at, interval time.Duration) bool {
 	r := &h.resent[down&h.mask]
-	now := uint32(max(at.Milliseconds(), 1))
+	now := uint32(max(at.Milliseconds(), 0) + 1)
 	last := r.Load()
 	if last != 0 && time.Duration(now-last)*time.Millisecond < interval {
 		return false

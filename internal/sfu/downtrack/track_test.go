@@ -1,0 +1,558 @@
+package downtrack
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/pion/rtcp"
+	"github.com/pion/rtp"
+
+	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
+)
+
+// rig sends hand-made packets through an up-track to one down-track.
+type rig struct {
+	t    *testing.T
+	up   *uptrack.UpTrack
+	down *DownTrack
+	out  *tape
+	plis int
+
+	packets chan []byte
+	seq     uint16
+	ts      uint32
+}
+
+// tape is a Writer that keeps what is written.
+type tape struct {
+	mu   sync.Mutex
+	got  []rtp.Packet
+	fail error
+}
+
+func (w *tape) WriteRTP(h *rtp.Header, payload []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.fail != nil {
+		return 0, w.fail
+	}
+	p := rtp.Packet{Header: h.Clone(), Payload: bytes.Clone(payload)}
+	p.Header.PaddingSize = h.PaddingSize // which Clone forgets
+	w.got = append(w.got, p)
+	return len(payload), nil
+}
+
+func (w *tape) take() []rtp.Packet {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	got := w.got
+	w.got = nil
+	return got
+}
+
+func (w *tape) setFail(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.fail = err
+}
+
+func (r *rig) Read(b []byte) (int, error) {
+	raw, ok := <-r.packets
+	if !ok {
+		return 0, io.EOF
+	}
+	return copy(b, raw), nil
+}
+
+func withRig(t *testing.T, opts uptrack.Options, script func(t *testing.T, r *rig)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		r := &rig{t: t, out: new(tape), packets: make(chan []byte), seq: 65534, ts: 1<<32 - 5000}
+		opts.WriteRTCP = func(pkts []rtcp.Packet) error {
+			for _, p := range pkts {
+				if _, ok := p.(*rtcp.PictureLossIndication); ok {
+					r.plis++
+				}
+			}
+			return nil
+		}
+		r.up = uptrack.New(opts)
+		r.up.AddStream(uptrack.StreamInfo{SSRC: 5}, r)
+		r.down = New(Options{Source: r.up})
+		defer func() {
+			close(r.packets)
+			synctest.Wait()
+			r.down.Close()
+			r.up.Close()
+		}()
+		script(t, r)
+	})
+}
+
+// send sends the next packet with an extension or none.
+func (r *rig) send(payload []byte, exts ...any) {
+	r.t.Helper()
+	r.sendAs(r.seq, payload, exts...)
+	r.seq++
+}
+
+func (r *rig) sendAs(seq uint16, payload []byte, exts ...any) {
+	r.t.Helper()
+	p := rtp.Packet{Header: rtp.Header{Version: 2, SSRC: 5, SequenceNumber: seq, Timestamp: r.ts}, Payload: payload}
+	for i := 0; i < len(exts); i += 2 {
+		data := exts[i+1].([]byte)
+		if len(data) > 16 {
+			p.Extension, p.ExtensionProfile = true, rtp.ExtensionProfileTwoByte
+		}
+		if err := p.SetExtension(uint8(exts[i].(int)), data); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	if payload == nil {
+		p.Padding, p.PaddingSize = true, 20
+	}
+	raw, err := p.Marshal()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.packets <- raw
+	synctest.Wait()
+}
+
+func (r *rig) pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+// one returns the only packet written since.
+func (r *rig) one(why string) rtp.Packet {
+	r.t.Helper()
+	got := r.out.take()
+	if len(got) != 1 {
+		r.t.Fatalf("%d packets written, want one: %s", len(got), why)
+	}
+	return got[0]
+}
+
+func (r *rig) none(why string) {
+	r.t.Helper()
+	if got := r.out.take(); len(got) != 0 {
+		r.t.Fatalf("%d packets written: %s", len(got), why)
+	}
+}
+
+func (r *rig) nack(ssrc uint32, seqs ...uint16) {
+	r.down.HandleRTCP([]rtcp.Packet{&rtcp.TransportLayerNack{MediaSSRC: ssrc, Nacks: rtcp.NackPairsFromSequenceNumbers(seqs)}})
+}
+
+var (
+	opus    = uptrack.Options{Codec: uptrack.Codec{MimeType: "audio/opus", ClockRate: 48000, Channels: 2}}
+	vp8     = uptrack.Options{Codec: uptrack.Codec{MimeType: "video/VP8", ClockRate: 90000}}
+	vp8Key  = []byte{0x90, 0xf0, 0x81, 0x00, 0x10, 0x05, 0x00, 0xee}
+	vp8Next = []byte{0x90, 0xf0, 0x81, 0x01, 0x11, 0x05, 0x01, 0xee}
+)
+
+func TestAudioBeginsAtOnceAndRunsOnAcrossPauses(t *testing.T) {
+	withRig(t, opus, func(t *testing.T, r *rig) {
+		r.down.Bind(Binding{SSRC: 1000, PayloadType: 111, Writer: r.out})
+		r.send([]byte{1})
+		p := r.one("first packet")
+		if p.SSRC != 1000 || p.PayloadType != 111 || !bytes.Equal(p.Payload, []byte{1}) {
+			t.Fatalf("sent %+v", p)
+		}
+		for i := range 50 {
+			last := p
+			switch i % 4 {
+			case 1:
+				r.down.SetPaused(true)
+				r.send([]byte{0})
+				r.none("paused")
+				r.down.SetPaused(false)
+			case 2:
+				r.up.SetMuted(true)
+				r.send([]byte{0})
+				r.none("muted")
+				r.up.SetMuted(false)
+			case 3:
+				r.send(nil) // padding
+				r.none("padding alone")
+			}
+			r.pass(20 * time.Millisecond)
+			r.ts += 960
+			r.send([]byte{byte(i)})
+			p = r.one("each packet")
+			if p.SequenceNumber != last.SequenceNumber+1 || p.Timestamp != last.Timestamp+960 {
+				t.Fatalf("%d at %d follows %d at %d", p.SequenceNumber, p.Timestamp, last.SequenceNumber, last.Timestamp)
+			}
+		}
+		// The publisher's timestamps stand still for an hour; ours do not.
+		r.up.SetMuted(true)
+		r.pass(time.Hour)
+		r.up.SetMuted(false)
+		r.ts += 960
+		r.send([]byte{1})
+		if d := r.one("after an hour").Timestamp - p.Timestamp; d != 3600*48000 {
+			t.Fatalf("an hour is %d ticks", d)
+		}
+		if s := r.down.Stats(); s.Packets != 52 || s.Octets != 52 || r.plis != 0 {
+			t.Fatalf("stats %+v, %d key frame requests", s, r.plis)
+		}
+	})
+}
+
+func TestNACKIsAnsweredAsNegotiated(t *testing.T) {
+	withRig(t, vp8, func(t *testing.T, r *rig) {
+		r.down.Bind(Binding{SSRC: 1000, PayloadType: 120, Writer: r.out})
+		r.send(vp8Key)
+		r.send(nil)
+		r.ts += 3000
+		r.send(vp8Next)
+		sent := r.out.take()
+		if len(sent) != 2 || sent[1].SequenceNumber != sent[0].SequenceNumber+1 {
+			t.Fatalf("sent %+v", sent)
+		}
+		r.nack(1000, sent[1].SequenceNumber)
+		if diff := cmp.Diff(sent[1].Payload, r.one("plain repeat").Payload); diff != "" {
+			t.Fatalf("(-want +got)\n%s", diff)
+		}
+		r.nack(1000, sent[1].SequenceNumber)
+		r.none("too soon for another")
+		r.pass(50 * time.Millisecond)
+		r.nack(1000, sent[1].SequenceNumber+1, sent[0].SequenceNumber-1)
+		r.none("never sent")
+		r.nack(77, sent[1].SequenceNumber)
+		r.none("not about us")
+
+		rtx := new(tape)
+		r.down.Bind(Binding{SSRC: 1000, PayloadType: 120, RTXSSRC: 1001, RTXPayloadType: 121, Writer: r.out, RTX: rtx})
+		r.nack(1000, sent[0].SequenceNumber, sent[1].SequenceNumber)
+		r.none("on the RTX writer only")
+		got := rtx.take()
+		if len(got) != 2 || got[1].SequenceNumber != got[0].SequenceNumber+1 {
+			t.Fatalf("repeated %+v", got)
+		}
+		for i, p := range got {
+			if p.SSRC != 1001 || p.PayloadType != 121 || p.Timestamp != sent[i].Timestamp || p.Marker != sent[i].Marker {
+				t.Fatalf("repeated %+v of %+v", p, sent[i])
+			}
+			want := append(binary.BigEndian.AppendUint16(nil, sent[i].SequenceNumber), sent[i].Payload...)
+			if !bytes.Equal(p.Payload, want) {
+				t.Fatalf("payload %x, want %x", p.Payload, want)
+			}
+		}
+		if s := r.down.Stats(); s.NACKs != 6 || s.NACKMisses != 2 || s.Retransmitted != 3 {
+			t.Fatalf("stats %+v", s)
+		}
+	})
+}
+
+// A repeat must look like the original also if the counters were rewritten
+// and the track has moved on since.
+func TestRepeatsAreRewrittenAsTheOriginals(t *testing.T) {
+	withRig(t, vp8, func(t *testing.T, r *rig) {
+		r.down.Bind(Binding{SSRC: 1000, PayloadType: 120, Writer: r.out})
+		var sent []rtp.Packet
+		for i := range 5 {
+			b := bytes.Clone(vp8Key)
+			b[3], b[4], b[5] = byte(40*i), byte(200*i), byte(7*i)
+			r.send(b)
+			r.ts += 3000
+			r.pass(33 * time.Millisecond)
+			r.up.SetMuted(true)
+			r.up.SetMuted(false)
+		}
+		sent = r.out.take()
+		for i := 1; i < len(sent); i++ {
+			a, b := sent[i-1].Payload, sent[i].Payload
+			if b[3] != a[3]+1 || b[4] != a[4]+1 || b[5]&0x1f != (a[5]+1)&0x1f {
+				t.Fatalf("counters %x after %x", b[:6], a[:6])
+			}
+		}
+		for _, want := range sent {
+			r.nack(1000, want.SequenceNumber)
+			got := r.one("repeat")
+			if diff := cmp.Diff(want.Payload, got.Payload); diff != "" || got.Timestamp != want.Timestamp {
+				t.Fatalf("(-want +got)\n%s", diff)
+			}
+		}
+	})
+}
+
+func TestOtherSinksSeeThePublishersBytes(t *testing.T) {
+	withRig(t, vp8, func(t *testing.T, r *rig) {
+		r.down.Bind(Binding{SSRC: 1000, PayloadType: 120, Writer: r.out})
+		after := new(taker)
+		r.up.Attach(after)
+		for range 3 {
+			r.send(vp8Key)
+			r.ts += 3000
+			r.up.SetMuted(true)
+			r.up.SetMuted(false)
+		}
+		for i, p := range r.out.take() {
+			if bytes.Equal(p.Payload, vp8Key) != (i == 0) {
+				t.Fatalf("packet %d sent as %x", i, p.Payload)
+			}
+		}
+		for _, got := range after.payloads {
+			if !bytes.Equal(got, vp8Key) {
+				t.Fatalf("the next sink saw %x", got)
+			}
+		}
+	})
+}
+
+type taker struct{ payloads [][]byte }
+
+func (s *taker) Write(p *uptrack.Packet) { s.payloads = append(s.payloads, bytes.Clone(p.Payload)) }
+
+func TestOnlyMappedExtensionsAreSent(t *testing.T) {
+	withRig(t, opus, func(t *testing.T, r *rig) {
+		r.down.Bind(Binding{SSRC: 1, PayloadType: 111, Writer: r.out, Extensions: []Ext{{From: 3, To: 7}, {From: 9, To: 2}}})
+		r.send([]byte{1}, 1, []byte{0xaa}, 3, []byte{0xbb, 0xcc})
+		p := r.one("one mapped")
+		if ids := p.GetExtensionIDs(); !cmp.Equal(ids, []uint8{7}) || !bytes.Equal(p.GetExtension(7), []byte{0xbb, 0xcc}) {
+			t.Fatalf("extensions %v", ids)
+		}
+		r.send([]byte{1}, 1, []byte{0xaa})
+		if p := r.one("none mapped"); p.Extension || len(p.GetExtensionIDs()) != 0 {
+			t.Fatalf("sent %+v", p.Header)
+		}
+		long := bytes.Repeat([]byte{5}, 40)
+		r.send([]byte{1}, 3, []byte{0xbb}, 9, long)
+		p = r.one("long one")
+		if !bytes.Equal(p.GetExtension(2), long) || !bytes.Equal(p.GetExtension(7), []byte{0xbb}) {
+			t.Fatalf("extensions %v", p.GetExtensionIDs())
+		}
+		raw, err := p.Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var q rtp.Packet
+		if err := q.Unmarshal(raw); err != nil || !bytes.Equal(q.GetExtension(2), long) {
+			t.Fatalf("on the wire: %v, %v", q.GetExtensionIDs(), err)
+		}
+		r.nack(1, p.SequenceNumber)
+		if again := r.one("repeat"); !bytes.Equal(again.GetExtension(2), long) {
+			t.Fatal("the repeat lost its extension")
+		}
+	})
+}
+
+func TestFrameNumbersOfTheDependencyDescriptorRunOn(t *testing.T) {
+	withRig(t, uptrack.Options{Codec: uptrack.Codec{MimeType: "video/AV1", ClockRate: 90000}, DependencyDescriptorExt: 4}, func(t *testing.T, r *rig) {
+		r.down.Bind(Binding{SSRC: 1, PayloadType: 35, Writer: r.out, Extensions: []Ext{{From: 4, To: 4}}})
+		for _, number := range []uint16{65535, 0, 1000, 1001, 7} {
+			dd := []byte{0xc0, byte(number >> 8), byte(number), 0x80}
+			switch number {
+			case 0, 1001:
+				dd = dd[:3]
+			default:
+				r.up.SetMuted(true)
+				r.up.SetMuted(false)
+			}
+			r.send([]byte{0x10, 0x32}, 4, dd)
+			r.ts += 3000
+		}
+		var numbers []uint16
+		for _, p := range r.out.take() {
+			numbers = append(numbers, binary.BigEndian.Uint16(p.GetExtension(4)[1:]))
+		}
+		if diff := cmp.Diff([]uint16{65535, 0, 1, 2, 3}, numbers); diff != "" {
+			t.Fatalf("(-want +got)\n%s", diff)
+		}
+	})
+}
+
+func TestVideoWaitsForAKeyframeAndAsksForIt(t *testing.T) {
+	withRig(t, vp8, func(t *testing.T, r *rig) {
+		r.send(vp8Key)
+		r.ts += 3000
+		r.down.Bind(Binding{SSRC: 1000, PayloadType: 120, Writer: r.out})
+		if r.plis != 1 {
+			t.Fatalf("%d requests when bound", r.plis)
+		}
+		for range 30 {
+			r.send(vp8Next)
+			r.ts += 3000
+			r.pass(33 * time.Millisecond)
+		}
+		r.none("no key frame yet")
+		if r.plis != 2 {
+			t.Fatalf("%d requests in a second", r.plis)
+		}
+		if r.down.SenderReport(time.Now()) != nil || r.down.Stats().Layer != -1 {
+			t.Fatal("reports before the first packet")
+		}
+		r.send(vp8Key)
+		r.one("the key frame")
+		r.pass(time.Second)
+		n := r.plis
+		r.down.HandleRTCP([]rtcp.Packet{&rtcp.PictureLossIndication{MediaSSRC: 99}, &rtcp.FullIntraRequest{FIR: []rtcp.FIREntry{{SSRC: 99}}}})
+		if r.plis != n {
+			t.Fatal("passed on a request about another track")
+		}
+		r.down.HandleRTCP([]rtcp.Packet{&rtcp.PictureLossIndication{MediaSSRC: 1000}})
+		r.down.HandleRTCP([]rtcp.Packet{&rtcp.FullIntraRequest{FIR: []rtcp.FIREntry{{SSRC: 1000}}}})
+		if r.plis != n+1 || r.down.Stats().PLIs != 2 {
+			t.Fatalf("%d requests passed on, %d counted", r.plis-n, r.down.Stats().PLIs)
+		}
+	})
+}
+
+// The first packet of a key frame was lost and comes again behind its
+// successors: the viewer gets all of them, in order, and nothing is asked for.
+func TestLateStartOfAKeyframeOpensTheGate(t *testing.T) {
+	withRig(t, vp8, func(t *testing.T, r *rig) {
+		r.down.Bind(Binding{SSRC: 1000, PayloadType: 120, Writer: r.out})
+		late := r.seq
+		r.seq++
+		r.send([]byte{0x80, 0xf0, 0x81, 0x00, 0x10, 0x05, 0x33})
+		r.send(nil)
+		r.ts += 3000
+		r.send(vp8Next)
+		r.none("the start is missing")
+		r.ts -= 3000
+		r.sendAs(late, vp8Key)
+		got := r.out.take()
+		if len(got) != 3 || !bytes.Equal(got[0].Payload, vp8Key) || !bytes.Equal(got[2].Payload, vp8Next) {
+			t.Fatalf("sent %+v", got)
+		}
+		for i, p := range got {
+			if p.SequenceNumber != got[0].SequenceNumber+uint16(i) {
+				t.Fatalf("packet %d has number %d", i, p.SequenceNumber)
+			}
+		}
+		r.ts += 6000
+		r.send(vp8Next)
+		if p := r.one("and on"); p.SequenceNumber != got[2].SequenceNumber+1 {
+			t.Fatalf("number %d follows %d", p.SequenceNumber, got[2].SequenceNumber)
+		}
+	})
+}
+
+func TestMutedTrackShowsItselfWithOnePaddingPacket(t *testing.T) {
+	withRig(t, opus, func(t *testing.T, r *rig) {
+		r.up.SetMuted(true)
+		b := Binding{SSRC: 1000, PayloadType: 111, Writer: r.out}
+		r.down.Bind(b)
+		pad := r.one("muted")
+		if !pad.Padding || pad.Header.PaddingSize == 0 || len(pad.Payload) != 0 || pad.SSRC != 1000 {
+			t.Fatalf("sent %+v", pad)
+		}
+		if _, err := pad.Marshal(); err != nil {
+			t.Fatal(err)
+		}
+		r.down.Bind(b)
+		r.none("nothing new was bound")
+		if r.down.SenderReport(time.Now()) == nil {
+			t.Fatal("no report after a packet")
+		}
+		r.pass(time.Second)
+		r.up.SetMuted(false)
+		r.send([]byte{1})
+		if p := r.one("unmuted"); p.SequenceNumber != pad.SequenceNumber+1 || p.Timestamp != pad.Timestamp+48000 {
+			t.Fatalf("%d at %d follows %d at %d", p.SequenceNumber, p.Timestamp, pad.SequenceNumber, pad.Timestamp)
+		}
+	})
+}
+
+func TestFailingWriterIsCountedAndNothingElse(t *testing.T) {
+	withRig(t, opus, func(t *testing.T, r *rig) {
+		r.down.Bind(Binding{SSRC: 1000, PayloadType: 111, Writer: r.out})
+		r.out.setFail(errors.New("closed"))
+		for range 10 {
+			r.send([]byte{1})
+		}
+		if s := r.down.Stats(); s.WriteErrors != 10 || s.Packets != 0 {
+			t.Fatalf("stats %+v", s)
+		}
+		r.out.setFail(nil)
+		r.send([]byte{1})
+		r.one("it works again")
+	})
+}
+
+func TestReceptionReportsTellTheRoundTrip(t *testing.T) {
+	withRig(t, opus, func(t *testing.T, r *rig) {
+		r.down.Bind(Binding{SSRC: 1000, PayloadType: 111, Writer: r.out})
+		r.send([]byte{1})
+		sr := r.down.SenderReport(time.Now())
+		if sr == nil || sr.SSRC != 1000 || sr.PacketCount != 1 || sr.OctetCount != 1 {
+			t.Fatalf("report %+v", sr)
+		}
+		r.pass(1080 * time.Millisecond)
+		block := rtcp.ReceptionReport{SSRC: 1000, FractionLost: 64, TotalLost: 0xfffffe, Jitter: 480,
+			LastSenderReport: uint32(sr.NTPTime >> 16), Delay: 65536}
+		other := block
+		other.SSRC, other.FractionLost = 1, 255
+		r.down.HandleRTCP([]rtcp.Packet{&rtcp.ReceiverReport{Reports: []rtcp.ReceptionReport{block, other}}})
+		s := r.down.Stats()
+		if (s.RTT-80*time.Millisecond).Abs() > time.Millisecond || s.FractionLost != 0.25 || s.Lost != -2 || s.Jitter != 10*time.Millisecond {
+			t.Fatalf("stats %+v", s)
+		}
+	})
+}
+
+// Audio and video of one publisher are captured by one clock; after both have
+// been rewritten their sender reports still agree on what is simultaneous.
+func TestSenderReportsKeepTracksOfOnePublisherInStep(t *testing.T) {
+	clock := new(uptrack.Clock)
+	// capture returns how long before the report's time the packet captured
+	// at captured was, as a receiver would work it out.
+	capture := func(opts uptrack.Options, delay time.Duration, mute bool) (age time.Duration) {
+		opts.Clock = clock
+		rate := time.Duration(opts.Codec.ClockRate)
+		withRig(t, opts, func(t *testing.T, r *rig) {
+			r.down.Bind(Binding{SSRC: 1, PayloadType: 120, Writer: r.out})
+			r.send(vp8Key)
+			theirs := time.Now().Add(-42 * time.Minute)
+			base := r.ts
+			r.pass(delay)
+			r.up.HandleRTCP(5, []rtcp.Packet{&rtcp.SenderReport{SSRC: 5, NTPTime: ntp(theirs), RTPTime: base}})
+			if mute { // the mapping changes
+				r.up.SetMuted(true)
+				r.up.SetMuted(false)
+			}
+			r.pass(time.Second - delay)
+			r.ts = base + uint32(time.Second*rate/time.Second)
+			r.send(vp8Key)
+			got := r.out.take()
+			sr := r.down.SenderReport(time.Now())
+			age = time.Duration(int32(sr.RTPTime-got[len(got)-1].Timestamp)) * time.Second / rate
+		})
+		return age
+	}
+	audio := capture(opus, 20*time.Millisecond, false)
+	video := capture(vp8, 90*time.Millisecond, true)
+	if (audio - video).Abs() > time.Millisecond {
+		t.Fatalf("audio is %v old, video %v", audio, video)
+	}
+}
+
+func TestHostileRTCPIsHarmless(t *testing.T) {
+	withRig(t, vp8, func(t *testing.T, r *rig) {
+		pkts := []rtcp.Packet{
+			&rtcp.TransportLayerNack{MediaSSRC: 1000, Nacks: []rtcp.NackPair{{PacketID: 65535, LostPackets: 0xffff}, {PacketID: 0, LostPackets: 0xffff}}},
+			&rtcp.FullIntraRequest{}, &rtcp.ReceiverReport{Reports: []rtcp.ReceptionReport{{SSRC: 1000, LastSenderReport: 1, Delay: 0xffffffff, TotalLost: 0xffffffff}}},
+			&rtcp.Goodbye{}, &rtcp.RawPacket{}, nil,
+		}
+		r.down.HandleRTCP(pkts) // unbound
+		r.down.Bind(Binding{SSRC: 1000, PayloadType: 120, Writer: r.out})
+		r.down.HandleRTCP(pkts)
+		r.send(vp8Key)
+		r.down.HandleRTCP(pkts)
+		r.up.HandleRTCP(5, append(pkts, &rtcp.SenderReport{}, &rtcp.SenderReport{SSRC: 5, NTPTime: 1}))
+		r.send(vp8Next)
+		if s := r.down.SenderReport(time.Now()); s == nil {
+			t.Fatal("no report")
+		}
+	})
+}
