@@ -43,6 +43,7 @@ type Server struct {
 	bound    []net.Listener
 
 	draining  chan struct{} // closed when Stop begins
+	settled   chan struct{} // closed when the events of the last rooms are durable
 	stopOnce  sync.Once
 	stopErr   error
 	serveErr  chan error // buffered: a listener ended by itself
@@ -67,6 +68,7 @@ func Start(ctx context.Context, cfg *config.Config, version string, log *slog.Lo
 	s := &Server{
 		cfg: cfg, log: log,
 		draining:  make(chan struct{}),
+		settled:   make(chan struct{}),
 		serveErr:  make(chan error, 16),
 		startedAt: time.Now(),
 	}
@@ -183,7 +185,7 @@ func (s *Server) openRooms(version string) {
 		Signal:       s.signal,
 		Page:         web.Handler(),
 		Ready:        s.ready,
-		Draining:     s.draining,
+		Draining:     s.settled,
 		DevKey:       s.devKey(),
 		Debug:        s.cfg.Development,
 		Stats:        func() any { return s.Stats() },
@@ -284,6 +286,11 @@ func (s *Server) stop(ctx context.Context) error {
 	if s.rooms != nil {
 		errs = append(errs, s.rooms.Close(ctx))
 	}
+	if s.events != nil {
+		// Streams end with the last event and not before it.
+		_ = s.events.Sync(ctx, s.events.Append())
+	}
+	close(s.settled)
 	if s.signal != nil {
 		errs = append(errs, s.signal.Close(ctx))
 	}
