@@ -1,0 +1,33 @@
+# `make` lists the targets.
+.DEFAULT_GOAL := help
+.PHONY: help run build test test-go bench fuzz lint web clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## run the server with its page on this machine (FLAGS="--port 8080")
+	go run ./cmd/rollcall serve --dev $(FLAGS)
+
+build: ## build bin/rollcall, one static binary
+	CGO_ENABLED=0 go build -trimpath -o bin/rollcall ./cmd/rollcall
+
+test: ## run every test, real SDKs and a browser included; installs what they need
+	scripts/test.sh
+
+test-go: ## run what needs Go and a C compiler only
+	scripts/test.sh go
+
+bench: ## run the benchmarks (see docs/performance.md)
+	scripts/bench.sh
+
+fuzz: ## run each fuzz target for FUZZTIME (20s)
+	scripts/fuzz.sh
+
+lint: ## run golangci-lint, which has to be installed
+	golangci-lint run ./...
+
+web: ## build web/dist, which is committed
+	cd web && npm ci && npm run build
+
+clean: ## remove what was built
+	rm -rf bin out

@@ -1,0 +1,103 @@
+#!/usr/bin/env bash
+# Runs every test there is; `make test` and .ci/run are this script.
+#
+#   scripts/test.sh        everything, with real SDKs in a real browser
+#   scripts/test.sh go     what needs Go and a C compiler only
+#
+# On a Debian machine with Go and Node it installs what is missing and says so.
+# Every step runs, whatever failed before it; the last line counts them.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+what=${1:-all}
+passed=0
+failed=()
+
+die() {
+	echo "test: $*" >&2
+	echo "0 passed, 1 failed"
+	exit 1
+}
+
+step() {
+	local name=$1 began=$SECONDS
+	shift
+	printf '\n=== %s\n' "$name"
+	if "$@"; then
+		passed=$((passed + 1))
+		echo "--- $name: ok ($((SECONDS - began)) s)"
+	else
+		failed+=("$name")
+		echo "--- $name: FAILED ($((SECONDS - began)) s)"
+	fi
+}
+
+# need COMMAND PACKAGE...: notes the Debian packages to install for a command.
+packages=()
+need() {
+	local command=$1
+	shift
+	command -v "$command" >/dev/null || packages+=("$@")
+}
+
+install_packages() {
+	((${#packages[@]})) || return 0
+	local root=()
+	if [[ $(id -u) != 0 ]]; then
+		command -v sudo >/dev/null || die "missing ${packages[*]}: install them, or run this as root or with sudo"
+		root=(sudo)
+	fi
+	command -v apt-get >/dev/null || die "missing ${packages[*]}, and there is no apt-get to install them with"
+	echo "installing Debian packages: ${packages[*]}"
+	"${root[@]}" apt-get update -qq &&
+		"${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null ||
+		die "apt-get could not install ${packages[*]}"
+}
+
+# npm_ci DIR: the npm packages of the lock file there, unless they are there.
+npm_ci() {
+	local dir=$1
+	if [[ -f $dir/node_modules/.package-lock.json && $dir/node_modules/.package-lock.json -nt $dir/package-lock.json ]]; then
+		echo "npm packages of $dir are installed"
+		return 0
+	fi
+	echo "installing npm packages of $dir by its lock file"
+	(cd "$dir" && npm ci --no-audit --no-fund --loglevel=error)
+}
+
+formatted() {
+	local unformatted
+	unformatted=$(git ls-files -z --cached --others --exclude-standard '*.go' | xargs -0 gofmt -l) || return 1
+	[[ -z $unformatted ]] || { printf 'not formatted (run gofmt -w):\n%s\n' "$unformatted"; return 1; }
+}
+
+pure_go() { CGO_ENABLED=0 go build -trimpath -o bin/rollcall ./cmd/rollcall; }
+race() { CGO_ENABLED=1 go test -race -timeout 20m ./...; }
+goparticipant() { cd test/sdk/goparticipant && go vet ./... && go build -o /dev/null .; }
+web() { npm_ci web && (cd web && npm run check); }
+sdk() { npm_ci test/sdk && (cd test/sdk && npm test); }
+
+command -v go >/dev/null || die "Go is missing; go.mod says which version"
+command -v git >/dev/null || packages+=(git)
+need cc gcc libc6-dev # the race detector's
+if [[ $what == all ]]; then
+	command -v node >/dev/null || die "Node is missing; want 20.19 or newer"
+	command -v npm >/dev/null || die "npm is missing; it comes with Node"
+	[[ -n ${CHROMIUM:-} ]] || need chromium chromium
+fi
+install_packages
+
+step "gofmt" formatted
+step "go vet" go vet ./...
+step "server without cgo" pure_go
+step "go test -race" race
+if [[ $what == all ]]; then
+	step "web: types, tests, fresh build" web
+	step "sdk: Go participant" goparticipant
+	step "sdk: browsers, rtc-node, server SDKs" sdk
+fi
+
+echo
+((${#failed[@]})) && printf 'failed: %s\n' "${failed[@]}"
+echo "$passed passed, ${#failed[@]} failed"
+((${#failed[@]} == 0))
