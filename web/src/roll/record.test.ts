@@ -75,7 +75,7 @@ group('describe', () => {
   });
 
   it('says why a room finished', () => {
-    const record = parsed({ trackSid: '', participantSid: '', identity: '', body: { roomEndReason: 'ROOM_END_REASON_DEPARTURE_TIMEOUT' } });
+    const record = parsed({ trackSid: '', participantSid: '', identity: '', body: { roomEndReason: 'ROOM_END_DEPARTURE_TIMEOUT' } });
     expect(describe(record)).toEqual({ who: 'demo', what: 'departure timeout' });
   });
 });

@@ -78,7 +78,7 @@ export function describe(record: RollRecord): Description {
   if (record.participantSid !== '') {
     return { who, what: words(text(participant['disconnectReason'])) };
   }
-  return { who, what: words(text(body['roomEndReason']).replace(/^ROOM_END_REASON_/, '')) };
+  return { who, what: words(text(body['roomEndReason']).replace(/^ROOM_END_(REASON_)?/, '')) };
 }
 
 // clock formats a record's time for its row: local time of day, to the millisecond.

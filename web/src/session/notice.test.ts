@@ -32,8 +32,19 @@ describe('joinNotice', () => {
   });
 
   it('finds a full room in the status text too', () => {
-    const notice = connectionNotice(ConnectionErrorReason.InternalError, 'Internal', undefined, { statusText: 'max participants exceeded' });
+    const notice = connectionNotice(ConnectionErrorReason.InternalError, 'Internal', '', undefined, { statusText: 'max participants exceeded' });
     expect(notice.code).toBe('room-full');
+  });
+});
+
+describe('what the server said when asked', () => {
+  const closed = ConnectionError.websocket('closed');
+  it('finds a full room', () => {
+    expect(joinNotice(closed, 'room has reached its max_participants').code).toBe('room-full');
+  });
+
+  it('is passed on', () => {
+    expect(joinNotice(closed, 'server is shutting down')).toMatchObject({ code: 'join-refused', detail: 'server is shutting down' });
   });
 });
 

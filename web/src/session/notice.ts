@@ -17,8 +17,9 @@ const unreachable: Notice = {
   detail: 'Check that rollcall is running and that this device can reach it, then join again.',
 };
 
-// joinNotice says why a join did not succeed.
-export function joinNotice(err: unknown): Notice {
+// joinNotice says why a join did not succeed; said is what the server answered
+// when it was asked about it.
+export function joinNotice(err: unknown, said = ''): Notice {
   if (err instanceof DevTokensOff) {
     return {
       code: 'token-needed',
@@ -31,18 +32,19 @@ export function joinNotice(err: unknown): Notice {
     return { code: 'token-refused', tone: 'error', title: 'The server gave no token', detail: err.message };
   }
   if (err instanceof ServerUnreachable) return unreachable;
-  if (err instanceof ConnectionError) return connectionNotice(err.reason, err.message, err.status, err.context);
+  if (err instanceof ConnectionError) return connectionNotice(err.reason, err.message, said, err.status, err.context);
   return { code: 'join-failed', tone: 'error', title: 'Joining did not work', detail: messageOf(err) };
 }
 
-// connectionNotice maps the SDK's reason; message is the server's own words where it sent some.
+// connectionNotice maps the SDK's reason.
 export function connectionNotice(
   reason: ConnectionErrorReason,
   message: string,
+  said: string,
   status?: number,
   context?: unknown,
 ): Notice {
-  if (/max(imum)?[ _-]?participants|room is full|exceed/i.test(`${message} ${contextText(context)}`)) {
+  if (/max(imum)?[ _-]?participants|room is full|exceed/i.test(`${message} ${said} ${contextText(context)}`)) {
     return {
       code: 'room-full',
       tone: 'error',
@@ -70,12 +72,11 @@ export function connectionNotice(
     case ConnectionErrorReason.ServerUnreachable:
       return unreachable;
     case ConnectionErrorReason.WebSocket:
-      // The server found nothing wrong when asked, and yet closed the connection.
       return {
         code: 'join-refused',
         tone: 'error',
         title: 'The server closed the connection',
-        detail: 'The room may have filled up at this moment, or a proxy between here and the server does not pass WebSockets on.',
+        detail: said || 'It may be too busy, or a proxy between here and the server does not pass WebSockets on.',
       };
     case ConnectionErrorReason.Timeout:
       return {

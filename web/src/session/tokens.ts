@@ -41,6 +41,18 @@ export async function devCredentials(room: string, identity: string, name: strin
     : { token: answer.token };
 }
 
+// refusal is what the server says against joining with token: undefined when it
+// has nothing against it, or does not answer. The SDK asks the same, but passes
+// on the words only where the token is at fault.
+export async function refusal(token: string): Promise<string | undefined> {
+  try {
+    const response = await fetch('/rtc/validate', { headers: { Authorization: `Bearer ${token}` }, cache: 'no-store' });
+    return response.ok ? undefined : (await response.text()).trim();
+  } catch {
+    return undefined;
+  }
+}
+
 export interface TokenClaims {
   room: string;
   identity: string;

@@ -3,7 +3,7 @@ import { DisconnectReason, Room, RoomEvent, VideoPresets } from 'livekit-client'
 import type { RollSource } from '../roll/useRoll';
 import { tabIdentity } from './identity';
 import { deviceNotice, endNotice, joinNotice, type DeviceKind, type Notice } from './notice';
-import { devCredentials, readClaims, type Credentials } from './tokens';
+import { devCredentials, readClaims, refusal, type Credentials } from './tokens';
 
 export interface JoinRequest {
   room: string;
@@ -105,7 +105,8 @@ export function useSession(): Session {
         await room.connect(location.origin, credentials.token);
         connected = true;
       } catch (err) {
-        end(joinNotice(err));
+        // Only ask when it is to be shown: not when the reader left meanwhile.
+        if (current.current === room) end(joinNotice(err, await refusal(credentials.token)));
         return;
       }
       if (current.current !== room) {
@@ -152,6 +153,8 @@ function newRoom(): Room {
     // Video that is not on the screen is not sent, and layers nobody watches are not either.
     adaptiveStream: true,
     dynacast: true,
+    // The server speaks the protocol of two peer connections: do not ask for one first.
+    singlePeerConnection: false,
     videoCaptureDefaults: { resolution: VideoPresets.h720.resolution },
   });
 }
