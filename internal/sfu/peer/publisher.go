@@ -2,6 +2,8 @@ package peer
 
 import (
 	"log/slog"
+	"slices"
+	"strings"
 
 	"github.com/pion/webrtc/v4"
 
@@ -45,8 +47,12 @@ type Publisher struct {
 	clock   *uptrack.Clock   // immutable
 
 	// tasks only
-	lines map[string]*publication // by mid
+	lines     map[string]*publication // by mid
+	preferred map[string]string       // mime type by track id
 }
+
+// maxPreferred bounds what a client that announces tracks can make us keep.
+const maxPreferred = 256
 
 // NewPublisher returns a Publisher that waits for an offer. It costs next to
 // nothing until then.
@@ -55,7 +61,9 @@ func (f *Factory) NewPublisher(opts PublisherOptions) (*Publisher, error) {
 		handler: opts.Handler,
 		codecs:  opts.Codecs,
 		clock:   &uptrack.Clock{},
-		lines:   map[string]*publication{},
+
+		lines:     map[string]*publication{},
+		preferred: map[string]string{},
 	}
 	p.onConnected, p.onClosed = p.announce, p.endAll
 	if err := p.init(f, opts.Logger, publisherEvents{p}); err != nil {
@@ -90,6 +98,54 @@ func (p *Publisher) Offer(sdp string, id uint32) {
 	}
 }
 
+// PreferCodec puts a mime type first in answers to sections that send the
+// track, so that the client sends it in that codec. It holds for offers that
+// come after it. Without it the client's own order is kept.
+func (p *Publisher) PreferCodec(trackID, mime string) {
+	_ = p.queue.post(func() {
+		if _, known := p.preferred[trackID]; known || len(p.preferred) < maxPreferred {
+			p.preferred[trackID] = mime
+		}
+	})
+}
+
+// reorder applies the preferences to the sections of an offer that pion has.
+func (p *Publisher) reorder(offer []line) error {
+	if len(p.preferred) == 0 {
+		return nil
+	}
+	want := map[string]string{}
+	for _, l := range offer {
+		if mime := p.preferred[l.trackID]; mime != "" && l.sends {
+			want[l.mid] = mime
+		}
+	}
+	for _, t := range p.pc.GetTransceivers() {
+		mime := want[t.Mid()]
+		if mime == "" || t.Receiver() == nil {
+			continue
+		}
+		codecs := t.Receiver().GetParameters().Codecs
+		slices.SortStableFunc(codecs, func(a, b webrtc.RTPCodecParameters) int {
+			return rank(a, mime) - rank(b, mime)
+		})
+		if len(codecs) == 0 || rank(codecs[0], mime) != 0 {
+			continue // the client does not have it
+		}
+		if err := t.SetCodecPreferences(codecs); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func rank(c webrtc.RTPCodecParameters, mime string) int {
+	if strings.EqualFold(c.MimeType, mime) {
+		return 0
+	}
+	return 1
+}
+
 func (p *Publisher) handleOffer(text string, id uint32) error {
 	offer, err := parseLines(text)
 	if err != nil {
@@ -104,6 +160,9 @@ func (p *Publisher) handleOffer(text string, id uint32) error {
 	err = p.guarded(func() error {
 		remote := webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: text}
 		if err := p.pc.SetRemoteDescription(remote); err != nil {
+			return err
+		}
+		if err := p.reorder(offer); err != nil {
 			return err
 		}
 		local, err := p.pc.CreateAnswer(nil)
