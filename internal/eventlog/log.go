@@ -99,31 +99,44 @@ func Open(opts Options) (*Log, error) {
 	l.ring = make([]event.Event, opts.Ring)
 	l.space = sync.NewCond(&l.mu)
 
-	last, err := l.store.Last()
+	last, err := l.resume()
 	if err != nil {
 		return nil, fmt.Errorf("open event log: %w", err)
 	}
-	if last.Seq > 0 {
-		id, err := uuid.Parse(last.ID)
-		if err != nil {
-			return nil, fmt.Errorf("open event log: id of record %d: %w", last.Seq, err)
-		}
-		l.ids.resume(id)
-		earliest, err := l.store.Read("", 0, 1)
-		if len(earliest) == 1 {
-			l.first = earliest[0].Seq
-		} else if !errors.Is(err, ErrCorrupt) {
-			return nil, fmt.Errorf("open event log: read the earliest record: %w", err)
-		}
-	}
-	l.next = last.Seq + 1
-	l.durable = last.Seq
-	l.taken = last.Seq
+	l.next = last + 1
+	l.durable = last
+	l.taken = last
 	l.sessions = sessions{store: l.store, bySID: make(map[string]*session)}
 	l.cursorTimer = time.AfterFunc(time.Hour, l.flushCursors)
 	l.cursorTimer.Stop()
 	go l.commitLoop()
 	return l, nil
+}
+
+// resume returns the Seq of the last record, and prepares to go on after it.
+func (l *Log) resume() (uint64, error) {
+	last, err := l.store.Last()
+	if corrupt, ok := errors.AsType[*CorruptError](err); ok {
+		// It keeps its place; its id is lost, and with it only the promise that
+		// ids rise should the clock have been set back.
+		l.logger.Error("the last event in the log is damaged", "seq", corrupt.Seq, "error", err)
+		return corrupt.Seq, nil
+	}
+	if err != nil || last.Seq == 0 {
+		return 0, err
+	}
+	id, err := uuid.Parse(last.ID)
+	if err != nil {
+		return 0, fmt.Errorf("id of record %d: %w", last.Seq, err)
+	}
+	l.ids.resume(id)
+	earliest, err := l.store.Read("", 0, 1)
+	if len(earliest) == 1 {
+		l.first = earliest[0].Seq
+	} else if !errors.Is(err, ErrCorrupt) {
+		return 0, fmt.Errorf("read the earliest record: %w", err)
+	}
+	return last.Seq, nil
 }
 
 // Failed is closed when the log has failed; Err tells why. The owner must stop

@@ -30,6 +30,9 @@ type Options struct {
 	Logger *slog.Logger
 	// FS is the file system, by default the machine's.
 	FS vfs.FS
+	// MemTableSize is how many bytes of the log are gathered in memory before
+	// they go into a table file; up to four such pieces are. 16 MiB by default.
+	MemTableSize int
 }
 
 // Store is the log in a directory.
@@ -50,6 +53,9 @@ func Open(opts Options) (*Store, error) {
 	}
 	if opts.FS == nil {
 		opts.FS = vfs.Default
+	}
+	if opts.MemTableSize <= 0 {
+		opts.MemTableSize = defaultMemTableSize
 	}
 	s := &Store{dir: opts.Dir, failedc: make(chan struct{})}
 	opened := make(chan error, 1)
@@ -104,20 +110,20 @@ func lockHeld(err error) bool {
 
 // Sizes for a laptop: a few memtables of RAM at most, and few files.
 const (
-	cacheSize    = 16 << 20
-	memTableSize = 16 << 20
-	blockSize    = 16 << 10
+	cacheSize           = 16 << 20
+	defaultMemTableSize = 16 << 20
+	blockSize           = 16 << 10
 )
 
 func (s *Store) options(opts Options, lock *pebble.Lock, cache *pebble.Cache) *pebble.Options {
 	o := &pebble.Options{
-		FS:                 opts.FS,
+		FS:                 brittleFS{FS: opts.FS, fail: s.fail},
 		Lock:               lock,
 		Cache:              cache,
 		Logger:             logger{slog: opts.Logger, fail: s.fail},
 		FormatMajorVersion: pebble.FormatValueSeparation,
 		MaxOpenFiles:       256,
-		MemTableSize:       memTableSize,
+		MemTableSize:       uint64(opts.MemTableSize),
 		// Late compactions must not hold up writes: most of the log is written
 		// in its order and read once.
 		MemTableStopWritesThreshold: 4,
@@ -125,7 +131,7 @@ func (s *Store) options(opts Options, lock *pebble.Lock, cache *pebble.Cache) *p
 		EventListener: &pebble.EventListener{
 			BackgroundError: func(err error) {
 				// A damaged block is met by its readers; the rest is served.
-				if errors.Is(err, pebble.ErrCorruption) {
+				if pebble.IsCorruptionError(err) {
 					opts.Logger.Error("event store met a damaged file", "error", err)
 					return
 				}

@@ -2,7 +2,6 @@ package pebble
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math"
 
@@ -167,7 +166,7 @@ func decodeEvent(iter *pebble.Iterator) (event.Record, error) {
 
 // readError names the record at which a damaged block was met.
 func readError(err error, seq uint64) error {
-	if errors.Is(err, pebble.ErrCorruption) {
+	if pebble.IsCorruptionError(err) {
 		return &eventlog.CorruptError{Seq: seq, Reason: err.Error()}
 	}
 	return err

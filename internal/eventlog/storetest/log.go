@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/livekit/protocol/livekit"
 
 	"github.com/rollcall-rtc/rollcall/event"
@@ -113,8 +112,8 @@ func (g *ledger) check(t *testing.T, records []event.Record) {
 			ParticipantSID: e.Participant.GetSid(), Identity: e.Participant.GetIdentity(), TrackSID: e.Track.GetSid(),
 			Time: e.Time.Truncate(time.Microsecond).UTC(), Body: body,
 		}
-		if diff := cmp.Diff(want, r); diff != "" {
-			t.Fatalf("event %d (-appended +read):\n%s", r.Seq, diff)
+		if d := diff(want, r); d != "" {
+			t.Fatalf("event %d (-appended +read):\n%s", r.Seq, d)
 		}
 	}
 }
@@ -159,8 +158,8 @@ func testAppenders(t *testing.T, d Disk) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Fatalf("ReadRoom %s (-want +got):\n%s", name, diff)
+		if d := diff(want, got); d != "" {
+			t.Fatalf("ReadRoom %s (-want +got):\n%s", name, d)
 		}
 	}
 	closeLog(t, l)
@@ -206,8 +205,8 @@ func testContinue(t *testing.T, d Disk) {
 	CheckClosed(t, all)
 	appended.check(t, all)
 	cursors, err := l.LoadCursors("c/")
-	if diff := cmp.Diff(map[string][]byte{"c/1": []byte("new")}, cursors); diff != "" || err != nil {
-		t.Fatalf("cursors after reopening, %v (-want +got):\n%s", err, diff)
+	if d := diff(map[string][]byte{"c/1": []byte("new")}, cursors); d != "" || err != nil {
+		t.Fatalf("cursors after reopening, %v (-want +got):\n%s", err, d)
 	}
 	closeLog(t, l)
 }
