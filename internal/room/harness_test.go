@@ -41,12 +41,13 @@ type fakePeer struct {
 	offers int
 }
 
-func (f *fakePeer) Offer(string, uint32)      {}
-func (f *fakePeer) Answer(string, uint32)     {}
-func (f *fakePeer) AddCandidate(string) error { return nil }
-func (f *fakePeer) Negotiate()                { f.mu.Lock(); f.offers++; f.mu.Unlock() }
-func (f *fakePeer) RestartICE()               { f.mu.Lock(); f.restarts++; f.mu.Unlock() }
-func (f *fakePeer) Close()                    { f.mu.Lock(); f.closed = true; f.mu.Unlock() }
+func (f *fakePeer) Offer(string, uint32)       {}
+func (f *fakePeer) PreferCodec(string, string) {}
+func (f *fakePeer) Answer(string, uint32)      {}
+func (f *fakePeer) AddCandidate(string) error  { return nil }
+func (f *fakePeer) Negotiate()                 { f.mu.Lock(); f.offers++; f.mu.Unlock() }
+func (f *fakePeer) RestartICE()                { f.mu.Lock(); f.restarts++; f.mu.Unlock() }
+func (f *fakePeer) Close()                     { f.mu.Lock(); f.closed = true; f.mu.Unlock() }
 func (f *fakePeer) SendData(_ peer.DataKind, b []byte) error {
 	packet := new(livekit.DataPacket)
 	if err := proto.Unmarshal(b, packet); err != nil {

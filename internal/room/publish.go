@@ -68,8 +68,22 @@ func (p *participant) addTrack(req *livekit.AddTrackRequest) {
 		}
 	}
 	p.pending = append(p.pending, t)
+	p.preferCodecs(t)
 	p.trackPublished(t)
 	p.matchReceivers()
+}
+
+// preferCodecs has the answer to the offer that follows list the announced
+// codec first: browsers send what comes first, and SDKs leave that to us.
+func (p *participant) preferCodecs(t *track) {
+	if len(t.info.Codecs) == 0 || p.publisher == nil && !p.openPublisher() {
+		return
+	}
+	for _, c := range t.info.Codecs {
+		if c.MimeType != "" && c.Cid != "" {
+			p.publisher.PreferCodec(c.Cid, c.MimeType)
+		}
+	}
 }
 
 func (p *participant) trackPublished(t *track) {
