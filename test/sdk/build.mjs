@@ -6,7 +6,7 @@ import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { build } from 'esbuild';
 import { Browser } from './harness/browser.mjs';
-import { clientPage, clips, goParticipant, out, repository, serverBinary, suite, webhookVerify } from './harness/paths.mjs';
+import { clientPage, clips, goParticipant, out, repository, serverBinary, suite, tone, webhookVerify } from './harness/paths.mjs';
 
 export async function buildAll() {
   mkdirSync(clientPage, { recursive: true });
@@ -26,6 +26,7 @@ export async function buildAll() {
   });
   copyFileSync(path.join(suite, 'page/index.html'), path.join(clientPage, 'index.html'));
   writeFileSync(path.join(clientPage, 'clips.html'), '<!doctype html><script type="module" src="clips.js"></script>');
+  writeFileSync(tone, wav(440, 2));
   await recordClips();
 }
 
@@ -38,6 +39,29 @@ async function recordClips() {
   } finally {
     await browser.close();
   }
+}
+
+// A sine tone as a WAV file: mono, 16 bits, 48 kHz.
+function wav(hertz, seconds) {
+  const rate = 48_000;
+  const size = rate * seconds * 2;
+  const file = Buffer.alloc(44 + size);
+  file.write('RIFF', 0);
+  file.writeUInt32LE(36 + size, 4);
+  file.write('WAVEfmt ', 8);
+  file.writeUInt32LE(16, 16);
+  file.writeUInt16LE(1, 20); // PCM
+  file.writeUInt16LE(1, 22); // mono
+  file.writeUInt32LE(rate, 24);
+  file.writeUInt32LE(rate * 2, 28);
+  file.writeUInt16LE(2, 32);
+  file.writeUInt16LE(16, 34);
+  file.write('data', 36);
+  file.writeUInt32LE(size, 40);
+  for (let i = 0; i < size / 2; i++) {
+    file.writeInt16LE(Math.round(10_000 * Math.sin((2 * Math.PI * hertz * i) / rate)), 44 + i * 2);
+  }
+  return file;
 }
 
 function run(command, args, cwd) {

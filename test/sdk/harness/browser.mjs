@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { chromium } from 'playwright-core';
-import { clientPage } from './paths.mjs';
+import { clientPage, tone } from './paths.mjs';
 import { Recorder } from './recorder.mjs';
 import { joinToken } from './tokens.mjs';
 
@@ -19,7 +19,12 @@ const flags = [
   '--disable-sync',
   '--use-fake-ui-for-media-stream',
   '--use-fake-device-for-media-stream',
+  // The fake device's own beep is too short to count as speech.
+  `--use-file-for-fake-audio-capture=${tone}`,
   '--autoplay-policy=no-user-gesture-required',
+  // Sharing the screen shares this tab, without asking.
+  '--auto-accept-this-tab-capture',
+  '--auto-select-desktop-capture-source=Entire screen',
 ];
 
 export class Browser {

@@ -10,5 +10,10 @@ export const out = path.join(repository, 'out', 'sdk');
 export const serverBinary = path.join(out, 'rollcall');
 export const goParticipant = path.join(out, 'goparticipant');
 export const webhookVerify = path.join(out, 'webhookverify');
+export const screenshots = path.join(out, 'screenshots');
 export const clientPage = path.join(out, 'page');
+/** What every browser's microphone hears. */
+export const tone = path.join(out, 'tone.wav');
+
+/** What the Go participant sends. */
 export const clips = { video: path.join(out, 'clip-vp8.ivf'), audio: path.join(out, 'clip-opus.ivf') };

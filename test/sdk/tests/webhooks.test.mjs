@@ -179,7 +179,7 @@ stage.test('a room made by the API starts and, deleted, finishes', async (call) 
   const story = await call.sink.story(call.room);
   assert.deepEqual(story.map((e) => [e.event, e.room.sid]), [['room_started', sid], ['room_finished', sid]]);
   const [finished] = call.sink.accepted(call.room).slice(-1);
-  assert.equal(JSON.parse(finished.raw).roomEndReason, 'API_DELETE');
+  assert.equal(JSON.parse(finished.raw).roomEndReason, 'ROOM_END_API_DELETE');
 });
 
 stage.test('an empty room finishes by itself', async (call) => {
@@ -187,7 +187,7 @@ stage.test('an empty room finishes by itself', async (call) => {
   const story = await call.sink.story(call.room);
   assert.deepEqual(story.map((e) => e.event), ['room_started', 'room_finished']);
   const [finished] = call.sink.accepted(call.room).slice(-1);
-  assert.equal(JSON.parse(finished.raw).roomEndReason, 'IDLE_TIMEOUT');
+  assert.equal(JSON.parse(finished.raw).roomEndReason, 'ROOM_END_IDLE_TIMEOUT');
   assert.deepEqual(await call.api.listRooms([call.room]), []);
 });
 

@@ -1,0 +1,172 @@
+// The page that the server gives a browser, used as a person would use it.
+
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import { scene } from '../harness/scene.mjs';
+import { screenshots } from '../harness/paths.mjs';
+import { waitFor } from '../harness/wait.mjs';
+
+// In development mode the server hands out the tokens.
+const stage = scene({ config: { development: true } });
+
+const desktop = { viewport: { width: 1280, height: 800 } };
+const phone = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
+
+/** Somebody at the page, in a browser of their own. */
+class Person {
+  static async at(call, name, device) {
+    const person = new Person();
+    person.name = name;
+    person.page = await call.stage.browser.tab(device);
+    person.strangers = [];
+    person.errors = [];
+    const home = new URL(call.server.url).host;
+    person.page.on('request', (request) => {
+      const url = new URL(request.url());
+      if (!['data:', 'blob:'].includes(url.protocol) && url.host !== home) person.strangers.push(request.url());
+    });
+    person.page.on('pageerror', (error) => person.errors.push(error.message));
+    await person.page.goto(call.server.url);
+    return person;
+  }
+
+  find(testId, attributes = {}) {
+    const more = Object.entries(attributes).map(([name, value]) => `[data-${name}="${value}"]`).join('');
+    return this.page.locator(`[data-testid="${testId}"]${more}`);
+  }
+
+  async see(testId, attributes = {}, options = {}) {
+    await this.find(testId, attributes).first().waitFor({ timeout: 20_000, ...options });
+  }
+
+  async join(room) {
+    await this.find('room-input').fill(room);
+    await this.find('name-input').fill(this.name);
+    for (const device of ['join-mic', 'join-cam']) await this.find(device).check();
+    await this.find('join').click();
+    await this.see('connection-state', { state: 'connected' }, { state: 'attached' });
+  }
+
+  /** Opens a tab of a narrow page; a wide one shows everything. */
+  async turnTo(tab) {
+    const button = this.find(`tab-${tab}`);
+    if (await button.isVisible()) await button.click();
+  }
+
+  /** Waits until pictures of somebody else are painted. */
+  async seePictures(source = 'camera') {
+    await waitFor(`${this.name} to see pictures of another's ${source}`, () => this.page.evaluate((wanted) => {
+      const videos = [...document.querySelectorAll(`[data-testid="tile-video"][data-source="${wanted}"]`)];
+      return videos.some((video) => {
+        const tile = video.closest('[data-local="true"]');
+        return !tile && video.videoWidth > 0 && video.getVideoPlaybackQuality().totalVideoFrames > 5;
+      });
+    }, source), 30_000);
+  }
+
+  /** The roll as [event, place in the room] pairs, oldest first. */
+  async roll() {
+    const rows = await this.find('event-row').evaluateAll((list) =>
+      list.map((row) => [row.dataset.event, Number(row.dataset.roomSeq)]));
+    return rows.toSorted((a, b) => a[1] - b[1]);
+  }
+
+  async picture(name) {
+    mkdirSync(screenshots, { recursive: true });
+    await this.page.screenshot({ path: path.join(screenshots, `${name}.png`) });
+  }
+
+  assertContent() {
+    assert.deepEqual(this.errors, [], `${this.name}'s page threw no error`);
+    assert.deepEqual(this.strangers, [], `${this.name}'s page asked no other host`);
+  }
+}
+
+stage.test('two people meet on the page', async (call) => {
+  const ana = await Person.at(call, 'Ana', desktop);
+  await ana.picture('lobby-desktop');
+  const ben = await Person.at(call, 'Ben', phone);
+  await ben.picture('lobby-phone');
+  try {
+    await ana.join(call.room);
+    await ben.join(call.room);
+    for (const who of [ana, ben]) {
+      await who.see('participant', { local: 'true' });
+      await who.see('participant', { local: 'false' });
+      await who.seePictures();
+    }
+
+    // Microphone and camera.
+    for (const [toggle, attribute] of [['toggle-mic', 'mic'], ['toggle-cam', 'camera']]) {
+      await ana.find(toggle).click();
+      await ben.see('participant', { local: 'false', [attribute]: 'off' });
+      await ana.find(toggle).click();
+      await ben.see('participant', { local: 'false', [attribute]: 'on' });
+    }
+
+    // Chat, both ways.
+    await ben.turnTo('chat');
+    await ana.find('chat-input').fill('Hello Ben');
+    await ana.find('chat-send').click();
+    await ben.find('chat-message', { own: 'false' }).filter({ hasText: 'Hello Ben' }).waitFor();
+    await ben.find('chat-input').fill('Hello Ana');
+    await ben.find('chat-send').click();
+    await ana.find('chat-message', { own: 'false' }).filter({ hasText: 'Hello Ana' }).waitFor();
+    await ben.picture('chat-phone');
+
+    // The roll beside the call, as the log records it.
+    await ben.turnTo('roll');
+    for (const who of [ana, ben]) {
+      await who.see('roll-state', { state: 'live' });
+      await waitFor(`${who.name}'s roll`, async () => {
+        const roll = await who.roll();
+        assert.deepEqual(roll.map(([, seq]) => seq), roll.map((_, i) => i + roll[0][1]), 'no record is missing');
+        const names = roll.map(([name]) => name);
+        assert.equal(names.filter((name) => name === 'participant_joined').length, 2);
+        assert.ok(names.filter((name) => name === 'track_published').length >= 4);
+        return true;
+      });
+    }
+    await ana.picture('call-desktop');
+    await ben.picture('roll-phone');
+    const [width, content] = await ben.page.evaluate(() => [innerWidth, document.documentElement.scrollWidth]);
+    assert.ok(content <= width, `a phone need not scroll sideways: ${content} > ${width}`);
+
+    // Somebody leaves.
+    await ben.find('leave').click();
+    await ben.see('join');
+    await ana.find('participant', { local: 'false' }).waitFor({ state: 'detached' });
+    await ana.see('event-row', { event: 'participant_left' });
+    ana.assertContent();
+    ben.assertContent();
+  } catch (error) {
+    await ana.picture('failed-ana').catch(() => {});
+    await ben.picture('failed-ben').catch(() => {});
+    throw error;
+  } finally {
+    await ana.page.context().close();
+    await ben.page.context().close();
+  }
+});
+
+stage.test('a shared screen is seen on the page', async (call) => {
+  const ana = await Person.at(call, 'Ana', desktop);
+  const ben = await Person.at(call, 'Ben', desktop);
+  try {
+    await ana.join(call.room);
+    await ben.join(call.room);
+    await ben.see('participant', { local: 'false' });
+    await ana.find('toggle-screen').click();
+    await ben.see('screen-tile');
+    await ben.seePictures('screen_share');
+    await ben.picture('screen-desktop');
+    await ana.find('toggle-screen').click();
+    await ben.find('screen-tile').waitFor({ state: 'detached' });
+    ana.assertContent();
+    ben.assertContent();
+  } finally {
+    await ana.page.context().close();
+    await ben.page.context().close();
+  }
+});
