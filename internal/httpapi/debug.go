@@ -30,6 +30,7 @@ type statsJSON struct {
 	HeapObjects uint64 `json:"heapObjects"`
 	SysBytes    uint64 `json:"sysBytes"` // obtained from the system
 	Collections uint32 `json:"collections"`
+	Mallocs     uint64 `json:"mallocs"` // objects allocated so far
 	Server      any    `json:"server,omitempty"` // Options.Stats
 }
 
@@ -46,6 +47,7 @@ func runtimeStats(collect bool, server func() any) statsJSON {
 		HeapObjects: m.HeapObjects,
 		SysBytes:    m.Sys,
 		Collections: m.NumGC,
+		Mallocs:     m.Mallocs,
 	}
 	if server != nil {
 		s.Server = server()

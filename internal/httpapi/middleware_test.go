@@ -274,12 +274,13 @@ func TestDebugShowsFiguresToThisMachineOnly(t *testing.T) {
 	var stats struct {
 		Goroutines int
 		HeapBytes  uint64
+		Mallocs    uint64
 		Server     struct{ Rooms int }
 	}
 	if err := json.Unmarshal([]byte(text(t, resp)), &stats); err != nil {
 		t.Fatal(err)
 	}
-	if stats.Goroutines < 2 || stats.HeapBytes == 0 || stats.Server.Rooms != 3 {
+	if stats.Goroutines < 2 || stats.HeapBytes == 0 || stats.Mallocs == 0 || stats.Server.Rooms != 3 {
 		t.Errorf("stats are %+v", stats)
 	}
 	if resp := a.request(t, "GET", "/debug/pprof/goroutine?debug=1", ""); resp.StatusCode != 200 || !strings.Contains(text(t, resp), "goroutine profile") {
