@@ -115,13 +115,15 @@ type test struct {
 
 	mu     sync.Mutex
 	events []event.Event
+
+	identities map[string]string // by sid
 }
 
 // inBubble runs fn with a fresh registry in virtual time.
 func inBubble(t *testing.T, o Options, fn func(tc *test)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		tc := &test{t: t}
+		tc := &test{t: t, identities: make(map[string]string)}
 		o.Media = fakeMedia{}
 		o.ServerInfo = &livekit.ServerInfo{Version: "1.9.0"}
 		o.Publish = func(events ...event.Event) uint64 {
@@ -166,6 +168,7 @@ func (tc *test) accept(j *Join) *client {
 		tc.t.Fatalf("join %s: %v", j.Identity, err)
 	}
 	c.h = h
+	tc.identities[h.sid] = j.Identity
 	return c
 }
 
@@ -223,13 +226,13 @@ func (c *client) heard() []string {
 	defer c.sink.mu.Unlock()
 	var words []string
 	for _, m := range c.sink.messages {
-		words = append(words, word(m))
+		words = append(words, c.tc.word(m))
 	}
 	c.sink.messages = nil
 	return words
 }
 
-func word(m *livekit.SignalResponse) string {
+func (tc *test) word(m *livekit.SignalResponse) string {
 	switch m := m.Message.(type) {
 	case *livekit.SignalResponse_Join:
 		return fmt.Sprintf("join others=%d", len(m.Join.OtherParticipants))
@@ -247,6 +250,13 @@ func word(m *livekit.SignalResponse) string {
 		return "response " + m.RequestResponse.Reason.String()
 	case *livekit.SignalResponse_SubscriptionPermissionUpdate:
 		return fmt.Sprintf("permission allowed=%v", m.SubscriptionPermissionUpdate.Allowed)
+	case *livekit.SignalResponse_ConnectionQuality:
+		var parts []string
+		for _, q := range m.ConnectionQuality.Updates {
+			parts = append(parts, tc.identities[q.ParticipantSid]+"="+q.Quality.String())
+		}
+		slices.Sort(parts)
+		return "quality " + strings.Join(parts, " ")
 	case *livekit.SignalResponse_Mute:
 		return fmt.Sprintf("mute %v", m.Mute.Muted)
 	}

@@ -170,6 +170,10 @@ func (s *state) activate(p *participant) {
 	s.emit(event.Event{Name: event.ParticipantJoined, Participant: p.info()})
 	s.broadcast(p, false)
 	p.matchReceivers()
+	if s.qualityDue.IsZero() {
+		s.qualityDue = s.now.Add(qualityInterval)
+		s.wakeAt(s.qualityDue)
+	}
 	if p.leaving != 0 {
 		s.remove(p, p.leaving)
 	}

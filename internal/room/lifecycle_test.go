@@ -145,7 +145,7 @@ func TestAgentsAloneDoNotKeepARoom(t *testing.T) {
 		alice.leave()
 		a.heard()
 		sleep(21 * time.Second)
-		a.wantHeard("counts, then the end", `room participants=0 publishers=0 metadata=""`, "leave ROOM_CLOSED DISCONNECT")
+		a.wantHeard("counts, then the end", `room participants=0 publishers=0 metadata=""`, "quality agent=EXCELLENT", "leave ROOM_CLOSED DISCONNECT")
 		tc.wantEvents("agent is not counted and does not hold the room",
 			"room_started 0/0", "participant_joined agent 0/0", "participant_joined alice 1/0", "participant_left alice 0/0",
 			"participant_left agent 0/0", "room_finished 0/0")

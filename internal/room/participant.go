@@ -60,6 +60,9 @@ type participant struct {
 	reliable      sequenceWindow    // reliable data received from it
 	overflowed    bool              // it does not read its reliable data; removed in the next tick
 	speaking      speakerState
+	quality       connectionQuality
+	toldQuality   map[string]livekit.ConnectionQuality // what the client knows, by sid
+	seen          map[string]counts                    // of its tracks, when last judged
 }
 
 const (

@@ -31,6 +31,7 @@ type state struct {
 	joinedOnce bool      // somebody has joined this session
 	emptySince time.Time // zero while somebody keeps the room open
 	countsDue  time.Time // when clients are told of changed counts; zero: nothing to tell
+	qualityDue time.Time // when connections are judged; zero: nobody is there
 	alarm      time.Time // the next tick, never later than anything due
 	events     []event.Event
 	lastSeq    uint64 // of the last event appended
@@ -104,6 +105,7 @@ func (s *state) tick() {
 	}
 	s.wakeAt(s.countsDue)
 	s.tickSpeakers()
+	s.tickQuality()
 	if at := s.closesAt(); !at.IsZero() && !s.now.Before(at) {
 		s.close(livekit.RoomEndReason_ROOM_END_IDLE_TIMEOUT, livekit.DisconnectReason_ROOM_CLOSED, livekit.LeaveRequest_DISCONNECT)
 		return

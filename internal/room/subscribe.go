@@ -12,6 +12,7 @@ import (
 type subscription struct {
 	track  *track
 	sender Sender
+	sent   uint64 // packets, when last judged
 }
 
 // trackPermissions says who may subscribe to a participant's tracks, as its

@@ -1,0 +1,125 @@
+package room
+
+import (
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/quality"
+)
+
+// qualityInterval is how often connections are judged while somebody is there.
+const qualityInterval = 5 * time.Second
+
+// connectionQuality is how a participant's connection was judged last, both
+// ways together: the worst of what it sends and what it receives.
+type connectionQuality struct {
+	level livekit.ConnectionQuality
+	score float32
+}
+
+// counts is how many packets of a track were seen and missed until now.
+type counts struct{ packets, lost int64 }
+
+// loss returns the share missed since before.
+func (c counts) loss(before counts) float64 {
+	packets, lost := c.packets-before.packets, max(0, c.lost-before.lost)
+	if packets+lost <= 0 {
+		return 0
+	}
+	return float64(lost) / float64(packets+lost)
+}
+
+// tickQuality judges every connection when it is time and tells clients what
+// changed: their own, and those of participants whose tracks they have.
+func (s *state) tickQuality() {
+	if s.qualityDue.IsZero() {
+		return
+	}
+	if s.now.Before(s.qualityDue) {
+		s.wakeAt(s.qualityDue)
+		return
+	}
+	s.qualityDue = time.Time{}
+	for _, p := range s.participants {
+		if p.joined {
+			p.quality = p.judge()
+			s.qualityDue = s.now.Add(qualityInterval)
+		}
+	}
+	s.wakeAt(s.qualityDue)
+	for _, listener := range s.participants {
+		listener.tellQuality()
+	}
+}
+
+// tellQuality sends p the qualities that it does not know yet.
+func (p *participant) tellQuality() {
+	if !p.joined || p.sink == nil {
+		return
+	}
+	told := make(map[string]livekit.ConnectionQuality, len(p.toldQuality))
+	var updates []*livekit.ConnectionQualityInfo
+	for _, other := range p.state.participants {
+		if !other.joined || other != p && !(other.visible() && p.hears(other)) {
+			continue
+		}
+		level := other.quality.level
+		told[other.sid] = level
+		if before, known := p.toldQuality[other.sid]; known && before == level {
+			continue
+		}
+		if level == livekit.ConnectionQuality_LOST && p.req.Client.GetProtocol() <= 10 {
+			level = livekit.ConnectionQuality_POOR
+		}
+		updates = append(updates, &livekit.ConnectionQualityInfo{ParticipantSid: other.sid, Quality: level, Score: other.quality.score})
+	}
+	p.toldQuality = told
+	if len(updates) > 0 {
+		p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_ConnectionQuality{
+			ConnectionQuality: &livekit.ConnectionQualityUpdate{Updates: updates},
+		}})
+	}
+}
+
+// judge scores p's connection over the time since it was last asked.
+func (p *participant) judge() connectionQuality {
+	if p.primary() != peer.Connected {
+		return connectionQuality{level: livekit.ConnectionQuality_LOST}
+	}
+	worst := quality.Best
+	seen := make(map[string]counts, len(p.tracks))
+	for _, t := range p.tracks {
+		var now counts
+		w := quality.Window{}
+		for _, layer := range t.receiver.UpTrack().Stats().Layers {
+			now.packets += int64(layer.Packets)
+			now.lost += layer.Lost
+			w.RTT, w.Jitter = max(w.RTT, layer.RTT), max(w.Jitter, layer.Jitter)
+		}
+		seen[t.info.Sid] = now
+		before, known := p.seen[t.info.Sid]
+		if known && !t.info.Muted && now.packets > before.packets {
+			w.Loss = now.loss(before)
+			worst = min(worst, quality.Score(w))
+		}
+	}
+	p.seen = seen
+	for _, sub := range p.subscriptions {
+		stats := sub.sender.DownTrack().Stats()
+		sent := stats.Packets > sub.sent
+		sub.sent = stats.Packets
+		if sent {
+			worst = min(worst, quality.Score(quality.Window{Loss: stats.FractionLost, RTT: stats.RTT, Jitter: stats.Jitter}))
+		}
+	}
+	level := livekit.ConnectionQuality_POOR
+	switch quality.LevelOf(worst) {
+	case quality.Excellent:
+		level = livekit.ConnectionQuality_EXCELLENT
+	case quality.Good:
+		level = livekit.ConnectionQuality_GOOD
+	}
+	return connectionQuality{level, float32(worst)}
+}
