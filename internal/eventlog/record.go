@@ -54,7 +54,11 @@ func AppendRecord(b []byte, r *event.Record) ([]byte, error) {
 	}
 	b = binary.AppendUvarint(b, uint64(len(r.Body)))
 	b = append(b, r.Body...)
-	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b[start:], castagnoli)), nil
+	return appendChecksum(b, start), nil
+}
+
+func appendChecksum(b []byte, start int) []byte {
+	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b[start:], castagnoli))
 }
 
 // DecodeRecord returns the record stored as b at place seq; it keeps nothing of

@@ -1,0 +1,407 @@
+package eventlog_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/rollcall-rtc/rollcall/event"
+	"github.com/rollcall-rtc/rollcall/internal/eventlog"
+	"github.com/rollcall-rtc/rollcall/internal/eventlog/memory"
+	"github.com/rollcall-rtc/rollcall/internal/eventlog/storetest"
+)
+
+// gate is a store whose writes reach the memory at once, where an engine may
+// show them, but end only when let through.
+type gate struct {
+	*memory.Store
+	through chan error // the result of one Apply
+
+	mu      sync.Mutex
+	batches []eventlog.Batch
+}
+
+func newGate() *gate { return &gate{Store: memory.New(), through: make(chan error)} }
+
+func (g *gate) Apply(b *eventlog.Batch) error {
+	g.mu.Lock()
+	g.batches = append(g.batches, *b)
+	g.mu.Unlock()
+	if err := g.Store.Apply(b); err != nil {
+		return err
+	}
+	return <-g.through
+}
+
+func (g *gate) applied() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.batches)
+}
+
+// pass lets the write that is under way end.
+func (g *gate) pass() {
+	g.through <- nil
+	synctest.Wait()
+}
+
+func open(t *testing.T, opts eventlog.Options) *eventlog.Log {
+	t.Helper()
+	l, err := eventlog.Open(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func closeLog(t *testing.T, l *eventlog.Log) {
+	t.Helper()
+	if err := l.Close(t.Context()); err != nil {
+		t.Fatal("close:", err)
+	}
+}
+
+// joins returns n events of one room.
+func joins(n int) []event.Event {
+	room := storetest.NewRoom("room", "RM_1")
+	events := []event.Event{room.Start()}
+	for len(events) < n {
+		events = append(events, room.Join())
+	}
+	return events
+}
+
+func TestReadersSeeOnlyWhatIsDurable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		l := open(t, eventlog.Options{Store: g})
+		waited := make(chan error, 2)
+		seq := l.Append(joins(3)...)
+		go func() { waited <- l.Wait(t.Context(), 0) }()
+		go func() { waited <- l.Sync(t.Context(), seq) }()
+		synctest.Wait()
+		for _, read := range []func() ([]event.Record, error){
+			func() ([]event.Record, error) { return l.Read(t.Context(), 0, 10) },
+			func() ([]event.Record, error) { return l.ReadRoom(t.Context(), "room", 0, 10) },
+		} {
+			if rs, err := read(); len(rs) > 0 || err != nil {
+				t.Errorf("read %d events that are not durable, %v", len(rs), err)
+			}
+		}
+		if l.Last() != 0 || len(waited) > 0 {
+			t.Errorf("Last = %d, %d waits have ended, before the sync", l.Last(), len(waited))
+		}
+		g.pass()
+		if rs, err := l.Read(t.Context(), 0, 10); len(rs) != 3 || err != nil {
+			t.Errorf("read %d events, %v; want 3", len(rs), err)
+		}
+		if rs, err := l.ReadRoom(t.Context(), "room", 1, 1); len(rs) != 1 || rs[0].Seq != 2 || err != nil {
+			t.Errorf("read %v of the room, %v; want event 2", rs, err)
+		}
+		for range 2 {
+			if err := <-waited; err != nil {
+				t.Error(err)
+			}
+		}
+		closeLog(t, l)
+	})
+}
+
+func TestWhatGathersIsCommittedWithOneSync(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		l := open(t, eventlog.Options{Store: g})
+		events := joins(200)
+		l.Append(events[0])
+		synctest.Wait() // the first is being written
+		for _, e := range events[1:] {
+			l.Append(e)
+		}
+		g.pass()
+		g.pass()
+		if got := g.applied(); got != 2 || l.Last() != 200 {
+			t.Errorf("200 events in %d writes, %d durable; want 2, 200", got, l.Last())
+		}
+		closeLog(t, l)
+	})
+}
+
+func TestFullRingMakesAppendWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		l := open(t, eventlog.Options{Store: g, Ring: 4})
+		events := joins(13)
+		order := []uint64{l.Append(events[0])}
+		synctest.Wait() // it is being written
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			events := events[1:]
+			for len(events) > 6 {
+				order = append(order, l.Append(events[0]))
+				events = events[1:]
+			}
+			order = append(order, l.Append(events...)) // more than the ring holds
+		}()
+		synctest.Wait()
+		if s := l.Stats(); s.Waits != 1 || s.Waiting != 4 {
+			t.Errorf("%d waits, %d in the ring; want 1, 4", s.Waits, s.Waiting)
+		}
+		time.Sleep(time.Second)
+		for l.Last() < 13 {
+			g.pass()
+		}
+		<-done
+		if d := cmp.Diff([]uint64{1, 2, 3, 4, 5, 6, 7, 13}, order); d != "" {
+			t.Errorf("Seqs (-want +got):\n%s", d)
+		}
+		if s := l.Stats(); s.WaitTime < time.Second || s.Appended != 13 || s.Refused != 0 {
+			t.Errorf("stats %+v", s)
+		}
+		storetest.CheckOrder(t, storetest.ReadAll(t, l))
+		closeLog(t, l)
+	})
+}
+
+// wantFailed checks that every call of a failed log says so.
+func wantFailed(t *testing.T, l *eventlog.Log, cause error) {
+	t.Helper()
+	<-l.Failed()
+	ctx := t.Context()
+	refused := l.Append(joins(2)...)
+	_, read := l.Read(ctx, 0, 1)
+	_, room := l.ReadRoom(ctx, "room", 0, 1)
+	_, cursors := l.LoadCursors("")
+	_, closing := l.CloseOpen(ctx, time.Now())
+	for call, err := range map[string]error{
+		"Sync": l.Sync(ctx, refused), "Wait": l.Wait(ctx, refused), "Read": read, "ReadRoom": room,
+		"LoadCursors": cursors, "CloseOpen": closing, "Err": l.Err(),
+	} {
+		if !errors.Is(err, eventlog.ErrFailed) || !errors.Is(err, cause) {
+			t.Errorf("%s: %v, want ErrFailed and %v", call, err, cause)
+		}
+	}
+	l.SaveCursors(map[string][]byte{"c": nil}, nil) // and does not block
+	if s := l.Stats(); s.Refused < 2 {
+		t.Errorf("%d events refused, want 2", s.Refused)
+	}
+}
+
+func TestFailedWriteIsNeverRepeated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		l := open(t, eventlog.Options{Store: g})
+		broken := errors.New("sync failed")
+		seq := l.Append(joins(1)...)
+		g.through <- broken
+		if err := l.Sync(t.Context(), seq); !errors.Is(err, broken) {
+			t.Errorf("Sync: %v", err)
+		}
+		wantFailed(t, l, broken)
+		if err := l.Close(t.Context()); !errors.Is(err, broken) {
+			t.Errorf("Close: %v", err)
+		}
+		if g.applied() != 1 {
+			t.Errorf("%d writes, want 1", g.applied())
+		}
+	})
+}
+
+func TestStalledStoreFailsTheLogAndFreesItsCallers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		l := open(t, eventlog.Options{Store: g, Ring: 2, StallTimeout: 10 * time.Second})
+		freed := make(chan uint64)
+		go func() { freed <- l.Append(joins(9)...) }()
+		begun := time.Now()
+		err := l.Sync(t.Context(), <-freed)
+		if !errors.Is(err, eventlog.ErrStalled) || time.Since(begun) != 10*time.Second {
+			t.Errorf("Sync after %s: %v", time.Since(begun), err)
+		}
+		wantFailed(t, l, eventlog.ErrStalled)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := l.Close(ctx); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, eventlog.ErrStalled) {
+			t.Errorf("Close: %v", err)
+		}
+		g.pass() // the late success changes nothing
+		if !errors.Is(l.Err(), eventlog.ErrStalled) {
+			t.Errorf("Err after the late success: %v", l.Err())
+		}
+	})
+}
+
+func TestClosedLogRefusesEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := memory.New()
+		l := open(t, eventlog.Options{Store: store})
+		l.Append(joins(5)...)
+		closeLog(t, l)
+		if last, err := store.Last(); last.Seq != 5 || err != nil {
+			t.Errorf("after Close the store ends at %d, %v; want 5", last.Seq, err)
+		}
+		seq := l.Append(joins(1)...)
+		if err := l.Sync(t.Context(), seq); seq != 6 || !errors.Is(err, eventlog.ErrClosed) {
+			t.Errorf("Append = %d, Sync: %v", seq, err)
+		}
+		if _, err := l.Read(t.Context(), 0, 1); !errors.Is(err, eventlog.ErrClosed) {
+			t.Errorf("Read: %v", err)
+		}
+		closeLog(t, l)
+	})
+}
+
+func TestWaitEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := open(t, eventlog.Options{Store: memory.New()})
+		defer closeLog(t, l)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := l.Wait(ctx, 0); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Wait: %v", err)
+		}
+	})
+}
+
+func TestCursorsRideWithEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		l := open(t, eventlog.Options{Store: g})
+		l.SaveCursors(map[string][]byte{"a": []byte("1"), "b": []byte("2")}, nil)
+		l.SaveCursors(map[string][]byte{"a": []byte("3")}, []string{"b"})
+		synctest.Wait()
+		if g.applied() != 0 {
+			t.Error("cursors did not wait for events")
+		}
+		l.Append(joins(1)...)
+		g.pass()
+		time.Sleep(time.Minute)
+		if g.applied() != 1 {
+			t.Errorf("%d writes, want 1", g.applied())
+		}
+		if d := cmp.Diff(map[string][]byte{"a": []byte("3"), "b": nil}, g.batches[0].Cursors); d != "" {
+			t.Errorf("written (-want +got):\n%s", d)
+		}
+		closeLog(t, l)
+	})
+}
+
+func TestCursorsAreWrittenWithoutEventsAfterTheirDelay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		l := open(t, eventlog.Options{Store: g, CursorDelay: 20 * time.Millisecond})
+		for i := range 3 {
+			l.SaveCursors(map[string][]byte{"a": {byte(i)}}, nil)
+			time.Sleep(19 * time.Millisecond / 2) // saving again does not put it off
+		}
+		synctest.Wait()
+		if g.applied() != 1 {
+			t.Fatalf("%d writes after the delay, want 1", g.applied())
+		}
+		// While it is being written, and after, the last one saved is read.
+		l.SaveCursors(map[string][]byte{"b": {9}}, []string{"a"})
+		for range 2 {
+			got, err := l.LoadCursors("")
+			if d := cmp.Diff(map[string][]byte{"b": {9}}, got); d != "" || err != nil {
+				t.Errorf("loaded, %v (-want +got):\n%s", err, d)
+			}
+			g.pass()
+			time.Sleep(time.Second)
+		}
+		closeLog(t, l)
+	})
+}
+
+func TestCloseWritesCursors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := memory.New()
+		l := open(t, eventlog.Options{Store: store})
+		l.SaveCursors(map[string][]byte{"a": []byte("1")}, nil)
+		closeLog(t, l)
+		got, err := store.Cursors("")
+		if d := cmp.Diff(map[string][]byte{"a": []byte("1")}, got); d != "" || err != nil {
+			t.Errorf("stored, %v (-want +got):\n%s", err, d)
+		}
+	})
+}
+
+func TestTextThatIsNotUTF8DoesNotWedgeTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := open(t, eventlog.Options{Store: memory.New()})
+		defer closeLog(t, l)
+		bad := "caf\xe9"
+		p := &livekit.ParticipantInfo{Sid: "PA_1", Identity: bad, Attributes: map[string]string{bad: bad, "k": bad},
+			Permission: &livekit.ParticipantPermission{CanPublish: true}}
+		room := &livekit.Room{Sid: "RM_1", Name: bad, EnabledCodecs: []*livekit.Codec{{Mime: bad}}}
+		l.Append(
+			event.Event{Name: event.RoomStarted, Room: room},
+			event.Event{Name: event.ParticipantJoined, Room: room, Participant: p},
+			event.Event{Name: event.EgressEnded, Egress: &livekit.EgressInfo{Error: bad}},
+		)
+		if err := l.Sync(t.Context(), 3); err != nil {
+			t.Fatal(err)
+		}
+		if p.Identity != bad || room.Name != bad {
+			t.Error("the caller's messages were changed")
+		}
+		rs, err := l.ReadRoom(t.Context(), bad, 0, 10)
+		if err != nil || len(rs) != 2 {
+			t.Fatalf("read %d events of the room, %v; want 2", len(rs), err)
+		}
+		w, err := rs[1].Webhook()
+		if err != nil {
+			t.Fatal(err)
+		}
+		const good = "caf\uFFFD"
+		if rs[1].Room != good || rs[1].Identity != good || w.Room.Name != good || w.Participant.Attributes[good] != good ||
+			w.Participant.Attributes["k"] != good || w.Room.EnabledCodecs[0].Mime != good || !w.Participant.Permission.CanPublish {
+			t.Errorf("record %+v, body %s", rs[1], rs[1].Body)
+		}
+		if s := l.Stats(); s.Sanitized != 3 {
+			t.Errorf("%d events sanitized, want 3", s.Sanitized)
+		}
+	})
+}
+
+func TestManyFinishedSessionsAreForgottenAndContinueRight(t *testing.T) {
+	l := open(t, eventlog.Options{Store: memory.New()})
+	defer closeLog(t, l)
+	const sessions = 3000 // more than are remembered
+	for i := range sessions {
+		room := storetest.NewRoom("room", fmt.Sprint("RM_", i))
+		l.Append(room.Start(), room.Join())
+		l.Append(room.Finish()...)
+	}
+	for _, i := range []int{0, sessions - 1} {
+		l.Append(event.Event{Name: event.EgressEnded, Room: &livekit.Room{Sid: fmt.Sprint("RM_", i), Name: "room"}})
+	}
+	if err := l.Sync(t.Context(), 4*sessions+2); err != nil {
+		t.Fatal(err)
+	}
+	storetest.CheckOrder(t, storetest.ReadAll(t, l))
+}
+
+func TestTimeIsKeptInMicroseconds(t *testing.T) {
+	l := open(t, eventlog.Options{Store: memory.New()})
+	defer closeLog(t, l)
+	at := time.Date(2026, 1, 2, 3, 4, 5, 678_901_234, time.FixedZone("", 3600))
+	e := joins(1)[0]
+	e.Time = at
+	if err := l.Sync(t.Context(), l.Append(e)); err != nil {
+		t.Fatal(err)
+	}
+	rs, err := l.Read(t.Context(), 0, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := time.Date(2026, 1, 2, 2, 4, 5, 678_901_000, time.UTC); rs[0].Time != want {
+		t.Errorf("time %v, want %v", rs[0].Time, want)
+	}
+}
