@@ -51,18 +51,20 @@ export function App() {
       <div className="app" data-phase={phase.kind === 'call' ? 'call' : 'lobby'} data-pane={pane} data-roll={session.roll ? 'open' : 'blank'}>
         <Bar room={phase.kind === 'call' ? phase : undefined} />
         {room && !wide && (
-          <Tabs
-            className="tabs tabs-main"
-            label="Parts of the page"
-            selected={pane}
-            onSelect={choose}
-            tabs={[
-              { id: 'room', label: 'Room', controls: 'pane-room' },
-              { id: 'roll', label: 'Roll', controls: 'pane-roll', testid: 'tab-roll' },
-              chat,
-              people,
-            ]}
-          />
+          <nav className="tabs-main" aria-label="Parts of the page">
+            <Tabs
+              className="tabs"
+              label="Parts of the page"
+              selected={pane}
+              onSelect={choose}
+              tabs={[
+                { id: 'room', label: 'Room', controls: 'pane-room' },
+                { id: 'roll', label: 'Roll', controls: 'pane-roll', testid: 'tab-roll' },
+                chat,
+                people,
+              ]}
+            />
+          </nav>
         )}
         <main className="room" id="pane-room" hidden={!wide && room !== undefined && pane !== 'room'}>
           {room ? (

@@ -14,9 +14,9 @@ export function Bar({ room }: { room: { room: Room; name: string } | undefined }
       </a>
       {room && (
         <>
-          <span className="bar-room" title={room.name}>
+          <h1 className="bar-room" title={room.name}>
             {room.name}
-          </span>
+          </h1>
           <CopyButton text={roomLink(location.origin, room.name)} label="Copy the room's link" icon={<LinkIcon />} />
         </>
       )}

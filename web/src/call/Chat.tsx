@@ -22,7 +22,7 @@ export function Chat({ hidden, visible, onUnread }: ChatProps) {
   const [draft, setDraft] = useState('');
   const [failed, setFailed] = useState(false);
   const [read, setRead] = useState(0);
-  const list = useRef<HTMLOListElement>(null);
+  const list = useRef<HTMLDivElement>(null);
 
   const count = chatMessages.length;
   useEffect(() => {
@@ -57,12 +57,14 @@ export function Chat({ hidden, visible, onUnread }: ChatProps) {
 
   return (
     <div className="chat" hidden={hidden}>
-      <ol className="messages" ref={list} role="log" aria-label="Messages" aria-live="polite" tabIndex={0}>
-        {count === 0 && <li className="empty">No messages yet. They go to everyone in the room now, and are not kept.</li>}
-        {chatMessages.map((message, i) => (
-          <Message key={`${message.from?.identity ?? ''}/${message.id ?? i}`} message={message} before={chatMessages[i - 1]} />
-        ))}
-      </ol>
+      <div className="messages" ref={list} role="log" aria-label="Messages" aria-live="polite" tabIndex={0}>
+        {count === 0 && <p className="empty">No messages yet. They go to everyone in the room now, and are not kept.</p>}
+        <ol>
+          {chatMessages.map((message, i) => (
+            <Message key={`${message.from?.identity ?? ''}/${message.id ?? i}`} message={message} before={chatMessages[i - 1]} />
+          ))}
+        </ol>
+      </div>
       {failed && (
         <p className="chat-failed" role="alert" data-testid="chat-failed">
           The message was not sent. Try again.

@@ -19,7 +19,7 @@ export function Controls({ session }: { session: Session }) {
   };
 
   return (
-    <div className="controls" role="toolbar" aria-label="Call">
+    <section className="controls" aria-label="Call controls">
       <div className="control-group">
         <Control
           on={isMicrophoneEnabled}
@@ -60,7 +60,7 @@ export function Controls({ session }: { session: Session }) {
           <span>Leave</span>
         </button>
       </div>
-    </div>
+    </section>
   );
 }
 
