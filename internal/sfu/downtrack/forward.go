@@ -29,6 +29,7 @@ type forwarder struct {
 	keyIdx      uint8
 	frameNumber uint16
 
+	ideal   uint32   // what would be added to timestamps if they need not rise
 	m       *mapping // in force, nil before the first packet
 	header  rtp.Header
 	history *seqmap.History
@@ -198,15 +199,21 @@ func (f *forwarder) begin(d *DownTrack, p *uptrack.Packet) {
 // Time goes on as it did for the publisher where that is known: within one
 // SSRC by its own timestamps, between two by the sender reports of both. If
 // that disagrees with the time that passed here, the latter counts.
+//
+// A layer that comes later than the one before it begins with a frame captured
+// before the last one sent, yet timestamps must rise. That shift is in the
+// mapping, so sender reports make up for it, and not in ideal, so that it does
+// not add up over many switches.
 func (f *forwarder) timestampFor(d *DownTrack, p *uptrack.Packet) uint32 {
 	if !f.started {
+		f.ideal = 0
 		return p.Timestamp
 	}
 	passed := rtpstats.Ticks(max(p.Arrival.Sub(f.arrival), 0), d.rate)
 	wall := f.timestamp + uint32(max(passed, 1))
 	ts := wall
 	if f.m != nil {
-		offset, ok := f.m.timestamp, true
+		offset, ok := f.ideal, true
 		if f.ssrc != p.SSRC || f.layer != p.Layer {
 			var from, to uint32
 			from, ok = d.src.RTPTime(f.layer, f.ssrc, p.Arrival)
@@ -222,6 +229,7 @@ func (f *forwarder) timestampFor(d *DownTrack, p *uptrack.Packet) uint32 {
 	if off := int64(int32(ts - wall)); off > int64(d.rate) || off < -int64(d.rate) {
 		ts = wall
 	}
+	f.ideal = ts - p.Timestamp
 	// After hours the difference wraps, and means nothing.
 	if passed < 1<<30 && int32(ts-f.timestamp) <= 0 {
 		ts = f.timestamp + 1

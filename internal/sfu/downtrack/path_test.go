@@ -307,3 +307,66 @@ func TestEverythingAtOnce(t *testing.T) {
 	}
 	up.Close()
 }
+
+// scripted is a Stream of given packets.
+type scripted struct {
+	packets [][]byte
+	donec   chan struct{}
+}
+
+func (s *scripted) Read(b []byte) (int, error) {
+	if len(s.packets) == 0 {
+		close(s.donec)
+		return 0, io.EOF
+	}
+	n := copy(b, s.packets[0])
+	s.packets = s.packets[1:]
+	return n, nil
+}
+
+// Whatever a publisher sends and a subscriber asks for, nothing panics and
+// what is sent is well-formed.
+func FuzzForward(f *testing.F) {
+	mimes := []string{"video/VP8", "video/VP9", "video/H264", "video/H265", "video/AV1", "audio/opus"}
+	for i := range mimes {
+		f.Add(uint8(i), rawPacket(f, 30), uint16(0))
+	}
+	f.Fuzz(func(t *testing.T, codec uint8, raw []byte, lost uint16) {
+		up := uptrack.New(uptrack.Options{Codec: uptrack.Codec{MimeType: mimes[int(codec)%len(mimes)], ClockRate: 90000},
+			DependencyDescriptorExt: 2, AudioLevelExt: 1, NACK: true})
+		out := new(tape)
+		d := New(Options{Source: up})
+		b := Binding{SSRC: 1, PayloadType: 96, RTXSSRC: 2, RTXPayloadType: 97, Writer: out,
+			Extensions: []Ext{{From: 1, To: 1}, {From: 2, To: 15}}}
+		d.Bind(b)
+		s := &scripted{donec: make(chan struct{})}
+		good := rawPacket(t, 20)
+		for i := range 4 { // the packet between good ones, twice
+			advance(good)
+			s.packets = append(s.packets, append([]byte(nil), good...))
+			if i%2 == 0 {
+				s.packets = append(s.packets, raw)
+			}
+		}
+		up.AddStream(uptrack.StreamInfo{}, s)
+		<-s.donec
+		nack := &rtcp.TransportLayerNack{MediaSSRC: 1, Nacks: []rtcp.NackPair{{PacketID: lost, LostPackets: 0xffff}}}
+		for _, p := range out.take() {
+			if p.SSRC != 1 || p.PayloadType != 96 {
+				t.Fatalf("sent %+v", p)
+			}
+			if _, err := p.Marshal(); err != nil {
+				t.Fatalf("sent %+v: %v", p, err)
+			}
+			nack.Nacks = append(nack.Nacks, rtcp.NackPair{PacketID: p.SequenceNumber})
+		}
+		d.HandleRTCP([]rtcp.Packet{nack})
+		for _, p := range out.take() {
+			if p.SSRC != 2 || p.PayloadType != 97 || len(p.Payload) < 2 {
+				t.Fatalf("repeated %+v", p)
+			}
+		}
+		d.Close()
+		up.Close()
+	})
+}

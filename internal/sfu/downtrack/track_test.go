@@ -198,10 +198,21 @@ func TestAudioBeginsAtOnceAndRunsOnAcrossPauses(t *testing.T) {
 		r.up.SetMuted(false)
 		r.ts += 960
 		r.send([]byte{1})
-		if d := r.one("after an hour").Timestamp - p.Timestamp; d != 3600*48000 {
+		last := p
+		p = r.one("after an hour")
+		if d := p.Timestamp - last.Timestamp; d != 3600*48000 {
 			t.Fatalf("an hour is %d ticks", d)
 		}
-		if s := r.down.Stats(); s.Packets != 52 || s.Octets != 52 || r.plis != 0 {
+		// And they jump ahead while no time passes.
+		r.up.SetMuted(true)
+		r.up.SetMuted(false)
+		r.pass(20 * time.Millisecond)
+		r.ts += 3600 * 48000
+		r.send([]byte{1})
+		if d := r.one("after a jump").Timestamp - p.Timestamp; d != 960 {
+			t.Fatalf("20 ms are %d ticks", d)
+		}
+		if s := r.down.Stats(); s.Packets != 53 || s.Octets != 53 || r.plis != 0 {
 			t.Fatalf("stats %+v, %d key frame requests", s, r.plis)
 		}
 	})
@@ -505,9 +516,9 @@ func TestReceptionReportsTellTheRoundTrip(t *testing.T) {
 // been rewritten their sender reports still agree on what is simultaneous.
 func TestSenderReportsKeepTracksOfOnePublisherInStep(t *testing.T) {
 	clock := new(uptrack.Clock)
-	// capture returns how long before the report's time the packet captured
-	// at captured was, as a receiver would work it out.
-	capture := func(opts uptrack.Options, delay time.Duration, mute bool) (age time.Duration) {
+	// age tells how old the newest packet is at the time of the report, as a
+	// receiver works it out, if it took delay from its capture to here.
+	age := func(opts uptrack.Options, delay time.Duration, mute bool) (age time.Duration) {
 		opts.Clock = clock
 		rate := time.Duration(opts.Codec.ClockRate)
 		withRig(t, opts, func(t *testing.T, r *rig) {
@@ -522,17 +533,18 @@ func TestSenderReportsKeepTracksOfOnePublisherInStep(t *testing.T) {
 				r.up.SetMuted(false)
 			}
 			r.pass(time.Second - delay)
-			r.ts = base + uint32(time.Second*rate/time.Second)
+			r.ts = base + uint32((time.Second-delay)*rate/time.Second)
 			r.send(vp8Key)
 			got := r.out.take()
+			r.pass(300 * time.Millisecond)
 			sr := r.down.SenderReport(time.Now())
 			age = time.Duration(int32(sr.RTPTime-got[len(got)-1].Timestamp)) * time.Second / rate
 		})
 		return age
 	}
-	audio := capture(opus, 20*time.Millisecond, false)
-	video := capture(vp8, 90*time.Millisecond, true)
-	if (audio - video).Abs() > time.Millisecond {
+	audio := age(opus, 20*time.Millisecond, false)
+	video := age(vp8, 90*time.Millisecond, true)
+	if (video - audio - 70*time.Millisecond).Abs() > time.Millisecond {
 		t.Fatalf("audio is %v old, video %v", audio, video)
 	}
 }

@@ -258,6 +258,9 @@ func TestNoOrderOfEventsLeavesATrackStuck(t *testing.T) {
 					}
 					w.run(4 * time.Second)
 					w.viewer.wantPlaying(limit, fmt.Sprint(log))
+					if !w.viewer.sloppy && w.down.Stats().NACKs > 0 {
+						t.Fatalf("%v: the viewer found a hole though nothing was lost", log)
+					}
 					for i, l := range calm {
 						l.setLoss(losses[i])
 					}
@@ -265,6 +268,32 @@ func TestNoOrderOfEventsLeavesATrackStuck(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The timestamps across a switch are as far apart as the frames were when
+// they were captured, except that they must rise where a layer comes later
+// than the one before it. That shift does not add up.
+func TestSwitchKeepsCaptureTime(t *testing.T) {
+	inWorld(t, 11, simulcast, func(t *testing.T, w *world) {
+		lag := []time.Duration{0, 30 * time.Millisecond, 80 * time.Millisecond}
+		for _, l := range w.pub.layers {
+			l.lag = lag[l.index]
+		}
+		w.down.SetMaxLayer(0)
+		w.down.Bind(w.bind)
+		w.run(3 * time.Second) // sender reports have come
+		first := w.viewer.last
+		for _, layer := range []int{2, 0, 2, 1, 2, 0, 2, 0, 1, 0} {
+			w.down.SetMaxLayer(layer)
+			w.run(2 * time.Second)
+			w.viewer.wantPlaying(layer, "switched")
+			last := w.viewer.last
+			told := time.Duration(int32(last.timestamp-first.timestamp)) * time.Second / 90000
+			if off := told - (last.captured - first.captured); off < -time.Millisecond || off > lag[layer]+time.Millisecond {
+				t.Fatalf("on layer %d timestamps are %v off", layer, off)
+			}
+		}
+	})
 }
 
 func TestSwitchIsVisibleToTheCaller(t *testing.T) {

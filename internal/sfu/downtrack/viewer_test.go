@@ -36,6 +36,7 @@ type viewer struct {
 	pliSent time.Time
 
 	building []arrived // packets of one frame
+	skipped  bool      // over a hole, to a key frame
 	last     frame     // decoded
 	frames   int
 	keys     int
@@ -60,6 +61,7 @@ type frame struct {
 	timestamp uint32
 	pictureID uint16
 	tl0       uint8
+	captured  time.Duration
 	at        time.Time
 }
 
@@ -126,6 +128,11 @@ func (v *viewer) decode() {
 	for {
 		p, ok := v.packets[v.next]
 		if !ok {
+			if key, ok := v.laterKeyframe(); ok {
+				v.building, v.skipped = nil, true
+				v.next = key
+				continue
+			}
 			if len(v.packets) == 0 || time.Since(v.missed[v.next]) < time.Second || v.missed[v.next].IsZero() {
 				return
 			}
@@ -146,6 +153,26 @@ func (v *viewer) decode() {
 		v.next++
 		v.packet(p)
 	}
+}
+
+// laterKeyframe finds a complete key frame behind a hole. Decoders go on from
+// there, as publishers no longer send what is older.
+func (v *viewer) laterKeyframe() (uint64, bool) {
+	for seq := v.next + 1; seq <= v.seqs.Highest(); seq++ {
+		p, ok := v.packets[seq]
+		if !ok || len(p.payload) == 0 || !codec.Parse(codec.VP8, p.payload).Keyframe {
+			continue
+		}
+		for n, i := uint64(p.payload[7+9]), uint64(1); ; i++ {
+			if i == n {
+				return seq, true
+			}
+			if _, ok := v.packets[seq+i]; !ok {
+				break
+			}
+		}
+	}
+	return 0, false
 }
 
 func (v *viewer) packet(p arrived) {
@@ -180,7 +207,7 @@ func (v *viewer) packet(p arrived) {
 		t.Fatalf("frame ends at %d without marker", p.seq)
 	}
 	v.frame(frame{ok: true, ssrc: binary.BigEndian.Uint32(body), number: binary.BigEndian.Uint32(body[4:]),
-		layer: int(body[10]), timestamp: p.timestamp, pictureID: d.PictureID, tl0: d.TL0, at: time.Now()},
+		layer: int(body[10]), captured: time.Duration(binary.BigEndian.Uint32(body[11:])) * time.Microsecond, timestamp: p.timestamp, pictureID: d.PictureID, tl0: d.TL0, at: time.Now()},
 		codec.Parse(codec.VP8, v.building[0].payload).Keyframe)
 	v.building = v.building[:0]
 }
@@ -198,7 +225,7 @@ func (v *viewer) frame(f frame, key bool) {
 		v.needKey = true
 		return
 	}
-	if last.ok && !v.sloppy {
+	if last.ok && !v.sloppy && !v.skipped {
 		if d := (f.pictureID - last.pictureID) & 0x7fff; d == 0 || d > 2 { // 2: one was cut off by a switch
 			t.Fatalf("picture id %d after %d", f.pictureID, last.pictureID)
 		}
@@ -216,7 +243,7 @@ func (v *viewer) frame(f frame, key bool) {
 		v.layers = append(v.layers, f.layer)
 	}
 	if key {
-		v.needKey = false
+		v.needKey, v.skipped = false, false
 		v.keys++
 	}
 	v.frames++

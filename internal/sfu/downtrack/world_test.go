@@ -52,7 +52,9 @@ type link struct {
 	queue  []flight
 }
 
-func (w *world) carry(l *link, arrives func()) {
+func (w *world) carry(l *link, arrives func()) { w.carryLate(l, 0, arrives) }
+
+func (w *world) carryLate(l *link, lag time.Duration, arrives func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.rng == nil {
@@ -61,7 +63,7 @@ func (w *world) carry(l *link, arrives func()) {
 	if l.rng.Float64() < l.loss {
 		return
 	}
-	at := time.Now().Add(l.delay)
+	at := time.Now().Add(l.delay + lag)
 	if l.jitter > 0 {
 		at = at.Add(time.Duration(l.rng.Int64N(int64(l.jitter))))
 	}
@@ -152,7 +154,8 @@ type simLayer struct {
 	index   byte
 	packets chan []byte
 	ended   bool
-	silent  bool // sends nothing, as a layer without bandwidth
+	silent  bool          // sends nothing, as a layer without bandwidth
+	lag     time.Duration // that its encoder takes longer
 	wantKey bool
 	keys    int
 
@@ -239,7 +242,7 @@ func (l *simLayer) timestamp(now time.Time) uint32 {
 }
 
 // capture sends one frame. Its body tells what a viewer must know to judge
-// it: SSRC, frame number, packet number and count.
+// it: SSRC, frame number, packet number and count, layer, and the time.
 func (l *simLayer) capture(now time.Time) {
 	key := l.wantKey
 	l.wantKey = false
@@ -265,6 +268,7 @@ func (l *simLayer) capture(now time.Time) {
 		b = binary.BigEndian.AppendUint32(b, l.ssrc)
 		b = binary.BigEndian.AppendUint32(b, l.frame)
 		b = append(b, byte(i), byte(n), l.index)
+		b = binary.BigEndian.AppendUint32(b, uint32(now.Sub(worldEpoch).Microseconds()))
 		l.send(rtp.Packet{Header: rtp.Header{Version: 2, SSRC: l.ssrc, PayloadType: 96, SequenceNumber: l.seq,
 			Timestamp: l.timestamp(now), Marker: i == n-1}, Payload: b})
 		l.seq++
@@ -287,7 +291,7 @@ func (l *simLayer) send(p rtp.Packet) {
 }
 
 func (l *simLayer) transmit(raw []byte) {
-	l.w.carry(&l.w.uplink, func() {
+	l.w.carryLate(&l.w.uplink, l.lag, func() {
 		if !l.ended {
 			l.packets <- raw
 		}
