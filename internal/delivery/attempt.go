@@ -58,7 +58,7 @@ func (r *result) reason() string {
 type sender struct {
 	url       *url.URL
 	transport *http.Transport
-	signer    signer
+	signer    *signer
 	feed      *feed
 	timeout   time.Duration
 	maxRetry  time.Duration
@@ -115,11 +115,7 @@ func (s *sender) send(ctx context.Context, j job) result {
 	ctx, cancel := context.WithTimeout(engine, s.timeout)
 	defer cancel()
 
-	req, err := s.request(rec, j)
-	if err != nil {
-		r.err = err
-		return r
-	}
+	req := s.request(rec, j)
 	var reused, answered bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn:              func(i httptrace.GotConnInfo) { reused = i.Reused },
@@ -144,11 +140,7 @@ func (s *sender) send(ctx context.Context, j job) result {
 	return r
 }
 
-func (s *sender) request(rec *event.Record, j job) (*http.Request, error) {
-	headers, err := s.signer.headers(rec, j.prev, j.attempt, time.Now())
-	if err != nil {
-		return nil, err
-	}
+func (s *sender) request(rec *event.Record, j job) *http.Request {
 	body := rec.Body
 	return &http.Request{
 		Method:        http.MethodPost,
@@ -157,11 +149,11 @@ func (s *sender) request(rec *event.Record, j job) (*http.Request, error) {
 		Proto:         "HTTP/1.1",
 		ProtoMajor:    1,
 		ProtoMinor:    1,
-		Header:        headers,
+		Header:        s.signer.headers(rec, j.prev, j.attempt, time.Now()),
 		Body:          io.NopCloser(bytes.NewReader(body)),
 		GetBody:       func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil },
 		ContentLength: int64(len(body)),
-	}, nil
+	}
 }
 
 // drain reads the body so that the connection can be used again, as far as

@@ -76,7 +76,7 @@ func newEndpoint(desc Endpoint, u *url.URL, f *feed, o *Options) *endpoint {
 		sender: &sender{
 			url:       u,
 			transport: newTransport(o),
-			signer:    signer{key: desc.APIKey, secret: []byte(desc.Secret)},
+			signer:    newSigner(desc.APIKey, desc.Secret),
 			feed:      f,
 			timeout:   o.Timeout,
 			maxRetry:  o.Retry.MaxRetryAfter,

@@ -152,7 +152,7 @@ func TestReceiverThatIsBackAfterTwoSecondsIsNoticedQuickly(t *testing.T) {
 	}, "a", "b")
 }
 
-func TestReceiverThatIsBackAfterADayIsNoticedWithinHalfAMinute(t *testing.T) {
+func TestReceiverThatIsBackAfterHoursIsNoticedWithinHalfAMinute(t *testing.T) {
 	for _, rooms := range []int{1, 2, 50} {
 		inWorld(t, func(w *world) {
 			w.emit("before", 1)
@@ -161,13 +161,13 @@ func TestReceiverThatIsBackAfterADayIsNoticedWithinHalfAMinute(t *testing.T) {
 			for i := range 500 {
 				w.emit("room"+string(rune('a'+i%rooms)), 1)
 			}
-			time.Sleep(24 * time.Hour)
+			time.Sleep(6 * time.Hour)
 			stats := w.eng.Stats()[0]
-			if stats.State != Open || stats.Lag != 500 || stats.OldestPending < 24*time.Hour || stats.LastError == "" {
+			if stats.State != Open || stats.Lag != 500 || stats.OldestPending < 6*time.Hour || stats.LastError == "" {
 				t.Errorf("stats of an endpoint that is down: %+v", stats)
 			}
-			if stats.Failures > 24*60*2*3/2+100 {
-				t.Errorf("%d attempts in a day", stats.Failures)
+			if stats.Failures > 6*60*2*3/2+100 {
+				t.Errorf("%d attempts in six hours", stats.Failures)
 			}
 			w.pipe.SetDown("a:80", false)
 			w.wantWithin(37*time.Second, "a", "", 501) // 30 s and its jitter
@@ -187,6 +187,7 @@ func TestReceiverThatIsBackAfterADayIsNoticedWithinHalfAMinute(t *testing.T) {
 
 func TestThreeDayOutageLosesNothing(t *testing.T) {
 	inWorld(t, func(w *world) {
+		w.seldom()
 		w.sinks["a"].Script(func(*webhooksink.Delivery) fault { return fault{Status: 503} })
 		for range 80 {
 			w.emit("blue", 1)
@@ -197,7 +198,7 @@ func TestThreeDayOutageLosesNothing(t *testing.T) {
 			t.Errorf("%d errors logged for two overdue events", n)
 		}
 		w.sinks["a"].Script(nil)
-		w.wantWithin(37*time.Second, "a", "", 160)
+		w.wantWithin(13*time.Minute, "a", "", 160)
 		w.wantWhole("a")
 	}, "a")
 }
@@ -288,15 +289,15 @@ func TestOneHangingEndpointOfAHundredLeavesTheOthersAlone(t *testing.T) {
 	inWorld(t, func(w *world) {
 		hung := w.sinks[hosts[0]]
 		hung.Script(func(*webhooksink.Delivery) fault { return fault{Hang: true} })
-		for i := range 100 {
-			w.emit("room"+string(rune('a'+i%25)), 1)
+		for i := range 40 {
+			w.emit("room"+string(rune('a'+i%20)), 1)
 		}
 		for _, host := range hosts[1:] {
-			w.wantWithin(20*time.Millisecond, host, "", 100)
+			w.wantWithin(20*time.Millisecond, host, "", 40)
 			w.wantWhole(host)
 		}
 		hung.Script(nil)
-		w.wantWithin(time.Minute, hosts[0], "", 100)
+		w.wantWithin(time.Minute, hosts[0], "", 40)
 		w.wantWhole(hosts[0])
 	}, hosts...)
 }

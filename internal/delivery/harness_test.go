@@ -136,6 +136,14 @@ func (w *world) restart() {
 	w.start()
 }
 
+// seldom starts anew with probes ten minutes apart, for scripts of days.
+func (w *world) seldom() {
+	w.t.Helper()
+	w.stop(time.Minute)
+	w.options.Breaker.Probes = []time.Duration{time.Second, 10 * time.Minute}
+	w.start()
+}
+
 // crash leaves the next start with what the store holds at this moment.
 func (w *world) crash() {
 	w.t.Helper()
