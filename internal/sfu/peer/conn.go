@@ -173,7 +173,7 @@ func (c *conn) addCandidate(candidate remoteCandidate) {
 }
 
 // described notes the client's new description and adds the candidates that
-// waited for it.
+// waited for it. Those of another description are of the past by now.
 func (c *conn) described(lines []line) {
 	c.accepted = 0
 	c.ufrags = c.ufrags[:0]
@@ -185,7 +185,9 @@ func (c *conn) described(lines []line) {
 	waiting := c.waiting
 	c.waiting = nil
 	for _, candidate := range waiting {
-		c.addCandidate(candidate)
+		if candidate.ufrag == "" || slices.Contains(c.ufrags, candidate.ufrag) {
+			c.addCandidate(candidate)
+		}
 	}
 }
 
