@@ -1,0 +1,271 @@
+package chaos
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"sync"
+
+	"github.com/coder/websocket"
+	"github.com/livekit/protocol/livekit"
+	"github.com/pion/webrtc/v4"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/rollcall-rtc/rollcall/internal/token"
+)
+
+// guests makes clients; they share what is costly to make.
+type guests struct {
+	url string // ws://…
+	api *webrtc.API
+}
+
+func newGuests(serverURL string) *guests {
+	var settings webrtc.SettingEngine
+	settings.SetIncludeLoopbackCandidate(true)
+	settings.SetInterfaceFilter(func(name string) bool { return name == "lo" })
+	settings.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
+	var media webrtc.MediaEngine
+	if err := media.RegisterDefaultCodecs(); err != nil {
+		panic("BUG: register default codecs: " + err.Error())
+	}
+	return &guests{
+		url: "ws" + strings.TrimPrefix(serverURL, "http"),
+		api: webrtc.NewAPI(webrtc.WithSettingEngine(settings), webrtc.WithMediaEngine(&media)),
+	}
+}
+
+var (
+	errGone = errors.New("the signal connection ended")
+	errLeft = errors.New("the server said leave")
+)
+
+// guest is one client: its signal connection and, if it wants media, its two
+// peer connections.
+type guest struct {
+	socket *websocket.Conn
+	writes sync.Mutex // a socket takes one message at a time
+
+	subscriber, publisher *webrtc.PeerConnection
+
+	joined    chan struct{} // closed with the JoinResponse
+	active    chan struct{} // closed when the subscriber connection is up
+	sending   chan struct{} // closed when the publisher connection is up
+	published chan struct{} // closed when the server took the track
+
+	err  error // why done was closed; set before
+	done chan struct{}
+}
+
+// enter opens a signal connection and, with media, answers the server's offers.
+func (gs *guests) enter(ctx context.Context, room, identity string, media bool) (*guest, error) {
+	bearer, err := mint(&token.Claims{Identity: identity, Video: &token.VideoGrant{RoomJoin: true, Room: room}})
+	if err != nil {
+		return nil, err
+	}
+	query := url.Values{
+		"access_token": {bearer}, "protocol": {"17"}, "sdk": {"go"}, "version": {"2.16.7"}, "auto_subscribe": {"1"},
+	}
+	socket, _, err := websocket.Dial(ctx, gs.url+"/rtc?"+query.Encode(), nil)
+	if err != nil {
+		return nil, fmt.Errorf("dial: %w", err)
+	}
+	socket.SetReadLimit(1 << 20)
+	g := &guest{
+		socket: socket,
+		joined: make(chan struct{}), active: make(chan struct{}),
+		sending: make(chan struct{}), published: make(chan struct{}),
+		done: make(chan struct{}),
+	}
+	if media {
+		if err := g.prepare(gs.api); err != nil {
+			socket.CloseNow()
+			return nil, err
+		}
+	}
+	go g.run()
+	return g, g.await(ctx, g.joined)
+}
+
+// prepare makes the peer connections.
+func (g *guest) prepare(api *webrtc.API) error {
+	for _, pc := range []struct {
+		conn   **webrtc.PeerConnection
+		target livekit.SignalTarget
+		up     chan struct{}
+	}{
+		{&g.subscriber, livekit.SignalTarget_SUBSCRIBER, g.active},
+		{&g.publisher, livekit.SignalTarget_PUBLISHER, g.sending},
+	} {
+		conn, err := api.NewPeerConnection(webrtc.Configuration{})
+		if err != nil {
+			return fmt.Errorf("make peer connection: %w", err)
+		}
+		*pc.conn = conn
+		conn.OnICECandidate(func(c *webrtc.ICECandidate) {
+			if c == nil {
+				return
+			}
+			candidate, err := json.Marshal(c.ToJSON())
+			if err != nil {
+				panic("BUG: marshal candidate: " + err.Error())
+			}
+			g.send(&livekit.SignalRequest{Message: &livekit.SignalRequest_Trickle{
+				Trickle: &livekit.TrickleRequest{CandidateInit: string(candidate), Target: pc.target},
+			}})
+		})
+		var once sync.Once
+		conn.OnConnectionStateChange(func(state webrtc.PeerConnectionState) {
+			if state == webrtc.PeerConnectionStateConnected {
+				once.Do(func() { close(pc.up) })
+			}
+		})
+	}
+	return nil
+}
+
+// await waits for one of the channels of g.
+func (g *guest) await(ctx context.Context, c <-chan struct{}) error {
+	select {
+	case <-c:
+		return nil
+	case <-g.done:
+		return g.err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// publish announces an audio track and waits until its transport is up.
+func (g *guest) publish(ctx context.Context) error {
+	track, err := webrtc.NewTrackLocalStaticSample(webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus}, "microphone", "camera")
+	if err != nil {
+		return err
+	}
+	if _, err := g.publisher.AddTrack(track); err != nil {
+		return fmt.Errorf("add track: %w", err)
+	}
+	g.send(&livekit.SignalRequest{Message: &livekit.SignalRequest_AddTrack{AddTrack: &livekit.AddTrackRequest{
+		Cid: "microphone", Name: "microphone", Type: livekit.TrackType_AUDIO, Source: livekit.TrackSource_MICROPHONE,
+	}}})
+	if err := g.await(ctx, g.published); err != nil {
+		return err
+	}
+	offer, err := g.publisher.CreateOffer(nil)
+	if err != nil {
+		return fmt.Errorf("create offer: %w", err)
+	}
+	if err := g.publisher.SetLocalDescription(offer); err != nil {
+		return fmt.Errorf("set offer: %w", err)
+	}
+	g.send(&livekit.SignalRequest{Message: &livekit.SignalRequest_Offer{
+		Offer: &livekit.SessionDescription{Type: "offer", Sdp: offer.SDP, Id: 1},
+	}})
+	return g.await(ctx, g.sending)
+}
+
+// leave ends the session; politely: with a leave message first.
+func (g *guest) leave(politely bool) {
+	if politely {
+		g.send(&livekit.SignalRequest{Message: &livekit.SignalRequest_Leave{
+			Leave: &livekit.LeaveRequest{Reason: livekit.DisconnectReason_CLIENT_INITIATED},
+		}})
+	}
+	for _, pc := range []*webrtc.PeerConnection{g.subscriber, g.publisher} {
+		if pc != nil {
+			pc.Close()
+		}
+	}
+	g.socket.CloseNow()
+	<-g.done
+}
+
+// run reads what the server says until the connection ends.
+func (g *guest) run() {
+	defer close(g.done)
+	for {
+		_, b, err := g.socket.Read(context.Background())
+		if err != nil {
+			g.err = fmt.Errorf("%w: %w", errGone, err)
+			return
+		}
+		var m livekit.SignalResponse
+		if err := proto.Unmarshal(b, &m); err != nil {
+			g.err = fmt.Errorf("decode signal message: %w", err)
+			return
+		}
+		if err := g.handle(&m); err != nil {
+			g.err = err
+			return
+		}
+	}
+}
+
+func (g *guest) handle(m *livekit.SignalResponse) error {
+	switch m := m.Message.(type) {
+	case *livekit.SignalResponse_Join:
+		close(g.joined)
+	case *livekit.SignalResponse_Leave:
+		return fmt.Errorf("%w: %v", errLeft, m.Leave.GetReason())
+	case *livekit.SignalResponse_TrackPublished:
+		close(g.published)
+	case *livekit.SignalResponse_Offer:
+		return g.answer(m.Offer)
+	case *livekit.SignalResponse_Answer:
+		if g.publisher != nil {
+			return g.publisher.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: m.Answer.Sdp})
+		}
+	case *livekit.SignalResponse_Trickle:
+		return g.trickle(m.Trickle)
+	}
+	return nil
+}
+
+func (g *guest) answer(offer *livekit.SessionDescription) error {
+	if g.subscriber == nil {
+		return nil
+	}
+	if err := g.subscriber.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: offer.Sdp}); err != nil {
+		return fmt.Errorf("set offer: %w", err)
+	}
+	answer, err := g.subscriber.CreateAnswer(nil)
+	if err != nil {
+		return fmt.Errorf("create answer: %w", err)
+	}
+	if err := g.subscriber.SetLocalDescription(answer); err != nil {
+		return fmt.Errorf("set answer: %w", err)
+	}
+	g.send(&livekit.SignalRequest{Message: &livekit.SignalRequest_Answer{
+		Answer: &livekit.SessionDescription{Type: "answer", Sdp: answer.SDP, Id: offer.Id},
+	}})
+	return nil
+}
+
+func (g *guest) trickle(t *livekit.TrickleRequest) error {
+	pc := g.subscriber
+	if t.Target == livekit.SignalTarget_PUBLISHER {
+		pc = g.publisher
+	}
+	if pc == nil || pc.RemoteDescription() == nil {
+		return nil // the descriptions carry candidates as well
+	}
+	var candidate webrtc.ICECandidateInit
+	if err := json.Unmarshal([]byte(t.CandidateInit), &candidate); err != nil {
+		return fmt.Errorf("decode candidate: %w", err)
+	}
+	return pc.AddICECandidate(candidate)
+}
+
+// send writes a message; that the connection is gone shows in run.
+func (g *guest) send(m *livekit.SignalRequest) {
+	b, err := proto.Marshal(m)
+	if err != nil {
+		panic("BUG: marshal signal request: " + err.Error())
+	}
+	g.writes.Lock()
+	defer g.writes.Unlock()
+	_ = g.socket.Write(context.Background(), websocket.MessageBinary, b)
+}

@@ -1,0 +1,58 @@
+package chaos
+
+import (
+	"fmt"
+	"testing"
+)
+
+// After people came and went, the server holds what it held before.
+func TestJoinsAndLeavesLeaveNothingBehind(t *testing.T) {
+	const (
+		warmups = 1 // rounds of joins people; they fill pools and caches
+		rounds  = 3
+		// What may differ without anything having leaked: a timer's goroutine, a
+		// connection kept alive, a file of the log; and the log's memory.
+		spareGoroutines = 8
+		spareFiles      = 8
+		spareHeap       = 12 << 20
+	)
+	b := newBackend(t)
+	s := newServer(t, b.url)
+	s.start()
+	gs := newGuests(s.url)
+	for round := range warmups {
+		crowd(t, gs, fmt.Sprintf("warm-%d", round), uint64(round), &calamity{})
+	}
+	s.wantEmpty()
+	before := s.usage()
+	for round := range rounds {
+		crowd(t, gs, fmt.Sprintf("%d", round), uint64(round), &calamity{})
+	}
+	s.wantEmpty()
+	s.poll("everything to be given back", func() error {
+		now := s.usage()
+		if now.goroutines > before.goroutines+spareGoroutines || now.files > before.files+spareFiles ||
+			now.heap > before.heap+spareHeap {
+			return fmt.Errorf("%+v, and was %+v", now, before)
+		}
+		t.Logf("before %+v, after %d joins and leaves %+v", before, rounds*joins, now)
+		return nil
+	})
+}
+
+// wantEmpty waits until every session has ended.
+func (s *server) wantEmpty() {
+	s.t.Helper()
+	story := newStory()
+	s.poll("all rooms to finish", func() error {
+		for _, r := range s.read(story.last) {
+			if err := story.add(r); err != nil {
+				s.t.Fatal(err)
+			}
+		}
+		if open := story.open(); len(open) > 0 {
+			return fmt.Errorf("open: %v", open)
+		}
+		return nil
+	})
+}

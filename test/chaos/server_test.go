@@ -1,0 +1,331 @@
+package chaos
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rollcall-rtc/rollcall/internal/token"
+)
+
+const (
+	apiKey    = "APIchaos"
+	apiSecret = "a-secret-for-tests-of-at-least-32-characters"
+
+	// patience is how long anything may take that has to happen; the machine
+	// may be busy with other tests.
+	patience = 2 * time.Minute
+)
+
+// binary is the server, built once for all tests.
+var binary string
+
+func TestMain(m *testing.M) {
+	os.Exit(buildAndRun(m))
+}
+
+func buildAndRun(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "rollcall-chaos-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	binary = filepath.Join(dir, "rollcall")
+	build := exec.Command("go", "build", "-o", binary, "../../cmd/rollcall")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "build the server: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// server is a server process that can be run again on the same data.
+type server struct {
+	t       *testing.T
+	url     string // http://…
+	config  string
+	dataDir string
+	log     *os.File
+	cmd     *exec.Cmd
+}
+
+// newServer prepares a server that delivers its webhooks to hook; start runs it.
+func newServer(t *testing.T, hook string) *server {
+	t.Helper()
+	dir := t.TempDir()
+	port := freePort(t, "tcp")
+	s := &server{
+		t:       t,
+		url:     fmt.Sprintf("http://127.0.0.1:%d", port),
+		config:  filepath.Join(dir, "config.yaml"),
+		dataDir: filepath.Join(dir, "data"),
+	}
+	config := map[string]any{
+		"port": port, "bind_addresses": []string{"127.0.0.1"},
+		"rtc": map[string]any{
+			"udp_port": freePort(t, "udp"), "tcp_port": freePort(t, "tcp"),
+			"node_ip": "127.0.0.1", "enable_loopback_candidate": true,
+		},
+		"keys":    map[string]string{apiKey: apiSecret},
+		"webhook": map[string]any{"api_key": apiKey, "urls": []string{hook}},
+		"room":    map[string]any{"departure_timeout": 1},
+		"logging": map[string]any{"level": "info"},
+		// For /debug/stats.
+		"development": true,
+	}
+	// JSON is YAML.
+	b, err := json.Marshal(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(s.config, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s.log, err = os.Create(filepath.Join(dir, "server.log")); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		s.kill()
+		if t.Failed() {
+			t.Logf("end of the server's log:\n%s", s.tail(80))
+		}
+		s.log.Close()
+	})
+	return s
+}
+
+// start runs the process and waits until it answers.
+func (s *server) start() {
+	s.t.Helper()
+	s.cmd = exec.Command(binary, "serve", "--config", s.config, "--data-dir", s.dataDir)
+	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
+	if err := s.cmd.Start(); err != nil {
+		s.t.Fatalf("start the server: %v", err)
+	}
+	s.poll("the server to answer", func() error {
+		if err := syscall.Kill(s.cmd.Process.Pid, 0); err != nil {
+			s.t.Fatalf("the server ended: %v", err)
+		}
+		resp, err := http.Get(s.url)
+		if err != nil {
+			return err
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			return errors.New(resp.Status)
+		}
+		return nil
+	})
+}
+
+// kill ends the process at once, as a power cut would.
+func (s *server) kill() {
+	if s.cmd == nil {
+		return
+	}
+	s.cmd.Process.Kill()
+	s.cmd.Wait()
+	s.cmd = nil
+}
+
+// stop asks the process to end and waits for it.
+func (s *server) stop() {
+	s.t.Helper()
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := s.cmd.Wait(); err != nil {
+		s.t.Errorf("the server did not end cleanly: %v", err)
+	}
+	s.cmd = nil
+}
+
+// poll calls probe until it succeeds.
+func (s *server) poll(what string, probe func() error) {
+	s.t.Helper()
+	deadline := time.Now().Add(patience)
+	for {
+		err := probe()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			s.t.Fatalf("waited %v for %s: %v", patience, what, err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+func (s *server) tail(lines int) string {
+	b, err := os.ReadFile(s.log.Name())
+	if err != nil {
+		return err.Error()
+	}
+	all := bytes.Split(b, []byte("\n"))
+	return string(bytes.Join(all[max(0, len(all)-lines):], []byte("\n")))
+}
+
+// record is a record of the log, as /events shows it.
+type record struct {
+	Seq            uint64          `json:"seq"`
+	RoomSeq        uint64          `json:"roomSeq"`
+	ID             string          `json:"id"`
+	Name           string          `json:"name"`
+	Room           string          `json:"room"`
+	RoomSID        string          `json:"roomSid"`
+	ParticipantSID string          `json:"participantSid"`
+	TrackSID       string          `json:"trackSid"`
+	Synthesized    bool            `json:"synthesized"`
+	Body           json.RawMessage `json:"body"`
+}
+
+func (r *record) String() string {
+	return fmt.Sprintf("%d %s %s/%d %s %s", r.Seq, r.Name, r.RoomSID, r.RoomSeq, r.ParticipantSID, r.TrackSID)
+}
+
+// follow reads records after a place as they are committed, until the server
+// is gone.
+func (s *server) follow(ctx context.Context, after uint64, seen func(*record)) error {
+	resp, err := s.events(ctx, fmt.Sprintf("after=%d", after))
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	for lines := json.NewDecoder(resp.Body); ; {
+		r := new(record)
+		if err := lines.Decode(r); err != nil {
+			return nil // the stream has no other end than the server's
+		}
+		// Lines that keep the connection alive are no records.
+		if r.Seq != 0 {
+			seen(r)
+		}
+	}
+}
+
+// read returns the records after a place that are committed now.
+func (s *server) read(after uint64) []*record {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	var all []*record
+	for {
+		resp, err := s.events(ctx, fmt.Sprintf("wait=0&limit=1000&after=%d", after))
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		var page struct {
+			Events []*record `json:"events"`
+		}
+		err = json.NewDecoder(resp.Body).Decode(&page)
+		resp.Body.Close()
+		if err != nil {
+			s.t.Fatalf("read events: %v", err)
+		}
+		if len(page.Events) == 0 {
+			return all
+		}
+		all = append(all, page.Events...)
+		after = all[len(all)-1].Seq
+	}
+}
+
+func (s *server) events(ctx context.Context, query string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/events?"+query, nil)
+	if err != nil {
+		return nil, err
+	}
+	bearer, err := mint(&token.Claims{Rollcall: &token.RollcallGrant{Events: true}})
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+bearer)
+	req.Header.Set("Accept", "application/x-ndjson")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		return nil, fmt.Errorf("read events: %s: %s", resp.Status, text)
+	}
+	return resp, nil
+}
+
+// usage is what the process holds.
+type usage struct {
+	goroutines int
+	heap       uint64
+	files      int
+}
+
+// usage returns what the process holds after a collection.
+func (s *server) usage() usage {
+	s.t.Helper()
+	resp, err := http.Get(s.url + "/debug/stats?gc=1")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var stats struct {
+		Goroutines int    `json:"goroutines"`
+		HeapBytes  uint64 `json:"heapBytes"`
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&stats); err != nil {
+		s.t.Fatalf("read stats: %s: %v", resp.Status, err)
+	}
+	files, err := os.ReadDir(filepath.Join("/proc", strconv.Itoa(s.cmd.Process.Pid), "fd"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return usage{stats.Goroutines, stats.HeapBytes, len(files)}
+}
+
+func mint(c *token.Claims) (string, error) {
+	return token.Mint(apiKey, apiSecret, c, time.Now(), time.Hour)
+}
+
+// freePort returns a port that was free a moment ago.
+func freePort(t *testing.T, network string) int {
+	t.Helper()
+	var address string
+	if strings.HasPrefix(network, "udp") {
+		l, err := net.ListenPacket("udp4", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		address = l.LocalAddr().String()
+	} else {
+		l, err := net.Listen("tcp4", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		address = l.Addr().String()
+	}
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
