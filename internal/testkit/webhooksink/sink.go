@@ -23,6 +23,8 @@ type Delivery struct {
 	// N counts arrivals from 1.
 	N  int       `json:"n"`
 	At time.Time `json:"at"`
+	// Remote is the sender's address, one per connection.
+	Remote string `json:"remote"`
 	// Host and Path are where it was sent.
 	Host   string      `json:"host"`
 	Path   string      `json:"path"`
@@ -112,7 +114,7 @@ func (s *Sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return // the sender broke off: nothing arrived
 	}
 	d := &Delivery{
-		At: time.Now(), Host: r.Host, Path: r.URL.Path, Method: r.Method,
+		At: time.Now(), Remote: r.RemoteAddr, Host: r.Host, Path: r.URL.Path, Method: r.Method,
 		Header: r.Header.Clone(), Body: body,
 	}
 	verify := &http.Request{Header: d.Header, Body: io.NopCloser(bytes.NewReader(body))}
