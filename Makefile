@@ -17,8 +17,8 @@ test: ## run every test, real SDKs and a browser included; installs what they ne
 test-go: ## run what needs Go and a C compiler only
 	scripts/test.sh go
 
-bench: ## run the benchmarks (see docs/performance.md)
-	scripts/bench.sh
+bench: ## measure the server, as docs/performance.md says (FLAGS="-run video")
+	go run ./test/bench $(FLAGS)
 
 fuzz: ## run each fuzz target for FUZZTIME (20s)
 	scripts/fuzz.sh
