@@ -6,6 +6,17 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
+// Actor is who caused an event.
+type Actor string
+
+// The actors.
+const (
+	ActorClient Actor = "client" // the participant itself, by asking or by leaving
+	ActorServer Actor = "server" // a timeout, a limit, a stop
+	ActorAPI    Actor = "api"    // a call of the server API
+	ActorCrash  Actor = "crash"  // concluded after a crash
+)
+
 // Event is one thing that happened, as its owner reports it.
 //
 // The messages are immutable snapshots taken when it happened: whoever reports
@@ -26,8 +37,18 @@ type Event struct {
 	Egress *livekit.EgressInfo
 	// Ingress is set with ScopeIngress.
 	Ingress *livekit.IngressInfo
+	// Job is set with ScopeJob.
+	Job *livekit.Job
 	// RoomEndReason is set with RoomFinished.
 	RoomEndReason livekit.RoomEndReason
+	// Actor is who caused it; empty means the client.
+	Actor Actor
+	// Reason is why, in a word or two, where the messages do not say it:
+	// "client_initiated", "departure_timeout".
+	Reason string
+	// Detail is what an event beyond LiveKit's adds to its body, of the type
+	// that the catalogue names; nil otherwise. Immutable.
+	Detail any
 	// Synthesized says that the server did not see this happen but concludes
 	// it: after a crash, for what the log left open.
 	Synthesized bool
@@ -54,8 +75,10 @@ type Record struct {
 	TrackSID       string
 	// Time is when it happened, in microseconds, UTC.
 	Time time.Time
-	// Synthesized is as in Event.
+	// Synthesized, Actor and Reason are as in Event.
 	Synthesized bool
+	Actor       Actor
+	Reason      string
 	// Body is the webhook's JSON, frozen when the event was appended: exactly
 	// the bytes that are signed and sent.
 	Body []byte

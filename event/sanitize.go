@@ -17,6 +17,8 @@ func (e *Event) ValidUTF8() Event {
 	v.Track = validMessage(e.Track)
 	v.Egress = validMessage(e.Egress)
 	v.Ingress = validMessage(e.Ingress)
+	v.Job = validMessage(e.Job)
+	v.Reason = validText(e.Reason)
 	return v
 }
 
