@@ -5,7 +5,6 @@ import (
 
 	"github.com/livekit/protocol/livekit"
 	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/proto"
 )
 
 // Body returns the event's webhook JSON under the given id: proto3 JSON of
@@ -22,8 +21,8 @@ func (e *Event) Body(id string) ([]byte, error) {
 		Room:          withoutSecrets(e.Room),
 		Participant:   e.Participant,
 		Track:         e.Track,
-		EgressInfo:    e.Egress,
-		IngressInfo:   withoutStreamKey(e.Ingress),
+		EgressInfo:    scrubbed(e.Egress),
+		IngressInfo:   scrubbed(e.Ingress),
 		Job:           e.Job,
 		RoomEndReason: e.RoomEndReason,
 	}
@@ -68,24 +67,4 @@ func compact(b []byte) []byte {
 		}
 	}
 	return out
-}
-
-// withoutSecrets returns room without the TURN password that the message can carry.
-func withoutSecrets(room *livekit.Room) *livekit.Room {
-	if room.GetTurnPassword() == "" {
-		return room
-	}
-	room = proto.CloneOf(room)
-	room.TurnPassword = ""
-	return room
-}
-
-// withoutStreamKey returns info without the key that lets anyone publish to it.
-func withoutStreamKey(info *livekit.IngressInfo) *livekit.IngressInfo {
-	if info.GetStreamKey() == "" {
-		return info
-	}
-	info = proto.CloneOf(info)
-	info.StreamKey = ""
-	return info
 }
