@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"github.com/livekit/protocol/livekit"
-	"google.golang.org/protobuf/proto"
 
+	"github.com/rollcall-rtc/rollcall/event"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
 )
 
@@ -72,14 +72,7 @@ func (g *Registry) Create(ctx context.Context, req *livekit.CreateRoomRequest) (
 		}
 		var info *livekit.Room
 		err = g.turn(ctx, r, func(s *state) {
-			if changed := override(s.settings, req); !proto.Equal(changed, s.settings) {
-				told := changed.Metadata != s.settings.Metadata
-				s.settings, s.snapshot = changed, nil
-				if told {
-					s.broadcastRoom()
-				}
-				s.wakeAt(s.closesAt())
-			}
+			s.configure(override(s.settings, req))
 			info = s.info()
 		})
 		if errors.Is(err, ErrRoomNotFound) {
@@ -187,7 +180,7 @@ func (g *Registry) MuteTrack(ctx context.Context, room, identity, trackSID strin
 			p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_Mute{
 				Mute: &livekit.MuteTrackRequest{Sid: trackSID, Muted: muted},
 			}})
-			s.setMuted(t, muted)
+			s.setMuted(t, muted, event.ActorAPI)
 		}
 		info = t.info
 		return nil
@@ -206,7 +199,7 @@ func (g *Registry) UpdateParticipant(ctx context.Context, req *livekit.UpdatePar
 		if err := s.opts.Limits.check(req.Name, req.Metadata, mergeAttributes(p.attributes, req.Attributes)); err != nil {
 			return err
 		}
-		p.update(req.Name, req.Metadata, req.Attributes)
+		p.update(req.Name, req.Metadata, req.Attributes, event.ActorAPI)
 		if req.Permission != nil {
 			p.setPermission(req.Permission)
 		}
@@ -258,6 +251,9 @@ func (g *Registry) SendData(ctx context.Context, req *livekit.SendDataRequest) e
 			return // the SDK tried again after a lost answer
 		}
 		s.sendData(kind, packet, nil, req.DestinationIdentities, req.DestinationSids)
+		s.emit(event.Event{Name: event.DataSent, Actor: event.ActorAPI, Detail: &event.Data{
+			Kind: strings.ToLower(req.Kind.String()), Topic: req.GetTopic(), Bytes: len(req.Data), Destinations: req.DestinationIdentities,
+		}})
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/livekit/protocol/livekit"
 
+	"github.com/rollcall-rtc/rollcall/event"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
 )
 
@@ -89,13 +90,17 @@ func (c *connection) SubscriberState(st peer.State) {
 
 // SenderFailed tells the client that it cannot have a track.
 func (c *connection) SenderFailed(sender *peer.Sender, err error) {
-	c.post(func(_ *state, p *participant) {
+	c.post(func(s *state, p *participant) {
 		p.log.Warn("subscription failed", "track", sender.TrackID(), "error", err)
 		p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_SubscriptionResponse{
 			SubscriptionResponse: &livekit.SubscriptionResponse{
 				TrackSid: sender.TrackID(), Err: livekit.SubscriptionError_SE_CODEC_UNSUPPORTED,
 			},
 		}})
+		if t := s.tracks[sender.TrackID()]; t != nil {
+			s.emit(event.Event{Name: event.SubscriptionFailed, Participant: p.info(), Track: t.info, Actor: event.ActorClient,
+				Detail: &event.Failure{Error: err.Error(), Publisher: t.owner.identity}})
+		}
 	})
 }
 
@@ -115,9 +120,14 @@ func (s *state) transportChanged(p *participant, st peer.State, primary bool) {
 	case peer.Connected:
 		if primary {
 			s.activate(p)
+			p.back()
 		}
 		if p.joined && p.sink != nil && p.leaving == 0 && !p.transportFailed() {
 			p.deadline = time.Time{}
+		}
+	case peer.Disconnected:
+		if primary {
+			p.lose("transport")
 		}
 	case peer.Failed, peer.Closed:
 		switch {
@@ -125,6 +135,7 @@ func (s *state) transportChanged(p *participant, st peer.State, primary bool) {
 		case !p.joined && p.sink == nil:
 			s.remove(p, livekit.DisconnectReason_SIGNAL_CLOSE)
 		case p.joined && p.leaving == 0:
+			p.lose("transport")
 			// The client may resume; its signal connection may not know yet.
 			p.sendLeave(livekit.DisconnectReason_CONNECTION_TIMEOUT, livekit.LeaveRequest_RESUME)
 			p.dropSignal()

@@ -114,7 +114,8 @@ type test struct {
 	reg *Registry
 
 	mu     sync.Mutex
-	events []event.Event
+	events []event.Event // of LiveKit's names
+	beyond []event.Event // the others
 
 	identities map[string]string // by sid
 }
@@ -129,8 +130,17 @@ func inBubble(t *testing.T, o Options, fn func(tc *test)) {
 		o.Publish = func(events ...event.Event) uint64 {
 			tc.mu.Lock()
 			defer tc.mu.Unlock()
-			tc.events = append(tc.events, events...)
-			return uint64(len(tc.events))
+			for _, e := range events {
+				if _, err := e.Body("id"); err != nil {
+					t.Errorf("event without a body: %v", err)
+				}
+				if d, ok := event.Lookup(e.Name); ok && d.Stock {
+					tc.events = append(tc.events, e)
+				} else {
+					tc.beyond = append(tc.beyond, e)
+				}
+			}
+			return uint64(len(tc.events) + len(tc.beyond))
 		}
 		tc.reg = NewRegistry(o)
 		fn(tc)

@@ -92,6 +92,7 @@ func (s *state) join(req *Join, sink Sink) (*participant, error) {
 	p.setDeadline(s.opts.JoinTimeout)
 	p.log.Info("participant accepted", "sdk", req.Client.GetSdk().String(), "version", req.Client.GetVersion(), "protocol", req.Client.GetProtocol())
 
+	s.emit(event.Event{Name: event.ParticipantConnecting, Participant: p.info()})
 	p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_Join{Join: &livekit.JoinResponse{
 		Room:                 s.info(),
 		Participant:          p.info(),
@@ -167,7 +168,13 @@ func (s *state) activate(p *participant) {
 	p.touch()
 	s.countsChanged()
 	p.log.Info("participant joined", "after", s.now.Sub(p.joinedAt))
+	p.session.joinedAt = s.now
+	p.judgeTime()
+	s.totals.joined(s, p)
 	s.emit(event.Event{Name: event.ParticipantJoined, Participant: p.info()})
+	if len(p.subscriptions) > 0 {
+		p.mediaFlows()
+	}
 	s.broadcast(p, false)
 	p.matchReceivers()
 	if s.qualityDue.IsZero() {
@@ -204,12 +211,14 @@ func (s *state) remove(p *participant, reason livekit.DisconnectReason) {
 		return
 	}
 	for len(p.tracks) > 0 {
-		s.unpublish(p.tracks[len(p.tracks)-1])
+		s.unpublish(p.tracks[len(p.tracks)-1], actorOf(reason))
 	}
 	p.dropSubscriptions()
 	delete(s.participants, p.identity)
 	delete(s.bySID, p.sid)
 	wasJoined, wasVisible := p.joined, p.visible()
+	p.endSpeech()
+	p.judgeTime()
 	p.gone, p.joined, p.reason, p.deadline = true, false, reason, time.Time{}
 	p.pending, p.unmatched = nil, nil
 	p.touch()
@@ -219,7 +228,9 @@ func (s *state) remove(p *participant, reason livekit.DisconnectReason) {
 	if wasJoined {
 		name = event.ParticipantLeft
 	}
-	s.emit(event.Event{Name: name, Participant: p.info()})
+	by, why := actorOf(reason), wordOf(reason)
+	s.emit(event.Event{Name: name, Participant: p.info(), Actor: by, Reason: why})
+	s.summarize(p, wasJoined, by, why)
 	p.log.Info("participant gone", "event", string(name), "reason", reason.String())
 	if wasVisible {
 		s.broadcastInfo(p, p.info())

@@ -9,6 +9,7 @@ import (
 	"github.com/livekit/protocol/livekit"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/rollcall-rtc/rollcall/event"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
 )
 
@@ -60,7 +61,11 @@ type participant struct {
 	reliable      sequenceWindow    // reliable data received from it
 	overflowed    bool              // it does not read its reliable data; removed in the next tick
 	speaking      speakerState
+	speech        speech // the segment that is going on
+	session       session
+	lost          bool // told as lost and not yet back
 	quality       connectionQuality
+	wasJudged     bool                                 // quality is known
 	toldQuality   map[string]livekit.ConnectionQuality // what the client knows, by sid
 	seen          map[string]counts                    // of its tracks, when last judged
 }
@@ -219,21 +224,36 @@ func (p *participant) expire() {
 
 // update applies new values, which were checked before, and tells everybody. An
 // empty name or metadata means unchanged, an empty attribute value deletes.
-func (p *participant) update(name, metadata string, attributes map[string]string) {
-	changed := false
+func (p *participant) update(name, metadata string, attributes map[string]string, by event.Actor) {
+	var changed []event.Name
+	detail := &event.Changed{By: by}
 	if name != "" && name != p.name {
-		p.name, changed = name, true
+		p.name, changed = name, append(changed, event.ParticipantNameChanged)
 	}
 	if metadata != "" && metadata != p.metadata {
-		p.metadata, changed = metadata, true
+		p.metadata, changed = metadata, append(changed, event.ParticipantMetadataChanged)
 	}
 	if merged := mergeAttributes(p.attributes, attributes); !maps.Equal(merged, p.attributes) {
-		p.attributes, changed = merged, true
+		for key := range attributes {
+			if merged[key] != p.attributes[key] {
+				detail.Keys = append(detail.Keys, key)
+			}
+		}
+		slices.Sort(detail.Keys)
+		p.attributes, changed = merged, append(changed, event.ParticipantAttributesChanged)
 	}
-	if changed {
-		p.touch()
-		p.state.broadcast(p, true)
-		p.refreshToken()
+	if len(changed) == 0 {
+		return
+	}
+	p.touch()
+	p.state.broadcast(p, true)
+	p.refreshToken()
+	for _, what := range changed {
+		e := event.Event{Name: what, Participant: p.info(), Actor: by, Detail: &event.Changed{By: by}}
+		if what == event.ParticipantAttributesChanged {
+			e.Detail = detail
+		}
+		p.state.emit(e)
 	}
 }
 
@@ -269,7 +289,7 @@ func (p *participant) setPermission(permission *livekit.ParticipantPermission) {
 			p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_TrackUnpublished{
 				TrackUnpublished: &livekit.TrackUnpublishedResponse{TrackSid: t.info.Sid},
 			}})
-			s.unpublish(t)
+			s.unpublish(t, event.ActorAPI)
 		}
 	}
 	if !permission.CanSubscribe {
@@ -287,6 +307,7 @@ func (p *participant) setPermission(permission *livekit.ParticipantPermission) {
 	s.countsChanged()
 	s.occupancyChanged()
 	p.refreshToken()
+	s.emit(event.Event{Name: event.ParticipantPermissionsChanged, Participant: p.info(), Actor: event.ActorAPI, Detail: &event.Changed{By: event.ActorAPI}})
 }
 
 // mayPublish says whether p's permission allows a track of this source.

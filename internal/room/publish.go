@@ -245,6 +245,9 @@ func (s *state) publish(t *track, r Receiver) {
 	p.touch()
 	s.countsChanged()
 	p.log.Info("track published", "track", info.Sid, "source", info.Source.String(), "mime", info.MimeType, "simulcast", r.Simulcast())
+	p.session.published++
+	s.totals.published++
+	p.mediaFlows()
 	s.emit(event.Event{Name: event.TrackPublished, Participant: p.info(), Track: info})
 	s.broadcast(p, false)
 	for _, other := range s.participants {
@@ -260,12 +263,12 @@ func (p *participant) receiverEnded(r Receiver) {
 	if i < 0 || p.gone {
 		return
 	}
-	p.state.unpublish(p.tracks[i])
+	p.state.unpublish(p.tracks[i], event.ActorClient)
 	p.state.broadcast(p, false)
 }
 
 // unpublish ends a track for everybody; the caller broadcasts the participant.
-func (s *state) unpublish(t *track) {
+func (s *state) unpublish(t *track, by event.Actor) {
 	p := t.owner
 	for _, other := range s.participants {
 		other.unsubscribe(t)
@@ -276,18 +279,23 @@ func (s *state) unpublish(t *track) {
 	p.touch()
 	s.countsChanged()
 	p.log.Info("track unpublished", "track", t.info.Sid)
-	s.emit(event.Event{Name: event.TrackUnpublished, Participant: p.info(), Track: t.info})
+	s.emit(event.Event{Name: event.TrackUnpublished, Participant: p.info(), Track: t.info, Actor: by})
 }
 
 // setMuted applies a mute of the client's own or of the API and tells everybody,
 // the publisher too: the SDK compares.
-func (s *state) setMuted(t *track, muted bool) {
+func (s *state) setMuted(t *track, muted bool, by event.Actor) {
 	if t.info.Muted == muted {
 		return
 	}
 	s.changeTrack(t, func(info *livekit.TrackInfo) { info.Muted = muted })
 	if t.receiver != nil {
 		t.receiver.UpTrack().SetMuted(muted)
+		name := event.TrackUnmuted
+		if muted {
+			name = event.TrackMuted
+		}
+		s.emit(event.Event{Name: name, Participant: t.owner.info(), Track: t.info, Actor: by, Detail: &event.Changed{By: by}})
 		s.wakeAt(s.now.Add(speakerInterval))
 	}
 }

@@ -44,7 +44,7 @@ func (s *state) tickQuality() {
 	s.qualityDue = time.Time{}
 	for _, p := range s.participants {
 		if p.joined {
-			p.quality = p.judge()
+			p.judged(p.judge())
 			s.qualityDue = s.now.Add(qualityInterval)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/livekit/protocol/livekit"
 
+	"github.com/rollcall-rtc/rollcall/event"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
 )
 
@@ -17,6 +18,9 @@ func (s *state) signalLost(p *participant, sink Sink) {
 	}
 	p.sink = nil
 	p.signalLostAt = s.now
+	if p.joined {
+		p.lose("signal")
+	}
 	switch {
 	case p.joined && p.transportFailed():
 		p.setDeadline(s.opts.ResumeTimeout)
@@ -52,7 +56,10 @@ func (s *state) resume(p *participant, sink Sink) {
 		lostAt = s.now
 	}
 	p.sink, p.signalLostAt = sink, time.Time{}
-	p.log.Info("participant resumed")
+	p.log.Info("participant resumes")
+	p.session.resumes++
+	s.emit(event.Event{Name: event.ParticipantReconnecting, Participant: p.info()})
+	p.lost = true
 	p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_Reconnect{Reconnect: &livekit.ReconnectResponse{
 		IceServers:     s.opts.ICEServers,
 		ServerInfo:     s.opts.ServerInfo,
@@ -72,6 +79,27 @@ func (s *state) resume(p *participant, sink Sink) {
 	if p.subscriber != nil {
 		p.subscriber.RestartICE()
 	}
+	if p.primary() == peer.Connected {
+		p.back()
+	}
+}
+
+// lose tells, once for each time, that p's connection is lost.
+func (p *participant) lose(cause string) {
+	if !p.joined || p.lost {
+		return
+	}
+	p.lost = true
+	p.state.emit(event.Event{Name: event.ParticipantConnectionLost, Participant: p.info(), Detail: &event.Lost{Cause: cause}})
+}
+
+// back tells that p is connected again, if it was lost.
+func (p *participant) back() {
+	if !p.lost || p.gone || p.sink == nil {
+		return
+	}
+	p.lost = false
+	p.state.emit(event.Event{Name: event.ParticipantResumed, Participant: p.info()})
 }
 
 // departureSlack covers what was sent into a connection already dead.

@@ -3,6 +3,7 @@ package room
 import (
 	"github.com/livekit/protocol/livekit"
 
+	"github.com/rollcall-rtc/rollcall/event"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
 )
 
@@ -127,7 +128,7 @@ func (p *participant) mute(m *livekit.MuteTrackRequest) {
 		}}})
 		return
 	}
-	p.state.setMuted(t, m.GetMuted())
+	p.state.setMuted(t, m.GetMuted(), event.ActorClient)
 }
 
 // updateOwn changes the participant's own name, metadata and attributes. The
@@ -151,7 +152,7 @@ func (p *participant) updateOwn(m *livekit.UpdateParticipantMetadata) {
 		answer(livekit.RequestResponse_LIMIT_EXCEEDED, err.Error())
 		return
 	}
-	p.update(m.GetName(), m.GetMetadata(), m.GetAttributes())
+	p.update(m.GetName(), m.GetMetadata(), m.GetAttributes(), event.ActorClient)
 	answer(livekit.RequestResponse_OK, "")
 }
 

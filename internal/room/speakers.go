@@ -24,6 +24,7 @@ func (s *state) tickSpeakers() {
 	for _, p := range s.participants {
 		now, audible := p.voice(s.now)
 		microphones = microphones || audible
+		p.followSpeech(now)
 		if now != p.speaking {
 			p.speaking = now
 			changed = append(changed, p)

@@ -36,6 +36,7 @@ type state struct {
 	events     []event.Event
 	lastSeq    uint64 // of the last event appended
 	finished   bool
+	totals     totals         // for the summary
 	closers    sync.WaitGroup // connections being closed
 }
 
@@ -203,13 +204,23 @@ func updateMessage(infos ...*livekit.ParticipantInfo) *Message {
 
 // setMetadata replaces the room's metadata and tells everybody at once.
 func (s *state) setMetadata(metadata string) {
-	if s.settings.Metadata == metadata {
+	changed := proto.CloneOf(s.settings)
+	changed.Metadata = metadata
+	s.configure(changed)
+}
+
+// configure replaces the room's settings on behalf of the API.
+func (s *state) configure(settings *livekit.Room) {
+	if proto.Equal(settings, s.settings) {
 		return
 	}
-	s.settings = proto.CloneOf(s.settings)
-	s.settings.Metadata = metadata
-	s.snapshot = nil
-	s.broadcastRoom()
+	told := settings.Metadata != s.settings.Metadata
+	s.settings, s.snapshot = settings, nil
+	s.wakeAt(s.closesAt())
+	if told {
+		s.broadcastRoom()
+		s.emit(event.Event{Name: event.RoomMetadataChanged, Actor: event.ActorAPI, Detail: &event.Changed{By: event.ActorAPI}})
+	}
 }
 
 // close ends the session: every participant leaves, then the room finishes.
@@ -221,7 +232,9 @@ func (s *state) close(end livekit.RoomEndReason, reason livekit.DisconnectReason
 		p.sendLeave(reason, action)
 		s.remove(p, reason)
 	}
-	s.emit(event.Event{Name: event.RoomFinished, RoomEndReason: end})
+	by, why := s.endOf(end)
+	s.emit(event.Event{Name: event.RoomSummary, Actor: by, Reason: why, Detail: s.totals.summary(s, by, why)})
+	s.emit(event.Event{Name: event.RoomFinished, RoomEndReason: end, Actor: by, Reason: why})
 	s.finished = true
 	s.log.Info("room finished", "reason", end.String())
 }

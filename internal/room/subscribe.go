@@ -117,6 +117,10 @@ func (p *participant) subscribe(t *track) {
 	}
 	p.subscriptions[t.info.Sid] = &subscription{track: t, sender: sender}
 	p.voiceHeard(t.owner)
+	p.session.subscribed++
+	if p.joined {
+		p.mediaFlows()
+	}
 	if !t.subscribed {
 		t.subscribed = true
 		t.owner.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_TrackSubscribed{

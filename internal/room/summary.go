@@ -1,0 +1,189 @@
+package room
+
+import (
+	"strings"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/rollcall-rtc/rollcall/event"
+)
+
+// session is what a participant's summary is made of.
+type session struct {
+	joinedAt   time.Time
+	firstMedia time.Time
+	published  int
+	subscribed int
+	resumes    int
+	talk       time.Duration
+	segments   int
+
+	judgedAt time.Time // since when the quality is what it is
+	quality  map[livekit.ConnectionQuality]time.Duration
+}
+
+// speech is a segment of speaking that is going on; zero while silent.
+type speech struct {
+	since time.Time
+	peak  float32
+}
+
+// totals is what a room's summary is made of.
+type totals struct {
+	identities   map[string]struct{}
+	sessions     int
+	aborted      int
+	peak         int
+	published    int
+	talk         time.Duration
+	participants time.Duration
+}
+
+func (t *totals) joined(s *state, p *participant) {
+	if t.identities == nil {
+		t.identities = make(map[string]struct{})
+	}
+	if len(t.identities) < maxIdentities {
+		t.identities[p.identity] = struct{}{}
+	}
+	t.sessions++
+	present := 0
+	for _, other := range s.participants {
+		if other.joined {
+			present++
+		}
+	}
+	t.peak = max(t.peak, present)
+}
+
+// maxIdentities bounds what is remembered to count who was there.
+const maxIdentities = 100_000
+
+func (t *totals) summary(s *state, by event.Actor, why string) *event.RoomTotals {
+	started := time.UnixMilli(s.settings.CreationTimeMs).UTC()
+	return &event.RoomTotals{
+		StartedAt: started, FinishedAt: s.now.UTC(), DurationMS: s.now.Sub(started).Milliseconds(),
+		Sessions: t.sessions, Identities: len(t.identities), Aborted: t.aborted, Peak: t.peak,
+		Published: t.published, TalkMS: t.talk.Milliseconds(), ParticipantMS: t.participants.Milliseconds(),
+		Reason: why, By: by,
+	}
+}
+
+// mediaFlows notes the first media of a participant.
+func (p *participant) mediaFlows() {
+	if p.session.firstMedia.IsZero() {
+		p.session.firstMedia = p.state.now
+	}
+}
+
+// followSpeech begins and ends segments of speaking.
+func (p *participant) followSpeech(now speakerState) {
+	switch {
+	case now.active && p.speech.since.IsZero():
+		p.speech = speech{since: p.state.now, peak: now.level}
+	case now.active:
+		p.speech.peak = max(p.speech.peak, now.level)
+	default:
+		p.endSpeech()
+	}
+}
+
+// endSpeech tells the segment that is going on, if there is one.
+func (p *participant) endSpeech() {
+	if p.speech.since.IsZero() {
+		return
+	}
+	length := p.state.now.Sub(p.speech.since)
+	p.session.talk += length
+	p.session.segments++
+	p.state.totals.talk += length
+	p.state.emit(event.Event{Name: event.ParticipantSpoke, Participant: p.info(), Detail: &event.Speech{
+		StartedAt: p.speech.since.UTC(), DurationMS: length.Milliseconds(), Peak: p.speech.peak,
+	}})
+	p.speech = speech{}
+}
+
+// judged takes over a new quality and tells a change of its level.
+func (p *participant) judged(now connectionQuality) {
+	p.judgeTime()
+	before := p.quality
+	p.quality = now
+	if p.wasJudged && before.level == now.level {
+		return
+	}
+	detail := &event.Quality{Level: strings.ToLower(now.level.String()), Score: now.score}
+	if p.wasJudged {
+		detail.Previous = strings.ToLower(before.level.String())
+	}
+	p.wasJudged = true
+	p.state.emit(event.Event{Name: event.ConnectionQualityChanged, Participant: p.info(), Actor: event.ActorServer, Detail: detail})
+}
+
+// judgeTime adds the time since the last judgement to the histogram.
+func (p *participant) judgeTime() {
+	if p.wasJudged {
+		if p.session.quality == nil {
+			p.session.quality = make(map[livekit.ConnectionQuality]time.Duration)
+		}
+		p.session.quality[p.quality.level] += p.state.now.Sub(p.session.judgedAt)
+	}
+	p.session.judgedAt = p.state.now
+}
+
+// summarize tells what the session of a participant that has gone was like.
+func (s *state) summarize(p *participant, joined bool, by event.Actor, why string) {
+	if !joined {
+		s.totals.aborted++
+		return
+	}
+	length := s.now.Sub(p.session.joinedAt)
+	s.totals.participants += length
+	summary := &event.Summary{
+		JoinedAt: p.session.joinedAt.UTC(), LeftAt: s.now.UTC(), DurationMS: length.Milliseconds(),
+		ConnectMS:    p.session.joinedAt.Sub(p.joinedAt).Milliseconds(),
+		FirstMediaMS: -1,
+		TalkMS:       p.session.talk.Milliseconds(), TalkSegments: p.session.segments,
+		Published: p.session.published, Subscribed: p.session.subscribed, Resumes: p.session.resumes,
+		Quality: make(map[string]int64, len(p.session.quality)),
+		Reason:  why, By: by,
+	}
+	if !p.session.firstMedia.IsZero() {
+		summary.FirstMediaMS = p.session.firstMedia.Sub(p.joinedAt).Milliseconds()
+	}
+	for level, d := range p.session.quality {
+		summary.Quality[strings.ToLower(level.String())] = d.Milliseconds()
+	}
+	s.emit(event.Event{Name: event.ParticipantSummary, Participant: p.info(), Actor: by, Reason: why, Detail: summary})
+}
+
+// wordOf is a reason as events spell it.
+func wordOf(reason livekit.DisconnectReason) string { return strings.ToLower(reason.String()) }
+
+// actorOf says who ends a session for this reason.
+func actorOf(reason livekit.DisconnectReason) event.Actor {
+	switch reason {
+	case livekit.DisconnectReason_PARTICIPANT_REMOVED, livekit.DisconnectReason_ROOM_DELETED:
+		return event.ActorAPI
+	case livekit.DisconnectReason_CLIENT_INITIATED, livekit.DisconnectReason_DUPLICATE_IDENTITY,
+		livekit.DisconnectReason_SIGNAL_CLOSE, livekit.DisconnectReason_CONNECTION_TIMEOUT,
+		livekit.DisconnectReason_USER_UNAVAILABLE, livekit.DisconnectReason_USER_REJECTED,
+		livekit.DisconnectReason_AGENT_ERROR:
+		return event.ActorClient
+	}
+	return event.ActorServer
+}
+
+// endOf says who ends the room and why.
+func (s *state) endOf(end livekit.RoomEndReason) (event.Actor, string) {
+	switch {
+	case end == livekit.RoomEndReason_ROOM_END_API_DELETE:
+		return event.ActorAPI, "api_delete"
+	case end == livekit.RoomEndReason_ROOM_END_SERVER_SHUTDOWN:
+		return event.ActorServer, "server_shutdown"
+	case s.joinedOnce:
+		return event.ActorServer, "departure_timeout"
+	default:
+		return event.ActorServer, "empty_timeout"
+	}
+}
