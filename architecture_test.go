@@ -36,7 +36,7 @@ var layers = []layer{
 	{"internal/signal", []string{"internal/room", "internal/token", "event"}},
 
 	// Decisions. The room neither knows the log nor who reads it.
-	{"internal/room", []string{"internal/sfu/peer", "internal/sfu/uptrack", "internal/sfu/downtrack", "event"}},
+	{"internal/room", []string{"internal/sfu/peer", "internal/sfu/uptrack", "internal/sfu/downtrack", "internal/sfu/quality", "event"}},
 
 	// Durability.
 	{"internal/delivery", []string{"internal/eventlog", "event"}},
@@ -55,6 +55,7 @@ var layers = []layer{
 	{"internal/sfu/layer", nil},
 	{"internal/sfu/nack", nil},
 	{"internal/sfu/packetcache", nil},
+	{"internal/sfu/quality", nil},
 	{"internal/sfu/rtpstats", nil},
 	{"internal/sfu/seqmap", nil},
 
