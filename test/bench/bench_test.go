@@ -1,0 +1,161 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// One tiny pass of everything that runs against a server: that packets and
+// events are counted, that none is lost when there is next to no load, and that
+// each figure is a number. How large it is says nothing here.
+func TestEveryWorkloadMeasuresTheServer(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	b := &bench{dir: t.TempDir(), window: 300 * time.Millisecond, short: true, progress: io.Discard}
+	var err error
+	if b.binary, err = buildServer(ctx, b.dir); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		name     string
+		run      func(context.Context, *bench) (outcome, error)
+		positive []string // metrics that cannot be 0
+	}{
+		{"video", forwarding{camera, 1, 3}.run, []string{"CPU per forwarded packet", "packets forwarded", "RSS per participant"}},
+		{"audio", forwarding{microphone, 2, 2}.run, []string{"CPU per forwarded packet", "packets forwarded", "RSS per participant"}},
+		{"join", joining{media: true, rate: 20}.run, []string{"CPU per join and leave", "dial to connected, p50"}},
+		{"signal", joining{rate: 20}.run, []string{"CPU per join and leave", "dial to JoinResponse, p99"}},
+		{"idle", idling{3}.run, []string{"goroutines per participant"}},
+		{"webhook", hooking{40}.run, []string{"event to POST, p50", "API call, durable, p99", "CPU per event with its API call"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			o, err := tc.run(ctx, b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			figures := make(map[string]float64)
+			for _, m := range o.measurements {
+				figures[m.metric] = m.value
+				if math.IsNaN(m.value) || math.IsInf(m.value, 0) {
+					t.Errorf("%s is %v", m.metric, m.value)
+				}
+			}
+			for _, metric := range tc.positive {
+				if figures[metric] <= 0 {
+					t.Errorf("%s is %v %v", metric, figures[metric], o.measurements)
+				}
+			}
+			for _, remark := range o.remarks {
+				// A busy machine may hold up the load; it must lose nothing.
+				if !strings.HasPrefix(remark, "load generator") {
+					t.Errorf("remark: %s", remark)
+				}
+			}
+			left, err := filepath.Glob(filepath.Join(b.dir, "server-*"))
+			if err != nil || len(left) > 0 {
+				t.Errorf("left behind: %v %v", left, err)
+			}
+		})
+	}
+}
+
+// A benchmark that was renamed would be missed only by whoever runs them all.
+func TestBenchmarksOfOtherPackagesExist(t *testing.T) {
+	for _, g := range []inProcess{logAppend, deliveryPosts, deliveryLatency, deliverySign, forwardPath} {
+		name := regexp.MustCompile(`^\^(Benchmark\w+)\$`).FindStringSubmatch(g.bench)
+		if name == nil {
+			t.Fatalf("%q does not begin with the name of one benchmark", g.bench)
+		}
+		files, err := filepath.Glob(filepath.Join("..", "..", filepath.FromSlash(g.pkg), "*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var tests bytes.Buffer
+		for _, file := range files {
+			source, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tests.Write(source)
+		}
+		if !strings.Contains(tests.String(), "func "+name[1]+"(b *testing.B)") {
+			t.Errorf("%s has no %s", g.pkg, name[1])
+		}
+		for unit := range g.metrics {
+			// "ns/op" and "allocs/op" are the testing package's own.
+			if !strings.HasSuffix(unit, "/op") && !strings.Contains(tests.String(), `"`+unit+`"`) {
+				t.Errorf("%s does not report %s", g.pkg, unit)
+			}
+		}
+	}
+}
+
+func TestBenchmarkOutputIsRead(t *testing.T) {
+	const out = `goos: linux
+BenchmarkDurable/writers=16-2         	    4444	     27000 ns/op	       1.5 events/s
+BenchmarkSign 	  300000	      3900 ns/op	    2048 B/op	       3 allocs/op
+BenchmarkBroken
+PASS
+`
+	want := []reported{
+		{"writers=16", "ns/op", 27000}, {"writers=16", "events/s", 1.5},
+		{"", "ns/op", 3900}, {"", "B/op", 2048}, {"", "allocs/op", 3},
+	}
+	got := parseBenchmarks(out)
+	if len(got) != len(want) {
+		t.Fatalf("got %v", got)
+	}
+	for i := range want {
+		if got[i] != want[i] {
+			t.Errorf("%d: got %v, want %v", i, got[i], want[i])
+		}
+	}
+}
+
+func TestRowsKeepMedianRangeAndTheWorstNoise(t *testing.T) {
+	one := func(v float64, n noise, remarks ...string) outcome {
+		return outcome{measurements: []measurement{{"m", "µs", v}}, noise: n, remarks: remarks}
+	}
+	rows := summarize("w", []outcome{
+		one(30, noise{Idle: 50, Steal: 0, Other: 5}),
+		one(10, noise{Idle: 20, Steal: 3, Other: 1}, "LOSS"),
+		one(20, noise{Idle: 90}, "LOSS"),
+		one(40, noise{Idle: 90}),
+	}, machine{CPU: "some CPU"})
+	if len(rows) != 1 {
+		t.Fatalf("rows: %v", rows)
+	}
+	r := rows[0]
+	if r.Median != 25 || r.Min != 10 || r.Max != 40 || r.Repetitions != 4 {
+		t.Errorf("row: %+v", r)
+	}
+	if (r.Noise != noise{Idle: 20, Steal: 3, Other: 5}) || len(r.Remarks) != 1 {
+		t.Errorf("noise: %+v, remarks %q", r.Noise, r.Remarks)
+	}
+
+	var lines, table bytes.Buffer
+	if err := writeJSON(&lines, rows); err != nil {
+		t.Fatal(err)
+	}
+	var back row
+	if err := json.Unmarshal(lines.Bytes(), &back); err != nil || back.Median != 25 || back.Machine.CPU != "some CPU" || back.Workload != "w" {
+		t.Errorf("JSON line: %s %v", &lines, err)
+	}
+	if err := writeTable(&table, r.Machine, rows); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"some CPU", "25.0", "10.0–40.0", "µs", "LOSS"} {
+		if !strings.Contains(table.String(), text) {
+			t.Errorf("table lacks %q:\n%s", text, &table)
+		}
+	}
+}

@@ -1,0 +1,259 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// forwarding is publishers in one room, and subscribers to all of them.
+type forwarding struct {
+	kind        trackKind
+	publishers  int
+	subscribers int
+}
+
+// joinRate is how many subscribers come in a second before the measurement.
+const joinRate = 40
+
+// settling is the time between the last arrival and the measurement: key frames
+// that joins asked for are through, and connection checks have slowed down.
+const settling = time.Second
+
+// call is a room while media flows.
+type call struct {
+	forwarding
+	clients []*client
+}
+
+func (f forwarding) run(ctx context.Context, b *bench) (o outcome, err error) {
+	t, err := b.start(ctx)
+	if err != nil {
+		return o, err
+	}
+	defer t.stop()
+	c := &call{forwarding: f}
+	defer c.end()
+	if err := c.begin(ctx, t.url); err != nil {
+		return o, err
+	}
+	if err := sleep(ctx, b.scaled(settling)); err != nil {
+		return o, err
+	}
+	return c.measure(ctx, b, t)
+}
+
+// begin returns when every subscriber receives every track.
+func (c *call) begin(ctx context.Context, url string) error {
+	cs, err := newClients(url)
+	if err != nil {
+		return err
+	}
+	const room = "call"
+	for i := range c.publishers {
+		p, err := cs.joinPublisher(ctx, room, fmt.Sprint("publisher", i), c.kind)
+		if err != nil {
+			return err
+		}
+		c.clients = append(c.clients, p)
+	}
+	for i, p := range c.clients {
+		s := videoInterval
+		if c.kind == microphone {
+			s = audioInterval
+		}
+		p.pub.start(c.kind, s*time.Duration(i)/time.Duration(c.publishers))
+	}
+	subscribers := make([]*client, c.subscribers)
+	var joins errgroup.Group
+	for i := range subscribers {
+		joins.Go(func() (err error) {
+			if err := sleep(ctx, time.Duration(i)*time.Second/joinRate); err != nil {
+				return err
+			}
+			subscribers[i], err = cs.join(ctx, room, fmt.Sprint("subscriber", i))
+			if err != nil {
+				subscribers[i] = nil
+				return err
+			}
+			return subscribers[i].await(ctx, subscribers[i].connected, "receiving connection")
+		})
+	}
+	err = joins.Wait()
+	for _, s := range subscribers {
+		if s != nil {
+			c.clients = append(c.clients, s)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return poll(ctx, func() (bool, error) {
+		for _, s := range c.audience() {
+			if err := s.failure(); err != nil {
+				return false, err
+			}
+			if _, streams := s.subSocket.tally(); streams < c.publishers {
+				return false, nil
+			}
+		}
+		return true, nil
+	})
+}
+
+func (c *call) audience() []*client { return c.clients[c.publishers:] }
+
+func (c *call) end() {
+	var leaving errgroup.Group
+	for _, p := range c.clients {
+		leaving.Go(func() error { p.leave(); return nil })
+	}
+	_ = leaving.Wait()
+}
+
+// sent sums over the publishers, received over the subscribers.
+func (c *call) sent() (n uint64) {
+	for _, p := range c.clients[:c.publishers] {
+		n += p.pub.sent.Load()
+	}
+	return n
+}
+
+func (c *call) received() (sum tally) {
+	for _, s := range c.audience() {
+		t, _ := s.subSocket.tally()
+		sum.received += t.received
+		sum.expected += t.expected
+	}
+	return sum
+}
+
+func (c *call) measure(ctx context.Context, b *bench, t *target) (o outcome, err error) {
+	before, err := t.stats(ctx)
+	if err != nil {
+		return o, err
+	}
+	profiled := b.profile(ctx, t)
+	r0, err := t.read()
+	if err != nil {
+		return o, err
+	}
+	sent0, got0 := c.sent(), c.received()
+	if err := sleep(ctx, b.window); err != nil {
+		return o, err
+	}
+	sent, got := c.sent()-sent0, c.received().minus(got0)
+	r1, err := t.read()
+	if err != nil {
+		return o, err
+	}
+	if err := <-profiled; err != nil {
+		return o, err
+	}
+	after, err := t.stats(ctx)
+	if err != nil {
+		return o, err
+	}
+	resident, err := residentBytes(t.pid)
+	if err != nil {
+		return o, err
+	}
+	for _, p := range c.clients {
+		err = errors.Join(err, p.failure())
+	}
+	if err != nil {
+		return o, err
+	}
+	if got.received == 0 {
+		return o, errors.New("no packets arrived")
+	}
+
+	packets, wall := float64(got.received), r1.at.Sub(r0.at)
+	o.noise = r1.machine.since(r0.machine)
+	o.add("CPU per forwarded packet", "µs", microseconds(r1.cpu-r0.cpu)/packets)
+	o.add("packets forwarded", "1/s", packets/wall.Seconds())
+	o.add("server CPU", "cores", (r1.cpu-r0.cpu).Seconds()/wall.Seconds())
+	o.add("allocations per forwarded packet", "", float64(after.Mallocs-before.Mallocs)/packets)
+	o.add("RSS per participant", "KiB", float64(resident-t.resident)/1024/float64(len(c.clients)))
+	o.add("lost", "%", 100*float64(got.lost())/float64(got.expected))
+	c.judge(&o, sent, got)
+	if load := (r1.load - r0.load).Seconds() / wall.Seconds(); load > saturated {
+		o.remark("load generator at its limit (%.2f cores)", load)
+	}
+	return o, nil
+}
+
+// saturated is the share of its core at which the load generator is late.
+const saturated = 0.9
+
+// judge says what is wrong with a row: gaps in the sequence numbers, and packets
+// that left the publishers and left no gap, because the server renumbers.
+func (c *call) judge(o *outcome, sent uint64, got tally) {
+	if lost := got.lost(); lost > 0 {
+		o.remark("LOSS %s%%", strconv.FormatFloat(100*float64(lost)/float64(got.expected), 'g', 2, 64))
+	}
+	// The window cuts bursts: one on each side, of each publisher, may be counted
+	// on one side of the server only.
+	burst := 1
+	if c.kind == camera {
+		burst = videoKeyPackets
+	}
+	due := float64(sent) * float64(c.subscribers)
+	slack := float64(2 * burst * c.publishers * c.subscribers)
+	if missing := due - float64(got.received); missing > slack {
+		o.remark("MISSING %.2g%% of what publishers sent", 100*missing/due)
+	}
+	if sent == 0 {
+		o.remark("publishers sent nothing")
+	}
+}
+
+// profile takes a CPU profile of the server during the next window, if asked for.
+func (b *bench) profile(ctx context.Context, t *target) <-chan error {
+	done := make(chan error, 1)
+	if b.profileTo == "" {
+		done <- nil
+		return done
+	}
+	go func() {
+		seconds := max(1, int(b.window.Seconds()))
+		raw, err := t.fetch(ctx, fmt.Sprintf("/debug/pprof/profile?seconds=%d", seconds))
+		if err == nil {
+			err = os.WriteFile(b.profileTo, raw, 0o644)
+		}
+		done <- err
+	}()
+	return done
+}
+
+// sleep waits for d or the end of ctx.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// poll waits for a condition that comes about elsewhere.
+func poll(ctx context.Context, condition func() (bool, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		ok, err := condition()
+		if ok || err != nil {
+			return err
+		}
+		if err := sleep(ctx, 10*time.Millisecond); err != nil {
+			return fmt.Errorf("waited in vain: %w", err)
+		}
+	}
+}
