@@ -176,10 +176,18 @@ func Catalogue() []Definition {
 
 // Lookup returns the definition of name, and whether there is one.
 func Lookup(name Name) (Definition, bool) {
-	for _, d := range catalogue {
-		if d.Name == name {
-			return d, true
-		}
+	i, ok := places[name]
+	if !ok {
+		return Definition{}, false
 	}
-	return Definition{}, false
+	return catalogue[i], true
 }
+
+// places tells where each event is in the catalogue.
+var places = func() map[Name]int {
+	m := make(map[Name]int, len(catalogue))
+	for i, d := range catalogue {
+		m[d.Name] = i
+	}
+	return m
+}()

@@ -3,6 +3,8 @@ package delivery
 import (
 	"context"
 	"time"
+
+	"github.com/rollcall-rtc/rollcall/event"
 )
 
 // The log is read where the lanes need it, never further: forward from the
@@ -72,6 +74,7 @@ func (ep *endpoint) scanForward(ctx context.Context, now time.Time) error {
 		}
 		l := ep.lanes[e.lane]
 		switch {
+		case !wanted(e.rec):
 		case l == nil:
 			l = &lane{key: e.lane, timer: -1, tail: ep.prev.of(e.lane)}
 			ep.lanes[e.lane] = l
@@ -90,6 +93,13 @@ func (ep *endpoint) scanForward(ctx context.Context, now time.Time) error {
 	}
 	ep.scan = upTo
 	return nil
+}
+
+// wanted says whether an endpoint that did not ask for more gets the record: the
+// events that stock receivers know, and those of a newer catalogue.
+func wanted(r *event.Record) bool {
+	d, known := event.Lookup(r.Name)
+	return !known || d.Stock
 }
 
 // add puts a record at the end of its lane.
@@ -123,7 +133,7 @@ func (ep *endpoint) backfill(ctx context.Context, now time.Time) error {
 			break
 		}
 		l := ep.lanes[e.lane]
-		if l == nil || !l.overflow || l.scanned < at || e.rec.Seq <= l.scanned || len(l.items) >= ep.opts.Window {
+		if !wanted(e.rec) || l == nil || !l.overflow || l.scanned < at || e.rec.Seq <= l.scanned || len(l.items) >= ep.opts.Window {
 			continue
 		}
 		idle := len(l.items) == 0
