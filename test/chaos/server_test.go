@@ -197,22 +197,25 @@ func (r *record) String() string {
 	return fmt.Sprintf("%d %s %s/%d %s %s", r.Seq, r.Name, r.RoomSID, r.RoomSeq, r.ParticipantSID, r.TrackSID)
 }
 
-// follow reads records after a place as they are committed, until the server
-// is gone.
-func (s *server) follow(ctx context.Context, after uint64, seen func(*record)) error {
-	resp, err := s.events(ctx, fmt.Sprintf("after=%d", after))
+// follow opens a stream of the records after a place, as they are committed.
+// The returned function reads it until the server is gone.
+func (s *server) follow(after uint64) func() []*record {
+	s.t.Helper()
+	resp, err := s.events(context.Background(), fmt.Sprintf("after=%d", after))
 	if err != nil {
-		return err
+		s.t.Fatal(err)
 	}
-	defer resp.Body.Close()
-	for lines := json.NewDecoder(resp.Body); ; {
-		r := new(record)
-		if err := lines.Decode(r); err != nil {
-			return nil // the stream has no other end than the server's
-		}
-		// Lines that keep the connection alive are no records.
-		if r.Seq != 0 {
-			seen(r)
+	return func() (seen []*record) {
+		defer resp.Body.Close()
+		for lines := json.NewDecoder(resp.Body); ; {
+			r := new(record)
+			if err := lines.Decode(r); err != nil {
+				return seen // the stream has no other end than the server's
+			}
+			// Lines that keep the connection alive are no records.
+			if r.Seq != 0 {
+				seen = append(seen, r)
+			}
 		}
 	}
 }

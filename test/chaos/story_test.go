@@ -23,6 +23,8 @@ type session struct {
 	people   map[string]*person // by participant sid
 }
 
+// person is one participant's session: it connects, joins and leaves, or
+// connects and is aborted.
 type person struct {
 	joined, gone bool
 	tracks       map[string]bool // by track sid; true while published
@@ -78,23 +80,30 @@ func (room *session) add(r *record) error {
 			}
 		}
 		room.finished = true
-	case event.ParticipantJoined, event.ParticipantConnectionAborted:
+	case event.ParticipantConnecting:
 		if p != nil {
 			return fmt.Errorf("seen before: %+v", *p)
 		}
-		room.people[r.ParticipantSID] = &person{
-			joined: true, gone: name == event.ParticipantConnectionAborted, tracks: map[string]bool{},
+		room.people[r.ParticipantSID] = &person{tracks: map[string]bool{}}
+	case event.ParticipantJoined, event.ParticipantConnectionAborted:
+		if p == nil || p.joined || p.gone {
+			return fmt.Errorf("is not connecting")
 		}
+		p.joined, p.gone = name == event.ParticipantJoined, name == event.ParticipantConnectionAborted
 	case event.ParticipantLeft:
-		if p == nil || p.gone {
+		if p == nil || !p.joined || p.gone {
 			return fmt.Errorf("is not there to leave")
 		}
 		if n := p.publishing(); n > 0 {
 			return fmt.Errorf("leaves %d tracks behind", n)
 		}
 		p.gone = true
+	case event.ParticipantSummary:
+		if p == nil || !p.gone {
+			return fmt.Errorf("is not gone")
+		}
 	case event.TrackPublished:
-		if p == nil || p.gone {
+		if p == nil || !p.joined || p.gone {
 			return fmt.Errorf("its publisher is not there")
 		}
 		if _, seen := p.tracks[r.TrackSID]; seen {
@@ -107,7 +116,12 @@ func (room *session) add(r *record) error {
 		}
 		p.tracks[r.TrackSID] = false
 	default:
-		return fmt.Errorf("unexpected event")
+		if _, known := event.Lookup(name); !known {
+			return fmt.Errorf("is not in the catalogue")
+		}
+		if r.ParticipantSID != "" && (p == nil || p.gone) {
+			return fmt.Errorf("its participant is not there")
+		}
 	}
 	return nil
 }
@@ -139,7 +153,7 @@ func (room *session) checkCounts(r *record) error {
 	}
 	participants, publishers := 0, 0
 	for _, p := range room.people {
-		if !p.gone {
+		if p.joined && !p.gone {
 			participants++
 			if p.publishing() > 0 {
 				publishers++
