@@ -1,6 +1,7 @@
 package event
 
 import (
+	"encoding/json"
 	"fmt"
 
 	"github.com/livekit/protocol/livekit"
@@ -23,7 +24,7 @@ func (e *Event) Body(id string) ([]byte, error) {
 		Track:         e.Track,
 		EgressInfo:    scrubbed(e.Egress),
 		IngressInfo:   scrubbed(e.Ingress),
-		Job:           e.Job,
+		Job:           scrubbed(e.Job),
 		RoomEndReason: e.RoomEndReason,
 	}
 	d, known := Lookup(e.Name)
@@ -39,7 +40,16 @@ func (e *Event) Body(id string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("marshal %s: %w", e.Name, err)
 	}
-	return compact(raw), nil
+	body := compact(raw)
+	if e.Detail == nil || known && d.Stock {
+		return body, nil
+	}
+	detail, err := json.Marshal(e.Detail)
+	if err != nil {
+		return nil, fmt.Errorf("marshal detail of %s: %w", e.Name, err)
+	}
+	body = append(body[:len(body)-1], `,"rollcall":`...) // there is always a field before it
+	return append(append(body, detail...), '}'), nil
 }
 
 // compact takes out, in place, the spaces with which protojson varies its output

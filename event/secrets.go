@@ -1,7 +1,6 @@
 package event
 
 import (
-	"net/url"
 	"strings"
 
 	"github.com/livekit/protocol/livekit"
@@ -26,29 +25,43 @@ func withoutSecrets(room *livekit.Room) *livekit.Room {
 
 // scrubbed returns a copy of an egress or ingress without its credentials: what
 // LiveKit's messages declare a secret is left out, and so are the parts of URLs
-// that give access.
+// that give access. They are taken out of error texts too, in which a worker may
+// quote them.
 func scrubbed[M proto.Message](m M) M {
 	if !m.ProtoReflect().IsValid() {
 		return m // a nil message
 	}
 	m = proto.CloneOf(m)
+	var withheld []string
 	eachText(m.ProtoReflect(), func(f protoreflect.FieldDescriptor, s string) string {
 		switch {
 		case isSecret(f):
+			withheld = append(withheld, s)
 			return ""
 		case isURL(f):
-			return scrubURL(s)
+			clean, parts := scrubURL(s)
+			withheld = append(withheld, parts...)
+			return clean
 		default:
 			return s
 		}
+	})
+	eachText(m.ProtoReflect(), func(f protoreflect.FieldDescriptor, s string) string {
+		if f.Name() == "error" || f.Name() == "details" {
+			for _, secret := range withheld {
+				if len(secret) >= 4 { // shorter ones are part of any word
+					s = strings.ReplaceAll(s, secret, redacted)
+				}
+			}
+		}
+		return s
 	})
 	return m
 }
 
 // alsoSecret lists the fields that give access without being declared secret.
 var alsoSecret = map[protoreflect.FullName]bool{
-	"livekit.S3Upload.assume_role_external_id": true,
-	"livekit.ProxyConfig.username":             true,
+	"livekit.ProxyConfig.username": true,
 }
 
 // isSecret says whether the field's text is left out of a body.
@@ -64,64 +77,60 @@ func isSecret(f protoreflect.FieldDescriptor) bool {
 // LiveKit's messages are.
 func isURL(f protoreflect.FieldDescriptor) bool {
 	name := string(f.Name())
-	return name == "url" || name == "urls" || strings.HasSuffix(name, "_url") || strings.HasSuffix(name, "_urls")
+	return name == "url" || name == "urls" || strings.HasSuffix(name, "_url") || strings.HasSuffix(name, "_urls") ||
+		name == "endpoint"
 }
 
-// scrubURL withholds the password, the values of the query and the fragment,
-// and the key that is the last part of a stream's path; for twitch:// and mux://
-// that is all of it. What remains names the destination.
-func scrubURL(s string) string {
-	u, err := url.Parse(s)
-	if err != nil {
+// scrubURL withholds what gives access: user and password, the values of the
+// query, the fragment, and the stream key, which is the last part of an RTMP
+// path and all that follows twitch:// and mux://. What remains names the
+// destination. It takes any text, also what is no URL.
+func scrubURL(s string) (clean string, withheld []string) {
+	withhold := func(part string) string {
+		if part == "" {
+			return ""
+		}
+		withheld = append(withheld, part)
 		return redacted
 	}
-	scheme, rest, ok := strings.Cut(s, "://")
-	if !ok {
-		if u.Scheme != "" { // mailto:like
-			return u.Scheme + ":" + redacted
-		}
-		scheme, rest = "", s
-	} else {
-		scheme += "://"
+	var scheme string
+	if before, after, ok := strings.Cut(s, "://"); ok {
+		scheme, s = before+"://", after
 	}
-	if rest, _, ok = strings.Cut(rest, "#"); ok {
-		rest += "#" + redacted
-	}
-	rest, fragment, _ := strings.Cut(rest, "#")
-	if fragment != "" {
-		fragment = "#" + fragment
-	}
-	rest, query, hasQuery := strings.Cut(rest, "?")
-	host, path, hasPath := strings.Cut(rest, "/")
+	s, fragment, hasFragment := strings.Cut(s, "#")
+	s, query, hasQuery := strings.Cut(s, "?")
+	host, path, hasPath := strings.Cut(s, "/")
 	if at := strings.LastIndexByte(host, '@'); at >= 0 {
-		host = redacted + host[at:]
-	}
-	switch strings.ToLower(u.Scheme) {
-	case "rtmp", "rtmps":
-		if hasPath {
-			path = path[:strings.LastIndexByte(path, '/')+1] + redacted
+		_, password, ok := strings.Cut(host[:at], ":")
+		if ok {
+			withhold(password)
 		}
-	case "twitch", "mux":
-		host, path = redacted, ""
-		hasPath = false
+		host = withhold(host[:at]) + host[at:]
 	}
+	switch strings.ToLower(scheme) {
+	case "rtmp://", "rtmps://":
+		key := strings.LastIndexByte(path, '/') + 1
+		path = path[:key] + withhold(path[key:])
+	case "twitch://", "mux://":
+		host, path = withhold(host), withhold(path)
+	}
+	clean = scheme + host
 	if hasPath {
-		path = "/" + path
+		clean += "/" + path
 	}
 	if hasQuery {
-		query = "?" + scrubQuery(query)
-	}
-	return scheme + host + path + query + fragment
-}
-
-func scrubQuery(query string) string {
-	parts := strings.Split(query, "&")
-	for i, part := range parts {
-		if name, value, ok := strings.Cut(part, "="); ok && value != "" {
-			parts[i] = name + "=" + redacted
-		} else if !ok && part != "" {
-			parts[i] = redacted // a bare value, such as a token
+		params := strings.Split(query, "&")
+		for i, param := range params {
+			if name, value, ok := strings.Cut(param, "="); ok {
+				params[i] = name + "=" + withhold(value)
+			} else {
+				params[i] = withhold(param) // a bare token
+			}
 		}
+		clean += "?" + strings.Join(params, "&")
 	}
-	return strings.Join(parts, "&")
+	if hasFragment {
+		clean += "#" + withhold(fragment)
+	}
+	return clean, withheld
 }

@@ -13,6 +13,10 @@ import (
 	"github.com/rollcall-rtc/rollcall/event"
 )
 
+// crashed is the Reason of synthesized events. LiveKit's enums have no word for
+// it; the server went down, so there it is SERVER_SHUTDOWN.
+const crashed = "server_crash"
+
 // CloseOpen ends, on behalf of a server that died, what the log holds open:
 // for each room session track_unpublished and participant_left for each
 // participant, in the order in which they joined, then room_finished; all
@@ -57,7 +61,7 @@ func (l *Log) openThings() ([]Entry, error) {
 
 // bySession sorts the entries by their age and groups them by room session.
 func bySession(open []Entry) [][]Entry {
-	slices.SortFunc(open, func(a, b Entry) int { return cmp.Compare(a.Seq, b.Seq) })
+	slices.SortFunc(open, func(a, b Entry) int { return cmp.Compare(a.Opened, b.Opened) })
 	var sessions [][]Entry
 	at := make(map[string]int)
 	for _, o := range open {
@@ -132,7 +136,7 @@ func (l *Log) closeSession(open []Entry, now time.Time) ([]event.Event, error) {
 		before := count(room, participants[i:])
 		for _, t := range p.tracks {
 			events = append(events, event.Event{
-				Name: event.TrackUnpublished, Time: now, Synthesized: true,
+				Name: event.TrackUnpublished, Time: now, Synthesized: true, Actor: event.ActorCrash, Reason: crashed,
 				Room: before, Participant: p.info, Track: t,
 			})
 		}
@@ -144,13 +148,13 @@ func (l *Log) closeSession(open []Entry, now time.Time) ([]event.Event, error) {
 		p.info.Tracks = nil
 		p.info.IsPublisher = false
 		events = append(events, event.Event{
-			Name: event.ParticipantLeft, Time: now, Synthesized: true,
+			Name: event.ParticipantLeft, Time: now, Synthesized: true, Actor: event.ActorCrash, Reason: crashed,
 			Room: gone, Participant: p.info,
 		})
 	}
 	if roomOpen {
 		events = append(events, event.Event{
-			Name: event.RoomFinished, Time: now, Synthesized: true,
+			Name: event.RoomFinished, Time: now, Synthesized: true, Actor: event.ActorCrash, Reason: crashed,
 			Room: count(room, nil), RoomEndReason: livekit.RoomEndReason_ROOM_END_SERVER_SHUTDOWN,
 		})
 	}
@@ -162,20 +166,27 @@ func count(room *livekit.Room, present []*leaving) *livekit.Room {
 	room = proto.CloneOf(room)
 	room.NumParticipants, room.NumPublishers = 0, 0
 	for _, p := range present {
-		if !p.joined {
+		if !p.joined || dependent(p.info) {
 			continue
 		}
-		switch p.info.Kind {
-		case livekit.ParticipantInfo_AGENT, livekit.ParticipantInfo_EGRESS:
-			// they serve the others and are not counted among them
-		default:
-			room.NumParticipants++
-		}
+		room.NumParticipants++
 		if len(p.tracks) > 0 {
 			room.NumPublishers++
 		}
 	}
 	return room
+}
+
+// dependent says whether the participant serves the others, as agents and
+// recorders do, and is by LiveKit's rule not counted among them.
+func dependent(p *livekit.ParticipantInfo) bool {
+	switch p.Kind {
+	case livekit.ParticipantInfo_AGENT, livekit.ParticipantInfo_EGRESS:
+		return true
+	default:
+		// Tokens older than the kinds say it with their permissions.
+		return p.Permission.GetAgent() || p.Permission.GetRecorder() //nolint:staticcheck // as said
+	}
 }
 
 // describe returns the body of the record behind an index entry. A damaged

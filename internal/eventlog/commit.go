@@ -201,6 +201,8 @@ func freeze(r *event.Record, e *event.Event, now time.Time) (clean bool) {
 	r.TrackSID = e.Track.GetSid()
 	r.Time = e.Time.Truncate(time.Microsecond).UTC()
 	r.Synthesized = e.Synthesized
+	r.Actor = e.Actor
+	r.Reason = e.Reason
 	r.Body = body
 	return clean
 }
@@ -210,6 +212,7 @@ func bare(e *event.Event) event.Event {
 	valid := func(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 	b := event.Event{
 		Name: event.Name(valid(string(e.Name))), Time: e.Time, Synthesized: e.Synthesized,
+		Actor: event.Actor(valid(string(e.Actor))), Reason: valid(e.Reason),
 		Room: &livekit.Room{Sid: valid(e.Room.GetSid()), Name: valid(e.Room.GetName())},
 	}
 	if e.Participant != nil {

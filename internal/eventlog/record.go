@@ -19,7 +19,7 @@ import (
 //	seq, roomSeq uvarint
 //	id           16 bytes
 //	time         varint, µs since 1970
-//	name, room, roomSID, participantSID, identity, trackSID
+//	name, room, roomSID, participantSID, identity, trackSID, actor, reason
 //	             each uvarint length and bytes
 //	body         uvarint length and bytes
 //	checksum     4 bytes little endian, CRC-32C of all before it
@@ -48,7 +48,7 @@ func AppendRecord(b []byte, r *event.Record) ([]byte, error) {
 	b = binary.AppendUvarint(b, r.RoomSeq)
 	b = append(b, id[:]...)
 	b = binary.AppendVarint(b, r.Time.UnixMicro())
-	for _, s := range [...]string{string(r.Name), r.Room, r.RoomSID, r.ParticipantSID, r.Identity, r.TrackSID} {
+	for _, s := range [...]string{string(r.Name), r.Room, r.RoomSID, r.ParticipantSID, r.Identity, r.TrackSID, string(r.Actor), r.Reason} {
 		b = binary.AppendUvarint(b, uint64(len(s)))
 		b = append(b, s...)
 	}
@@ -96,6 +96,8 @@ func decodeRecord(b []byte, seq uint64) (event.Record, error) {
 	r.ParticipantSID = d.string()
 	r.Identity = d.string()
 	r.TrackSID = d.string()
+	r.Actor = event.Actor(d.string())
+	r.Reason = d.string()
 	r.Body = append([]byte(nil), d.take(d.uvarint())...)
 	switch {
 	case d.failed:

@@ -31,8 +31,8 @@ func kinds() map[event.Name]kind {
 
 // session is one room session as the committer knows it.
 type session struct {
-	seq  uint64             // RoomSeq of its last event
-	open map[Thing]struct{} // what of it is in the index
+	seq  uint64           // RoomSeq of its last event
+	open map[Thing]uint64 // what of it is in the index, with the Seq of its opening
 }
 
 // sessions are loaded from the store when their first event comes, and kept
@@ -55,14 +55,14 @@ func (ss *sessions) of(room, sid string) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{seq: seq, open: make(map[Thing]struct{})}
+	s := &session{seq: seq, open: make(map[Thing]uint64)}
 	if seq > 0 {
 		open, err := ss.store.Open(sid)
 		if err != nil {
 			return nil, err
 		}
 		for _, o := range open {
-			s.open[o.Thing] = struct{}{}
+			s.open[o.Thing] = o.Opened
 		}
 	}
 	ss.bySID[sid] = s
@@ -87,10 +87,11 @@ func (ss *sessions) forget() {
 	ss.finished = append(ss.finished[:0], ss.finished[drop:]...)
 }
 
-// index appends to changes what the record changes in the index.
+// index appends to changes what the record changes in the index: it opens or
+// closes a thing, or describes what is open as it is now.
 func (ss *sessions) index(changes []Entry, s *session, r *event.Record, k kind) []Entry {
-	thing := Thing{RoomSID: r.RoomSID}
-	room := thing
+	room := Thing{RoomSID: r.RoomSID}
+	thing := room
 	switch k.scope {
 	case event.ScopeRoom:
 	case event.ScopeParticipant:
@@ -100,10 +101,12 @@ func (ss *sessions) index(changes []Entry, s *session, r *event.Record, k kind) 
 	default:
 		return changes
 	}
+	describe := func(t Thing) {
+		if opened, ok := s.open[t]; ok {
+			changes = append(changes, Entry{Thing: t, Room: r.Room, Opened: opened, Seq: r.Seq})
+		}
+	}
 	switch {
-	case k.opens:
-		s.open[thing] = struct{}{}
-		changes = append(changes, Entry{Thing: thing, Room: r.Room, Seq: r.Seq})
 	case k.closes && thing == room:
 		// Whatever of the session is open ends with it.
 		for t := range s.open {
@@ -117,9 +120,14 @@ func (ss *sessions) index(changes []Entry, s *session, r *event.Record, k kind) 
 			delete(s.open, thing)
 			changes = append(changes, Entry{Thing: thing})
 		}
+	default:
+		if k.opens {
+			s.open[thing] = r.Seq
+		}
+		describe(thing)
 	}
-	if _, ok := s.open[room]; ok && k.scope == event.ScopeParticipant {
-		changes = append(changes, Entry{Thing: room, Room: r.Room, Seq: r.Seq})
+	if k.scope == event.ScopeParticipant {
+		describe(room) // these events carry the whole room
 	}
 	return changes
 }

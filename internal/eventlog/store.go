@@ -51,8 +51,9 @@ type Entry struct {
 	Thing
 	// Room is the room's name.
 	Room string
-	// Seq is the record that describes the thing: for a participant or a track
-	// the one that opened it, for a room the last one with the whole room. In
-	// a Batch, 0 takes the entry out.
+	// Opened is the record that opened the thing.
+	Opened uint64
+	// Seq is the last record that describes the thing, for a room the last one
+	// with the whole room. In a Batch, 0 takes the entry out.
 	Seq uint64
 }

@@ -14,7 +14,7 @@ import (
 //	c cursor key                   -> value
 //	e seq                          -> record, see eventlog.AppendRecord
 //	m format                       -> uvarint
-//	o roomSID participantSID trackSID -> uvarint seq, room
+//	o roomSID participantSID trackSID -> uvarint opened, uvarint seq, room
 //	r room seq                     -> uvarint roomSeq, roomSID
 const (
 	prefixCursor = 'c'
@@ -63,11 +63,14 @@ func decodeOpen(key, value []byte) (eventlog.Entry, error) {
 			return e, err
 		}
 	}
-	seq, size := binary.Uvarint(value)
-	if size <= 0 || len(key) != 0 {
-		return e, errMalformed
+	for _, n := range []*uint64{&e.Opened, &e.Seq} {
+		v, size := binary.Uvarint(value)
+		if size <= 0 || len(key) != 0 {
+			return e, errMalformed
+		}
+		*n, value = v, value[size:]
 	}
-	e.Seq, e.Room = seq, string(value[size:])
+	e.Room = string(value)
 	return e, nil
 }
 

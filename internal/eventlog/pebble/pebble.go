@@ -252,7 +252,8 @@ func (s *Store) encode(b *eventlog.Batch) (*pebble.Batch, error) {
 		if e.Seq == 0 {
 			err = batch.Delete(key, nil)
 		} else {
-			value = append(binary.AppendUvarint(value[:0], e.Seq), e.Room...)
+			value = binary.AppendUvarint(value[:0], e.Opened)
+			value = append(binary.AppendUvarint(value, e.Seq), e.Room...)
 			err = batch.Set(key, value, nil)
 		}
 		if err != nil {

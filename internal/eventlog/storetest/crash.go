@@ -57,8 +57,8 @@ func testCloseOpen(t *testing.T, d Disk) {
 	CheckClosed(t, all)
 	var story []string
 	for _, r := range all[before:] {
-		if !r.Synthesized || !r.Time.Equal(now) {
-			t.Errorf("event %d (%s): synthesized %t, at %v; want true, at %v", r.Seq, r.Name, r.Synthesized, r.Time, now)
+		if !r.Synthesized || !r.Time.Equal(now) || r.Actor != event.ActorCrash || r.Reason == "" {
+			t.Errorf("event %d (%s): synthesized %t, at %v, by %s (%s); want true, at %v", r.Seq, r.Name, r.Synthesized, r.Time, r.Actor, r.Reason, now)
 		}
 		w, err := r.Webhook()
 		if err != nil {

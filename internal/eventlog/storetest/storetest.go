@@ -77,6 +77,7 @@ func records(room, sid string, seq uint64, n int) []event.Record {
 			Seq: at, RoomSeq: uint64(i) + 1, ID: uuid.NewSHA1(uuid.NameSpaceOID, fmt.Append(nil, at)).String(),
 			Name: event.TrackPublished, Room: room, RoomSID: sid,
 			ParticipantSID: "PA_1", Identity: "anna", TrackSID: "TR_1",
+			Actor: event.ActorClient, Reason: "why",
 			Time:        time.UnixMicro(1_700_000_000_000_000 + int64(at)).UTC(),
 			Synthesized: i%2 == 1,
 			Body:        fmt.Appendf(nil, `{"event":"track_published","id":"%d"}`, at),
@@ -189,8 +190,8 @@ func testIndex(t *testing.T, d Disk) {
 	anna := eventlog.Thing{RoomSID: "RM_1", ParticipantSID: "PA_1"}
 	video := eventlog.Thing{RoomSID: "RM_1", ParticipantSID: "PA_1", TrackSID: "TR_1"}
 	apply(t, s, &eventlog.Batch{Records: records("room", "RM_1", 1, 1), Index: []eventlog.Entry{
-		{Thing: room, Room: "room", Seq: 1}, {Thing: anna, Room: "room", Seq: 2},
-		{Thing: video, Room: "room", Seq: 3}, {Thing: longer, Room: "other", Seq: 4},
+		{Thing: room, Room: "room", Opened: 1, Seq: 101}, {Thing: anna, Room: "room", Opened: 2, Seq: 102},
+		{Thing: video, Room: "room", Opened: 3, Seq: 103}, {Thing: longer, Room: "other", Opened: 4, Seq: 104},
 	}})
 	want := func(sid string, want ...eventlog.Entry) {
 		t.Helper()
@@ -203,15 +204,15 @@ func testIndex(t *testing.T, d Disk) {
 			t.Fatalf("Open(%q) (-want +got):\n%s", sid, d)
 		}
 	}
-	want("RM_1", eventlog.Entry{Thing: room, Room: "room", Seq: 1}, eventlog.Entry{Thing: anna, Room: "room", Seq: 2}, eventlog.Entry{Thing: video, Room: "room", Seq: 3})
-	want("RM_12", eventlog.Entry{Thing: longer, Room: "other", Seq: 4})
+	want("RM_1", eventlog.Entry{Thing: room, Room: "room", Opened: 1, Seq: 101}, eventlog.Entry{Thing: anna, Room: "room", Opened: 2, Seq: 102}, eventlog.Entry{Thing: video, Room: "room", Opened: 3, Seq: 103})
+	want("RM_12", eventlog.Entry{Thing: longer, Room: "other", Opened: 4, Seq: 104})
 
 	// Within a batch the later change counts.
 	apply(t, s, &eventlog.Batch{Records: records("room", "RM_1", 2, 1), Index: []eventlog.Entry{
-		{Thing: video}, {Thing: room, Room: "room", Seq: 5}, {Thing: room, Room: "room", Seq: 6},
-		{Thing: anna}, {Thing: anna, Room: "room", Seq: 7}, {Thing: longer, Room: "other", Seq: 8}, {Thing: longer},
+		{Thing: video}, {Thing: room, Room: "room", Opened: 5, Seq: 105}, {Thing: room, Room: "room", Opened: 6, Seq: 106},
+		{Thing: anna}, {Thing: anna, Room: "room", Opened: 7, Seq: 107}, {Thing: longer, Room: "other", Opened: 8, Seq: 108}, {Thing: longer},
 	}})
-	want("", eventlog.Entry{Thing: room, Room: "room", Seq: 6}, eventlog.Entry{Thing: anna, Room: "room", Seq: 7})
+	want("", eventlog.Entry{Thing: room, Room: "room", Opened: 6, Seq: 106}, eventlog.Entry{Thing: anna, Room: "room", Opened: 7, Seq: 107})
 }
 
 func testCursors(t *testing.T, d Disk) {
@@ -240,7 +241,7 @@ func testCursors(t *testing.T, d Disk) {
 func testReopen(t *testing.T, d Disk) {
 	s := open(t, d)
 	all := records("room", "RM_1", 1, 50)
-	entry := eventlog.Entry{Thing: eventlog.Thing{RoomSID: "RM_1"}, Room: "room", Seq: 1}
+	entry := eventlog.Entry{Thing: eventlog.Thing{RoomSID: "RM_1"}, Room: "room", Opened: 1, Seq: 101}
 	apply(t, s, &eventlog.Batch{Records: all, Index: []eventlog.Entry{entry}, Cursors: map[string][]byte{"c": []byte("v")}})
 	for range 3 {
 		closeStore(t, s)
