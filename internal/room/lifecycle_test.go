@@ -339,3 +339,17 @@ func TestEveryStoryIsWellFormed(t *testing.T) {
 		}
 	}
 }
+
+func TestCallerOfTheLastTurnGetsItsAnswer(t *testing.T) {
+	for range 200 {
+		inBubble(t, Options{}, func(tc *test) {
+			tc.enter("demo", "alice")
+			if err := tc.reg.Delete(context.Background(), "demo"); err != nil {
+				t.Fatalf("delete: %v", err)
+			}
+			if _, err := tc.reg.Create(context.Background(), &livekit.CreateRoomRequest{Name: "demo"}); err != nil {
+				t.Fatalf("create right after: %v", err)
+			}
+		})
+	}
+}

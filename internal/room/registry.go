@@ -53,6 +53,9 @@ type Gone struct {
 // Error describes the end of the session.
 func (g *Gone) Error() string { return "session is over: " + g.Reason.String() }
 
+// Final says that the client must not come back with a new session either.
+func (g *Gone) Final() bool { return g.Action == livekit.LeaveRequest_DISCONNECT }
+
 // Message is the farewell for the client.
 func (g *Gone) Message() *Message { return leaveMessage(g.Reason, g.Action) }
 
@@ -103,6 +106,22 @@ func (g *Registry) Resume(ctx context.Context, req *Join, sid string, sink Sink)
 		}
 	}
 	return nil, g.gone(sid)
+}
+
+// CanResume returns the error with which Resume would refuse the request now, or nil.
+func (g *Registry) CanResume(ctx context.Context, req *Join, sid string) error {
+	var there bool
+	if r := g.lookup(req.Room); r != nil {
+		if _, err := r.do(ctx, func(s *state) {
+			p := s.participants[req.Identity]
+			there = p != nil && (sid == "" || p.sid == sid)
+		}); err != nil && !errors.Is(err, errClosed) {
+			return err
+		} else if err == nil && there {
+			return nil
+		}
+	}
+	return g.gone(sid)
 }
 
 // gone tells how a session that is not there ended. One that ended on purpose is

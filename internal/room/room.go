@@ -100,6 +100,8 @@ func (r *Room) run(s *state) {
 			s.endTurn()
 		}
 	}
+	// Whoever waits for the last turn has its answer; everybody else is told now.
+	s.onFinished()
 	s.closers.Wait()
 }
 

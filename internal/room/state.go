@@ -82,9 +82,6 @@ func (s *state) endTurn() {
 		s.lastSeq = s.opts.Publish(s.events...)
 		s.events = nil // the log may still read the slice
 	}
-	if s.finished {
-		s.onFinished()
-	}
 }
 
 // wakeAt makes sure that a tick runs at t or before.

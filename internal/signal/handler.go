@@ -21,6 +21,8 @@ type Rooms interface {
 	Resume(ctx context.Context, req *room.Join, sid string, sink room.Sink) (*room.Participant, error)
 	// CanJoin returns the error that Join would return now.
 	CanJoin(ctx context.Context, req *room.Join) error
+	// CanResume is the same for Resume.
+	CanResume(ctx context.Context, req *room.Join, sid string) error
 }
 
 // Options configure a Handler. Rooms and Keys are required.
@@ -68,8 +70,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	req, err := h.parse(r)
-	if err == nil && validate && !req.reconnect {
-		err = h.opts.Rooms.CanJoin(r.Context(), req.join)
+	if err == nil && validate {
+		err = h.check(r.Context(), req)
 	}
 	if err != nil {
 		h.refuse(w, r, err)
@@ -80,6 +82,19 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.connect(w, r, req)
+}
+
+// check returns what connect would refuse the request with.
+func (h *Handler) check(ctx context.Context, req *request) error {
+	if !req.reconnect {
+		return h.opts.Rooms.CanJoin(ctx, req.join)
+	}
+	err := h.opts.Rooms.CanResume(ctx, req.join, req.sid)
+	var gone *room.Gone
+	if errors.As(err, &gone) && !gone.Final() {
+		return nil // told inside the connection
+	}
+	return err
 }
 
 func isUpgrade(r *http.Request) bool {
@@ -104,8 +119,9 @@ func (h *Handler) connect(w http.ResponseWriter, r *http.Request, req *request) 
 	}
 	var gone *room.Gone
 	switch {
-	case errors.As(err, &gone):
-		// The SDK understands why only from inside the connection.
+	case errors.As(err, &gone) && !gone.Final():
+		// An SDK starts over when it is told so inside the connection. A final
+		// farewell it would take for the same: that has to be a refusal.
 		s.Send(gone.Message())
 		s.Close()
 	case err != nil:
@@ -191,12 +207,16 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 // statusOf maps what is wrong to the statuses that SDKs know: 401 stops them,
-// 404 with the room's phrase is "not allowed", any other 404 means that the
+// 403 ends a resume for good, 404 with the room's phrase is "not allowed", any other 404 means that the
 // path does not exist here, 5xx is tried again.
 func statusOf(err error) int {
 	var bad *badRequest
 	if errors.As(err, &bad) {
 		return bad.status
+	}
+	var gone *room.Gone
+	if errors.As(err, &gone) {
+		return http.StatusForbidden
 	}
 	var refused *room.Error
 	if errors.As(err, &refused) {

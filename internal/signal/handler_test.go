@@ -308,12 +308,33 @@ func TestDeletedRoomIsNotBroughtBackByAResume(t *testing.T) {
 	if l := until(c, leaveOf); l.Reason != livekit.DisconnectReason_ROOM_DELETED || l.Action != livekit.LeaveRequest_DISCONNECT {
 		t.Errorf("told %v", l)
 	}
-	again := tc.dial(url.Values{"reconnect": {"1"}, "sid": {sid}}, alice)
-	m, _ = again.next()
-	if l := m.GetLeave(); l.GetReason() != livekit.DisconnectReason_ROOM_DELETED || l.GetAction() != livekit.LeaveRequest_DISCONNECT {
+	query := url.Values{"reconnect": {"1"}, "sid": {sid}, "access_token": {alice}}.Encode()
+	resp, err := http.Get(tc.url + "/rtc/validate?" + query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if body, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusForbidden || !strings.Contains(string(body), "ROOM_DELETED") {
+		t.Errorf("validate: %d %q", resp.StatusCode, body)
+	}
+	_, refused, err := websocket.Dial(context.Background(), tc.url+"/rtc?"+query, nil)
+	if err == nil || refused.StatusCode != http.StatusForbidden {
+		t.Errorf("resume: %v, %v", refused, err)
+	}
+	if rooms, _ := tc.reg.List(context.Background(), nil); len(rooms) != 0 {
+		t.Errorf("rooms %v", rooms)
+	}
+}
+
+func TestSessionThatTheServerDoesNotKnowStartsOver(t *testing.T) {
+	tc := newTest(t, room.Defaults{})
+	query := url.Values{"reconnect": {"1"}, "sid": {"PA_forgotten"}}
+	c := tc.dial(query, mint(t, "alice", nil))
+	m, _ := c.next()
+	if l := m.GetLeave(); l.GetReason() != livekit.DisconnectReason_STATE_MISMATCH || l.GetAction() != livekit.LeaveRequest_RECONNECT {
 		t.Errorf("resume got %v", m)
 	}
-	if _, _, err := again.conn.Read(again.ctx); websocket.CloseStatus(err) != websocket.StatusNormalClosure {
+	if _, _, err := c.conn.Read(c.ctx); websocket.CloseStatus(err) != websocket.StatusNormalClosure {
 		t.Errorf("then %v, want a normal close", err)
 	}
 	if rooms, _ := tc.reg.List(context.Background(), nil); len(rooms) != 0 {
