@@ -3,7 +3,7 @@
 //
 //	go run ./test/bench             all workloads, five times each
 //	go run ./test/bench -run video  those whose name matches
-//	go run ./test/bench -json       a JSON line for each figure, too
+//	go run ./test/bench -json       a JSON line for each figure instead of the table
 //	go run ./test/bench -short      one quick pass, to see that it works
 //
 // docs/performance.md says what the figures mean and how far to trust them.
@@ -108,7 +108,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stderr, "%s\n", m)
 	rows, err := b.all(ctx, chosen, *reps, m)
 	if err != nil {
 		return err
