@@ -73,7 +73,7 @@ formatted() {
 
 pure_go() { CGO_ENABLED=0 go build -trimpath -o bin/rollcall ./cmd/rollcall; }
 race() { CGO_ENABLED=1 go test -race -timeout 20m ./...; }
-goparticipant() { cd test/sdk/goparticipant && go vet ./... && go build -o /dev/null .; }
+goparticipant() (cd test/sdk/goparticipant && go vet ./... && go build -o /dev/null .)
 web() { npm_ci web && (cd web && npm run check); }
 sdk() { npm_ci test/sdk && (cd test/sdk && ROLLCALL_RACE=1 npm test); }
 
