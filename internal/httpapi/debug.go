@@ -30,7 +30,7 @@ type statsJSON struct {
 	HeapObjects uint64 `json:"heapObjects"`
 	SysBytes    uint64 `json:"sysBytes"` // obtained from the system
 	Collections uint32 `json:"collections"`
-	Mallocs     uint64 `json:"mallocs"` // objects allocated so far
+	Mallocs     uint64 `json:"mallocs"`          // objects allocated so far
 	Server      any    `json:"server,omitempty"` // Options.Stats
 }
 
