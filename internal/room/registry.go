@@ -204,9 +204,8 @@ func (g *Registry) roomFor(req *livekit.CreateRoomRequest, create bool) (*Room, 
 // forget makes the name free, once the session's last event is appended.
 func (g *Registry) forget(r *Room) {
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	delete(g.rooms, r.name)
-	g.mu.Unlock()
-	close(r.donec)
 }
 
 // lookup returns the live session of the name, or nil.

@@ -100,8 +100,8 @@ func (r *Room) run(s *state) {
 			s.endTurn()
 		}
 	}
-	// Whoever waits for the last turn has its answer; everybody else is told now.
-	s.onFinished()
+	// Who waits for the last turn has its answer by now, everybody else gets it.
+	close(r.donec)
 	s.closers.Wait()
 }
 

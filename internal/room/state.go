@@ -82,6 +82,9 @@ func (s *state) endTurn() {
 		s.lastSeq = s.opts.Publish(s.events...)
 		s.events = nil // the log may still read the slice
 	}
+	if s.finished {
+		s.onFinished()
+	}
 }
 
 // wakeAt makes sure that a tick runs at t or before.
