@@ -27,12 +27,16 @@ const crashed = "server_crash"
 // A crash on the way is no harm: each event closes its entry in the index in
 // the same commit, so that the next CloseOpen goes on with what is left.
 func (l *Log) CloseOpen(ctx context.Context, now time.Time) (int, error) {
+	// The index is as of the last commit.
+	if err := l.Sync(ctx, l.lastAppended()); err != nil {
+		return 0, fmt.Errorf("close what is open: %w", err)
+	}
 	open, err := l.openThings()
 	if err != nil {
 		return 0, fmt.Errorf("close what is open: %w", err)
 	}
 	var n int
-	var last uint64
+	last := l.lastAppended()
 	for _, room := range bySession(open) {
 		if err := ctx.Err(); err != nil {
 			return n, err
@@ -48,6 +52,12 @@ func (l *Log) CloseOpen(ctx context.Context, now time.Time) (int, error) {
 		return n, fmt.Errorf("close what is open: %w", err)
 	}
 	return n, nil
+}
+
+func (l *Log) lastAppended() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.next - 1
 }
 
 func (l *Log) openThings() ([]Entry, error) {

@@ -370,6 +370,57 @@ func TestTextThatIsNotUTF8DoesNotWedgeTheLog(t *testing.T) {
 	})
 }
 
+func TestClosureDescribesThingsAsTheyWereLast(t *testing.T) {
+	l := open(t, eventlog.Options{Store: memory.New()})
+	defer closeLog(t, l)
+	room := &livekit.Room{Sid: "RM_1", Name: "room", Metadata: "old", NumParticipants: 2}
+	later := &livekit.Room{Sid: "RM_1", Name: "room", Metadata: "new", NumParticipants: 2, ActiveRecording: true}
+	anna := &livekit.ParticipantInfo{Sid: "PA_1", Identity: "anna", Metadata: "old"}
+	renamed := &livekit.ParticipantInfo{Sid: "PA_1", Identity: "anna", Metadata: "new", IsPublisher: true}
+	agent := &livekit.ParticipantInfo{Sid: "PA_2", Identity: "agent", Kind: livekit.ParticipantInfo_AGENT}
+	early := &livekit.ParticipantInfo{Sid: "PA_3", Identity: "early"}
+	muted := &livekit.TrackInfo{Sid: "TR_1", Muted: true}
+	l.Append(
+		event.Event{Name: event.RoomStarted, Room: room},
+		event.Event{Name: event.TrackPublished, Room: room, Participant: early, Track: &livekit.TrackInfo{Sid: "TR_0"}},
+		event.Event{Name: event.ParticipantJoined, Room: room, Participant: anna},
+		event.Event{Name: event.ParticipantJoined, Room: room, Participant: agent},
+		event.Event{Name: event.TrackPublished, Room: room, Participant: anna, Track: &livekit.TrackInfo{Sid: "TR_1"}},
+		event.Event{Name: event.TrackMuted, Room: room, Participant: anna, Track: muted},
+		event.Event{Name: event.ParticipantMetadataChanged, Room: room, Participant: renamed},
+		event.Event{Name: event.RoomMetadataChanged, Room: later},
+		event.Event{Name: event.SubscriptionFailed, Room: later, Participant: agent, Track: muted},
+	)
+	n, err := l.CloseOpen(t.Context(), time.Now())
+	if err != nil || n != 5 {
+		t.Fatalf("CloseOpen = %d, %v; want 5 events", n, err)
+	}
+	rs, err := l.Read(t.Context(), 9, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range rs {
+		w, err := r.Webhook()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, fmt.Sprintf("%s %s %s %q muted=%t %q %d recording=%t", w.Event, r.Identity, r.TrackSID,
+			w.Participant.GetMetadata(), w.Track.GetMuted(), w.Room.Metadata, w.Room.NumParticipants, w.Room.ActiveRecording))
+	}
+	// One who never joined had published: its track ends, and nobody leaves.
+	want := []string{
+		`track_unpublished early TR_0 "" muted=false "" 0 recording=false`,
+		`track_unpublished anna TR_1 "" muted=true "" 0 recording=false`,
+		`participant_left anna  "new" muted=false "new" 0 recording=false`,
+		`participant_left agent  "" muted=false "new" 0 recording=false`,
+		`room_finished   "" muted=false "new" 0 recording=false`,
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("closure (-want +got):\n%s", d)
+	}
+}
+
 func TestManyFinishedSessionsAreForgottenAndContinueRight(t *testing.T) {
 	l := open(t, eventlog.Options{Store: memory.New()})
 	defer closeLog(t, l)
