@@ -56,11 +56,10 @@ func loopOf(t *testing.T, log *endlessLog) *endpoint {
 	t.Helper()
 	o := Options{Log: log, Cursors: log, Endpoints: []Endpoint{{ID: "ep", URL: "http://127.0.0.1:1/", APIKey: "k", Secret: "s"}}}
 	o.setDefaults()
-	urls, err := o.validate()
-	if err != nil {
+	if err := o.validate(); err != nil {
 		t.Fatal(err)
 	}
-	ep := newEndpoint(o.Endpoints[0], urls[0], newFeed(log, o.Logger), &o)
+	ep := newEndpoint(o.Endpoints[0], newFeed(log, o.Logger), &o)
 	ep.restore(storedState{known: true}, log.n)
 	return ep
 }

@@ -66,7 +66,12 @@ type endpoint struct {
 	lastErrorAt                   time.Time
 }
 
-func newEndpoint(desc Endpoint, u *url.URL, f *feed, o *Options) *endpoint {
+// newEndpoint returns the endpoint of a valid description.
+func newEndpoint(desc Endpoint, f *feed, o *Options) *endpoint {
+	u, err := url.Parse(desc.URL)
+	if err != nil {
+		panic("BUG: an endpoint with a bad URL was let in")
+	}
 	label := redact(u)
 	return &endpoint{
 		id:    desc.ID,

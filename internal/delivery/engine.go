@@ -25,8 +25,7 @@ type Engine struct {
 // that is its first one. What the log held before is not sent to it.
 func Start(o Options) (*Engine, error) {
 	o.setDefaults()
-	urls, err := o.validate()
-	if err != nil {
+	if err := o.validate(); err != nil {
 		return nil, fmt.Errorf("start delivery: %w", err)
 	}
 	stored, err := o.Cursors.LoadCursors(cursorPrefix)
@@ -41,8 +40,8 @@ func Start(o Options) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start delivery: %w", err)
 	}
-	for i, desc := range o.Endpoints {
-		ep := newEndpoint(desc, urls[i], e.feed, &o)
+	for _, desc := range o.Endpoints {
+		ep := newEndpoint(desc, e.feed, &o)
 		ep.restore(states[desc.ID], e.feed.last())
 		ep.save() // a new endpoint's place must not come after its first event
 		delete(states, desc.ID)

@@ -2,16 +2,15 @@ package delivery
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/tls"
-	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/rollcall-rtc/rollcall/event"
@@ -35,25 +34,6 @@ type Cursors interface {
 	SaveCursors(puts map[string][]byte, deletes []string)
 }
 
-// Endpoint is one receiver.
-type Endpoint struct {
-	// ID names the endpoint in the cursors; EndpointID makes it from the URL.
-	ID string
-	// URL is http or https. Its user info and query may be secret: neither is logged.
-	URL string
-	// APIKey and Secret sign each attempt.
-	APIKey string
-	Secret string
-}
-
-// EndpointID returns the stable identity of an endpoint that a config file
-// names by its URL alone. The signing key is no part of it, so that a rotated
-// key goes on where the old one was.
-func EndpointID(rawURL string) string {
-	sum := sha256.Sum256([]byte(rawURL))
-	return "url-" + hex.EncodeToString(sum[:12])
-}
-
 // Options configures an Engine. Log, Cursors and Endpoints are required; the
 // zero value of the rest is the default.
 type Options struct {
@@ -61,6 +41,11 @@ type Options struct {
 	Cursors   Cursors
 	Endpoints []Endpoint
 	Logger    *slog.Logger
+	// Keys are the secrets of the API keys that endpoints name.
+	Keys map[string]string
+	// AllowNetworks are private and loopback networks that endpoints which are
+	// not the config's may be in. Metadata services never are reached.
+	AllowNetworks []netip.Prefix
 
 	// Concurrency is how many lanes of one endpoint may be in flight: 64.
 	Concurrency int
@@ -116,29 +101,25 @@ func (o *Options) setDefaults() {
 	o.Breaker.setDefaults()
 }
 
-// validate checks the endpoints and returns their parsed URLs, in order.
-func (o *Options) validate() ([]*url.URL, error) {
+// validate checks the endpoints and completes them, in place.
+func (o *Options) validate() error {
 	seen := make(map[string]bool, len(o.Endpoints))
-	urls := make([]*url.URL, len(o.Endpoints))
-	for i, ep := range o.Endpoints {
-		u, err := url.Parse(ep.URL)
-		switch {
-		case err != nil:
-			// The error of url.Parse quotes the URL, secrets and all.
-			return nil, fmt.Errorf("endpoint %d: %w: its URL cannot be parsed", i, ErrEndpoint)
-		case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-			return nil, fmt.Errorf("endpoint %d: %w: want an absolute http or https URL", i, ErrEndpoint)
-		case ep.ID == "" || strings.Contains(ep.ID, "/"):
-			return nil, fmt.Errorf("endpoint %d: %w: want an ID without a slash", i, ErrEndpoint)
-		case seen[ep.ID]:
-			return nil, fmt.Errorf("endpoint %d: %w: a second one of ID %s", i, ErrEndpoint, ep.ID)
-		case ep.APIKey == "" || ep.Secret == "":
-			return nil, fmt.Errorf("endpoint %d: %w: no API key to sign with", i, ErrEndpoint)
+	o.Endpoints = slices.Clone(o.Endpoints)
+	for i := range o.Endpoints {
+		ep := &o.Endpoints[i]
+		ep.setDefaults()
+		if ep.Secret == "" {
+			ep.Secret = o.Keys[ep.APIKey]
+		}
+		if err := ep.Validate(); err != nil {
+			return fmt.Errorf("endpoint %d: %w", i, err)
+		}
+		if seen[ep.ID] {
+			return fmt.Errorf("endpoint %d: %w: a second one of ID %s", i, ErrEndpoint, ep.ID)
 		}
 		seen[ep.ID] = true
-		urls[i] = u
 	}
-	return urls, nil
+	return nil
 }
 
 // redact returns u without what may be secret in it.

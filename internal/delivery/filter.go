@@ -1,0 +1,148 @@
+package delivery
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/rollcall-rtc/rollcall/event"
+)
+
+// Filter says which events an endpoint gets: those that every part of it lets
+// through. The zero value lets through what LiveKit would send.
+type Filter struct {
+	// Events are names, or globs like "track_*"; empty means every event that
+	// LiveKit has too. Events beyond LiveKit's have to be asked for.
+	Events []string `json:"events,omitempty"`
+	// Exclude are names or globs that are left out nevertheless.
+	Exclude []string `json:"exclude,omitempty"`
+	// Rooms are globs over room names; empty means all, and events of no room.
+	Rooms []string `json:"rooms,omitempty"`
+	// Tags must be among those of the room.
+	Tags map[string]string `json:"tags,omitempty"`
+}
+
+const maxPatterns = 256
+
+func (f *Filter) validate() error {
+	for field, patterns := range map[string][]string{
+		"filter.events": f.Events, "filter.exclude": f.Exclude, "filter.rooms": f.Rooms,
+	} {
+		if len(patterns) > maxPatterns {
+			return &EndpointError{Field: field, Problem: fmt.Sprintf("want at most %d patterns", maxPatterns)}
+		}
+		for _, p := range patterns {
+			if p == "" || len(p) > 256 {
+				return &EndpointError{Field: field, Problem: fmt.Sprintf("%q is no pattern", p)}
+			}
+		}
+	}
+	for _, p := range f.Events {
+		known := slices.ContainsFunc(event.Catalogue(), func(d event.Definition) bool { return glob(p, string(d.Name)) })
+		if !known {
+			return &EndpointError{Field: "filter.events", Problem: fmt.Sprintf("%q is no event", p)}
+		}
+	}
+	if len(f.Tags) > 0 {
+		return &EndpointError{Field: "filter.tags", Problem: "rooms have no tags to filter by"}
+	}
+	return nil
+}
+
+func (f Filter) clone() Filter {
+	return Filter{Events: slices.Clone(f.Events), Exclude: slices.Clone(f.Exclude), Rooms: slices.Clone(f.Rooms), Tags: maps.Clone(f.Tags)}
+}
+
+// glob matches the whole of name, in which * stands for any text and ? for any
+// one byte. There is no other magic: rooms may be called [a] or a/b.
+func glob(pattern, name string) bool {
+	star, mark := -1, 0 // the last star, and where its text ends
+	p, n := 0, 0
+	for n < len(name) {
+		switch {
+		case p < len(pattern) && pattern[p] == '*':
+			star, mark = p, n
+			p++
+		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == name[n]):
+			p++
+			n++
+		case star >= 0:
+			mark++
+			p, n = star+1, mark
+		default:
+			return false
+		}
+	}
+	return strings.Trim(pattern[p:], "*") == ""
+}
+
+func anyGlob(patterns []string, name string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool { return glob(p, name) })
+}
+
+// matcher is a filter made ready: immutable.
+type matcher struct {
+	names  map[event.Name]bool
+	rooms  []string
+	room   string // SourceRoom: this one only
+	egress string // SourceEgress: this one only
+}
+
+func newMatcher(e *Endpoint) *matcher {
+	m := &matcher{names: make(map[event.Name]bool), rooms: e.Filter.Rooms}
+	for _, d := range event.Catalogue() {
+		if len(e.Filter.Events) == 0 {
+			m.names[d.Name] = d.Stock
+		} else {
+			m.names[d.Name] = anyGlob(e.Filter.Events, string(d.Name))
+		}
+		if anyGlob(e.Filter.Exclude, string(d.Name)) {
+			m.names[d.Name] = false
+		}
+	}
+	switch e.Source {
+	case SourceRoom:
+		m.room = e.Scope
+	case SourceEgress:
+		m.egress = e.Scope
+	}
+	return m
+}
+
+// why returns in a few words why rec is not for the endpoint, "" if it is.
+func (m *matcher) why(rec *event.Record) string {
+	if wanted, known := m.names[rec.Name]; !wanted {
+		if d, _ := event.Lookup(rec.Name); known && !d.Stock {
+			return "the endpoint does not ask for this event, which is beyond LiveKit's"
+		}
+		// A name that this version does not know was written by another one.
+		return "the endpoint's filter leaves this event out"
+	}
+	if len(m.rooms) > 0 && !anyGlob(m.rooms, rec.Room) {
+		return "the endpoint's filter leaves this room out"
+	}
+	if m.room != "" && rec.Room != m.room {
+		return "the endpoint belongs to another room"
+	}
+	if m.egress != "" && egressOf(rec) != m.egress {
+		return "the endpoint belongs to another egress"
+	}
+	return ""
+}
+
+func (m *matcher) match(rec *event.Record) bool {
+	return m.names[rec.Name] && (len(m.rooms) == 0 && m.room == "" && m.egress == "" || m.why(rec) == "")
+}
+
+// egressOf returns the id of the egress that rec is of, "" for none.
+func egressOf(rec *event.Record) string {
+	if d, ok := event.Lookup(rec.Name); !ok || d.Scope != event.ScopeEgress {
+		return ""
+	}
+	w, err := rec.Webhook()
+	if err != nil {
+		return ""
+	}
+	return w.GetEgressInfo().GetEgressId()
+}
