@@ -118,6 +118,7 @@ type test struct {
 	beyond []event.Event // the others
 
 	identities map[string]string // by sid
+	restored   map[string]string // names of sessions that were open before, by sid
 }
 
 // inBubble runs fn with a fresh registry in virtual time.
@@ -309,6 +310,9 @@ func (tc *test) checkGrammar() {
 	type life struct{ joined, ended bool }
 	rooms, names := map[string]*life{}, map[string]string{}
 	people, tracks := map[string]*life{}, map[string]*life{}
+	for sid, name := range tc.restored {
+		rooms[sid], names[name] = &life{joined: true}, sid
+	}
 	fail := func(i int, why string) {
 		tc.t.Errorf("event %d, %s %s: %s", i, tc.events[i].Name, tc.events[i].Participant.GetIdentity(), why)
 	}

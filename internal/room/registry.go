@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/livekit/protocol/livekit"
+	"google.golang.org/protobuf/proto"
 )
 
 // Registry is all rooms of this server: one live session for each name. Its
@@ -192,13 +193,46 @@ func (g *Registry) roomFor(req *livekit.CreateRoomRequest, create bool) (*Room, 
 		return nil, ErrRoomNotFound
 	}
 	now := time.Now()
-	r := newRoom(req.Name, newSID(roomPrefix))
-	s := newState(r, &g.opts, roomSettings(r.sid, req, &g.opts, now.UnixMilli()), now)
+	sid := newSID(roomPrefix)
+	r, s := g.open(roomSettings(sid, req, &g.opts, now.UnixMilli()), now)
+	g.loops.Go(func() {
+		s.begin()
+		r.run(s)
+	})
+	return r, nil
+}
+
+// open makes a session with these settings the live one of its name. g.mu must
+// be held.
+func (g *Registry) open(settings *livekit.Room, now time.Time) (*Room, *state) {
+	r := newRoom(settings.Name, settings.Sid)
+	s := newState(r, &g.opts, settings, now)
 	s.onDeparture = g.departed
 	s.onFinished = func() { g.forget(r) }
-	g.rooms[req.Name] = r
-	g.loops.Go(func() { r.run(s) })
-	return r, nil
+	g.rooms[r.name] = r
+	return r, s
+}
+
+// Restore makes sessions live again that an earlier run of the server left open,
+// with their sids and settings, and nobody in them: who comes back before the
+// departure timeout finds the same session, else it finishes. Call it before
+// the first join. A name that is live already is passed over.
+func (g *Registry) Restore(sessions []*livekit.Room) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := time.Now()
+	for _, left := range sessions {
+		if g.stopping || g.rooms[left.Name] != nil {
+			continue
+		}
+		settings := proto.CloneOf(left)
+		settings.NumParticipants, settings.NumPublishers, settings.ActiveRecording = 0, 0, false
+		r, s := g.open(settings, now)
+		s.joinedOnce = true
+		s.wakeAt(s.closesAt())
+		s.log.Info("room restored", "grace", s.closesAt().Sub(now))
+		g.loops.Go(func() { r.run(s) })
+	}
 }
 
 // forget makes the name free, once the session's last event is appended.

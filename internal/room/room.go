@@ -4,8 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"time"
-
-	"github.com/rollcall-rtc/rollcall/event"
 )
 
 // Room is the handle of one room session: the way to reach its loop.
@@ -79,9 +77,6 @@ func (r *Room) do(ctx context.Context, fn func(*state)) (seq uint64, err error) 
 // run is the loop. It returns when the session is over, after waiting for the
 // connections it closed.
 func (r *Room) run(s *state) {
-	s.emit(event.Event{Name: event.RoomStarted})
-	s.endTurn()
-	s.log.Info("room started")
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for !s.finished {

@@ -68,6 +68,13 @@ func newState(r *Room, opts *Options, settings *livekit.Room, now time.Time) *st
 	return s
 }
 
+// begin is the first turn of a new session.
+func (s *state) begin() {
+	s.emit(event.Event{Name: event.RoomStarted})
+	s.endTurn()
+	s.log.Info("room started")
+}
+
 // emit reports an event of this turn.
 func (s *state) emit(e event.Event) {
 	e.Time = s.now
