@@ -27,7 +27,7 @@ type tokenFlags struct {
 	validFor time.Duration
 	claims   token.Claims
 	grant    token.VideoGrant
-	events   bool
+	own      token.RollcallGrant
 }
 
 // mintToken prints an access token.
@@ -86,7 +86,9 @@ func (f *tokenFlags) register(fs *flag.FlagSet) {
 	fs.BoolVar(&f.grant.RoomAdmin, "admin", false, "administer the room")
 	fs.BoolVar(&f.grant.RoomCreate, "create", false, "create and delete rooms")
 	fs.BoolVar(&f.grant.RoomList, "list", false, "list rooms")
-	fs.BoolVar(&f.events, "events", false, "read the events of all rooms")
+	fs.BoolVar(&f.own.Events, "events", false, "read the events of all rooms")
+	fs.StringVar(&f.own.Room, "events-room", "", "read the events of this room, by `name`")
+	fs.BoolVar(&f.own.Endpoints, "endpoints", false, "see and change the endpoints of webhooks")
 }
 
 // permission is a flag that is unset, true or false.
@@ -105,13 +107,16 @@ func (f *tokenFlags) permission(fs *flag.FlagSet, name, usage string, field **bo
 // or, by an oversight, everything.
 func (f *tokenFlags) complete() error {
 	f.grant.RoomJoin = f.claims.Identity != ""
-	if f.events {
-		f.claims.Rollcall = &token.RollcallGrant{Events: true}
+	f.own.Events = f.own.Events || f.own.Room != ""
+	if f.own != (token.RollcallGrant{}) {
+		f.claims.Rollcall = &f.own
 	}
 	g := f.grant
 	switch {
-	case !g.RoomJoin && !g.RoomAdmin && !g.RoomCreate && !g.RoomList && !f.events:
-		return errors.New("the token would permit nothing: want --identity, --admin, --create, --list or --events")
+	case !g.RoomJoin && !g.RoomAdmin && !g.RoomCreate && !g.RoomList && f.claims.Rollcall == nil:
+		return errors.New("the token would permit nothing: want --identity, --admin, --create, --list, --events or --endpoints")
+	case f.own.Endpoints && f.own.Room != "":
+		return errors.New("--endpoints concerns all rooms; leave --events-room out, or make two tokens")
 	case (g.RoomJoin || g.RoomAdmin) && g.Room == "":
 		return errors.New("--identity and --admin want --room")
 	case f.validFor <= 0:

@@ -58,8 +58,15 @@ func (c *Claims) CanAdmin(room string) error {
 // CanReadEvents says whether the bearer may read the events of room, or of
 // all rooms when room is empty.
 func (c *Claims) CanReadEvents(room string) error {
-	if c.Rollcall != nil && c.Rollcall.Events {
-		return nil
+	if own := c.Rollcall; own != nil && own.Events {
+		switch {
+		case own.Room == "" || own.Room == room:
+			return nil
+		case room == "":
+			return fmt.Errorf("%w: its grant rollcall.events is for room %.64q, not for all", ErrGrant, own.Room)
+		default:
+			return fmt.Errorf("%w: its grant rollcall.events is for room %.64q, not %.64q", ErrGrant, own.Room, room)
+		}
 	}
 	if room == "" {
 		return fmt.Errorf("%w: grant rollcall.events is missing", ErrGrant)
@@ -68,6 +75,30 @@ func (c *Claims) CanReadEvents(room string) error {
 		return fmt.Errorf("%w (nor has it rollcall.events)", err)
 	}
 	return nil
+}
+
+// CanManageEndpoints says whether the bearer may see and change where events
+// are delivered.
+func (c *Claims) CanManageEndpoints() error {
+	switch own := c.Rollcall; {
+	case own == nil || !own.Endpoints:
+		return fmt.Errorf("%w: grant rollcall.endpoints is missing", ErrGrant)
+	case own.Room != "":
+		return fmt.Errorf("%w: rollcall.endpoints concerns all rooms, and its grant is for room %.64q", ErrGrant, own.Room)
+	}
+	return nil
+}
+
+// EventsRoom is the one room to which reading events is limited, "" if the
+// bearer may read those of all rooms.
+func (c *Claims) EventsRoom() string {
+	switch {
+	case c.Rollcall != nil && c.Rollcall.Events:
+		return c.Rollcall.Room
+	case c.Video != nil && c.Video.RoomAdmin:
+		return c.Video.Room
+	}
+	return ""
 }
 
 func missing(grant string) error {

@@ -107,6 +107,9 @@ func TestServerGrants(t *testing.T) {
 	admin := &Claims{Video: &VideoGrant{RoomAdmin: true, Room: "den"}}
 	adminOfNone := &Claims{Video: &VideoGrant{RoomAdmin: true}}
 	events := &Claims{Rollcall: &RollcallGrant{Events: true}}
+	eventsOf := &Claims{Rollcall: &RollcallGrant{Events: true, Room: "den"}}
+	endpoints := &Claims{Rollcall: &RollcallGrant{Endpoints: true}}
+	endpointsOf := &Claims{Rollcall: &RollcallGrant{Endpoints: true, Room: "den"}}
 
 	for _, tc := range []struct {
 		name string
@@ -129,12 +132,33 @@ func TestServerGrants(t *testing.T) {
 		{"events of another room", admin.CanReadEvents("attic"), ErrGrant, "rollcall.events"},
 		{"all events as a room's admin", admin.CanReadEvents(""), ErrGrant, "rollcall.events"},
 		{"events without", none.CanReadEvents("den"), ErrGrant, "rollcall.events"},
+		{"events limited to the room", eventsOf.CanReadEvents("den"), nil, ""},
+		{"events limited to another room", eventsOf.CanReadEvents("attic"), ErrGrant, `"den", not "attic"`},
+		{"events limited to a room, for all", eventsOf.CanReadEvents(""), ErrGrant, "not for all"},
+		{"events with endpoints only", endpoints.CanReadEvents("den"), ErrGrant, "rollcall.events"},
+		{"endpoints with", endpoints.CanManageEndpoints(), nil, ""},
+		{"endpoints without", none.CanManageEndpoints(), ErrGrant, "rollcall.endpoints"},
+		{"endpoints with events", events.CanManageEndpoints(), ErrGrant, "rollcall.endpoints"},
+		{"endpoints as a room's admin", admin.CanManageEndpoints(), ErrGrant, "rollcall.endpoints"},
+		{"endpoints limited to a room", endpointsOf.CanManageEndpoints(), ErrGrant, "concerns all rooms"},
 	} {
 		if !errors.Is(tc.err, tc.want) {
 			t.Errorf("%s: %v, want %v", tc.name, tc.err, tc.want)
 		}
 		if tc.err != nil && !strings.Contains(tc.err.Error(), tc.says) {
 			t.Errorf("%s: error %q does not say %q", tc.name, tc.err, tc.says)
+		}
+	}
+}
+
+func TestEventsRoomIsTheOneThatMayBeRead(t *testing.T) {
+	for want, claims := range map[string]*Claims{
+		"":      {Rollcall: &RollcallGrant{Events: true}, Video: &VideoGrant{RoomAdmin: true, Room: "attic"}},
+		"den":   {Rollcall: &RollcallGrant{Events: true, Room: "den"}, Video: &VideoGrant{RoomAdmin: true, Room: "attic"}},
+		"attic": {Video: &VideoGrant{RoomAdmin: true, Room: "attic"}},
+	} {
+		if got := claims.EventsRoom(); got != want || claims.CanReadEvents(got) != nil {
+			t.Errorf("EventsRoom = %q, %v; want %q", got, claims.CanReadEvents(got), want)
 		}
 	}
 }

@@ -45,8 +45,13 @@ type SIPGrant struct {
 
 // RollcallGrant is the private claim "rollcall", which other servers ignore.
 type RollcallGrant struct {
-	// Events permits reading the events of all rooms.
+	// Events permits reading the events of all rooms, or of Room.
 	Events bool `json:"events,omitempty"`
+	// Endpoints permits seeing and changing where events are delivered. It
+	// concerns all rooms: beside a Room it permits nothing.
+	Endpoints bool `json:"endpoints,omitempty"`
+	// Room limits the grant to the room of that name.
+	Room string `json:"room,omitempty"`
 }
 
 // Permission is what g permits in a room, with every default made concrete.
