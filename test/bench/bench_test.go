@@ -142,7 +142,7 @@ func TestRowsKeepMedianRangeAndTheWorstNoise(t *testing.T) {
 		t.Errorf("noise: %+v, remarks %q", r.Noise, r.Remarks)
 	}
 
-	var lines, table bytes.Buffer
+	var lines, table, markdown bytes.Buffer
 	if err := writeJSON(&lines, rows); err != nil {
 		t.Fatal(err)
 	}
@@ -153,9 +153,15 @@ func TestRowsKeepMedianRangeAndTheWorstNoise(t *testing.T) {
 	if err := writeTable(&table, r.Machine, rows); err != nil {
 		t.Fatal(err)
 	}
+	if err := writeMarkdown(&markdown, r.Machine, rows); err != nil {
+		t.Fatal(err)
+	}
 	for _, text := range []string{"some CPU", "25.0", "10.0–40.0", "µs", "LOSS"} {
 		if !strings.Contains(table.String(), text) {
 			t.Errorf("table lacks %q:\n%s", text, &table)
+		}
+		if !strings.Contains(markdown.String(), text) {
+			t.Errorf("Markdown lacks %q:\n%s", text, &markdown)
 		}
 	}
 }

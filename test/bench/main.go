@@ -4,6 +4,7 @@
 //	go run ./test/bench             all workloads, five times each
 //	go run ./test/bench -run video  those whose name matches
 //	go run ./test/bench -json       a JSON line for each figure instead of the table
+//	go run ./test/bench -markdown   as docs/performance.md has it
 //	go run ./test/bench -short      one quick pass, to see that it works
 //
 // docs/performance.md says what the figures mean and how far to trust them.
@@ -63,6 +64,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	match := fs.String("run", "", "only workloads whose name matches the `regexp`")
 	reps := fs.Int("reps", defaultReps, "repetitions of each workload, each with a fresh server")
 	asJSON := fs.Bool("json", false, "write JSON lines instead of the table")
+	asMarkdown := fs.Bool("markdown", false, "write the table as docs/performance.md has it")
 	list := fs.Bool("list", false, "list the workloads and stop")
 	free := fs.Bool("nopin", false, "let the scheduler place server and load")
 	fs.DurationVar(&b.window, "window", defaultWindow, "how long each repetition is measured")
@@ -112,10 +114,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if err != nil {
 		return err
 	}
-	if *asJSON {
+	switch {
+	case *asJSON:
 		return writeJSON(stdout, rows)
+	case *asMarkdown:
+		return writeMarkdown(stdout, m, rows)
+	default:
+		return writeTable(stdout, m, rows)
 	}
-	return writeTable(stdout, m, rows)
 }
 
 // settle places this process and describes the machine.

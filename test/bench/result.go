@@ -101,6 +101,26 @@ func writeTable(w io.Writer, m machine, rows []*row) error {
 	return t.Flush()
 }
 
+// writeMarkdown names each workload once.
+func writeMarkdown(w io.Writer, m machine, rows []*row) error {
+	var text strings.Builder
+	fmt.Fprintf(&text, "```\n%s\n```\n\n", m)
+	text.WriteString("| workload | metric | median | min–max | unit | reps | idle / steal / other % | remarks |\n")
+	text.WriteString("|---|---|---|---|---|---|---|---|\n")
+	last := ""
+	for _, r := range rows {
+		name := ""
+		if r.Workload != last {
+			name, last = "**"+r.Workload+"**", r.Workload
+		}
+		fmt.Fprintf(&text, "| %s | %s | %s | %s–%s | %s | %d | %.0f / %.1f / %.0f | %s |\n",
+			name, r.Metric, figure(r.Median), figure(r.Min), figure(r.Max), r.Unit, r.Repetitions,
+			r.Noise.Idle, r.Noise.Steal, r.Noise.Other, strings.Join(r.Remarks, "; "))
+	}
+	_, err := io.WriteString(w, text.String())
+	return err
+}
+
 // figure prints three significant digits, and all of what is before the point.
 func figure(v float64) string {
 	switch a := math.Abs(v); {
