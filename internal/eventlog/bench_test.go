@@ -2,38 +2,13 @@ package eventlog_test
 
 import (
 	"errors"
-	"fmt"
-	"strings"
 	"sync"
 	"testing"
-	"time"
 
-	"github.com/livekit/protocol/livekit"
-
-	"github.com/rollcall-rtc/rollcall/event"
 	"github.com/rollcall-rtc/rollcall/internal/eventlog"
 	"github.com/rollcall-rtc/rollcall/internal/eventlog/memory"
-	"github.com/rollcall-rtc/rollcall/internal/eventlog/pebble"
+	"github.com/rollcall-rtc/rollcall/internal/eventlog/storetest"
 )
-
-// typical returns a participant_joined with a body of about 1 KB.
-func typical(room int) event.Event {
-	sid := fmt.Sprintf("RM_%012d", room)
-	return event.Event{
-		Name: event.ParticipantJoined, Time: time.Unix(1_700_000_000, 0),
-		Room: &livekit.Room{
-			Sid: sid, Name: fmt.Sprintf("room-%d", room), EmptyTimeout: 300, DepartureTimeout: 20, CreationTime: 1_700_000_000,
-			CreationTimeMs: 1_700_000_000_123, NumParticipants: 3, NumPublishers: 2, Metadata: strings.Repeat("m", 100),
-			EnabledCodecs: []*livekit.Codec{{Mime: "audio/opus"}, {Mime: "video/VP8"}, {Mime: "video/H264"}},
-		},
-		Participant: &livekit.ParticipantInfo{
-			Sid: "PA_" + sid, Identity: "identity", Name: "A Name", State: livekit.ParticipantInfo_ACTIVE,
-			JoinedAt: 1_700_000_000, JoinedAtMs: 1_700_000_000_123, Metadata: strings.Repeat("m", 300),
-			Permission: &livekit.ParticipantPermission{CanPublish: true, CanSubscribe: true, CanPublishData: true},
-			Attributes: map[string]string{"plan": "free", "team": "red"}, IsPublisher: true,
-		},
-	}
-}
 
 // void is a store that keeps nothing, to measure the Log alone.
 type void struct{ *memory.Store }
@@ -60,7 +35,7 @@ func (h *held) Apply(*eventlog.Batch) error {
 func TestAppendAllocatesNothing(t *testing.T) {
 	h := &held{Store: memory.New(), beginc: make(chan struct{}), release: make(chan struct{})}
 	l := open(t, eventlog.Options{Store: h})
-	e := typical(1)
+	e := storetest.Typical(1)
 	l.Append(e)
 	<-h.beginc
 	if n := testing.AllocsPerRun(1000, func() { l.Append(e) }); n != 0 {
@@ -88,10 +63,10 @@ func BenchmarkAppend(b *testing.B) {
 		if l, err = eventlog.Open(eventlog.Options{Store: h, Ring: ring}); err != nil {
 			b.Fatal(err)
 		}
-		l.Append(typical(1))
+		l.Append(storetest.Typical(1))
 		<-h.beginc
 	}
-	e := typical(1)
+	e := storetest.Typical(1)
 	b.ReportAllocs()
 	for n := 0; b.Loop(); n++ {
 		if n%ring == 0 {
@@ -110,7 +85,7 @@ func BenchmarkCommit(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer l.Close(b.Context())
-	e := typical(1)
+	e := storetest.Typical(1)
 	var last uint64
 	for b.Loop() {
 		last = l.Append(e)
@@ -119,47 +94,4 @@ func BenchmarkCommit(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.ReportMetric(float64(last)/b.Elapsed().Seconds(), "events/s")
-}
-
-// BenchmarkDurable has writers that each wait for their event to be synced to a
-// real disk, the one that holds the temporary directory.
-func BenchmarkDurable(b *testing.B) {
-	for _, writers := range []int{1, 16, 256} {
-		b.Run(fmt.Sprint("writers=", writers), func(b *testing.B) {
-			store, err := pebble.Open(pebble.Options{Dir: b.TempDir()})
-			if err != nil {
-				b.Fatal(err)
-			}
-			l, err := eventlog.Open(eventlog.Options{Store: store})
-			if err != nil {
-				b.Fatal(err)
-			}
-			e := typical(1)
-			frozen, err := e.Body("018bcfe5-6800-7000-8000-000000000001")
-			if err != nil {
-				b.Fatal(err)
-			}
-			b.SetBytes(int64(len(frozen)))
-			b.ResetTimer()
-			var wg sync.WaitGroup
-			for w := range writers {
-				wg.Go(func() {
-					e := typical(w)
-					for range (b.N + writers - 1 - w) / writers {
-						if err := l.Sync(b.Context(), l.Append(e)); err != nil {
-							b.Error(err)
-							return
-						}
-					}
-				})
-			}
-			wg.Wait()
-			b.StopTimer()
-			b.ReportMetric(float64(l.Last())/b.Elapsed().Seconds(), "events/s")
-			b.ReportMetric(float64(l.Last())/float64(l.Stats().Groups), "events/sync")
-			if err := l.Close(b.Context()); err != nil {
-				b.Fatal(err)
-			}
-		})
-	}
 }

@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -95,6 +96,26 @@ func (r *Room) Finish() []event.Event {
 	e := r.event(event.RoomFinished)
 	e.RoomEndReason = livekit.RoomEndReason_ROOM_END_IDLE_TIMEOUT
 	return append(events, e)
+}
+
+// Typical returns a participant_joined with a body of about 1 KB, in the room of
+// that number.
+func Typical(room int) event.Event {
+	sid := fmt.Sprintf("RM_%012d", room)
+	return event.Event{
+		Name: event.ParticipantJoined, Time: time.Unix(1_700_000_000, 0),
+		Room: &livekit.Room{
+			Sid: sid, Name: fmt.Sprintf("room-%d", room), EmptyTimeout: 300, DepartureTimeout: 20, CreationTime: 1_700_000_000,
+			CreationTimeMs: 1_700_000_000_123, NumParticipants: 3, NumPublishers: 2, Metadata: strings.Repeat("m", 100),
+			EnabledCodecs: []*livekit.Codec{{Mime: "audio/opus"}, {Mime: "video/VP8"}, {Mime: "video/H264"}},
+		},
+		Participant: &livekit.ParticipantInfo{
+			Sid: "PA_" + sid, Identity: "identity", Name: "A Name", State: livekit.ParticipantInfo_ACTIVE,
+			JoinedAt: 1_700_000_000, JoinedAtMs: 1_700_000_000_123, Metadata: strings.Repeat("m", 300),
+			Permission: &livekit.ParticipantPermission{CanPublish: true, CanSubscribe: true, CanPublishData: true},
+			Attributes: map[string]string{"plan": "free", "team": "red"}, IsPublisher: true,
+		},
+	}
 }
 
 // ReadAll returns every committed record.

@@ -1,0 +1,54 @@
+package pebble_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/rollcall-rtc/rollcall/internal/eventlog"
+	"github.com/rollcall-rtc/rollcall/internal/eventlog/pebble"
+	"github.com/rollcall-rtc/rollcall/internal/eventlog/storetest"
+)
+
+// BenchmarkDurable has writers that each wait for their event to be synced to a
+// real disk, the one that holds the temporary directory.
+func BenchmarkDurable(b *testing.B) {
+	for _, writers := range []int{1, 16, 256} {
+		b.Run(fmt.Sprint("writers=", writers), func(b *testing.B) {
+			store, err := pebble.Open(pebble.Options{Dir: b.TempDir()})
+			if err != nil {
+				b.Fatal(err)
+			}
+			l, err := eventlog.Open(eventlog.Options{Store: store})
+			if err != nil {
+				b.Fatal(err)
+			}
+			e := storetest.Typical(1)
+			frozen, err := e.Body("018bcfe5-6800-7000-8000-000000000001")
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.SetBytes(int64(len(frozen)))
+			b.ResetTimer()
+			var wg sync.WaitGroup
+			for w := range writers {
+				wg.Go(func() {
+					e := storetest.Typical(w)
+					for range (b.N + writers - 1 - w) / writers {
+						if err := l.Sync(b.Context(), l.Append(e)); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			wg.Wait()
+			b.StopTimer()
+			b.ReportMetric(float64(l.Last())/b.Elapsed().Seconds(), "events/s")
+			b.ReportMetric(float64(l.Last())/float64(l.Stats().Groups), "events/sync")
+			if err := l.Close(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+		})
+	}
+}
