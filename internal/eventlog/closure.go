@@ -27,31 +27,49 @@ const crashed = "server_crash"
 // A crash on the way is no harm: each event closes its entry in the index in
 // the same commit, so that the next CloseOpen goes on with what is left.
 func (l *Log) CloseOpen(ctx context.Context, now time.Time) (int, error) {
+	n, _, err := l.closeOpen(ctx, now, false)
+	return n, err
+}
+
+// ClosePeople is CloseOpen for participants and their tracks only. It returns
+// the room sessions that are left open, as they were last and with nobody in
+// them, for the server to go on with.
+func (l *Log) ClosePeople(ctx context.Context, now time.Time) (n int, rooms []*livekit.Room, err error) {
+	return l.closeOpen(ctx, now, true)
+}
+
+func (l *Log) closeOpen(ctx context.Context, now time.Time, keepRooms bool) (n int, rooms []*livekit.Room, err error) {
 	// The index is as of the last commit.
 	if err := l.Sync(ctx, l.lastAppended()); err != nil {
-		return 0, fmt.Errorf("close what is open: %w", err)
+		return 0, nil, fmt.Errorf("close what is open: %w", err)
 	}
 	open, err := l.openThings()
 	if err != nil {
-		return 0, fmt.Errorf("close what is open: %w", err)
+		return 0, nil, fmt.Errorf("close what is open: %w", err)
 	}
-	var n int
 	last := l.lastAppended()
-	for _, room := range bySession(open) {
+	for _, session := range bySession(open) {
 		if err := ctx.Err(); err != nil {
-			return n, err
+			return n, nil, err
 		}
-		events, err := l.closeSession(room, now)
+		events, err := l.closeSession(session, now)
 		if err != nil {
-			return n, fmt.Errorf("close room session %s: %w", room[0].RoomSID, err)
+			return n, nil, fmt.Errorf("close room session %s: %w", session[0].RoomSID, err)
+		}
+		if end := len(events) - 1; keepRooms && end >= 0 && events[end].Name == event.RoomFinished {
+			rooms = append(rooms, events[end].Room)
+			events = events[:end]
+		}
+		if len(events) == 0 {
+			continue
 		}
 		last = l.Append(events...)
 		n += len(events)
 	}
 	if err := l.Sync(ctx, last); err != nil {
-		return n, fmt.Errorf("close what is open: %w", err)
+		return n, nil, fmt.Errorf("close what is open: %w", err)
 	}
-	return n, nil
+	return n, rooms, nil
 }
 
 func (l *Log) lastAppended() uint64 {

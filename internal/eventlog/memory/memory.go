@@ -14,7 +14,6 @@ import (
 var _ eventlog.Store = (*Store)(nil)
 
 // Store keeps the log in memory.
-
 type Store struct {
 	mu      sync.RWMutex
 	records []event.Record                    // by Seq, from 1
