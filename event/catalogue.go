@@ -110,7 +110,7 @@ var catalogue = []Definition{
 		Doc: "A participant's transport is up: the client SDK reports that it is connected."},
 	{Name: ParticipantLeft, Scope: ScopeParticipant, Stock: true, Closes: []Name{ParticipantJoined},
 		Doc: "A participant that had joined is gone; disconnectReason says why."},
-	{Name: ParticipantConnectionAborted, Scope: ScopeParticipant, Stock: true,
+	{Name: ParticipantConnectionAborted, Scope: ScopeParticipant, Stock: true, Closes: []Name{ParticipantConnecting},
 		Doc: "A participant was accepted but its transport never came up, so it never joined; it gets this event in place of joined and left."},
 	{Name: TrackPublished, Scope: ScopeTrack, Stock: true,
 		Doc: "Media of a newly published track can flow: its transport is bound."},

@@ -18,8 +18,8 @@ import (
 const crashed = "server_crash"
 
 // CloseOpen ends, on behalf of a server that died, what the log holds open:
-// for each room session track_unpublished and participant_left for each
-// participant, in the order in which they joined, then room_finished; all
+// for each room session track_unpublished and participant_left (or, who was
+// still connecting, participant_connection_aborted) for each participant, in the order in which they joined, then room_finished; all
 // happening now, and synthesized. It returns how many events that took, once
 // they are durable. Nothing may be appended meanwhile: it is the first thing
 // that a server does with its log.
@@ -107,7 +107,8 @@ func bySession(open []Entry) [][]Entry {
 // leaving is a participant that the closure ends.
 type leaving struct {
 	info   *livekit.ParticipantInfo
-	joined bool // or only a track of it is open
+	open   bool // or only a track of it is
+	joined bool // or it was still connecting
 	tracks []*livekit.TrackInfo
 }
 
@@ -135,7 +136,7 @@ func (l *Log) closeSession(open []Entry, now time.Time) ([]event.Event, error) {
 		switch {
 		case o.TrackSID != "":
 			p := of(o.ParticipantSID)
-			if w.Participant != nil && !p.joined {
+			if w.Participant != nil && !p.open {
 				p.info = w.Participant
 			}
 			track := w.Track
@@ -145,10 +146,11 @@ func (l *Log) closeSession(open []Entry, now time.Time) ([]event.Event, error) {
 			p.tracks = append(p.tracks, track)
 		case o.ParticipantSID != "":
 			p := of(o.ParticipantSID)
-			p.joined = true
+			p.open = true
 			if w.Participant != nil {
 				p.info = w.Participant
 			}
+			p.joined = p.info.State == livekit.ParticipantInfo_ACTIVE
 		default:
 			roomOpen = true
 			if w.Room != nil {
@@ -168,15 +170,19 @@ func (l *Log) closeSession(open []Entry, now time.Time) ([]event.Event, error) {
 				Room: before, Participant: p.info, Track: t,
 			})
 		}
-		if !p.joined {
+		if !p.open {
 			continue
+		}
+		name := event.ParticipantLeft
+		if !p.joined {
+			name = event.ParticipantConnectionAborted
 		}
 		p.info.State = livekit.ParticipantInfo_DISCONNECTED
 		p.info.DisconnectReason = livekit.DisconnectReason_SERVER_SHUTDOWN
 		p.info.Tracks = nil
 		p.info.IsPublisher = false
 		events = append(events, event.Event{
-			Name: event.ParticipantLeft, Time: now, Synthesized: true, Actor: event.ActorCrash, Reason: crashed,
+			Name: name, Time: now, Synthesized: true, Actor: event.ActorCrash, Reason: crashed,
 			Room: gone, Participant: p.info,
 		})
 	}

@@ -375,9 +375,9 @@ func TestClosureDescribesThingsAsTheyWereLast(t *testing.T) {
 	defer closeLog(t, l)
 	room := &livekit.Room{Sid: "RM_1", Name: "room", Metadata: "old", NumParticipants: 2}
 	later := &livekit.Room{Sid: "RM_1", Name: "room", Metadata: "new", NumParticipants: 2, ActiveRecording: true}
-	anna := &livekit.ParticipantInfo{Sid: "PA_1", Identity: "anna", Metadata: "old"}
-	renamed := &livekit.ParticipantInfo{Sid: "PA_1", Identity: "anna", Metadata: "new", IsPublisher: true}
-	agent := &livekit.ParticipantInfo{Sid: "PA_2", Identity: "agent", Kind: livekit.ParticipantInfo_AGENT}
+	anna := &livekit.ParticipantInfo{Sid: "PA_1", Identity: "anna", Metadata: "old", State: livekit.ParticipantInfo_ACTIVE}
+	renamed := &livekit.ParticipantInfo{Sid: "PA_1", Identity: "anna", Metadata: "new", IsPublisher: true, State: livekit.ParticipantInfo_ACTIVE}
+	agent := &livekit.ParticipantInfo{Sid: "PA_2", Identity: "agent", Kind: livekit.ParticipantInfo_AGENT, State: livekit.ParticipantInfo_ACTIVE}
 	early := &livekit.ParticipantInfo{Sid: "PA_3", Identity: "early"}
 	muted := &livekit.TrackInfo{Sid: "TR_1", Muted: true}
 	l.Append(
@@ -416,6 +416,37 @@ func TestClosureDescribesThingsAsTheyWereLast(t *testing.T) {
 		`participant_left agent  "" muted=false "new" 0 recording=false`,
 		`room_finished   "" muted=false "new" 0 recording=false`,
 	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("closure (-want +got):\n%s", d)
+	}
+}
+
+func TestClosureAbortsWhoWasStillConnecting(t *testing.T) {
+	l := open(t, eventlog.Options{Store: memory.New()})
+	defer closeLog(t, l)
+	room := &livekit.Room{Sid: "RM_1", Name: "room"}
+	connecting := &livekit.ParticipantInfo{Sid: "PA_1", Identity: "anna", State: livekit.ParticipantInfo_JOINED}
+	named := &livekit.ParticipantInfo{Sid: "PA_1", Identity: "anna", Name: "Anna", State: livekit.ParticipantInfo_JOINED}
+	aborted := &livekit.ParticipantInfo{Sid: "PA_2", Identity: "ben", State: livekit.ParticipantInfo_DISCONNECTED}
+	l.Append(
+		event.Event{Name: event.RoomStarted, Room: room},
+		event.Event{Name: event.ParticipantConnecting, Room: room, Participant: connecting},
+		event.Event{Name: event.ParticipantNameChanged, Room: room, Participant: named},
+		event.Event{Name: event.ParticipantConnecting, Room: room, Participant: aborted},
+		event.Event{Name: event.ParticipantConnectionAborted, Room: room, Participant: aborted},
+	)
+	if _, err := l.CloseOpen(t.Context(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	rs, err := l.Read(t.Context(), 5, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range rs {
+		got = append(got, fmt.Sprintf("%s %s", r.Name, r.Identity))
+	}
+	want := []string{"participant_connection_aborted anna", "room_finished "}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("closure (-want +got):\n%s", d)
 	}
