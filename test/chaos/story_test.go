@@ -170,10 +170,22 @@ func (room *session) checkCounts(r *record) error {
 	return nil
 }
 
-// open lists what began and has not ended.
+// open lists the sessions of rooms that have not ended.
 func (s *story) open() (sids []string) {
 	for _, sid := range s.live {
 		sids = append(sids, sid)
+	}
+	return sids
+}
+
+// present lists the participants that have begun and not ended.
+func (s *story) present() (sids []string) {
+	for _, room := range s.live {
+		for sid, p := range s.sessions[room].people {
+			if !p.gone {
+				sids = append(sids, sid)
+			}
+		}
 	}
 	return sids
 }
