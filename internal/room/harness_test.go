@@ -119,6 +119,7 @@ type test struct {
 
 	identities map[string]string // by sid
 	restored   map[string]string // names of sessions that were open before, by sid
+	suspended  bool              // the registry was closed with rooms open
 }
 
 // inBubble runs fn with a fresh registry in virtual time.
@@ -145,6 +146,9 @@ func inBubble(t *testing.T, o Options, fn func(tc *test)) {
 		}
 		tc.reg = NewRegistry(o)
 		fn(tc)
+		for _, r := range tc.reg.all() {
+			_ = tc.reg.Delete(context.Background(), r.name)
+		}
 		if err := tc.reg.Close(context.Background()); err != nil {
 			t.Errorf("close registry: %v", err)
 		}
@@ -380,7 +384,7 @@ func (tc *test) checkGrammar() {
 		}
 	}
 	for sid, r := range rooms {
-		if !r.ended {
+		if !r.ended && !tc.suspended {
 			tc.t.Errorf("room %s never finished", sid)
 		}
 	}

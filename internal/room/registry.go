@@ -260,17 +260,16 @@ func (g *Registry) all() []*Room {
 	return rooms
 }
 
-// Close ends every room because the server stops: clients are told to come back,
-// the events of their going are appended, connections are closed. Joins from now
-// on fail with ErrStopping.
+// Close empties every room because the server stops: clients are told to come
+// back, the events of their going are appended, connections are closed. The room
+// sessions stay open in the log, for the next run to restore. Joins from now on
+// fail with ErrStopping.
 func (g *Registry) Close(ctx context.Context) error {
 	g.mu.Lock()
 	g.stopping = true
 	g.mu.Unlock()
 	for _, r := range g.all() {
-		r.post(func(s *state) {
-			s.close(livekit.RoomEndReason_ROOM_END_SERVER_SHUTDOWN, livekit.DisconnectReason_SERVER_SHUTDOWN, livekit.LeaveRequest_RECONNECT)
-		})
+		r.post((*state).suspend)
 	}
 	done := make(chan struct{})
 	go func() {

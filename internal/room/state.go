@@ -230,15 +230,30 @@ func (s *state) configure(settings *livekit.Room) {
 	}
 }
 
+// suspend sends everybody away because the server stops, and leaves the session
+// open in the log: the next run restores it, and who comes back finds it.
+func (s *state) suspend() {
+	if s.finished {
+		return
+	}
+	s.removeAll(livekit.DisconnectReason_SERVER_SHUTDOWN, livekit.LeaveRequest_RECONNECT)
+	s.finished = true
+	s.log.Info("room suspended")
+}
+
+func (s *state) removeAll(reason livekit.DisconnectReason, action livekit.LeaveRequest_Action) {
+	for _, p := range s.inJoinOrder() {
+		p.sendLeave(reason, action)
+		s.remove(p, reason)
+	}
+}
+
 // close ends the session: every participant leaves, then the room finishes.
 func (s *state) close(end livekit.RoomEndReason, reason livekit.DisconnectReason, action livekit.LeaveRequest_Action) {
 	if s.finished {
 		return
 	}
-	for _, p := range s.inJoinOrder() {
-		p.sendLeave(reason, action)
-		s.remove(p, reason)
-	}
+	s.removeAll(reason, action)
 	by, why := s.endOf(end)
 	s.emit(event.Event{Name: event.RoomSummary, Actor: by, Reason: why, Detail: s.totals.summary(s, by, why)})
 	s.emit(event.Event{Name: event.RoomFinished, RoomEndReason: end, Actor: by, Reason: why})

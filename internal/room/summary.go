@@ -179,8 +179,6 @@ func (s *state) endOf(end livekit.RoomEndReason) (event.Actor, string) {
 	switch {
 	case end == livekit.RoomEndReason_ROOM_END_API_DELETE:
 		return event.ActorAPI, "api_delete"
-	case end == livekit.RoomEndReason_ROOM_END_SERVER_SHUTDOWN:
-		return event.ActorServer, "server_shutdown"
 	case s.joinedOnce:
 		return event.ActorServer, "departure_timeout"
 	default:

@@ -42,8 +42,9 @@ type Server struct {
 	http     *http.Server
 	bound    []net.Listener
 
-	draining  chan struct{} // closed when Stop begins
-	settled   chan struct{} // closed when the events of the last rooms are durable
+	draining  chan struct{}   // closed when Stop begins
+	leftOpen  []*livekit.Room // room sessions of the last run
+	settled   chan struct{}   // closed when the events of the last rooms are durable
 	stopOnce  sync.Once
 	stopErr   error
 	serveErr  chan error // buffered: a listener ended by itself
@@ -116,12 +117,13 @@ func (s *Server) openLog(ctx context.Context) error {
 		return err
 	}
 	began := time.Now()
-	n, err := s.events.CloseOpen(ctx, began)
+	var n int
+	n, s.leftOpen, err = s.events.ClosePeople(ctx, began)
 	if err != nil {
 		return fmt.Errorf("close what the log left open: %w", err)
 	}
 	if n > 0 {
-		s.log.Warn("the last run did not end cleanly: closed what it left open", "events", n, "took", time.Since(began))
+		s.log.Warn("the last run did not end cleanly: closed the sessions that it left open", "events", n, "took", time.Since(began))
 	}
 	return nil
 }
@@ -175,6 +177,7 @@ func (s *Server) openRooms(version string) {
 		ICEServers: iceServers(s.cfg.RTC),
 		Logger:     s.log,
 	})
+	s.rooms.Restore(s.leftOpen)
 	s.signal = signal.NewHandler(signal.Options{Rooms: s.rooms, Keys: token.Keys(s.cfg.Keys), Logger: s.log})
 
 	handler := httpapi.NewHandler(httpapi.Options{
