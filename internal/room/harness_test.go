@@ -361,7 +361,7 @@ func (tc *test) checkGrammar() {
 			}
 			people[e.Participant.Sid] = &life{ended: true}
 		case event.TrackPublished:
-			if p == nil || p.ended || tracks[e.Track.Sid] != nil {
+			if t := tracks[e.Track.Sid]; p == nil || p.ended || t != nil && !t.ended {
 				fail(i, "published outside of its participant's life, or twice")
 			}
 			tracks[e.Track.Sid] = &life{}

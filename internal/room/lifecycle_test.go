@@ -374,7 +374,10 @@ func TestRestoredRoomWaitsForThoseWhoComeBack(t *testing.T) {
 				sleep(10 * time.Second)
 				if tt.back {
 					c := tc.enter("demo", "alice")
-					if sid := c.sink.messages[0].GetJoin().GetRoom().GetSid(); sid != "RM_before" {
+					c.sink.mu.Lock()
+					sid := c.sink.messages[0].GetJoin().GetRoom().GetSid()
+					c.sink.mu.Unlock()
+					if sid != "RM_before" {
 						t.Errorf("alice is in %s", sid)
 					}
 					sleep(time.Minute)

@@ -53,6 +53,7 @@ type participant struct {
 
 	tracks        []*track          // published, in order
 	pending       []*track          // announced with add_track, no media yet
+	ended         []endedTrack      // media ended a moment ago
 	unmatched     []waitingReceiver // media without an announcement, or before joining
 	subscriptions map[string]*subscription
 	wanted        map[string]bool   // explicit choices by track sid; absent: auto-subscribe

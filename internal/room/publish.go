@@ -215,11 +215,39 @@ func (p *participant) announced(w waitingReceiver) *track {
 		i = slices.IndexFunc(p.pending, func(t *track) bool { return t.info.Type == kind })
 	}
 	if i < 0 {
-		return nil
+		return p.revived(w.receiver)
 	}
 	t := p.pending[i]
 	p.pending = slices.Delete(p.pending, i, i+1)
 	return t
+}
+
+// endedTrack is a track whose media ended.
+type endedTrack struct {
+	track *track
+	at    time.Time
+}
+
+// revival is how long the same media may be gone: a client that changes its
+// codec, or pauses a section, goes on under the sid that it knows.
+const revival = 5 * time.Second
+
+// endedLately returns the tracks that media may still come back to.
+func (p *participant) endedLately() []endedTrack {
+	return slices.DeleteFunc(p.ended, func(e endedTrack) bool { return p.state.now.Sub(e.at) > revival })
+}
+
+// revived returns the track that this media carried until a moment ago, to be
+// published again, or nil.
+func (p *participant) revived(r Receiver) *track {
+	p.ended = p.endedLately()
+	i := slices.IndexFunc(p.ended, func(e endedTrack) bool { return e.track.receiver.TrackID() == r.TrackID() })
+	if i < 0 {
+		return nil
+	}
+	t := p.ended[i].track
+	p.ended = slices.Delete(p.ended, i, i+1)
+	return &track{owner: p, cids: t.cids, info: t.info}
 }
 
 // publish binds media to its track and makes it known.
@@ -263,7 +291,9 @@ func (p *participant) receiverEnded(r Receiver) {
 	if i < 0 || p.gone {
 		return
 	}
-	p.state.unpublish(p.tracks[i], event.ActorClient)
+	t := p.tracks[i]
+	p.state.unpublish(t, event.ActorClient)
+	p.ended = append(p.endedLately(), endedTrack{t, p.state.now})
 	p.state.broadcast(p, false)
 }
 

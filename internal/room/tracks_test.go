@@ -237,3 +237,26 @@ func TestCountsAreToldToClientsWithinASecond(t *testing.T) {
 		alice.wantHeard("one update for both joins", `room participants=2 publishers=0 metadata=""`)
 	})
 }
+
+func TestMediaThatComesBackAtOnceIsTheSameTrack(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		alice, bob := tc.enter("demo", "alice"), tc.enter("demo", "bob")
+		r := alice.publishCamera()
+		sid := alice.h.p.tracks[0].info.Sid
+		alice.end(r)
+		alice.media("cam", "video") // in another codec, without a new announcement
+		if tracks := alice.h.p.tracks; len(tracks) != 1 || tracks[0].info.Sid != sid {
+			t.Fatalf("tracks %v, want %s again", tracks, sid)
+		}
+		if got := bob.sub().tracks; !slices.Equal(got, []string{alice.h.sid + "|" + sid}) {
+			t.Errorf("bob has %v", got)
+		}
+		alice.end(alice.h.p.tracks[0].receiver.(*fakeReceiver))
+		sleep(revival + time.Second)
+		alice.media("cam", "video")
+		sleep(time.Minute)
+		if tracks := alice.h.p.tracks; len(tracks) != 0 {
+			t.Errorf("unannounced media was published later: %v", tracks)
+		}
+	})
+}
