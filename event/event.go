@@ -82,4 +82,7 @@ type Record struct {
 	// Body is the webhook's JSON, frozen when the event was appended: exactly
 	// the bytes that are signed and sent.
 	Body []byte
+	// FullBody is the Body of a track event with the whole room and participant,
+	// for endpoints that ask for it; nil on all others.
+	FullBody []byte
 }

@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -59,8 +60,13 @@ func loopOf(t *testing.T, log *endlessLog) *endpoint {
 	if err := o.validate(); err != nil {
 		t.Fatal(err)
 	}
-	ep := newEndpoint(o.Endpoints[0], newFeed(log, o.Logger), &o)
-	ep.restore(storedState{known: true}, log.n)
+	ep, err := newEndpoint(o.Endpoints[0], newFeed(log, o.Logger), &o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ep.restore(storedState{known: true}, log.n); err != nil {
+		t.Fatal(err)
+	}
 	return ep
 }
 
@@ -74,6 +80,16 @@ func turns(ep *endpoint, now *time.Time, n int, fate func(*lane) bool) {
 				break
 			}
 			ep.refill(context.Background(), *now)
+		}
+		trials := slices.Clone(ep.trials)
+		ep.trials = nil
+		for _, l := range trials {
+			l.flying, ep.inFlight = true, ep.inFlight+1
+			r := result{job: job{lane: l, trial: true, seq: l.items[1].seq}, status: 200}
+			if !fate(l) {
+				r.status = 500
+			}
+			ep.finish(r, *now)
 		}
 		anyLane, fresh, probe := ep.breaker.slots(*now, 0)
 		var l *lane
@@ -94,7 +110,7 @@ func turns(ep *endpoint, now *time.Time, n int, fate func(*lane) bool) {
 		}
 		l.flying, ep.inFlight = true, ep.inFlight+1
 		l.attempts++
-		r := result{lane: l, probe: probe, status: 200}
+		r := result{job: job{lane: l, probe: probe}, status: 200}
 		if !fate(l) {
 			r.status = 500
 		}
@@ -201,7 +217,9 @@ func TestLongBlockedRoomsCatchUp(t *testing.T) {
 	}
 	for name, again := range map[string]*endpoint{"at once": ep, "after a restart": loopOf(t, log)} {
 		if again != ep {
-			again.restore(state, log.n)
+			if err := again.restore(state, log.n); err != nil {
+				t.Fatal(err)
+			}
 		}
 		got := make(map[laneKey]int)
 		later := now.Add(time.Hour)

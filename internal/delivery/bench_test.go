@@ -137,9 +137,9 @@ func BenchmarkLatency(b *testing.B) {
 func BenchmarkSign(b *testing.B) {
 	rec := signRecord()
 	rec.Body = append(rec.Body, make([]byte, 1024-len(rec.Body))...)
-	s := newSigner("devkey", "secret")
+	s := newSigner(&Endpoint{APIKey: "devkey", Secret: "secret"})
 	b.ReportAllocs()
 	for b.Loop() {
-		s.headers(rec, 800, 1, signNow)
+		s.headers(rec, rec.Body, &details{prev: 800, attempt: 1}, signNow)
 	}
 }

@@ -69,6 +69,8 @@ const (
 	Recovering
 	// Disabled is an endpoint that answered 410 Gone.
 	Disabled
+	// Paused is an endpoint that somebody holds back.
+	Paused
 )
 
 // String returns the state's name as statistics and log lines print it.
@@ -82,6 +84,8 @@ func (s State) String() string {
 		return "recovering"
 	case Disabled:
 		return "disabled"
+	case Paused:
+		return "paused"
 	default:
 		return "unknown"
 	}

@@ -22,6 +22,17 @@ const cursorPrefix = "delivery/"
 type endpointCursor struct {
 	// After is the scan position.
 	After uint64 `json:"after"`
+	// From is where the endpoint began: it gets what comes after.
+	From uint64 `json:"from,omitempty"`
+	// Passed is where the filter was changed last: what was not tried up to
+	// there may have been left out by another one.
+	Passed uint64 `json:"passed,omitempty"`
+	// Layout is how its events were laid out in lanes.
+	Layout layout `json:"layout,omitempty"`
+	// Paused says that somebody holds deliveries back.
+	Paused bool `json:"paused,omitempty"`
+	// Ended is when the room or egress of the endpoint ended.
+	Ended *time.Time `json:"ended,omitempty"`
 	// Disabled is when the endpoint answered 410 Gone.
 	Disabled *time.Time `json:"disabled,omitempty"`
 }
@@ -113,14 +124,16 @@ func decodeLaneCursor(b []byte) (c laneCursor, err error) {
 // touch notes that a lane's cursor changed.
 func (ep *endpoint) touch(key laneKey, now time.Time) {
 	ep.dirty[key] = struct{}{}
-	if ep.saveAt.IsZero() {
-		ep.saveAt = now.Add(saveDelay)
-	}
+	ep.touchSave(now)
 }
 
 // touchSelf notes that the endpoint's own cursor changed.
 func (ep *endpoint) touchSelf(now time.Time) {
 	ep.moved = true
+	ep.touchSave(now)
+}
+
+func (ep *endpoint) touchSave(now time.Time) {
 	if ep.saveAt.IsZero() {
 		ep.saveAt = now.Add(saveDelay)
 	}
@@ -132,16 +145,25 @@ func (ep *endpoint) maybeSave(now time.Time) {
 	}
 }
 
-// save writes what changed, in one piece.
+func (ep *endpoint) cursor() endpointCursor {
+	return endpointCursor{
+		After: ep.scan, From: ep.from, Passed: ep.passed, Layout: ep.layout,
+		Paused: ep.paused, Ended: ep.ended, Disabled: ep.disabled,
+	}
+}
+
+// save writes what changed, in one piece: an attempt, what follows from it and
+// when the next one is due are never known apart.
 func (ep *endpoint) save() {
-	if ep.saveAt.IsZero() {
+	if ep.saveAt.IsZero() || ep.removed {
 		return
 	}
 	ep.saveAt = time.Time{}
-	puts := make(map[string][]byte, len(ep.dirty)+1)
-	var deletes []string
+	puts := make(map[string][]byte, len(ep.dirty)+3)
+	deletes := ep.attempts.save(puts, time.Now())
+	deletes = ep.saveDead(puts, deletes)
 	if ep.moved {
-		c := endpointCursor{After: ep.scan, Disabled: ep.disabled}
+		c := ep.cursor()
 		puts[endpointKey(ep.id)] = c.encode()
 		ep.moved = false
 	}

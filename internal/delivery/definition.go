@@ -105,7 +105,8 @@ type Batch struct {
 	Wait time.Duration `json:"wait,omitempty"`
 }
 
-// Secret is a Standard Webhooks secret: "whsec_" and the base64 of the key.
+// Secret is a Standard Webhooks secret: "whsec_" and the base64 of the key, or
+// empty for the secret of the API key.
 type Secret struct {
 	Value string `json:"value"`
 	// ExpiresAt is when it stops signing; zero for never.
@@ -251,7 +252,7 @@ func (e *Endpoint) Validate() error {
 		}
 	}
 	for _, s := range e.Secrets {
-		if _, err := s.key(); err != nil {
+		if _, err := s.key(); err != nil && s.Value != "" {
 			return bad("secrets", "want whsec_ and base64 of 24 to 64 bytes")
 		}
 	}

@@ -3,7 +3,6 @@ package delivery
 import (
 	"context"
 	"log/slog"
-	"net/url"
 	"time"
 )
 
@@ -24,107 +23,178 @@ const (
 type endpoint struct {
 	// immutable
 	id      string
-	label   string // the URL without what may be secret in it
 	opts    *Options
 	feed    *feed
-	sender  *sender
-	logger  *slog.Logger
 	wakec   chan struct{} // the log has more; one slot
 	resultc chan result   // a slot for each attempt in flight
 	askc    chan func()   // questions to the loop
+	endc    chan struct{} // closed to end this endpoint alone
 	donec   chan struct{} // closed when the loop has ended
+	onEnded func()        // called when its room or egress is over and all is delivered; returns at once
+
+	// loop only: what the endpoint is
+	desc   Endpoint
+	label  string // the URL without what may be secret in it
+	match  *matcher
+	sender *sender
+	layout layout
+	logger *slog.Logger
 
 	// loop only
 	scan     uint64 // everything up to it is done or in lanes
+	from     uint64 // where the endpoint began
+	passed   uint64 // where its filter was changed last
 	more     bool   // the log may hold something after scan
 	filling  bool   // reading ahead until enough lanes are ready
 	disabled *time.Time
+	paused   bool
+	ended    *time.Time
+	retiring bool // onEnded was called
+	relaying bool // nothing starts until nothing flies: the layout changes
 	lanes    map[laneKey]*lane
 	fresh    laneQueue // heads that were never tried
 	retry    laneQueue // heads whose gap is over
 	timers   timerHeap // heads whose gap is not
+	trials   []*lane   // whose next event is tried at once
 	hungry   []*lane   // windows to fill from the log
 	prev     *previous
 	breaker  *breaker
+	pace     pace
 	health   health
 	inFlight int
 	picks    int
 	retained int       // bytes of bodies that lanes hold
 	readAt   time.Time // no read of the log before it
 	closing  bool
+	giveUp   context.CancelFunc
+	removed  bool // nothing is saved any more
+
+	// loop only: what was given up
+	dead       map[uint64]*deadLetter
+	deadTimers deadHeap
+	deadFlying int
+	owed       map[laneKey][]uint64 // gaps that a lane's next delivery tells of
 
 	// loop only: what changed since the cursors were saved
-	moved  bool // the endpoint's own cursor
-	dirty  map[laneKey]struct{}
-	saved  map[laneKey]struct{} // lanes that the stored cursors know
-	saveAt time.Time            // zero when nothing changed
+	moved     bool // the endpoint's own cursor
+	dirty     map[laneKey]struct{}
+	saved     map[laneKey]struct{} // lanes that the stored cursors know
+	dirtyDead map[uint64]struct{}
+	dirtyOwed map[laneKey]struct{}
+	attempts  attemptLog
+	saveAt    time.Time // zero when nothing changed
 
 	// loop only: counters
-	attempts, successes, failures uint64
-	missing                       uint64
-	lastError                     string
-	lastErrorAt                   time.Time
+	tried, successes, failures uint64
+	missing, abandoned         uint64
+	lastError                  string
+	lastErrorAt                time.Time
 }
 
-// newEndpoint returns the endpoint of a valid description.
-func newEndpoint(desc Endpoint, f *feed, o *Options) *endpoint {
-	u, err := url.Parse(desc.URL)
+// newEndpoint returns the endpoint of a valid description. It fails on files
+// that cannot be used.
+func newEndpoint(desc Endpoint, f *feed, o *Options) (*endpoint, error) {
+	ep := &endpoint{
+		id:        desc.ID,
+		opts:      o,
+		feed:      f,
+		wakec:     make(chan struct{}, 1),
+		resultc:   make(chan result, o.Concurrency+deadLanes+1), // one more: a probe beside leftovers
+		askc:      make(chan func()),
+		endc:      make(chan struct{}),
+		donec:     make(chan struct{}),
+		lanes:     make(map[laneKey]*lane),
+		prev:      newPrevious(o.MaxLanes),
+		breaker:   newBreaker(o.Breaker, o.Concurrency),
+		dead:      make(map[uint64]*deadLetter),
+		owed:      make(map[laneKey][]uint64),
+		dirty:     make(map[laneKey]struct{}),
+		saved:     make(map[laneKey]struct{}),
+		dirtyDead: make(map[uint64]struct{}),
+		dirtyOwed: make(map[laneKey]struct{}),
+		attempts:  attemptLog{prefix: attemptPrefix(desc.ID)},
+		more:      true,
+	}
+	sender, err := newSender(&desc, f, o)
 	if err != nil {
-		panic("BUG: an endpoint with a bad URL was let in")
+		return nil, err
 	}
-	label := redact(u)
-	return &endpoint{
-		id:    desc.ID,
-		label: label,
-		opts:  o,
-		feed:  f,
-		sender: &sender{
-			url:       u,
-			transport: newTransport(o),
-			signer:    newSigner(desc.APIKey, desc.Secret),
-			feed:      f,
-			timeout:   o.Timeout,
-			maxRetry:  o.Retry.MaxRetryAfter,
-		},
-		logger:  o.Logger.With("endpoint", desc.ID, "url", label),
-		wakec:   make(chan struct{}, 1),
-		resultc: make(chan result, o.Concurrency+1), // one more: a probe beside leftovers
-		askc:    make(chan func()),
-		donec:   make(chan struct{}),
-		lanes:   make(map[laneKey]*lane),
-		prev:    newPrevious(o.MaxLanes),
-		breaker: newBreaker(o.Breaker, o.Concurrency),
-		dirty:   make(map[laneKey]struct{}),
-		saved:   make(map[laneKey]struct{}),
-		more:    true,
+	ep.become(desc, sender)
+	ep.layout = layoutOf(&desc)
+	return ep, nil
+}
+
+// become takes over a description, but for its layout.
+func (ep *endpoint) become(desc Endpoint, s *sender) {
+	if ep.sender != nil {
+		ep.sender.transport.CloseIdleConnections()
 	}
+	ep.desc, ep.sender = desc, s
+	ep.label = redact(s.url)
+	ep.match = newMatcher(&desc)
+	ep.pace.given = desc.Rate
+	ep.logger = ep.opts.Logger.With("endpoint", ep.id, "url", ep.label)
 }
 
 // restore takes over what the cursors hold; last is the log's newest record.
-func (ep *endpoint) restore(s storedState, last uint64) {
-	if !s.known {
-		ep.scan = last
-		ep.touchSelf(time.Now())
-		return
+func (ep *endpoint) restore(s storedState, last uint64) error {
+	if err := ep.attempts.restore(s.attempts); err != nil {
+		return err
 	}
-	if ep.scan = s.cursor.After; ep.scan > last {
+	if !s.known {
+		ep.scan, ep.from, ep.paused = last, last, ep.desc.Paused
+		ep.touchSelf(time.Now())
+		return nil
+	}
+	c := &s.cursor
+	ep.from, ep.passed, ep.paused = c.From, c.Passed, c.Paused
+	ep.ended, ep.disabled = c.Ended, c.Disabled
+	if ep.scan = c.After; ep.scan > last {
 		ep.logger.Error("webhooks: the log is shorter than what the endpoint had of it", "after", ep.scan, "last", last)
 		ep.scan = last
 		ep.touchSelf(time.Now())
 	}
-	ep.disabled = s.cursor.Disabled
-	for key, c := range s.lanes {
+	for key, lc := range s.lanes {
 		ep.saved[key] = struct{}{}
 		l := &lane{
-			key: key, timer: -1, scanned: c.After, tail: c.Prev, overflow: true,
-			attempts: c.Attempts, firstFailure: c.FirstFailure, hungry: true,
+			key: key, timer: -1, scanned: lc.After, tail: lc.Prev, overflow: true,
+			attempts: lc.Attempts, firstFailure: lc.FirstFailure, hungry: true, size: ep.desc.Batch.Max,
 		}
 		ep.lanes[key] = l
 		ep.hungry = append(ep.hungry, l)
 	}
+	if c.Layout != ep.layout {
+		ep.relay(time.Now())
+	}
+	for _, d := range s.dead {
+		ep.dead[d.Seq] = d
+		ep.deadTimers.wait(d)
+	}
+	for key, gaps := range s.owed {
+		ep.owed[key] = gaps
+	}
 	if ep.disabled != nil {
 		ep.logger.Warn("webhooks: endpoint is disabled since it answered 410 Gone", "since", *ep.disabled)
 	}
+	return nil
+}
+
+// relay lays all that is not acknowledged out in lanes anew: the log is read
+// again from the oldest of it, so what other lanes had accepted since goes twice.
+func (ep *endpoint) relay(now time.Time) {
+	for key, l := range ep.lanes {
+		at := l.scanned
+		if len(l.items) > 0 {
+			at = l.head().seq - 1
+		}
+		ep.scan = min(ep.scan, at)
+		ep.touch(key, now)
+	}
+	ep.lanes = make(map[laneKey]*lane)
+	ep.fresh, ep.retry, ep.timers, ep.hungry, ep.trials = laneQueue{}, laneQueue{}, nil, nil, nil
+	ep.prev, ep.retained = newPrevious(ep.opts.MaxLanes), 0
+	ep.layout, ep.relaying, ep.more = layoutOf(&ep.desc), false, true
+	ep.touchSelf(now)
 }
 
 // run is the loop. Attempts run under sending; ctx bounds reads of the log.
@@ -132,8 +202,14 @@ func (ep *endpoint) run(ctx, sending context.Context, closing <-chan struct{}) {
 	defer close(ep.donec)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	endc := ep.endc
+	sending, ep.giveUp = context.WithCancel(sending)
+	defer ep.giveUp()
 	for {
 		now := time.Now()
+		if ep.relaying && ep.inFlight == 0 {
+			ep.relay(now)
+		}
 		ep.expire(now)
 		ep.refill(ctx, now)
 		ep.launch(sending, now)
@@ -141,6 +217,7 @@ func (ep *endpoint) run(ctx, sending context.Context, closing <-chan struct{}) {
 			ep.save()
 			return
 		}
+		ep.maybeRetire(now)
 		ep.maybeSave(now)
 
 		if ep.wantsRefill(now) {
@@ -161,6 +238,8 @@ func (ep *endpoint) run(ctx, sending context.Context, closing <-chan struct{}) {
 		case <-timer.C:
 		case <-closing:
 			ep.closing, closing = true, nil
+		case <-endc:
+			ep.closing, endc = true, nil
 		}
 	}
 }
@@ -174,6 +253,14 @@ func (ep *endpoint) finishMore() {
 		default:
 			return
 		}
+	}
+}
+
+// see runs f where it may read the state: on the loop, or here when the loop has
+// ended and nobody else has the state.
+func (ep *endpoint) see(f func()) {
+	if ep.ask(f) != nil {
+		f()
 	}
 }
 
@@ -205,7 +292,37 @@ func (ep *endpoint) deadline(now time.Time) time.Time {
 		earlier(ep.timers[0].due)
 	}
 	earlier(ep.breaker.deadline(now))
+	if at := ep.pace.wait(now); !at.IsZero() && ep.eager() {
+		earlier(at)
+	}
+	if ep.mayRetryDead() && len(ep.deadTimers) > 0 && ep.pace.wait(now).IsZero() {
+		earlier(ep.deadTimers[0].Next)
+	}
 	return at
+}
+
+// eager says whether something would start but for the pace.
+func (ep *endpoint) eager() bool {
+	return ep.fresh.len() > 0 || ep.retry.len() > 0 || len(ep.deadTimers) > 0
+}
+
+// maybeRetire ends the endpoint of a room or an egress that is over, when
+// nothing is left to deliver; and when nobody was there for as long as an event
+// is tried at all.
+func (ep *endpoint) maybeRetire(now time.Time) {
+	if ep.ended == nil || ep.retiring || ep.onEnded == nil || ep.inFlight > 0 {
+		return
+	}
+	tooLong := now.Sub(*ep.ended) >= ep.opts.Retry.MaxAge
+	if (len(ep.lanes) > 0 || ep.pendingDead() > 0) && !tooLong {
+		return
+	}
+	if tooLong && len(ep.lanes) > 0 {
+		ep.logger.Error("webhooks: endpoint of a room or egress that is over does not accept its last events, it is dropped",
+			"ended", *ep.ended, "reason", ep.lastError)
+	}
+	ep.retiring = true
+	ep.onEnded()
 }
 
 // expire makes the lanes ready whose gap is over.
@@ -216,77 +333,4 @@ func (ep *endpoint) expire(now time.Time) {
 		l.held = false
 		ep.retry.push(l)
 	}
-}
-
-// launch starts as many attempts as the breaker allows.
-func (ep *endpoint) launch(sending context.Context, now time.Time) {
-	for !ep.closing && ep.disabled == nil {
-		anyLane, fresh, probe := ep.breaker.slots(now, ep.inFlight)
-		var l *lane
-		switch {
-		case probe:
-			l = ep.pickProbe()
-		case anyLane > 0:
-			l = ep.pick()
-		case fresh > 0 && ep.fresh.len() > 0:
-			l = ep.fresh.pop()
-		}
-		if l == nil {
-			return
-		}
-		if probe {
-			ep.breaker.probed()
-		}
-		ep.start(sending, l, probe)
-	}
-}
-
-// pick takes first attempts before retries, but every fourth time a retry, so
-// that neither waits for ever.
-func (ep *endpoint) pick() *lane {
-	switch fresh, retry := ep.fresh.len() > 0, ep.retry.len() > 0; {
-	case fresh && retry:
-		if ep.picks++; ep.picks%4 == 0 {
-			return ep.retry.pop()
-		}
-		return ep.fresh.pop()
-	case fresh:
-		return ep.fresh.pop()
-	case retry:
-		return ep.retry.pop()
-	default:
-		return nil
-	}
-}
-
-// pickProbe prefers a lane that nobody has refused yet: a probe with an event
-// that is refused for itself would not tell that the receiver is back. Failing
-// that, the lane that waited longest goes, whatever its gap.
-func (ep *endpoint) pickProbe() *lane {
-	switch {
-	case ep.fresh.len() > 0:
-		return ep.fresh.pop()
-	case ep.retry.len() > 0:
-		return ep.retry.pop()
-	}
-	var first *lane
-	for _, l := range ep.timers {
-		if !l.held && (first == nil || l.due.Before(first.due)) {
-			first = l
-		}
-	}
-	if first != nil {
-		ep.timers.remove(first)
-	}
-	return first
-}
-
-func (ep *endpoint) start(sending context.Context, l *lane, probe bool) {
-	l.flying = true
-	l.attempts++
-	ep.inFlight++
-	h := l.head()
-	j := job{lane: l, seq: h.seq, prev: h.prev, rec: h.rec, attempt: l.attempts, probe: probe}
-	// The loop ends only when nothing is in flight, so it waits for these.
-	go func() { ep.resultc <- ep.sender.send(sending, j) }()
 }

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -269,7 +270,7 @@ func TestGoneDisablesTheEndpointAndItsEventsStay(t *testing.T) {
 			t.Errorf("stats %+v", stats)
 		}
 		w.sinks["a"].Script(nil)
-		if err := w.eng.Enable(EndpointID("http://a/hook")); err != nil {
+		if err := w.eng.Resume(context.Background(), EndpointID("http://a/hook")); err != nil {
 			t.Fatal(err)
 		}
 		w.wantWithin(time.Second, "a", "", 12)

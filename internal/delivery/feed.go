@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sort"
 	"sync"
 	"time"
@@ -27,15 +28,15 @@ type entry struct {
 // feed reads the log once for all endpoints: it keeps the newest records and
 // wakes the endpoints. Who is further behind reads the log through it.
 type feed struct {
-	log    Log             // immutable
-	logger *slog.Logger    // immutable
-	wake   []chan struct{} // immutable; one slot each
+	log    Log          // immutable
+	logger *slog.Logger // immutable
 
 	mu      sync.RWMutex
-	start   uint64  // mu guards; everything after start is in entries
-	end     uint64  // mu guards
-	entries []entry // mu guards; the array behind it is only ever appended to
-	bytes   int     // mu guards
+	wake    []chan struct{} // mu guards; one slot each
+	start   uint64          // mu guards; everything after start is in entries
+	end     uint64          // mu guards
+	entries []entry         // mu guards; the array behind it is only ever appended to
+	bytes   int             // mu guards
 }
 
 func newFeed(log Log, logger *slog.Logger) *feed {
@@ -81,6 +82,8 @@ func (f *feed) follow(ctx context.Context) error {
 		return errors.New("the log announced a record that it does not hold")
 	}
 	f.append(entries, upTo)
+	f.mu.RLock()
+	defer f.mu.RUnlock()
 	for _, c := range f.wake {
 		select {
 		case c <- struct{}{}:
@@ -88,6 +91,19 @@ func (f *feed) follow(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// tell wakes c from now on when there is more; untell ends that.
+func (f *feed) tell(c chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.wake = append(f.wake, c)
+}
+
+func (f *feed) untell(c chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.wake = slices.DeleteFunc(f.wake, func(w chan struct{}) bool { return w == c })
 }
 
 // readLog reads up to limit records and says up to where. A damaged record is

@@ -84,22 +84,16 @@ func anyGlob(patterns []string, name string) bool {
 // matcher is a filter made ready: immutable.
 type matcher struct {
 	names  map[event.Name]bool
+	filter Filter // for names that the catalogue does not have
 	rooms  []string
 	room   string // SourceRoom: this one only
 	egress string // SourceEgress: this one only
 }
 
 func newMatcher(e *Endpoint) *matcher {
-	m := &matcher{names: make(map[event.Name]bool), rooms: e.Filter.Rooms}
+	m := &matcher{names: make(map[event.Name]bool), filter: e.Filter, rooms: e.Filter.Rooms}
 	for _, d := range event.Catalogue() {
-		if len(e.Filter.Events) == 0 {
-			m.names[d.Name] = d.Stock
-		} else {
-			m.names[d.Name] = anyGlob(e.Filter.Events, string(d.Name))
-		}
-		if anyGlob(e.Filter.Exclude, string(d.Name)) {
-			m.names[d.Name] = false
-		}
+		m.names[d.Name] = m.asks(d.Name, d.Stock)
 	}
 	switch e.Source {
 	case SourceRoom:
@@ -110,13 +104,29 @@ func newMatcher(e *Endpoint) *matcher {
 	return m
 }
 
+// asks says whether the filter names an event; stock is what it says by default.
+func (m *matcher) asks(name event.Name, stock bool) bool {
+	if anyGlob(m.filter.Exclude, string(name)) {
+		return false
+	}
+	return len(m.filter.Events) == 0 && stock || anyGlob(m.filter.Events, string(name))
+}
+
+// wants says whether events of that name are for the endpoint. One that this
+// version does not know was written by a newer one, which it counts as stock.
+func (m *matcher) wants(name event.Name) bool {
+	if wanted, known := m.names[name]; known {
+		return wanted
+	}
+	return m.asks(name, true)
+}
+
 // why returns in a few words why rec is not for the endpoint, "" if it is.
 func (m *matcher) why(rec *event.Record) string {
-	if wanted, known := m.names[rec.Name]; !wanted {
-		if d, _ := event.Lookup(rec.Name); known && !d.Stock {
+	if !m.wants(rec.Name) {
+		if d, known := event.Lookup(rec.Name); known && !d.Stock && len(m.filter.Events) == 0 {
 			return "the endpoint does not ask for this event, which is beyond LiveKit's"
 		}
-		// A name that this version does not know was written by another one.
 		return "the endpoint's filter leaves this event out"
 	}
 	if len(m.rooms) > 0 && !anyGlob(m.rooms, rec.Room) {
@@ -132,7 +142,7 @@ func (m *matcher) why(rec *event.Record) string {
 }
 
 func (m *matcher) match(rec *event.Record) bool {
-	return m.names[rec.Name] && (len(m.rooms) == 0 && m.room == "" && m.egress == "" || m.why(rec) == "")
+	return m.wants(rec.Name) && (len(m.rooms) == 0 && m.room == "" && m.egress == "" || m.why(rec) == "")
 }
 
 // egressOf returns the id of the egress that rec is of, "" for none.

@@ -64,7 +64,9 @@ func TestFilterTakesNamesRoomsAndScopes(t *testing.T) {
 		{"egress scope", Endpoint{Source: SourceEgress, Scope: "EG_1"}, egress("EG_1"), true},
 		{"other egress", Endpoint{Source: SourceEgress, Scope: "EG_1"}, egress("EG_2"), false},
 		{"no egress", Endpoint{Source: SourceEgress, Scope: "EG_1"}, joined, false},
-		{"unknown name", Endpoint{Filter: Filter{Events: []string{"*"}}}, &event.Record{Name: "from_the_future"}, false},
+		{"of a newer version", Endpoint{}, &event.Record{Name: "from_the_future"}, true},
+		{"of a newer version, all asked for", Endpoint{Filter: Filter{Events: []string{"*"}}}, &event.Record{Name: "from_the_future"}, true},
+		{"of a newer version, others asked for", Endpoint{Filter: Filter{Events: []string{"track_*"}}}, &event.Record{Name: "from_the_future"}, false},
 	} {
 		m := newMatcher(&tc.ep)
 		if got := m.match(tc.rec); got != tc.want || (m.why(tc.rec) == "") != tc.want {

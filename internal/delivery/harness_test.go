@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -234,63 +235,92 @@ func (w *world) wantWhole(host string) {
 // engine gathers cursors for saveDelay and the log for its own 20 ms.
 const crashWindow = saveDelay + 20*time.Millisecond + time.Millisecond
 
-// check is the model: per room one pointer into the log, which only a 2xx moves.
+// verdicts is what a model knows of one room: per event one place in the log,
+// which only a 2xx moves, and what was left behind with notice.
+type verdicts struct {
+	records  []event.Record
+	next     int
+	accepted map[int]webhooksink.Delivery // the last acceptance
+	behind   map[int]webhooksink.Delivery // left behind, with which notice
+}
+
+// check is the model: it reads what one receiver got and complains of whatever
+// it was not promised. Late deliveries are of events that were left behind with
+// notice; all others are contiguous but for such notice.
 func check(records []event.Record, got []webhooksink.Delivery, crashes []time.Time) (complaints []string) {
 	complain := func(format string, args ...any) {
 		if len(complaints) < 20 {
 			complaints = append(complaints, fmt.Sprintf(format, args...))
 		}
 	}
-	rooms := make(map[string][]event.Record)
+	rooms := make(map[string]*verdicts)
 	index := make(map[string]int)
 	for _, r := range records {
-		index[r.ID] = len(rooms[r.Room])
-		rooms[r.Room] = append(rooms[r.Room], r)
+		v := rooms[r.Room]
+		if v == nil {
+			v = &verdicts{accepted: make(map[int]webhooksink.Delivery), behind: make(map[int]webhooksink.Delivery)}
+			rooms[r.Room] = v
+		}
+		index[r.ID] = len(v.records)
+		v.records = append(v.records, r)
 	}
-	next := make(map[string]int)
-	accepted := make(map[string]webhooksink.Delivery) // the last acceptance by event
 	for _, d := range got {
 		if d.Invalid != "" {
 			complain("request %d does not verify: %s", d.N, d.Invalid)
 			continue
 		}
-		room := d.Room()
 		i, ok := index[d.ID()]
 		if !ok {
 			complain("request %d is of event %s, which is not in the log", d.N, d.ID())
 			continue
 		}
-		rec := rooms[room][i]
+		v := rooms[d.Room()]
+		rec := v.records[i]
 		if string(d.Body) != string(rec.Body) {
 			complain("request %d has another body than the log", d.N)
 		}
 		if seq := d.Header.Get(headerSeq); seq != strconv.FormatUint(rec.Seq, 10) {
 			complain("request %d: sequence %s, want %d", d.N, seq, rec.Seq)
 		}
-		if prev := d.Header.Get(headerPrevSeq); prev != "" && (i == 0 || prev != strconv.FormatUint(rooms[room][i-1].Seq, 10)) {
-			complain("request %d: previous sequence %s of event %d of room %q", d.N, prev, i, room)
+		late := d.Header.Get(headerLate) == "true"
+		if prev := d.Header.Get(headerPrevSeq); prev != "" && (i == 0 || prev != strconv.FormatUint(v.records[i-1].Seq, 10)) {
+			complain("request %d: previous sequence %s of event %d of room %q", d.N, prev, i, d.Room())
 		}
-		switch {
-		case i > next[room]:
-			complain("request %d: event %d of room %q came while event %d was not accepted", d.N, i, room, next[room])
-			next[room] = i
-		case i < next[room]:
-			if before := accepted[d.ID()]; !explained(before, d, crashes) {
-				complain("request %d: event %d of room %q came again at %s, it was accepted with request %d at %s",
-					d.N, i, room, d.At, before.N, before.At)
+		for j := v.next; j < i; j++ {
+			if _, left := v.behind[j]; !left && !announced(d, v.records[j].Seq) {
+				complain("request %d: event %d of room %q came while event %d was not accepted, without notice", d.N, i, d.Room(), j)
 			}
 		}
+		if notice, left := v.behind[i]; left {
+			if !late && !explained(notice, d, crashes) {
+				complain("request %d: event %d of room %q was left behind with request %d and is not marked late", d.N, i, d.Room(), notice.N)
+			}
+		} else if before, again := v.accepted[i]; again && !explained(before, d, crashes) {
+			complain("request %d: event %d of room %q came again at %s, it was accepted with request %d at %s",
+				d.N, i, d.Room(), d.At, before.N, before.At)
+		} else if i < v.next && !again {
+			complain("request %d: event %d of room %q came after event %d", d.N, i, d.Room(), v.next-1)
+		}
 		if d.Accepted() {
-			accepted[d.ID()] = d
-			next[room] = max(next[room], i+1)
+			for j := v.next; j < i; j++ {
+				v.behind[j] = d
+			}
+			delete(v.behind, i)
+			v.accepted[i] = d
+			v.next = max(v.next, i+1)
 		}
 	}
-	for room, recs := range rooms {
-		if next[room] != len(recs) {
-			complain("room %q: %d of %d events accepted", room, next[room], len(recs))
+	for room, v := range rooms {
+		if len(v.accepted) != len(v.records) {
+			complain("room %q: %d of %d events accepted", room, len(v.accepted), len(v.records))
 		}
 	}
 	return complaints
+}
+
+// announced says whether d told of seq as a gap.
+func announced(d webhooksink.Delivery, seq uint64) bool {
+	return slices.Contains(strings.Split(d.Header.Get(headerGap), ","), strconv.FormatUint(seq, 10))
 }
 
 // explained says whether the sender could not know that d was accepted before.

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"container/heap"
+	"strconv"
 	"time"
 
 	"github.com/rollcall-rtc/rollcall/event"
@@ -19,6 +20,8 @@ type laneKind byte
 
 // The kinds are stored in cursors: their letters do not change.
 const (
+	eventLane       laneKind = 'v' // of a parallel endpoint: one event
+	batchLane       laneKind = 'b' // of a batching endpoint: all events
 	roomLane        laneKind = 'r'
 	participantLane laneKind = 'p'
 	egressLane      laneKind = 'e'
@@ -46,12 +49,46 @@ func laneOf(rec *event.Record) laneKey {
 	return laneKey{kind: commonLane}
 }
 
+// layout is how an endpoint's events are laid out in lanes.
+type layout string
+
+const (
+	byRoom  layout = ""
+	byEvent layout = "event"
+	inOne   layout = "one"
+)
+
+func layoutOf(e *Endpoint) layout {
+	switch {
+	case e.Mode == Parallel:
+		return byEvent
+	case e.Batch.Max > 1:
+		return inOne
+	default:
+		return byRoom
+	}
+}
+
+// key returns the lane of an entry in this layout.
+func (o layout) key(e *entry) laneKey {
+	switch o {
+	case byEvent:
+		return laneKey{eventLane, strconv.FormatUint(e.rec.Seq, 10)}
+	case inOne:
+		return laneKey{kind: batchLane, name: "all"}
+	default:
+		return e.lane
+	}
+}
+
 // item is one record that waits in a lane.
 type item struct {
 	seq  uint64
-	prev uint64        // the record before it in this lane, 0 if not known
-	time int64         // when it happened, µs since 1970
-	rec  *event.Record // nil when it has to be read from the log again
+	prev uint64 // the record before it in this lane, 0 if not known
+	time int64  // when it happened, µs since 1970
+	// tries are attempts that were made before it was the head.
+	tries int
+	rec   *event.Record // nil when it has to be read from the log again
 }
 
 // lane is the queue of one room at one endpoint; its endpoint's loop owns it.
@@ -73,10 +110,14 @@ type lane struct {
 	tail uint64 // the newest record that was ever in items, 0 if not known
 
 	flying bool
-	hungry bool // in the endpoint's list of windows to fill
-	timer  int  // index in the heap of timers, -1 outside
-	due    time.Time
-	held   bool // due is the receiver's own Retry-After
+	// trial: the next attempt is at the event behind the head.
+	trial bool
+	// unsifted: the filter changed while the head was flying.
+	unsifted bool
+	hungry   bool // in the endpoint's list of windows to fill
+	timer    int  // index in the heap of timers, -1 outside
+	due      time.Time
+	held     bool // due is the receiver's own Retry-After
 
 	// Of the head:
 	attempts     int
@@ -86,6 +127,14 @@ type lane struct {
 	lastSuccess  uint64 // the endpoint's successes at the last failure
 	staleRetried bool   // a dead keep-alive connection was already excused
 	complained   complaint
+	reason       string // of the last failure
+	// outrun: the event behind the head may have been accepted, nobody knows.
+	outrun bool
+
+	// Of a batching endpoint:
+	size      int       // how many events the next request holds at most
+	searching bool      // batches are halved to find the event that is refused
+	ripe      time.Time // when what has gathered goes
 }
 
 // complaint is the last log line that was written about a head.
@@ -107,6 +156,10 @@ func (l *lane) pop() {
 	}
 	l.attempts, l.failures, l.firstFailure = 0, 0, time.Time{}
 	l.refusedAlone, l.staleRetried, l.complained = 0, false, noComplaint
+	l.trial, l.outrun = false, false
+	if len(l.items) > 0 {
+		l.attempts = l.items[0].tries
+	}
 }
 
 // laneQueue is a first-in, first-out queue of lanes.

@@ -66,7 +66,7 @@ func randomRun(w *world, seed uint64) {
 	}
 	n := len(w.records())
 	for _, host := range w.hosts {
-		w.wantWithin(6*time.Minute, host, "", n)
+		w.wantWithin(6*time.Hour, host, "", n) // dead letters are tried by the hour
 		w.wantWhole(host)
 	}
 }
@@ -84,14 +84,23 @@ func TestModelFindsWhatItIsFor(t *testing.T) {
 		refused.Status = 500
 		unsigned := good[0]
 		unsigned.Invalid = "bad signature"
+		announcing := good[2]
+		announcing.Header = good[2].Header.Clone()
+		announcing.Header.Set(headerGap, fmt.Sprint(recs[1].Seq))
+		late := good[1]
+		late.Header = good[1].Header.Clone()
+		late.Header.Set(headerLate, "true")
 		for name, bad := range map[string][]webhooksink.Delivery{
-			"lost at the end":         good[:2],
-			"lost in the middle":      {good[0], good[2]},
-			"swapped":                 {good[1], good[0], good[2]},
-			"skipped after a refusal": {good[0], refused, good[2]},
-			"repeated":                {good[0], good[0], good[1], good[2]},
-			"repeated at the end":     {good[0], good[1], good[2], good[1]},
-			"not verified":            {unsigned, good[1], good[2]},
+			"lost at the end":          good[:2],
+			"lost in the middle":       {good[0], good[2]},
+			"swapped":                  {good[1], good[0], good[2]},
+			"skipped after a refusal":  {good[0], refused, good[2]},
+			"repeated":                 {good[0], good[0], good[1], good[2]},
+			"repeated at the end":      {good[0], good[1], good[2], good[1]},
+			"late, never announced":    {good[0], good[2], late},
+			"announced, never sent":    {good[0], announcing},
+			"announced, sent unmarked": {good[0], announcing, good[1]},
+			"not verified":             {unsigned, good[1], good[2]},
 		} {
 			if len(check(recs, bad, nil)) == 0 {
 				t.Errorf("%s: no complaint", name)
@@ -99,6 +108,9 @@ func TestModelFindsWhatItIsFor(t *testing.T) {
 		}
 		if got := check(recs, []webhooksink.Delivery{good[0], refused, good[1], good[2]}, nil); len(got) != 0 {
 			t.Errorf("a retry: %q", got)
+		}
+		if got := check(recs, []webhooksink.Delivery{good[0], refused, announcing, late}, nil); len(got) != 0 {
+			t.Errorf("an abandoned event: %q", got)
 		}
 	}, "a")
 }

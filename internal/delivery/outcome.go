@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -14,84 +15,136 @@ const witnessLimit = 3
 
 // finish draws the conclusions of one attempt.
 func (ep *endpoint) finish(r result, now time.Time) {
+	ep.inFlight--
+	if r.allows {
+		ep.pace.allowed = r.allowed
+	}
+	if r.dead != nil {
+		ep.finishDead(&r, now)
+		return
+	}
 	l := r.lane
 	l.flying = false
-	ep.inFlight--
+	if !r.cancelled && !errors.Is(r.err, errRead) {
+		ep.note(&r)
+	}
 	switch {
+	case r.status == http.StatusGone:
+		ep.breaker.aborted(r.probe)
+		if !r.trial {
+			ep.failed(l, &r, now)
+		}
+		l.trial = false
+		ep.disable(now)
+		ep.settle(l, now)
+	case r.trial:
+		ep.triedNext(l, &r, now)
 	case r.delivered():
-		ep.accepted(l, r.probe, now)
+		ep.accepted(l, &r, now)
 	case errors.Is(r.err, errMissing):
 		ep.breaker.aborted(r.probe)
-		ep.lost(l, now)
+		ep.lost(l, 0, now)
+		ep.settle(l, now)
 	case r.cancelled:
 		ep.breaker.aborted(r.probe)
 		l.attempts--
-		ep.settle(l)
+		ep.settle(l, now)
 	case errors.Is(r.err, errRead):
 		ep.breaker.aborted(r.probe)
 		l.attempts--
 		ep.logger.Error("webhooks: reading the event log", "err", r.err)
-		ep.timers.wait(l, now.Add(readPause))
-	case r.status == http.StatusGone:
-		ep.breaker.aborted(r.probe)
-		ep.failed(l, &r, now)
-		ep.disable(now)
-		ep.settle(l)
+		ep.wait(l, now.Add(readPause), now)
 	case r.stale && !l.staleRetried:
 		// The receiver may close an idle connection just when it is used
 		// again: nobody's fault, so the next attempt follows at once.
 		ep.breaker.aborted(r.probe)
 		l.staleRetried = true
 		ep.failed(l, &r, now)
-		ep.settle(l)
+		ep.settle(l, now)
 	default:
 		ep.refused(l, &r, now)
 	}
 }
 
-func (ep *endpoint) accepted(l *lane, probe bool, now time.Time) {
-	ep.attempts++
+// note keeps the attempt.
+func (ep *endpoint) note(r *result) {
+	ep.attempts.add(r.attempt())
+	ep.touchSave(time.Now())
+}
+
+// accepted removes from its lane what the receiver took.
+func (ep *endpoint) accepted(l *lane, r *result, now time.Time) {
+	ep.tried++
 	ep.successes++
 	if since, failures, was := ep.health.success(); was {
 		ep.logger.Info("webhooks: endpoint accepts events again",
 			"failing_for", now.Sub(since).Round(time.Millisecond), "failures", failures)
 	}
-	if ep.breaker.success(now, probe) {
+	if ep.breaker.success(now, r.probe) {
 		ep.hurry()
 	}
-	ep.done(l, now)
+	ep.told(l.key, r.gap, now)
+	for range max(r.count, 1) {
+		ep.drop(l, now)
+	}
+	if l.size < ep.desc.Batch.Max {
+		l.size = max(2*l.size, 1)
+	}
+	if l.size >= ep.desc.Batch.Max {
+		l.size, l.searching = ep.desc.Batch.Max, false
+	}
+	ep.settle(l, now)
 }
 
-// lost drops a head that the log no longer holds.
-func (ep *endpoint) lost(l *lane, now time.Time) {
+// lost drops the i-th record of a lane, which the log no longer holds; it stays
+// among the dead letters, so that nobody has to guess.
+func (ep *endpoint) lost(l *lane, i int, now time.Time) {
+	it := l.items[i]
 	ep.missing++
-	ep.logger.Error("webhooks: an event left the log before it was delivered",
-		"seq", l.head().seq, "room", l.key.name)
-	ep.done(l, now)
+	ep.logger.Error("webhooks: an event left the log before it was delivered", "seq", it.seq, "room", l.key.name)
+	d := &deadLetter{timer: -1, DeadLetter: DeadLetter{
+		Endpoint: ep.id, Seq: it.seq, Room: l.key.name, Time: time.UnixMicro(it.time).UTC(),
+		AbandonedAt: now.UTC(), Attempts: it.tries, Reason: errMissing.Error(),
+	}}
+	if i == 0 {
+		d.Since, d.Attempts = l.firstFailure.UTC(), l.attempts
+	}
+	ep.dead[d.Seq] = d
+	ep.touchDead(d.Seq, now)
+	ep.owe(l.key, it.seq, now)
+	if i == 0 {
+		ep.drop(l, now)
+	} else {
+		l.items = slices.Delete(l.items, i, i+1)
+	}
 }
 
-// done removes the head, which needs no more attempts.
-func (ep *endpoint) done(l *lane, now time.Time) {
+// drop removes the head, which needs no more attempts.
+func (ep *endpoint) drop(l *lane, now time.Time) {
 	if rec := l.head().rec; rec != nil {
 		ep.retained -= len(rec.Body)
 	}
 	l.pop()
 	ep.touch(l.key, now)
-	ep.settle(l)
 }
 
-// failed counts an attempt that was not accepted.
-func (ep *endpoint) failed(l *lane, r *result, now time.Time) {
-	ep.attempts++
+// count counts an attempt that was not accepted.
+func (ep *endpoint) count(l *lane, r *result, now time.Time) {
+	ep.tried++
 	ep.failures++
 	ep.lastError, ep.lastErrorAt = r.reason(), now
+	ep.touch(l.key, now)
+	ep.logger.Debug("webhooks: attempt failed",
+		"seq", r.seq, "room", l.key.name, "attempt", r.details.attempt, "reason", ep.lastError)
+}
+
+// failed counts an attempt at the head that was not accepted.
+func (ep *endpoint) failed(l *lane, r *result, now time.Time) {
 	if l.firstFailure.IsZero() {
 		l.firstFailure = now
 	}
-	ep.touch(l.key, now)
-	h := l.head()
-	ep.logger.Debug("webhooks: attempt failed",
-		"seq", h.seq, "room", l.key.name, "attempt", l.attempts, "reason", ep.lastError)
+	ep.count(l, r, now)
+	l.reason = ep.lastError
 }
 
 // refused puts the head back until its next attempt is due.
@@ -102,30 +155,62 @@ func (ep *endpoint) refused(l *lane, r *result, now time.Time) {
 		l.refusedAlone++
 	}
 	l.lastSuccess = ep.successes
-	if l.refusedAlone < witnessLimit || r.probe {
-		opened := ep.breaker.failure(now, l.key, r.probe, ep.opts.Random())
-		if ep.health.failure(now) {
-			ep.logger.Warn("webhooks: endpoint does not accept events",
-				"reason", ep.lastError, "room", l.key.name, "seq", l.head().seq)
-		}
-		if opened {
-			ep.logger.Warn("webhooks: endpoint counts as down, it is probed from now on",
-				"reason", ep.lastError, "failures", ep.breaker.run)
-		}
-	}
+	ep.blame(l, r, now)
 	ep.complain(l, now)
 
-	due := now.Add(ep.opts.Retry.gap(l.failures, ep.opts.Random()))
-	if r.retryAfter > 0 {
-		if asked := now.Add(r.retryAfter); asked.After(due) {
-			due = asked
-		}
-		l.held = true
-		if r.status == http.StatusTooManyRequests {
-			ep.breaker.pause(now.Add(r.retryAfter))
-		}
+	p := &ep.opts.Retry
+	due := ep.due(l, r, now.Add(p.gap(l.failures, ep.opts.Random())))
+	alone := l.refusedAlone >= witnessLimit && ep.suspect(l, now)
+	switch {
+	case alone && ep.layout == byEvent:
+		ep.bury(l, l.attempts, l.firstFailure, now)
+		ep.settle(l, now)
+	case alone && p.judge(l.firstFailure, now) == overdue:
+		// Nothing follows it in its lane, or it would have been tried.
+		ep.owe(l.key, l.head().seq, now)
+		ep.bury(l, l.attempts, l.firstFailure, now)
+		ep.settle(l, now)
+	case l.unsifted:
+		ep.siftLane(l, now)
+	case r.count > 1 && (l.searching || ep.mayTry(l, r, now)):
+		l.searching, l.size = true, r.count/2
+		ep.retry.push(l)
+	case ep.mayTry(l, r, now):
+		// At once, or the receiver may have come back meanwhile.
+		l.trial, l.due = true, due
+		ep.trials = append(ep.trials, l)
+	default:
+		ep.wait(l, due, now)
 	}
-	ep.timers.wait(l, due)
+}
+
+// blame tells the breaker, unless the event is known to be refused alone.
+func (ep *endpoint) blame(l *lane, r *result, now time.Time) {
+	if l.refusedAlone >= witnessLimit && !r.probe {
+		return
+	}
+	opened := ep.breaker.failure(now, l.key, r.probe, ep.opts.Random())
+	if ep.health.failure(now) {
+		ep.logger.Warn("webhooks: endpoint does not accept events",
+			"reason", ep.lastError, "room", l.key.name, "seq", r.seq)
+	}
+	if opened {
+		ep.logger.Warn("webhooks: endpoint counts as down, it is probed from now on",
+			"reason", ep.lastError, "failures", ep.breaker.run)
+	}
+}
+
+// due is when a lane goes on after a failure, or later if the receiver asks.
+func (ep *endpoint) due(l *lane, r *result, due time.Time) time.Time {
+	if r.retryAfter <= 0 {
+		return due
+	}
+	asked := r.began.Add(r.latency + r.retryAfter)
+	l.held = true
+	if r.status == http.StatusTooManyRequests {
+		ep.breaker.pause(asked)
+	}
+	return maxTime(due, asked)
 }
 
 // complain writes once about a head that is refused alone, and once about one
@@ -144,6 +229,15 @@ func (ep *endpoint) complain(l *lane, now time.Time) {
 	ep.logger.Log(context.Background(), level, "webhooks: an event is refused and holds up its room",
 		"seq", l.head().seq, "room", l.key.name, "attempts", l.attempts,
 		"failing_for", now.Sub(l.firstFailure).Round(time.Second), "reason", ep.lastError)
+}
+
+// wait puts a lane off until due.
+func (ep *endpoint) wait(l *lane, due, now time.Time) {
+	if l.unsifted {
+		ep.siftLane(l, now)
+		return
+	}
+	ep.timers.wait(l, due)
 }
 
 // hurry makes the waiting lanes ready: the endpoint is back, and their gaps
@@ -171,28 +265,40 @@ func (ep *endpoint) disable(now time.Time) {
 	ep.logger.Error("webhooks: endpoint answered 410 Gone and is disabled; its events stay in the log")
 }
 
-func (ep *endpoint) enable() {
-	if ep.disabled == nil {
+// resume ends a pause and what a 410 did.
+func (ep *endpoint) resume() {
+	if ep.disabled == nil && !ep.paused {
 		return
 	}
-	ep.disabled = nil
-	ep.more = true
+	ep.disabled, ep.paused, ep.more = nil, false, true
 	ep.breaker = newBreaker(ep.opts.Breaker, ep.opts.Concurrency)
 	ep.touchSelf(time.Now())
-	ep.logger.Info("webhooks: endpoint is enabled again")
+	ep.logger.Info("webhooks: endpoint goes on")
+}
+
+func (ep *endpoint) pause() {
+	if ep.paused {
+		return
+	}
+	ep.paused = true
+	ep.touchSelf(time.Now())
+	ep.logger.Info("webhooks: endpoint is paused")
 }
 
 // settle puts a lane where it belongs after an attempt or a refill.
-func (ep *endpoint) settle(l *lane) {
-	if l.overflow && !l.hungry && len(l.items) <= ep.opts.Window/2 {
+func (ep *endpoint) settle(l *lane, now time.Time) {
+	if l.unsifted {
+		ep.siftLane(l, now)
+		return
+	}
+	if l.overflow && !l.hungry && len(l.items) <= ep.window()/2 {
 		l.hungry = true
 		ep.hungry = append(ep.hungry, l)
 	}
+	l.ripe = time.Time{}
 	switch {
-	case len(l.items) > 0 && l.attempts == 0:
-		ep.fresh.push(l)
 	case len(l.items) > 0:
-		ep.retry.push(l)
+		ep.ready(l, now)
 	case !l.overflow:
 		ep.prev.set(l.key, l.tail)
 		delete(ep.lanes, l.key)

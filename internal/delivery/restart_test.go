@@ -65,11 +65,11 @@ func TestQuestionsAfterCloseAreAnswered(t *testing.T) {
 		if s := eng.Stats()[0]; s.Successes != 3 || s.Attempts != 3 || s.Lag != 0 {
 			t.Errorf("stats %+v", s)
 		}
-		if err := eng.Enable(EndpointID("http://a/hook")); !errors.Is(err, ErrClosed) {
-			t.Errorf("Enable = %v", err)
+		if err := eng.Resume(context.Background(), EndpointID("http://a/hook")); !errors.Is(err, ErrClosed) {
+			t.Errorf("Resume = %v", err)
 		}
-		if err := eng.Enable("other"); !errors.Is(err, ErrUnknownEndpoint) {
-			t.Errorf("Enable = %v", err)
+		if err := eng.Resume(context.Background(), "other"); !errors.Is(err, ErrUnknownEndpoint) {
+			t.Errorf("Resume = %v", err)
 		}
 		if err := eng.Close(context.Background()); err != nil {
 			t.Errorf("second Close = %v", err)

@@ -18,6 +18,12 @@ type RetryPolicy struct {
 	// MaxAge is how long a head may fail before that is reported as an
 	// error: 72 h. It is not skipped then either.
 	MaxAge time.Duration
+	// Attempts at a head, over at least Persistence, make it a suspect: 5 and 15 s.
+	Attempts    int
+	Persistence time.Duration
+	// Late are the gaps between attempts at a dead letter; the last one
+	// repeats until MaxAge: 5 s, and 1, 5, 15, 60 min.
+	Late []time.Duration
 	// MaxRetryAfter bounds what a receiver can ask for: 5 min.
 	MaxRetryAfter time.Duration
 }
@@ -34,6 +40,15 @@ func (p *RetryPolicy) setDefaults() {
 	}
 	if p.MaxAge <= 0 {
 		p.MaxAge = 72 * time.Hour
+	}
+	if p.Attempts <= 0 {
+		p.Attempts = 5
+	}
+	if p.Persistence <= 0 {
+		p.Persistence = 15 * time.Second
+	}
+	if len(p.Late) == 0 {
+		p.Late = []time.Duration{5 * time.Second, time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour}
 	}
 	if p.MaxRetryAfter <= 0 {
 		p.MaxRetryAfter = 5 * time.Minute

@@ -25,8 +25,13 @@ func (ep *endpoint) wantsRefill(now time.Time) bool {
 
 // wantsScan says whether more lanes could be put to use.
 func (ep *endpoint) wantsScan() bool {
-	if ep.disabled != nil || len(ep.lanes) >= ep.opts.MaxLanes {
+	if ep.disabled != nil || ep.relaying || len(ep.lanes) >= ep.opts.MaxLanes {
 		return false
+	}
+	if ep.layout == inOne {
+		for _, l := range ep.lanes {
+			return len(l.items) < ep.window()
+		}
 	}
 	if ep.breaker.state == Open {
 		// One event that nobody has refused yet, for the next probe: if the
@@ -72,22 +77,27 @@ func (ep *endpoint) scanForward(ctx context.Context, now time.Time) error {
 		if !ep.wantsScan() {
 			return nil
 		}
-		l := ep.lanes[e.lane]
+		if ep.maybeEnd(e.rec, now); !ep.match.match(e.rec) {
+			ep.scan = e.rec.Seq
+			continue
+		}
+		key := ep.layout.key(&e)
+		l := ep.lanes[key]
 		switch {
-		case !wanted(e.rec):
 		case l == nil:
-			l = &lane{key: e.lane, timer: -1, tail: ep.prev.of(e.lane)}
-			ep.lanes[e.lane] = l
+			l = &lane{key: key, timer: -1, tail: ep.prev.of(key), size: ep.desc.Batch.Max}
+			ep.lanes[key] = l
 			ep.add(l, e)
 			ep.touch(l.key, now)
-			ep.settle(l)
+			ep.ready(l, now)
 		case l.overflow:
 			l.skipped++
-		case len(l.items) >= ep.opts.Window:
+		case len(l.items) >= ep.window():
 			l.overflow = true
 			l.skipped++
 		default:
 			ep.add(l, e)
+			ep.joined(l, now)
 		}
 		ep.scan = e.rec.Seq
 	}
@@ -95,11 +105,20 @@ func (ep *endpoint) scanForward(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// wanted says whether an endpoint that did not ask for more gets the record: the
-// events that stock receivers know, and those of a newer catalogue.
-func wanted(r *event.Record) bool {
-	d, known := event.Lookup(r.Name)
-	return !known || d.Stock
+// maybeEnd notes that the room or the egress of the endpoint is over with rec.
+func (ep *endpoint) maybeEnd(rec *event.Record, now time.Time) {
+	if ep.ended != nil || rec.Seq <= ep.from {
+		return
+	}
+	switch {
+	case ep.desc.Source == SourceRoom && rec.Name == event.RoomFinished && rec.Room == ep.desc.Scope:
+	case ep.desc.Source == SourceEgress && rec.Name == event.EgressEnded && egressOf(rec) == ep.desc.Scope:
+	default:
+		return
+	}
+	at := now.UTC()
+	ep.ended = &at
+	ep.touchSelf(now)
 }
 
 // add puts a record at the end of its lane.
@@ -132,30 +151,32 @@ func (ep *endpoint) backfill(ctx context.Context, now time.Time) error {
 		if e.rec.Seq > end {
 			break
 		}
-		l := ep.lanes[e.lane]
-		if !wanted(e.rec) || l == nil || !l.overflow || l.scanned < at || e.rec.Seq <= l.scanned || len(l.items) >= ep.opts.Window {
+		l := ep.lanes[ep.layout.key(&e)]
+		if l == nil || !l.overflow || l.scanned < at || e.rec.Seq <= l.scanned || len(l.items) >= ep.window() || !ep.match.match(e.rec) {
 			continue
 		}
 		idle := len(l.items) == 0
 		ep.add(l, e)
 		l.skipped = max(l.skipped-1, 0)
 		if idle {
-			ep.awake(l)
+			ep.ready(l, now)
+		} else {
+			ep.joined(l, now)
 		}
 	}
 	still := ep.hungry[:0]
 	for _, l := range ep.hungry {
-		if l.scanned >= at && len(l.items) < ep.opts.Window {
+		if l.scanned >= at && len(l.items) < ep.window() {
 			l.scanned = max(l.scanned, end)
 		}
 		if l.scanned >= ep.scan {
 			l.overflow, l.skipped = false, 0
 		}
-		if l.hungry = l.overflow && len(l.items) <= ep.opts.Window/2; l.hungry {
+		if l.hungry = l.overflow && len(l.items) <= ep.window()/2; l.hungry {
 			still = append(still, l)
 		} else if !l.overflow && len(l.items) == 0 {
 			ep.touch(l.key, now)
-			ep.settle(l)
+			ep.settle(l, now)
 		}
 	}
 	clear(ep.hungry[len(still):])
@@ -163,11 +184,38 @@ func (ep *endpoint) backfill(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// awake makes a lane ready that had run empty.
-func (ep *endpoint) awake(l *lane) {
-	if l.attempts == 0 {
+// window is how many records one lane keeps in memory.
+func (ep *endpoint) window() int { return max(ep.opts.Window, 2*ep.desc.Batch.Max) }
+
+// ready puts a lane with a head where it is picked from. One that gathers a
+// batch waits for more.
+func (ep *endpoint) ready(l *lane, now time.Time) {
+	switch {
+	case ep.layout == inOne && l.attempts == 0 && len(l.items) < l.size && !l.overflow:
+		if l.ripe.IsZero() {
+			l.ripe = now.Add(ep.desc.Batch.Wait)
+		}
+		ep.timers.wait(l, l.ripe)
+	case l.attempts == 0:
 		ep.fresh.push(l)
-	} else {
+	default:
+		ep.retry.push(l)
+	}
+}
+
+// joined follows when a record came to a lane that had some.
+func (ep *endpoint) joined(l *lane, now time.Time) {
+	switch {
+	case l.timer < 0:
+	case !l.ripe.IsZero():
+		if len(l.items) >= l.size {
+			ep.timers.remove(l)
+			ep.fresh.push(l)
+		}
+	case len(l.items) == 2 && !l.held && ep.suspect(l, now):
+		// Nobody has to wait for the head's next turn to learn whether it is
+		// refused alone: it is tried now, and then the one behind it.
+		ep.timers.remove(l)
 		ep.retry.push(l)
 	}
 }

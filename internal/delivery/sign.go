@@ -26,6 +26,17 @@ const (
 	headerOccurredAt  = "Rollcall-Occurred-At"
 	headerSentAt      = "Rollcall-Sent-At"
 	headerSynthesized = "Rollcall-Synthesized"
+	// headerGap lists the sequence numbers of the lane that were not delivered
+	// before this one; those that can be are delivered late.
+	headerGap = "Rollcall-Gap"
+	// headerLate marks what may come after later events of its lane.
+	headerLate = "Rollcall-Late"
+	// headerFirstSeq and headerBatch are the first event and the size of a batch.
+	headerFirstSeq = "Rollcall-First-Seq"
+	headerBatch    = "Rollcall-Batch"
+	// headerTest marks a sample, headerRecovery names the recovery.
+	headerTest     = "Rollcall-Test"
+	headerRecovery = "Rollcall-Recovery"
 )
 
 const (
@@ -37,93 +48,169 @@ const (
 	timeLayout = "2006-01-02T15:04:05.000000Z07:00"
 )
 
-// extras is what we know of a delivery beyond LiveKit's body: the headers above
-// and the token's private claim. Sequence numbers stay below 2^53 for any log
-// that a disk holds, so JSON readers keep them exactly.
-type extras struct {
-	id                 string
-	seq, prev, roomSeq uint64 // prev and roomSeq 0: not known, none
-	attempt            int
-	occurred, sent     string
-	synthesized        bool
+// details is what we know of a delivery beyond the record: the headers above and
+// the token's private claim. Sequence numbers stay below 2^53 for any log that a
+// disk holds, so JSON readers keep them exactly.
+type details struct {
+	prev     uint64 // 0: not known
+	attempt  int
+	gap      []uint64
+	late     bool
+	test     bool
+	recovery string
+	first    uint64 // of a batch of count events
+	count    int
 }
+
+// maxGap bounds how many sequence numbers one notice lists; the rest goes with
+// the next one.
+const maxGap = 100
 
 // jwtHeader is {"alg":"HS256","typ":"JWT"}.
 const jwtHeader = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9."
 
 // signer makes the headers of an attempt; many goroutines may use it.
 type signer struct {
-	key string
-	// macs are HMACs of the secret: one that is reset costs a third of a new
-	// one. Whoever takes one puts it back.
-	macs sync.Pool
+	key      string
+	api      hmacKey
+	standard []standardKey // empty: the API secret
+	format   Format
+	static   http.Header // the endpoint's own headers
 }
 
-func newSigner(key, secret string) *signer {
-	s := &signer{key: key}
-	s.macs.New = func() any { return hmac.New(sha256.New, []byte(secret)) }
-	return s
+// standardKey is one Standard Webhooks secret.
+type standardKey struct {
+	hmacKey
+	expires time.Time // zero: never
 }
 
-// sum returns the HMAC-SHA256 of the parts under the secret.
-func (s *signer) sum(parts ...[]byte) []byte {
-	mac := s.macs.Get().(hash.Hash)
-	defer s.macs.Put(mac)
+// hmacKey keeps HMACs of one secret: one that is reset costs a third of a new
+// one. Whoever takes one puts it back.
+type hmacKey struct{ macs *sync.Pool }
+
+func newHMACKey(secret []byte) hmacKey {
+	return hmacKey{&sync.Pool{New: func() any { return hmac.New(sha256.New, secret) }}}
+}
+
+// sum appends the HMAC-SHA256 of the parts to b.
+func (k *hmacKey) sum(b []byte, parts ...[]byte) []byte {
+	mac := k.macs.Get().(hash.Hash)
+	defer k.macs.Put(mac)
 	mac.Reset()
 	for _, p := range parts {
 		mac.Write(p)
 	}
-	return mac.Sum(nil)
+	return mac.Sum(b)
 }
 
-// headers returns the request headers of the given attempt at rec: LiveKit's
-// (the token bare, never "Bearer", no aud), Standard Webhooks' with the API
-// secret as symmetric key, and ours. The token is minted for this attempt.
-func (s *signer) headers(rec *event.Record, prev uint64, attempt int, now time.Time) http.Header {
-	x := extras{
-		id: rec.ID, seq: rec.Seq, prev: prev, roomSeq: rec.RoomSeq, attempt: attempt,
-		occurred: rec.Time.UTC().Format(timeLayout), sent: now.UTC().Format(timeLayout),
-		synthesized: rec.Synthesized,
+// newSigner returns the signer of a valid endpoint.
+func newSigner(e *Endpoint) *signer {
+	s := &signer{key: e.APIKey, api: newHMACKey([]byte(e.Secret)), format: e.Format}
+	for i := range e.Secrets {
+		k := standardKey{hmacKey: s.api, expires: e.Secrets[i].ExpiresAt}
+		if e.Secrets[i].Value != "" {
+			key, err := e.Secrets[i].key()
+			if err != nil {
+				panic("BUG: an endpoint with a bad secret was let in")
+			}
+			k.hmacKey = newHMACKey(key)
+		}
+		s.standard = append(s.standard, k)
 	}
+	if len(e.Headers) > 0 {
+		s.static = make(http.Header, len(e.Headers))
+		for name, value := range e.Headers {
+			s.static.Set(name, value)
+		}
+	}
+	return s
+}
+
+// headers returns the request headers of an attempt at rec with the given body:
+// LiveKit's (the token bare, never "Bearer", no aud), Standard Webhooks', the
+// endpoint's own and ours. The token is minted for this attempt.
+func (s *signer) headers(rec *event.Record, body []byte, x *details, now time.Time) http.Header {
+	occurred, sent := rec.Time.UTC().Format(timeLayout), now.UTC().Format(timeLayout)
 	unix := strconv.FormatInt(now.Unix(), 10)
+	id := rec.ID
+	if x.count > 0 {
+		id = rec.ID + "-" + strconv.Itoa(x.count)
+	}
 	// One array holds all values: a header has one each.
-	values := make([]string, 0, 16)
-	h := make(http.Header, 16)
+	values := make([]string, 0, 32)
+	h := make(http.Header, 16+len(s.static))
 	set := func(name, value string) {
 		values = append(values, value)
 		h[name] = values[len(values)-1 : len(values) : len(values)]
 	}
+	for name, value := range s.static {
+		h[name] = value
+	}
 	set("Content-Type", "application/webhook+json")
-	set("Authorization", s.token(rec.Body, &x, now))
+	set("Authorization", s.token(rec, id, body, x, occurred, sent, now))
 	set("User-Agent", "LiveKit")
-	set("Webhook-Id", rec.ID)
+	set("Webhook-Id", id)
 	set("Webhook-Timestamp", unix)
-	set("Webhook-Signature", s.standard(rec.ID, unix, rec.Body))
+	set("Webhook-Signature", s.signatures(id, unix, body, now))
+	set(headerSeq, strconv.FormatUint(rec.Seq, 10))
+	set(headerAttempt, strconv.Itoa(x.attempt))
+	set(headerSentAt, sent)
+	if x.prev != 0 {
+		set(headerPrevSeq, strconv.FormatUint(x.prev, 10))
+	}
+	if len(x.gap) > 0 {
+		set(headerGap, joinSeqs(x.gap))
+	}
+	if x.late {
+		set(headerLate, "true")
+	}
+	if x.test {
+		set(headerTest, "true")
+	}
+	if x.recovery != "" {
+		set(headerRecovery, x.recovery)
+	}
+	if x.count > 0 {
+		set("Content-Type", "application/webhook-batch+json")
+		set(headerFirstSeq, strconv.FormatUint(x.first, 10))
+		set(headerBatch, strconv.Itoa(x.count))
+		return h
+	}
 	set(headerEvent, string(rec.Name))
 	set(headerID, rec.ID)
-	set(headerSeq, strconv.FormatUint(rec.Seq, 10))
-	set(headerAttempt, strconv.Itoa(attempt))
-	set(headerOccurredAt, x.occurred)
-	set(headerSentAt, x.sent)
-	if prev != 0 {
-		set(headerPrevSeq, strconv.FormatUint(prev, 10))
-	}
+	set(headerOccurredAt, occurred)
 	if rec.RoomSeq != 0 {
 		set(headerRoomSeq, strconv.FormatUint(rec.RoomSeq, 10))
 	}
 	if rec.Synthesized {
 		set(headerSynthesized, "true")
 	}
+	if s.format == CloudEvents {
+		cloudEvent(set, rec, occurred)
+	}
 	return h
 }
 
-func (s *signer) token(body []byte, x *extras, now time.Time) string {
+func joinSeqs(seqs []uint64) string {
+	b := make([]byte, 0, 16*len(seqs))
+	for i, seq := range seqs {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendUint(b, seq, 10)
+	}
+	return string(b)
+}
+
+func (s *signer) token(rec *event.Record, id string, body []byte, x *details, occurred, sent string, now time.Time) string {
 	enc := base64.RawURLEncoding
-	payload := s.claims(make([]byte, 0, 512), body, x, now)
+	var space [768]byte
+	payload := s.claims(space[:0], rec, id, body, x, occurred, sent, now)
 	b := make([]byte, 0, len(jwtHeader)+enc.EncodedLen(len(payload))+1+enc.EncodedLen(sha256.Size))
 	b = append(b, jwtHeader...)
 	b = enc.AppendEncode(b, payload)
-	signature := s.sum(b)
+	var mac [sha256.Size]byte
+	signature := s.api.sum(mac[:0], b)
 	b = append(b, '.')
 	return string(enc.AppendEncode(b, signature))
 }
@@ -131,40 +218,56 @@ func (s *signer) token(body []byte, x *extras, now time.Time) string {
 // claims appends the token's payload. It is written by hand: it is made for
 // every attempt, and reflection would be most of the cost of signing. Only the
 // key and the id are text of others.
-func (s *signer) claims(b, body []byte, x *extras, now time.Time) []byte {
+func (s *signer) claims(b []byte, rec *event.Record, id string, body []byte, x *details, occurred, sent string, now time.Time) []byte {
 	sum := sha256.Sum256(body)
 	past := now.Add(-backdate).Unix()
+	number := func(name string, n uint64) {
+		b = append(b, name...)
+		b = strconv.AppendUint(b, n, 10)
+	}
 	b = append(b, `{"iss":`...)
 	b = appendString(b, s.key)
-	b = append(b, `,"exp":`...)
-	b = strconv.AppendInt(b, now.Add(lifetime).Unix(), 10)
-	b = append(b, `,"nbf":`...)
-	b = strconv.AppendInt(b, past, 10)
-	b = append(b, `,"iat":`...)
-	b = strconv.AppendInt(b, past, 10)
+	number(`,"exp":`, uint64(now.Add(lifetime).Unix()))
+	number(`,"nbf":`, uint64(past))
+	number(`,"iat":`, uint64(past))
 	b = append(b, `,"sha256":"`...)
 	b = base64.StdEncoding.AppendEncode(b, sum[:])
 	b = append(b, `","rollcall":{"id":`...)
-	b = appendString(b, x.id)
-	b = append(b, `,"seq":`...)
-	b = strconv.AppendUint(b, x.seq, 10)
+	b = appendString(b, id)
+	number(`,"seq":`, rec.Seq)
 	if x.prev != 0 {
-		b = append(b, `,"prevSeq":`...)
-		b = strconv.AppendUint(b, x.prev, 10)
+		number(`,"prevSeq":`, x.prev)
 	}
-	if x.roomSeq != 0 {
-		b = append(b, `,"roomSeq":`...)
-		b = strconv.AppendUint(b, x.roomSeq, 10)
+	if x.count > 0 {
+		number(`,"firstSeq":`, x.first)
+		number(`,"batch":`, uint64(x.count))
+	} else if rec.RoomSeq != 0 {
+		number(`,"roomSeq":`, rec.RoomSeq)
 	}
-	b = append(b, `,"attempt":`...)
-	b = strconv.AppendInt(b, int64(x.attempt), 10)
+	number(`,"attempt":`, uint64(x.attempt))
 	b = append(b, `,"occurredAt":"`...)
-	b = append(b, x.occurred...)
+	b = append(b, occurred...)
 	b = append(b, `","sentAt":"`...)
-	b = append(b, x.sent...)
+	b = append(b, sent...)
 	b = append(b, '"')
-	if x.synthesized {
-		b = append(b, `,"synthesized":true`...)
+	if len(x.gap) > 0 {
+		b = append(b, `,"gap":[`...)
+		b = append(b, joinSeqs(x.gap)...)
+		b = append(b, ']')
+	}
+	for _, flag := range [...]struct {
+		name string
+		on   bool
+	}{{"late", x.late}, {"test", x.test}, {"synthesized", rec.Synthesized}} {
+		if flag.on {
+			b = append(b, `,"`...)
+			b = append(b, flag.name...)
+			b = append(b, `":true`...)
+		}
+	}
+	if x.recovery != "" {
+		b = append(b, `,"recovery":`...)
+		b = appendString(b, x.recovery)
 	}
 	return append(b, "}}"...)
 }
@@ -185,9 +288,29 @@ func appendString(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
-// standard returns the Standard Webhooks signature, v1. A receiver's library
-// is given "whsec_" + base64(API secret).
-func (s *signer) standard(id, unix string, body []byte) string {
-	sum := s.sum([]byte(id), []byte{'.'}, []byte(unix), []byte{'.'}, body)
-	return "v1," + base64.StdEncoding.EncodeToString(sum)
+// signatures returns the Standard Webhooks signatures, v1, by every secret that
+// has not expired, separated by spaces. An endpoint without any, or none that
+// lives, is signed with the API secret: a receiver's library is then given
+// "whsec_" + base64(API secret).
+func (s *signer) signatures(id, unix string, body []byte, now time.Time) string {
+	var space [2 * (4 + 44)]byte
+	b := space[:0]
+	sign := func(k *hmacKey) {
+		if len(b) > 0 {
+			b = append(b, ' ')
+		}
+		var mac [sha256.Size]byte
+		sum := k.sum(mac[:0], []byte(id), []byte{'.'}, []byte(unix), []byte{'.'}, body)
+		b = append(b, "v1,"...)
+		b = base64.StdEncoding.AppendEncode(b, sum)
+	}
+	for i := range s.standard {
+		if k := &s.standard[i]; k.expires.IsZero() || now.Before(k.expires) {
+			sign(&k.hmacKey)
+		}
+	}
+	if len(b) == 0 {
+		sign(&s.api)
+	}
+	return string(b)
 }

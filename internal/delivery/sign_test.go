@@ -34,8 +34,8 @@ func signRecord() *event.Record {
 
 func signHeaders(t *testing.T, rec *event.Record, prev uint64, attempt int) http.Header {
 	t.Helper()
-	s := newSigner("devkey", "secret")
-	return s.headers(rec, prev, attempt, signNow)
+	s := newSigner(&Endpoint{APIKey: "devkey", Secret: "secret"})
+	return s.headers(rec, rec.Body, &details{prev: prev, attempt: attempt}, signNow)
 }
 
 func TestHeadersAreLiveKitsAndStandardWebhooksAndOurs(t *testing.T) {
@@ -111,10 +111,10 @@ func TestUnknownPlacesHaveNoHeader(t *testing.T) {
 
 func TestKeysOfAnyTextMakeValidTokens(t *testing.T) {
 	for _, key := range []string{"devkey", `q"uo\te`, "ключ", "tab\there", "del\x7f"} {
-		s := newSigner(key, "secret")
+		s := newSigner(&Endpoint{APIKey: key, Secret: "secret"})
 		rc := webhook.Receiver{Keys: webhook.Keys{key: "secret"}, Now: func() time.Time { return signNow }}
 		rec := signRecord()
-		ev, err := rc.Verify(rec.Body, s.headers(rec, 0, 1, signNow).Get("Authorization"))
+		ev, err := rc.Verify(rec.Body, s.headers(rec, rec.Body, &details{prev: 0, attempt: 1}, signNow).Get("Authorization"))
 		if err != nil || ev.APIKey != key {
 			t.Errorf("%q: %v, %v", key, ev, err)
 		}
@@ -125,8 +125,8 @@ func TestReceiversAcceptWhatIsSigned(t *testing.T) {
 	rec := signRecord()
 	h := signHeaders(t, rec, 800, 3)
 	// LiveKit's receiver reads the clock itself, so it gets a token of now.
-	s := newSigner("devkey", "secret")
-	fresh := s.headers(rec, 0, 1, time.Now())
+	s := newSigner(&Endpoint{APIKey: "devkey", Secret: "secret"})
+	fresh := s.headers(rec, rec.Body, &details{prev: 0, attempt: 1}, time.Now())
 	ev, err := lkwebhook.ReceiveWebhookEvent(
 		&http.Request{Header: fresh, Body: io.NopCloser(bytes.NewReader(rec.Body))},
 		auth.NewSimpleKeyProvider("devkey", "secret"))

@@ -23,6 +23,10 @@ type EndpointStats struct {
 	Attempts  uint64
 	Successes uint64
 	Failures  uint64
+	// Abandoned events were given up as heads of their lanes since the start;
+	// DeadLetters are there now.
+	Abandoned   uint64
+	DeadLetters int
 	// Missing events left the log before they were delivered.
 	Missing     uint64
 	LastError   string
@@ -34,11 +38,15 @@ func (ep *endpoint) stats() EndpointStats {
 	s := EndpointStats{
 		ID: ep.id, URL: ep.label, State: ep.breaker.state,
 		Lanes: len(ep.lanes), InFlight: ep.inFlight,
-		Attempts: ep.attempts, Successes: ep.successes, Failures: ep.failures,
+		Attempts: ep.tried, Successes: ep.successes, Failures: ep.failures,
+		Abandoned: ep.abandoned, DeadLetters: len(ep.dead),
 		Missing: ep.missing, LastError: ep.lastError, LastErrorAt: ep.lastErrorAt,
 	}
-	if ep.disabled != nil {
+	switch {
+	case ep.disabled != nil:
 		s.State = Disabled
+	case ep.paused:
+		s.State = Paused
 	}
 	var oldest time.Time
 	for _, l := range ep.lanes {
