@@ -32,7 +32,7 @@ var layers = []layer{
 	}},
 
 	// Edges: bytes to commands. The event log reaches httpapi through its own interfaces.
-	{"internal/httpapi", []string{"internal/room", "internal/token", "event"}},
+	{"internal/httpapi", []string{"internal/room", "internal/delivery", "internal/fold", "internal/token", "event"}},
 	{"internal/signal", []string{"internal/room", "internal/token", "event"}},
 
 	// Decisions. The room neither knows the log nor who reads it.
@@ -60,6 +60,7 @@ var layers = []layer{
 	{"internal/sfu/seqmap", nil},
 
 	// Leaves.
+	{"internal/fold", []string{"event"}},
 	{"event", nil},
 	{"webhook", nil},
 	{"internal/config", nil},

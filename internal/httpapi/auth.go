@@ -23,6 +23,15 @@ func (a authenticator) claims(r *http.Request) (*token.Claims, error) {
 	return token.Verify(raw, a.keys, time.Now())
 }
 
+// bearer is claims for the routes beside Twirp.
+func (a authenticator) bearer(r *http.Request) (*token.Claims, error) {
+	claims, err := a.claims(r)
+	if err != nil {
+		return nil, &problem{http.StatusUnauthorized, "unauthenticated", err.Error()}
+	}
+	return claims, nil
+}
+
 // accessToken returns the token of a request: of its header, or else of its
 // query, for clients that cannot set headers.
 func accessToken(r *http.Request) (string, error) {

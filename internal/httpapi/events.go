@@ -2,98 +2,119 @@ package httpapi
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strconv"
-	"strings"
 
 	"github.com/rollcall-rtc/rollcall/event"
 )
 
-// A page of the log, when the request does not say how long.
-const (
-	defaultPage = 100
-	maxPage     = 1000
-)
-
-// events serves GET /events: the log's records of one room, or of all, after a
-// place in it. By default as Server-Sent Events, or as lines of JSON for who
-// accepts application/x-ndjson, both without an end; with wait=0, what is there
-// as one JSON page.
+// events serves GET /events: the log's records after a place in it. By default
+// as Server-Sent Events, or as lines of JSON for who accepts
+// application/x-ndjson, both without an end; with wait or for who accepts
+// application/json, as one JSON page.
 //
-//	room    a room's name; without it, all rooms
-//	after   the last seq that the client has; 0, the default, is the beginning.
-//	        The header Last-Event-ID, of an EventSource that connects again, wins.
-//	wait    0 for a page
-//	limit   the most records in a page
+//	room      a room's name or the sid of one of its sessions; without it, all
+//	types     names or globs of events, such as track_*; without it, all
+//	after     the last seq that the client has; 0, the default, is the beginning.
+//	          The header Last-Event-ID, of an EventSource that connects again, wins.
+//	consumer  in place of after: go on from that consumer's cursor
+//	wait      a page; how many seconds it waits for its first event
+//	limit     the most records in a page
+//
+// A page is {events, cursor, done}: cursor is the after of the next page, done
+// says that the log has nothing more for now.
 type events struct {
-	log      Log
-	auth     authenticator
-	draining <-chan struct{}
-	logger   *slog.Logger
+	log       Log
+	rooms     *roomFinder
+	consumers *consumers
+	auth      authenticator
+	draining  <-chan struct{}
+	logger    *slog.Logger
 }
 
-// eventQuery is what a request asks for.
-type eventQuery struct {
-	room   string // empty: all rooms
-	after  uint64
-	format eventFormat
-	limit  int // of a page
-}
-
-type eventFormat int
-
-const (
-	formatSSE eventFormat = iota
-	formatNDJSON
-	formatPage
-)
-
-func (h *events) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodGet {
-		refuseMethod(w, r, "GET")
-		return
-	}
+func (h *events) serve(w http.ResponseWriter, r *http.Request) error {
 	q, err := parseEventQuery(r)
 	if err != nil {
-		refuse(w, r, http.StatusBadRequest, "invalid_argument", err.Error())
-		return
+		return badRequest("%s", err)
 	}
-	claims, err := h.auth.claims(r)
+	claims, err := h.auth.bearer(r)
 	if err != nil {
-		refuse(w, r, http.StatusUnauthorized, "unauthenticated", err.Error())
-		return
+		return err
 	}
-	if err := claims.CanReadEvents(q.room); err != nil {
-		refuse(w, r, http.StatusForbidden, "permission_denied", err.Error())
-		return
+	ctx := r.Context()
+	if q.consumer != "" {
+		if err := h.goOn(&q); err != nil {
+			return err
+		}
 	}
-
-	// Only committed records are ever shown, so whoever has seen more than the
-	// last one has seen another log, and would wait for the wrong records.
-	last := h.log.Last()
-	if q.after > last {
-		refuse(w, r, http.StatusBadRequest, "out_of_range",
-			fmt.Sprintf("after=%d is ahead of the log, whose last event is %d: was the data directory replaced?", q.after, last))
-		return
+	if q.room, err = h.rooms.find(ctx, q.room.name); err != nil {
+		return err
 	}
-	first, err := h.read(r.Context(), q, q.after, q.pageLimit())
-	if err != nil {
-		h.failed(r.Context(), err)
-		refuse(w, r, http.StatusInternalServerError, "internal", "the event log cannot be read")
-		return
+	if err := claims.CanReadEvents(q.room.name); err != nil {
+		return err
+	}
+	if err := h.checkCursor(q); err != nil {
+		return err
 	}
 	if q.format == formatPage {
-		writePage(w, q.after, last, first)
-		return
+		return h.page(ctx, w, q)
 	}
 	s := newEventStream(h, w, q)
-	if err := s.run(r.Context(), first); err != nil {
-		h.failed(r.Context(), err)
+	first, err := s.next(ctx)
+	if err != nil {
+		return h.unreadable(ctx, err)
 	}
+	if err := s.run(ctx, first); err != nil {
+		h.failed(ctx, err) // the status is sent: the client sees the end
+	}
+	return nil
+}
+
+// goOn makes a query that of its consumer.
+func (h *events) goOn(q *eventQuery) error {
+	c, ok, err := h.consumers.consumer(q.consumer)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return notFound("there is no consumer %q: make it with PUT /consumers/%s", q.consumer, q.consumer)
+	}
+	if q.room.name == "" {
+		q.room.name = c.Room
+	} else if c.Room != "" && c.Room != q.room.name {
+		return badRequest("consumer %q is of room %.64q, not %.64q", q.consumer, c.Room, q.room.name)
+	}
+	if q.names == nil && len(c.Types) > 0 {
+		q.names, _ = parseTypes(c.Types) // they were checked
+	}
+	q.after = c.Cursor
+	return nil
+}
+
+// checkCursor refuses a place that is not in the log.
+func (h *events) checkCursor(q eventQuery) error {
+	// Only committed records are ever shown, so whoever has seen more than the
+	// last one has seen another log, and would wait for the wrong records.
+	if last := h.log.Last(); q.after > last {
+		return problemf(http.StatusBadRequest, "out_of_range",
+			"after=%d is ahead of the log, whose last event is %d: was the data directory replaced?", q.after, last)
+	}
+	// 0 of a client that has nothing yet is the beginning, wherever that is.
+	if earliest := h.log.First(); q.after+1 < earliest && (q.after > 0 || q.consumer != "") {
+		return &expired{after: q.after, earliest: earliest}
+	}
+	return nil
+}
+
+// unreadable is the answer to a failed read.
+func (h *events) unreadable(ctx context.Context, err error) error {
+	h.failed(ctx, err)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return problemf(http.StatusInternalServerError, "internal", "the event log cannot be read")
 }
 
 // failed logs why reading ended, unless it is that the client is gone.
@@ -103,104 +124,104 @@ func (h *events) failed(ctx context.Context, err error) {
 	}
 }
 
-func (h *events) read(ctx context.Context, q eventQuery, after uint64, limit int) ([]event.Record, error) {
-	if q.room == "" {
-		return h.log.Read(ctx, after, limit)
+// read returns what q asks for among the next records after the cursor, and how
+// far that went. Reading nothing, it moves the cursor over the records of other
+// rooms to the end that the log had before; end says so.
+func (h *events) read(ctx context.Context, q *eventQuery, after uint64, limit int) (found []event.Record, cursor uint64, end bool, err error) {
+	last := h.log.Last()
+	var records []event.Record
+	if q.room.name == "" {
+		records, err = h.log.Read(ctx, after, limit)
+	} else {
+		records, err = h.log.ReadRoom(ctx, q.room.name, after, limit)
 	}
-	return h.log.ReadRoom(ctx, q.room, after, limit)
-}
-
-func (q eventQuery) pageLimit() int {
-	if q.format == formatPage {
-		return q.limit
+	if err != nil {
+		return nil, after, false, err
 	}
-	return streamBatch
-}
-
-func parseEventQuery(r *http.Request) (eventQuery, error) {
-	var q eventQuery
-	query := r.URL.Query()
-	if query.Has("room") {
-		if q.room = query.Get("room"); q.room == "" {
-			return q, errors.New("room is empty: name one, or leave room out for the events of all")
-		}
+	if len(records) == 0 {
+		return nil, max(after, last), true, nil
 	}
-
-	name, after := "after", query.Get("after")
-	if id := r.Header.Get("Last-Event-ID"); id != "" {
-		name, after = "Last-Event-ID", id
+	cursor = records[len(records)-1].Seq
+	if q.everything() {
+		return records, cursor, false, nil
 	}
-	if after != "" {
-		var err error
-		if q.after, err = strconv.ParseUint(after, 10, 64); err != nil {
-			return q, fmt.Errorf("%s is %.40q, want the seq of an event", name, after)
-		}
-	}
-
-	switch wait := query.Get("wait"); {
-	case wait == "0":
-		q.format = formatPage
-	case wait != "":
-		return q, fmt.Errorf("wait is %.40q, want 0, or no wait for a stream", wait)
-	case strings.Contains(r.Header.Get("Accept"), "application/x-ndjson"):
-		q.format = formatNDJSON
-	}
-
-	q.limit = defaultPage
-	if limit := query.Get("limit"); limit != "" {
-		var err error
-		if q.limit, err = strconv.Atoi(limit); err != nil || q.limit < 1 || q.limit > maxPage {
-			return q, fmt.Errorf("limit is %.40q, want a number from 1 to %d", limit, maxPage)
-		}
-	}
-	return q, nil
-}
-
-// writePage answers with records and the cursor to go on from. last was the
-// log's end before records were read: when there are none, it has been searched
-// up to there.
-func writePage(w http.ResponseWriter, after, last uint64, records []event.Record) {
-	page := struct {
-		Events []recordJSON `json:"events"`
-		Cursor uint64       `json:"cursor"`
-	}{Events: make([]recordJSON, 0, len(records)), Cursor: max(after, last)}
+	found = records[:0]
 	for i := range records {
-		page.Events = append(page.Events, newRecordJSON(&records[i]))
-		page.Cursor = records[i].Seq
+		if q.match(&records[i]) {
+			found = append(found, records[i])
+		}
 	}
+	return found, cursor, false, nil
+}
+
+const (
+	// scanBatch is how many records a filter looks at in one read.
+	scanBatch = 512
+	// maxScan bounds how many a page looks at. One that finds nothing among them
+	// is empty and not done: the client goes on from its cursor.
+	maxScan = 128 * scanBatch
+)
+
+// page answers with one page of records.
+func (h *events) page(ctx context.Context, w http.ResponseWriter, q eventQuery) error {
+	live, stop := untilClosed(ctx, h.draining)
+	defer stop()
+	live, cancel := context.WithTimeout(live, q.wait)
+	defer cancel()
+	cursor := q.after
+	for {
+		records, next, done, err := h.scan(ctx, &q, cursor)
+		if err != nil {
+			return h.unreadable(ctx, err)
+		}
+		cursor = next
+		if len(records) == 0 && done && q.wait > 0 && h.log.Wait(live, cursor) == nil {
+			continue
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return writePage(w, records, cursor, done)
+	}
+}
+
+// scan collects the records of a page.
+func (h *events) scan(ctx context.Context, q *eventQuery, cursor uint64) (page []event.Record, _ uint64, done bool, err error) {
+	for looked := 0; looked < maxScan; looked += scanBatch {
+		batch := scanBatch
+		if q.everything() {
+			batch = q.limit - len(page)
+		}
+		found, next, end, err := h.read(ctx, q, cursor, batch)
+		if err != nil {
+			return nil, cursor, false, err
+		}
+		if end {
+			return page, next, true, nil
+		}
+		if room := q.limit - len(page); len(found) > room {
+			page = append(page, found[:room]...)
+			return page, page[len(page)-1].Seq, false, nil
+		}
+		page, cursor = append(page, found...), next
+		if len(page) == q.limit {
+			break
+		}
+	}
+	return page, cursor, cursor >= h.log.Last(), nil
+}
+
+// writePage answers with records and the cursor to go on from.
+func writePage(w http.ResponseWriter, records []event.Record, cursor uint64, done bool) error {
+	body := []byte(`{"events":[`)
+	for i := range records {
+		if i > 0 {
+			body = append(body, ',')
+		}
+		body = appendRecord(body, &records[i])
+	}
+	body = fmt.Appendf(body, `],"cursor":%d,"done":%t}`+"\n", cursor, done)
 	w.Header().Set("Cache-Control", "no-store")
-	writeJSON(w, http.StatusOK, page)
-}
-
-// recordJSON is a record as /events shows it; every field is always there.
-type recordJSON struct {
-	Seq            uint64          `json:"seq"`
-	RoomSeq        uint64          `json:"roomSeq"`
-	ID             string          `json:"id"`
-	Name           event.Name      `json:"name"`
-	Time           string          `json:"time"` // RFC 3339, UTC, microseconds
-	Room           string          `json:"room"`
-	RoomSID        string          `json:"roomSid"`
-	ParticipantSID string          `json:"participantSid"`
-	Identity       string          `json:"identity"`
-	TrackSID       string          `json:"trackSid"`
-	Synthesized    bool            `json:"synthesized"`
-	Body           json.RawMessage `json:"body"` // the webhook's bytes
-}
-
-func newRecordJSON(r *event.Record) recordJSON {
-	return recordJSON{
-		Seq:            r.Seq,
-		RoomSeq:        r.RoomSeq,
-		ID:             r.ID,
-		Name:           r.Name,
-		Time:           r.Time.UTC().Format("2006-01-02T15:04:05.000000Z07:00"),
-		Room:           r.Room,
-		RoomSID:        r.RoomSID,
-		ParticipantSID: r.ParticipantSID,
-		Identity:       r.Identity,
-		TrackSID:       r.TrackSID,
-		Synthesized:    r.Synthesized,
-		Body:           r.Body,
-	}
+	writeBody(w, http.StatusOK, body)
+	return nil
 }

@@ -32,7 +32,7 @@ func (a *api) wantStream(t *testing.T, resp *http.Response, want string) {
 // line is the JSON of memLog's record seq.
 func line(seq uint64, room, body string) string {
 	return fmt.Sprintf(`{"seq":%d,"roomSeq":%d,"id":"id-%d","name":"room_started","time":"2026-11-23T12:00:00.%06dZ",`+
-		`"room":"%s","roomSid":"RM_%s","participantSid":"","identity":"","trackSid":"","synthesized":false,"body":%s}`,
+		`"room":"%s","roomSid":"RM_%s","participantSid":"","identity":"","trackSid":"","synthesized":false,"actor":"client","reason":"","body":%s}`,
 		seq, seq, seq, seq, room, room, body)
 }
 
@@ -158,7 +158,14 @@ func TestEventsTellWhatIsWrongWithTheQuestion(t *testing.T) {
 		"?after=-1":                   "after",
 		"?after=x":                    "after",
 		"?after=18446744073709551616": "after",
-		"?wait=1":                     "wait",
+		"?wait=x":                     "wait",
+		"?wait=51":                    "wait",
+		"?types=":                     "empty name",
+		"?types=room_started,":        "empty name",
+		"?types=nothing_*":            "no event",
+		"?types=[":                    "bracket",
+		"?consumer=a/b":               "consumer",
+		"?consumer=a&after=1":         "both given",
 		"?wait=0&limit=0":             "limit",
 		"?wait=0&limit=1001":          "limit",
 		"?limit=x":                    "limit",
@@ -185,10 +192,10 @@ func TestEventPageHasACursorToGoOnFrom(t *testing.T) {
 		query string
 		want  string
 	}{
-		{"?wait=0&room=den&limit=2", `{"events":[` + line(1, "den", `{"n":1}`) + "," + line(2, "den", `{"x":"<&>"}`) + `],"cursor":2}`},
-		{"?wait=0&room=den&after=2", `{"events":[` + line(4, "den", `{"n":4}`) + `],"cursor":4}`},
-		{"?wait=0&room=den&after=4", `{"events":[],"cursor":5}`},
-		{"?wait=0&after=5", `{"events":[],"cursor":5}`},
+		{"?wait=0&room=den&limit=2", `{"events":[` + line(1, "den", `{"n":1}`) + "," + line(2, "den", `{"x":"<&>"}`) + `],"cursor":2,"done":false}`},
+		{"?wait=0&room=den&after=2", `{"events":[` + line(4, "den", `{"n":4}`) + `],"cursor":5,"done":true}`},
+		{"?wait=0&room=den&after=4", `{"events":[],"cursor":5,"done":true}`},
+		{"?wait=0&after=5", `{"events":[],"cursor":5,"done":true}`},
 	} {
 		resp := a.request(t, "GET", "/events"+tc.query, "", "Authorization", "Bearer "+mint(t, eventsGrant()))
 		got := strings.TrimSpace(text(t, resp))
@@ -202,16 +209,15 @@ func TestRecordJSONHasEveryField(t *testing.T) {
 	// 12:00 in a zone east of UTC, with nanoseconds that are cut.
 	at := time.Date(2026, 11, 23, 12, 0, 0, 123456789, time.FixedZone("", 3600))
 	r := event.Record{
-		Seq: 7, RoomSeq: 3, ID: "0197", Name: event.TrackPublished, Room: "den", RoomSID: "RM_a",
-		ParticipantSID: "PA_a", Identity: "ana", TrackSID: "TR_a", Time: at, Synthesized: true, Body: []byte(`{"a":1}`),
+		Seq: 7, RoomSeq: 3, ID: "0197", Name: event.TrackPublished, Room: "d\"é<n", RoomSID: "RM_a",
+		ParticipantSID: "PA_a", Identity: "ana", TrackSID: "TR_a", Time: at, Synthesized: true,
+		Actor: event.ActorCrash, Reason: "server_lost", Body: []byte(`{"a":1}`),
 	}
-	got, err := json.Marshal(newRecordJSON(&r))
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := string(appendRecord(nil, &r))
 	want := `{"seq":7,"roomSeq":3,"id":"0197","name":"track_published","time":"2026-11-23T11:00:00.123456Z",` +
-		`"room":"den","roomSid":"RM_a","participantSid":"PA_a","identity":"ana","trackSid":"TR_a","synthesized":true,"body":{"a":1}}`
-	if string(got) != want {
+		`"room":"d\"é\u003cn","roomSid":"RM_a","participantSid":"PA_a","identity":"ana","trackSid":"TR_a","synthesized":true,` +
+		`"actor":"crash","reason":"server_lost","body":{"a":1}}`
+	if got != want || !json.Valid([]byte(got)) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

@@ -1,9 +1,7 @@
 package httpapi
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -35,22 +33,18 @@ type eventStream struct {
 	rc     *http.ResponseController
 	q      eventQuery // immutable
 
-	cursor  uint64    // everything up to here is sent or not asked for
+	cursor  uint64    // everything up to here is read
+	ended   bool      // the last read came to the end of the log
 	written time.Time // when something was last sent
-	buf     bytes.Buffer
-	enc     *json.Encoder // into buf
+	buf     []byte    // to be sent
 }
 
 func newEventStream(h *events, w http.ResponseWriter, q eventQuery) *eventStream {
-	s := &eventStream{events: h, w: w, rc: http.NewResponseController(w), q: q, cursor: q.after}
-	s.enc = json.NewEncoder(&s.buf)
-	// The body is to be the very bytes that the webhook signs.
-	s.enc.SetEscapeHTML(false)
-	return s
+	return &eventStream{events: h, w: w, rc: http.NewResponseController(w), q: q, cursor: q.after}
 }
 
-// run sends first, which was read after the cursor, and what follows it, until
-// the client is gone or the server drains.
+// run sends first, which next has read, and what follows it, until the client
+// is gone or the server drains.
 func (s *eventStream) run(ctx context.Context, first []event.Record) error {
 	// The deadline of the last write must not be that of the connection's next
 	// response.
@@ -85,26 +79,29 @@ func (s *eventStream) run(ctx context.Context, first []event.Record) error {
 
 // catchUp sends records and all that follow them.
 func (s *eventStream) catchUp(ctx context.Context, records []event.Record) error {
-	for len(records) > 0 {
-		if err := s.send(records); err != nil {
-			return err
+	for {
+		if len(records) > 0 {
+			if err := s.send(records); err != nil {
+				return err
+			}
+		} else if s.ended {
+			return nil
+		} else if time.Since(s.written) >= keepAlive { // nothing of a long part is asked for
+			if err := s.keepAlive(); err != nil {
+				return err
+			}
 		}
 		var err error
 		if records, err = s.next(ctx); err != nil {
 			return err
 		}
 	}
-	return nil
 }
 
-// next reads on from the cursor. Finding nothing, it moves the cursor over the
-// records of other rooms, so that wait does not wake for them again.
-func (s *eventStream) next(ctx context.Context) ([]event.Record, error) {
-	last := s.events.log.Last()
-	records, err := s.events.read(ctx, s.q, s.cursor, streamBatch)
-	if err == nil && len(records) == 0 {
-		s.cursor = max(s.cursor, last)
-	}
+// next reads on from the cursor and moves it: it may return nothing before the
+// end, which ended tells.
+func (s *eventStream) next(ctx context.Context) (records []event.Record, err error) {
+	records, s.cursor, s.ended, err = s.events.read(ctx, &s.q, s.cursor, streamBatch)
 	return records, err
 }
 
@@ -149,31 +146,25 @@ func (s *eventStream) open() error {
 // Standard §9.2.6), or an empty line.
 func (s *eventStream) keepAlive() error {
 	if s.q.format != formatNDJSON {
-		s.buf.WriteString(": keep-alive\n")
+		s.buf = append(s.buf, ": keep-alive\n"...)
 	}
-	s.buf.WriteByte('\n')
+	s.buf = append(s.buf, '\n')
 	return s.flush()
 }
 
 func (s *eventStream) send(records []event.Record) error {
 	for i := range records {
 		if s.q.format != formatNDJSON {
-			s.buf.WriteString("id: ")
-			s.buf.WriteString(strconv.FormatUint(records[i].Seq, 10))
-			s.buf.WriteString("\ndata: ")
+			s.buf = append(s.buf, "id: "...)
+			s.buf = strconv.AppendUint(s.buf, records[i].Seq, 10)
+			s.buf = append(s.buf, "\ndata: "...)
 		}
-		if err := s.enc.Encode(newRecordJSON(&records[i])); err != nil { // ends the line
-			return fmt.Errorf("encode event %d: %w", records[i].Seq, err)
-		}
+		s.buf = append(appendRecord(s.buf, &records[i]), '\n')
 		if s.q.format != formatNDJSON {
-			s.buf.WriteByte('\n')
+			s.buf = append(s.buf, '\n')
 		}
 	}
-	if err := s.flush(); err != nil {
-		return err
-	}
-	s.cursor = records[len(records)-1].Seq
-	return nil
+	return s.flush()
 }
 
 // flush sends what is in buf.
@@ -181,8 +172,8 @@ func (s *eventStream) flush() error {
 	now := time.Now()
 	// An error means a writer without a connection, as in a test.
 	_ = s.rc.SetWriteDeadline(now.Add(writeTimeout))
-	_, err := s.w.Write(s.buf.Bytes())
-	s.buf.Reset()
+	_, err := s.w.Write(s.buf)
+	s.buf = s.buf[:0]
 	if err == nil {
 		err = s.rc.Flush()
 	}

@@ -55,6 +55,16 @@ func (p *pipes) dial(t *testing.T, path string, headers ...string) net.Conn {
 	return client
 }
 
+// readResponse reads a whole answer.
+func readResponse(t *testing.T, conn net.Conn) string {
+	t.Helper()
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text(t, resp)
+}
+
 // inBubble serves the API of log in a bubble, while f runs.
 func inBubble(t *testing.T, log *memLog, draining chan struct{}, f func(t *testing.T, p *pipes)) {
 	synctest.Test(t, func(t *testing.T) {
@@ -62,6 +72,7 @@ func inBubble(t *testing.T, log *memLog, draining chan struct{}, f func(t *testi
 		log.grown = make(chan struct{}) // of this bubble
 		server := NewServer(NewHandler(Options{
 			Keys: token.Keys{testKey: testSecret}, Rooms: rooms, Participants: rooms, Log: log,
+			Store:  &memStore{values: map[string][]byte{}},
 			Signal: http.NotFoundHandler(), Draining: draining,
 		}), discard())
 		p := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -22,7 +23,7 @@ func NewHandler(o Options) http.Handler {
 	mux.Handle("/rtc/validate", o.Signal)
 	mux.HandleFunc("/rtc/v1", noSingleConnection)
 	mux.HandleFunc("/rtc/v1/validate", noSingleConnection)
-	mux.Handle("/events", &events{log: o.Log, auth: auth, draining: o.Draining, logger: o.Logger})
+	addRoutes(mux, apiRoutes(o, auth), errorAnswer{o.Logger})
 	mux.Handle("/{$}", root(o))
 	mux.HandleFunc("/healthz", health(o.Ready))
 	mux.HandleFunc("/readyz", health(o.Ready))
@@ -41,6 +42,20 @@ func NewHandler(o Options) http.Handler {
 	})
 
 	return logAccess(o.Logger, oneLeadingSlash(recoverPanics(o.Logger, allowOrigins(limitBody(mux)))))
+}
+
+// apiRoutes are the routes beside Twirp that OpenAPI describes.
+func apiRoutes(o Options, auth authenticator) []route {
+	rooms := &roomFinder{log: o.Log}
+	readers := &consumers{store: o.Store}
+	stream := &events{log: o.Log, rooms: rooms, consumers: readers, auth: auth, draining: o.Draining, logger: o.Logger}
+	return slices.Concat(
+		[]route{{"GET", "/events", stream.serve}},
+		(&eventAPI{log: o.Log, deliveries: o.Deliveries, auth: auth}).routes(),
+		(&consumerAPI{consumers: readers, log: o.Log, auth: auth}).routes(),
+		(&stateAPI{log: o.Log, rooms: rooms, auth: auth}).routes(),
+		(&endpointAPI{endpoints: o.Endpoints, deliveries: o.Deliveries, log: o.Log, auth: auth}).routes(),
+	)
 }
 
 // isPageFile tells the files of the page, assets and the likes of favicon.svg,

@@ -18,6 +18,7 @@ import (
 	"github.com/livekit/protocol/livekit"
 
 	"github.com/rollcall-rtc/rollcall/event"
+	"github.com/rollcall-rtc/rollcall/internal/delivery"
 	"github.com/rollcall-rtc/rollcall/internal/token"
 )
 
@@ -31,6 +32,7 @@ type api struct {
 	*httptest.Server
 	rooms *memRooms
 	log   *memLog
+	store *memStore
 	logs  *syncBuffer
 	drain chan struct{}
 }
@@ -40,6 +42,7 @@ func newAPI(t testing.TB, change ...func(*Options)) *api {
 	a := &api{
 		rooms: newMemRooms(),
 		log:   newMemLog(),
+		store: &memStore{values: map[string][]byte{}},
 		logs:  new(syncBuffer),
 		drain: make(chan struct{}),
 	}
@@ -48,6 +51,7 @@ func newAPI(t testing.TB, change ...func(*Options)) *api {
 		Rooms:        a.rooms,
 		Participants: a.rooms,
 		Log:          a.log,
+		Store:        a.store,
 		Signal: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, "signal")
 		}),
@@ -327,6 +331,7 @@ type memLog struct {
 	records []event.Record // mu guards
 	grown   chan struct{}  // mu guards; closed by the next append
 	fail    error          // mu guards; what Read returns, if set
+	first   uint64         // immutable; the lowest that is kept, 0 for 1
 }
 
 func newMemLog() *memLog { return &memLog{grown: make(chan struct{})} }
@@ -353,7 +358,7 @@ func (l *memLog) ReadRoom(_ context.Context, room string, after uint64, limit in
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, r := range l.records {
-		if r.Seq > after && len(found) < limit && (room == "" || r.Room == room) {
+		if r.Seq > after && r.Seq >= l.first && len(found) < limit && (room == "" || r.Room == room) {
 			found = append(found, r)
 		}
 	}
@@ -376,10 +381,71 @@ func (l *memLog) Wait(ctx context.Context, after uint64) error {
 	}
 }
 
+func (l *memLog) First() uint64 { return max(l.first, 1) }
+
+func (l *memLog) ByID(_ context.Context, id string) (event.Record, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, r := range l.records {
+		if r.ID == id {
+			return r, nil
+		}
+	}
+	return event.Record{}, fmt.Errorf("event %q: %w", id, delivery.ErrUnknownEvent)
+}
+
+func (l *memLog) RoomName(_ context.Context, sid string) (string, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, r := range l.records {
+		if r.RoomSID == sid {
+			return r.Room, nil
+		}
+	}
+	return "", nil
+}
+
 func (l *memLog) Last() uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return uint64(len(l.records))
+}
+
+// memStore is a Store in memory, which a restart of the API leaves alone.
+type memStore struct {
+	mu     sync.Mutex
+	values map[string][]byte // mu guards
+	fail   error             // mu guards; what writing returns, if set
+}
+
+func (m *memStore) LoadCursors(prefix string) (map[string][]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	found := map[string][]byte{}
+	for k, v := range m.values {
+		if strings.HasPrefix(k, prefix) {
+			found[k] = v
+		}
+	}
+	return found, nil
+}
+
+func (m *memStore) Put(_ context.Context, key string, value []byte) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.fail == nil {
+		m.values[key] = value
+	}
+	return m.fail
+}
+
+func (m *memStore) Delete(_ context.Context, key string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.fail == nil {
+		delete(m.values, key)
+	}
+	return m.fail
 }
 
 // errorCode returns the code of an error's JSON.

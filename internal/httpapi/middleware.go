@@ -137,11 +137,12 @@ func allowOrigins(next http.Handler) http.Handler {
 		}
 		h := w.Header()
 		h.Set("Access-Control-Allow-Origin", "*")
+		h.Set("Access-Control-Expose-Headers", headerSeq+", Location")
 		if r.Method != http.MethodOptions {
 			next.ServeHTTP(w, r)
 			return
 		}
-		h.Set("Access-Control-Allow-Methods", "OPTIONS, HEAD, GET, POST, PATCH, DELETE")
+		h.Set("Access-Control-Allow-Methods", "OPTIONS, HEAD, GET, POST, PUT, PATCH, DELETE")
 		// Fetch Standard §3.3.3: the wildcard does not cover Authorization, so
 		// what is asked for is named.
 		h.Set("Access-Control-Allow-Headers", "*")

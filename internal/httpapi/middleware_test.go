@@ -29,7 +29,7 @@ func TestAnyOriginMayAsk(t *testing.T) {
 		h := resp.Header
 		if resp.StatusCode != 204 || h.Get("Access-Control-Allow-Origin") != "*" ||
 			h.Get("Access-Control-Allow-Headers") != "authorization,content-type" ||
-			h.Get("Access-Control-Allow-Methods") != "OPTIONS, HEAD, GET, POST, PATCH, DELETE" {
+			h.Get("Access-Control-Allow-Methods") != "OPTIONS, HEAD, GET, POST, PUT, PATCH, DELETE" {
 			t.Errorf("preflight of %s: %d %v", path, resp.StatusCode, h)
 		}
 	}

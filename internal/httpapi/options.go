@@ -4,10 +4,12 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/livekit/protocol/livekit"
 
 	"github.com/rollcall-rtc/rollcall/event"
+	"github.com/rollcall-rtc/rollcall/internal/delivery"
 	"github.com/rollcall-rtc/rollcall/internal/token"
 )
 
@@ -20,6 +22,11 @@ type Options struct {
 	Participants Participants
 	// Log is what /events reads. Required.
 	Log Log
+	// Store keeps the cursors of consumers. Required.
+	Store Store
+	// Endpoints and Deliveries are what is told of events, and where. Required.
+	Endpoints  Endpoints
+	Deliveries Deliveries
 	// Signal serves /rtc and /rtc/validate. Required.
 	Signal http.Handler
 	// Page serves browsers at / and the files of the page. Nil: there is no page.
@@ -70,6 +77,49 @@ type Log interface {
 	ReadRoom(ctx context.Context, room string, after uint64, limit int) ([]event.Record, error)
 	// Wait returns nil once there is a record with Seq > after.
 	Wait(ctx context.Context, after uint64) error
+	// First returns the lowest Seq that Read can return; what is below it is
+	// not kept any more.
+	First() uint64
 	// Last returns the highest Seq that Read can return.
 	Last() uint64
+	// ByID returns the record with that id, delivery.ErrUnknownEvent if there is
+	// none.
+	ByID(ctx context.Context, id string) (event.Record, error)
+	// RoomName returns the name of the room whose session has the sid, "" if the
+	// log knows no such session.
+	RoomName(ctx context.Context, sid string) (string, error)
+}
+
+// Store keeps small values. Put and Delete return when that is durable.
+type Store interface {
+	LoadCursors(prefix string) (map[string][]byte, error)
+	Put(ctx context.Context, key string, value []byte) error
+	Delete(ctx context.Context, key string) error
+}
+
+// Endpoints are where events are delivered. Its errors are delivery's.
+type Endpoints interface {
+	Put(ctx context.Context, ep delivery.Endpoint) (delivery.Endpoint, error)
+	Delete(ctx context.Context, id string) error
+	Endpoint(id string) (delivery.Endpoint, error)
+	Endpoints() []delivery.Endpoint
+	Stats() []delivery.EndpointStats
+	Pause(ctx context.Context, id string) error
+	Resume(ctx context.Context, id string) error
+	RotateSecret(ctx context.Context, id string, overlap time.Duration) (delivery.Endpoint, error)
+}
+
+// Deliveries are what became of events at the endpoints, and the ways to have
+// them sent again. Its errors are delivery's.
+type Deliveries interface {
+	Why(ctx context.Context, seq uint64) (delivery.Explanation, error)
+	Test(ctx context.Context, endpoint string) (delivery.Attempt, error)
+	Attempts(ctx context.Context, endpoint string, limit int) ([]delivery.Attempt, error)
+	Redeliver(ctx context.Context, endpoint string, seq uint64) (delivery.Attempt, error)
+	DeadLetters(ctx context.Context, endpoint string, after uint64, limit int) ([]delivery.DeadLetter, error)
+	Redrive(ctx context.Context, endpoint string, seqs ...uint64) (int, error)
+	Recover(ctx context.Context, r delivery.RecoverRequest) (id string, err error)
+	Recovery(id string) (delivery.Recovery, error)
+	Recoveries() []delivery.Recovery
+	CancelRecovery(ctx context.Context, id string) error
 }

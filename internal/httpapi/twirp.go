@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -36,8 +37,10 @@ var absentServices = map[string]string{
 // twirpHandler guards the generated server: it authenticates before it reads,
 // and reads before it decodes, so that a body too long is told from a bad one.
 type twirpHandler struct {
-	auth  authenticator
-	rooms http.Handler
+	auth   authenticator
+	log    Log
+	logger *slog.Logger
+	rooms  http.Handler
 }
 
 func newTwirp(o Options, auth authenticator) http.Handler {
@@ -45,8 +48,10 @@ func newTwirp(o Options, auth authenticator) http.Handler {
 	// JSON answers keep the generated defaults, proto names and zero values: it
 	// is what the reference server sends, and every SDK and script reads.
 	return &twirpHandler{
-		auth:  auth,
-		rooms: livekit.NewRoomServiceServer(service, twirp.WithServerInterceptors(mapErrors(o.Logger))),
+		auth:   auth,
+		log:    o.Log,
+		logger: o.Logger,
+		rooms:  livekit.NewRoomServiceServer(service, twirp.WithServerInterceptors(mapErrors(o.Logger))),
 	}
 }
 
@@ -92,6 +97,11 @@ func (t *twirpHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	// The call may take longer than what was left of the time for the body.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+	if err := awaitMinSeq(r, t.log); err != nil {
+		errorAnswer{t.logger}.answer(w, r, err)
+		return
+	}
+	w.Header().Set(headerSeq, strconv.FormatUint(t.log.Last(), 10))
 	r = r.WithContext(withClaims(r.Context(), claims))
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	t.rooms.ServeHTTP(w, r)
