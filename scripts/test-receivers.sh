@@ -1,0 +1,102 @@
+#!/usr/bin/env bash
+# Builds receivers of webhooks around other people's libraries, in five
+# languages, and lets them verify what the server sends; see test/receivers.
+#
+#   scripts/test-receivers.sh [-update]     -update writes docs/compat-receivers.md
+#
+# Versions come from lock files. What was built for the same lock files and
+# sources is used again. On a Debian machine it installs what is missing and
+# says so.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+src=test/receivers
+out=out/receivers
+mkdir -p "$out"
+
+say() { echo "receivers: $*" >&2; }
+die() {
+	say "$@"
+	exit 1
+}
+
+packages=()
+need() {
+	local command=$1
+	shift
+	command -v "$command" >/dev/null || packages+=("$@")
+}
+
+install_packages() {
+	((${#packages[@]})) || return 0
+	local root=()
+	if [[ $(id -u) != 0 ]]; then
+		command -v sudo >/dev/null || die "missing ${packages[*]}: install them, or run this as root or with sudo"
+		root=(sudo)
+	fi
+	command -v apt-get >/dev/null || die "missing ${packages[*]}, and there is no apt-get to install them with"
+	say "installing Debian packages: ${packages[*]}"
+	"${root[@]}" apt-get update -qq
+	"${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+}
+
+# built NAME FILE...: builds with build_NAME, unless that was done with these files.
+built() {
+	local name=$1 began=$SECONDS sum
+	shift
+	sum=$(cat "$@" | sha256sum)
+	if [[ -f $out/$name.sum && $(<"$out/$name.sum") == "$sum" ]]; then
+		return 0
+	fi
+	rm -f "$out/$name.sum"
+	"build_$name"
+	echo "$sum" >"$out/$name.sum"
+	say "built $name in $((SECONDS - began)) s"
+}
+
+build_go() {
+	(cd "$src/go" && go vet ./... && go build -o "../../../$out/go/receiver" .)
+}
+
+build_node() {
+	(cd "$src/node" && npm ci --no-audit --no-fund --loglevel=error >/dev/null)
+}
+
+build_python() {
+	rm -rf "$out/python"
+	python3 -m venv "$out/python"
+	"$out/python/bin/pip" install -q --disable-pip-version-check --no-deps -r "$src/python/requirements.txt"
+	"$out/python/bin/pip" check
+}
+
+build_jvm() {
+	rm -rf "$out/jvm"
+	mkdir -p "$out/jvm/classes"
+	mvn -q -B -f "$src/jvm/pom.xml" org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
+		-DoutputDirectory="$PWD/$out/jvm/lib" -DincludeScope=runtime
+	javac --release 17 -Werror -cp "$out/jvm/lib/*" -d "$out/jvm/classes" "$src/jvm/Receiver.java"
+}
+
+build_rust() {
+	CARGO_TARGET_DIR="$PWD/$out/rust" cargo build -q --locked --manifest-path "$src/rust/Cargo.toml"
+}
+
+command -v go >/dev/null || die "Go is missing; go.mod says which version"
+command -v node >/dev/null || die "Node is missing; want 20.19 or newer"
+need python3 python3
+python3 -c 'import venv, ensurepip' 2>/dev/null || packages+=(python3-venv)
+need javac default-jdk-headless
+need mvn maven
+need cargo cargo
+install_packages
+
+# Rust waits for the network at first, then for the processor: it goes along.
+built rust "$src"/rust/Cargo.* "$src"/rust/src/* &
+rust=$!
+built go "$src"/go/*
+built node "$src/node/package-lock.json"
+built python "$src/python/requirements.txt"
+built jvm "$src"/jvm/*
+wait "$rust" || die "the Rust receiver was not built"
+
+go run "./$src" -build "$out" "$@"
