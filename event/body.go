@@ -14,7 +14,18 @@ import (
 // the participant's sid, identity and name, as LiveKit documents; all others
 // the whole messages. An event beyond LiveKit's has its Detail in a field
 // "rollcall". No secret is in it. It fails on text that is not UTF-8.
-func (e *Event) Body(id string) ([]byte, error) {
+func (e *Event) Body(id string) ([]byte, error) { return e.body(id, false) }
+
+// FullBody is Body with the whole room and participant in track events too. It is
+// nil for all other events, whose Body is full.
+func (e *Event) FullBody(id string) ([]byte, error) {
+	if d, known := Lookup(e.Name); !known || d.Scope != ScopeTrack {
+		return nil, nil
+	}
+	return e.body(id, true)
+}
+
+func (e *Event) body(id string, full bool) ([]byte, error) {
 	w := &livekit.WebhookEvent{
 		Event:         string(e.Name),
 		Id:            id,
@@ -28,7 +39,7 @@ func (e *Event) Body(id string) ([]byte, error) {
 		RoomEndReason: e.RoomEndReason,
 	}
 	d, known := Lookup(e.Name)
-	if known && d.Scope == ScopeTrack {
+	if known && d.Scope == ScopeTrack && !full {
 		w.Room = &livekit.Room{Sid: e.Room.GetSid(), Name: e.Room.GetName()}
 		w.Participant = &livekit.ParticipantInfo{
 			Sid:      e.Participant.GetSid(),

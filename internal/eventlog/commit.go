@@ -90,6 +90,7 @@ func (l *Log) take(events []event.Event) ([]event.Event, map[string][]byte, bool
 		l.cursorTimer.Stop()
 		l.cursorsDue = false
 		l.inFlight, l.cursors = l.cursors, nil
+		l.cursorTaken = l.cursorSaved
 	}
 	return events, l.inFlight, !l.closing
 }
@@ -102,6 +103,9 @@ func (l *Log) publish(b *Batch, sanitized int) bool {
 		return false
 	}
 	l.inFlight = nil
+	l.cursorStored = l.cursorTaken
+	close(l.flushed)
+	l.flushed = make(chan struct{})
 	l.stats.Groups++
 	l.stats.Sanitized += uint64(sanitized)
 	if n := len(b.Records); n > 0 {
@@ -125,12 +129,16 @@ func (l *Log) freezeAll(events []event.Event) (records []event.Record, sanitized
 		records[i].ID = l.ids.next(now).String()
 	}
 	var dirty atomic.Int64
+	full := l.fullTracks.Load()
 	freezePart := func(from, to int) {
 		for i := from; i < to; i++ {
 			r := &records[i]
 			if !freeze(r, &events[i], now) {
 				dirty.Add(1)
 				l.logger.Warn("event holds text that is not UTF-8, replaced", "seq", r.Seq, "event", r.Name, "room_sid", r.RoomSID)
+			}
+			if full {
+				freezeFull(r, &events[i])
 			}
 		}
 	}
@@ -156,7 +164,7 @@ func (l *Log) fill(b *Batch, records []event.Record) (rest []event.Record, err e
 			return records[i:], nil
 		}
 		r := &records[i]
-		size += len(r.Body)
+		size += len(r.Body) + len(r.FullBody)
 		if r.RoomSID == "" {
 			continue
 		}
@@ -205,6 +213,20 @@ func freeze(r *event.Record, e *event.Event, now time.Time) (clean bool) {
 	r.Reason = e.Reason
 	r.Body = body
 	return clean
+}
+
+// freezeFull fills in the full body of e, which freeze has made valid.
+func freezeFull(r *event.Record, e *event.Event) {
+	body, err := e.FullBody(r.ID)
+	if err != nil {
+		// The whole room and participant can hold what the short body leaves
+		// out, and the lane is that of the short one.
+		valid := e.ValidUTF8()
+		if body, err = valid.FullBody(r.ID); err != nil {
+			return
+		}
+	}
+	r.FullBody = body
 }
 
 // bare returns e with no more than what identifies it.

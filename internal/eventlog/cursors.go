@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"strings"
@@ -16,6 +17,7 @@ func (l *Log) SaveCursors(puts map[string][]byte, deletes []string) {
 	if !l.accepting() || len(puts)+len(deletes) == 0 {
 		return
 	}
+	l.cursorSaved++
 	if l.cursors == nil {
 		l.cursors = make(map[string][]byte, len(puts)+len(deletes))
 		l.cursorTimer.Reset(l.cursorDelay)
@@ -27,6 +29,36 @@ func (l *Log) SaveCursors(puts map[string][]byte, deletes []string) {
 		l.cursors[k] = nil
 	}
 }
+
+// FlushCursors returns when everything that was saved before is durable.
+func (l *Log) FlushCursors(ctx context.Context) error {
+	l.mu.Lock()
+	want := l.cursorSaved
+	if l.cursors != nil {
+		l.cursorsDue = true
+		l.signal()
+	}
+	for {
+		stored, err, flushed := l.cursorStored, l.err, l.flushed
+		l.mu.Unlock()
+		switch {
+		case stored >= want:
+			return nil
+		case err != nil:
+			return fmt.Errorf("flush cursors: %w", err)
+		}
+		select {
+		case <-flushed:
+		case <-ctx.Done():
+			return fmt.Errorf("flush cursors: %w", ctx.Err())
+		}
+		l.mu.Lock()
+	}
+}
+
+// KeepFullTracks says whether track events are frozen from now on with the whole
+// room and participant too, which costs as much again as their bodies.
+func (l *Log) KeepFullTracks(keep bool) { l.fullTracks.Store(keep) }
 
 // LoadCursors returns the cursors whose keys begin with prefix, as last saved.
 func (l *Log) LoadCursors(prefix string) (map[string][]byte, error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -52,6 +53,8 @@ type Log struct {
 	// reading is held shared around reads of the store, and taken by Close.
 	reading sync.RWMutex
 
+	fullTracks atomic.Bool // track events are frozen with the whole room and participant too
+
 	mu sync.Mutex
 	// mu guards all below
 	ring        []event.Event // a circle of the events from head on
@@ -67,7 +70,10 @@ type Log struct {
 	inFlight    map[string][]byte // being committed
 	cursorTimer *time.Timer       // armed while cursors wait and none is due
 	cursorsDue  bool
-	stats       Stats
+	flushed     chan struct{} // closed and replaced with each group
+	// What was saved, taken up by the committer and stored, by count of calls.
+	cursorSaved, cursorTaken, cursorStored uint64
+	stats                                  Stats
 }
 
 // Open returns the log that opts.Store holds and starts its committer.
@@ -83,6 +89,7 @@ func Open(opts Options) (*Log, error) {
 		donec:        make(chan struct{}),
 		kinds:        kinds(),
 		committed:    make(chan struct{}),
+		flushed:      make(chan struct{}),
 	}
 	if l.logger == nil {
 		l.logger = slog.New(slog.DiscardHandler)
@@ -209,6 +216,7 @@ func (l *Log) end(err error) {
 	l.err = err
 	l.cursorTimer.Stop()
 	close(l.committed)
+	close(l.flushed)
 	l.space.Broadcast()
 	l.signal()
 }

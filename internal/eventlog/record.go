@@ -22,10 +22,12 @@ import (
 //	name, room, roomSID, participantSID, identity, trackSID, actor, reason
 //	             each uvarint length and bytes
 //	body         uvarint length and bytes
+//	full body    likewise, if the flags announce it
 //	checksum     4 bytes little endian, CRC-32C of all before it
 const (
 	recordV1        = 1
 	flagSynthesized = 1 << 0
+	flagFullBody    = 1 << 1
 	checksumSize    = 4
 )
 
@@ -43,6 +45,9 @@ func AppendRecord(b []byte, r *event.Record) ([]byte, error) {
 	if r.Synthesized {
 		flags |= flagSynthesized
 	}
+	if len(r.FullBody) > 0 {
+		flags |= flagFullBody
+	}
 	b = append(b, recordV1, flags)
 	b = binary.AppendUvarint(b, r.Seq)
 	b = binary.AppendUvarint(b, r.RoomSeq)
@@ -54,6 +59,10 @@ func AppendRecord(b []byte, r *event.Record) ([]byte, error) {
 	}
 	b = binary.AppendUvarint(b, uint64(len(r.Body)))
 	b = append(b, r.Body...)
+	if len(r.FullBody) > 0 {
+		b = binary.AppendUvarint(b, uint64(len(r.FullBody)))
+		b = append(b, r.FullBody...)
+	}
 	return appendChecksum(b, start), nil
 }
 
@@ -83,7 +92,8 @@ func decodeRecord(b []byte, seq uint64) (event.Record, error) {
 		return event.Record{}, fmt.Errorf("unknown version %d", b[0])
 	}
 	d := decoder{rest: b[2:]}
-	r := event.Record{Synthesized: b[1]&flagSynthesized != 0}
+	flags := b[1]
+	r := event.Record{Synthesized: flags&flagSynthesized != 0}
 	r.Seq = d.uvarint()
 	r.RoomSeq = d.uvarint()
 	var id uuid.UUID
@@ -99,6 +109,9 @@ func decodeRecord(b []byte, seq uint64) (event.Record, error) {
 	r.Actor = event.Actor(d.string())
 	r.Reason = d.string()
 	r.Body = append([]byte(nil), d.take(d.uvarint())...)
+	if flags&flagFullBody != 0 {
+		r.FullBody = append([]byte(nil), d.take(d.uvarint())...)
+	}
 	switch {
 	case d.failed:
 		return event.Record{}, errors.New("truncated")

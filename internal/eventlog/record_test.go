@@ -20,7 +20,8 @@ func storedRecords() []event.Record {
 			Room: "a room\x00 \u00e4", RoomSID: "RM_1", ParticipantSID: "PA_1", Identity: "anna", TrackSID: "TR_1",
 			Actor: event.ActorAPI, Reason: "room_deleted",
 			Time: time.UnixMicro(1_700_000_000_123_456).UTC(), Synthesized: true,
-			Body: []byte(`{"event":"track_published","id":"018bcfe5-6800-7abc-bfff-ffffffffffff"}`),
+			Body:     []byte(`{"event":"track_published","id":"018bcfe5-6800-7abc-bfff-ffffffffffff"}`),
+			FullBody: []byte(`{"event":"track_published","room":{"sid":"RM_1"}}`),
 		},
 		{Seq: 2, ID: "018bcfe5-6800-7000-8000-000000000002", Time: time.UnixMicro(-1).UTC(), Body: make([]byte, 100_000)},
 	}
