@@ -63,6 +63,7 @@ func Start(o Options) (*Engine, error) {
 	for _, ep := range e.endpoints {
 		e.launch(ep)
 	}
+	e.keepFull()
 	for _, r := range e.recoveries {
 		e.follow(r)
 	}

@@ -67,6 +67,7 @@ func (e *Engine) put(ctx context.Context, desc Endpoint) (Endpoint, error) {
 	} else if err := e.create(desc); err != nil {
 		return Endpoint{}, fmt.Errorf("put endpoint %s: %w", desc.ID, err)
 	}
+	e.keepFull()
 	if err := e.flush(ctx); err != nil {
 		return Endpoint{}, fmt.Errorf("put endpoint %s: %w", desc.ID, err)
 	}
@@ -170,6 +171,15 @@ func (ep *endpoint) siftLane(l *lane, now time.Time) {
 		ep.hungry = append(ep.hungry, l)
 	}
 	ep.touch(l.key, now)
+}
+
+// keepFull has the log freeze track events in full while an endpoint wants that.
+func (e *Engine) keepFull() {
+	k, ok := e.opts.Log.(interface{ KeepFullTracks(bool) })
+	if !ok {
+		return
+	}
+	k.KeepFullTracks(slices.ContainsFunc(e.Endpoints(), func(d Endpoint) bool { return d.FullTrackContext }))
 }
 
 // store writes a description. It rides with the next write of the log.
