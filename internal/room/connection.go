@@ -132,6 +132,8 @@ func (s *state) transportChanged(p *participant, st peer.State, primary bool) {
 	case peer.Failed, peer.Closed:
 		switch {
 		case !primary && st == peer.Closed:
+		case !p.joined && p.leaving != 0:
+			s.remove(p, p.leaving)
 		case !p.joined && p.sink == nil:
 			s.remove(p, livekit.DisconnectReason_SIGNAL_CLOSE)
 		case p.joined && p.leaving == 0:

@@ -196,7 +196,7 @@ func (s *state) leave(p *participant, reason livekit.DisconnectReason) {
 	if reason == livekit.DisconnectReason_UNKNOWN_REASON {
 		reason = livekit.DisconnectReason_CLIENT_INITIATED
 	}
-	if !p.joined && p.primary() == peer.Connecting {
+	if !p.joined && p.primary() <= peer.Connecting {
 		p.leaving = reason
 		p.setDeadline(leaveGrace)
 		return

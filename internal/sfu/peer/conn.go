@@ -44,6 +44,7 @@ type conn struct {
 	out dataOut
 
 	stopped atomic.Bool
+	wasUp   atomic.Bool    // the handshake was completed once
 	turn    sync.Mutex     // held while a handler method runs
 	helpers sync.WaitGroup // goroutines beside the queue's
 }
@@ -96,6 +97,13 @@ func (c *conn) open(api *webrtc.API) error {
 		// pion does not keep the order of these calls, so read the state.
 		_ = c.queue.post(c.updateState)
 	})
+	pc.SCTP().Transport().OnStateChange(func(s webrtc.DTLSTransportState) {
+		// A client may close the moment it is connected: that it was must not
+		// be missed between two looks at the state.
+		if s == webrtc.DTLSTransportStateConnected {
+			c.wasUp.Store(true)
+		}
+	})
 	pc.OnICECandidate(func(candidate *webrtc.ICECandidate) {
 		_ = c.queue.post(func() { c.gathered(candidate) })
 	})
@@ -104,6 +112,13 @@ func (c *conn) open(api *webrtc.API) error {
 
 func (c *conn) updateState() {
 	s := stateFromPion(c.pc.ConnectionState())
+	if c.state < Connected && s > Connected && c.wasUp.Load() {
+		c.enter(Connected)
+	}
+	c.enter(s)
+}
+
+func (c *conn) enter(s State) {
 	if s == c.state || c.state == Closed {
 		return
 	}
