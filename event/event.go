@@ -75,6 +75,9 @@ type Record struct {
 	TrackSID       string
 	// Time is when it happened, in microseconds, UTC.
 	Time time.Time
+	// Committed is when the log wrote it, in microseconds, UTC. With a clock that
+	// was set back it can be before that of an earlier record.
+	Committed time.Time
 	// Synthesized, Actor and Reason are as in Event.
 	Synthesized bool
 	Actor       Actor

@@ -47,7 +47,7 @@ func (l *Log) commitLoop() {
 		for len(records)+len(cursors) > 0 {
 			b := &Batch{Cursors: cursors}
 			var err error
-			if records, err = l.fill(b, records); err != nil {
+			if records, err = l.fill(b, records, time.Now()); err != nil {
 				l.fail(err)
 				return
 			}
@@ -155,8 +155,9 @@ func (l *Log) freezeAll(events []event.Event) (records []event.Record, sanitized
 
 // fill puts records into b, until it is full, with their RoomSeqs and what they
 // change in the index, and returns the rest.
-func (l *Log) fill(b *Batch, records []event.Record) (rest []event.Record, err error) {
+func (l *Log) fill(b *Batch, records []event.Record, now time.Time) (rest []event.Record, err error) {
 	l.sessions.forget()
+	now = now.Truncate(time.Microsecond).UTC()
 	size := 0
 	for i := range records {
 		if size >= maxGroupBytes {
@@ -165,6 +166,7 @@ func (l *Log) fill(b *Batch, records []event.Record) (rest []event.Record, err e
 		}
 		r := &records[i]
 		size += len(r.Body) + len(r.FullBody)
+		r.Committed = now
 		if r.RoomSID == "" {
 			continue
 		}

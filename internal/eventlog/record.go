@@ -19,6 +19,7 @@ import (
 //	seq, roomSeq uvarint
 //	id           16 bytes
 //	time         varint, µs since 1970
+//	committed    varint, µs since 1970
 //	name, room, roomSID, participantSID, identity, trackSID, actor, reason
 //	             each uvarint length and bytes
 //	body         uvarint length and bytes
@@ -53,6 +54,7 @@ func AppendRecord(b []byte, r *event.Record) ([]byte, error) {
 	b = binary.AppendUvarint(b, r.RoomSeq)
 	b = append(b, id[:]...)
 	b = binary.AppendVarint(b, r.Time.UnixMicro())
+	b = binary.AppendVarint(b, r.Committed.UnixMicro())
 	for _, s := range [...]string{string(r.Name), r.Room, r.RoomSID, r.ParticipantSID, r.Identity, r.TrackSID, string(r.Actor), r.Reason} {
 		b = binary.AppendUvarint(b, uint64(len(s)))
 		b = append(b, s...)
@@ -100,6 +102,7 @@ func decodeRecord(b []byte, seq uint64) (event.Record, error) {
 	copy(id[:], d.take(uint64(len(id))))
 	r.ID = id.String()
 	r.Time = time.UnixMicro(d.varint()).UTC()
+	r.Committed = time.UnixMicro(d.varint()).UTC()
 	r.Name = event.Name(d.string())
 	r.Room = d.string()
 	r.RoomSID = d.string()

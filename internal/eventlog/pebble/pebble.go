@@ -224,7 +224,7 @@ func (s *Store) Apply(b *eventlog.Batch) error {
 func (s *Store) encode(b *eventlog.Batch) (*pebble.Batch, error) {
 	size := 0
 	for i := range b.Records {
-		size += len(b.Records[i].Body) + 512
+		size += len(b.Records[i].Body) + len(b.Records[i].FullBody) + 512
 	}
 	batch := s.db.NewBatchWithSize(size)
 	var key, value []byte

@@ -107,10 +107,13 @@ func (g *ledger) check(t *testing.T, records []event.Record) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if r.Committed.IsZero() {
+			t.Fatalf("event %d was committed at no time", r.Seq)
+		}
 		want := event.Record{
 			Seq: r.Seq, RoomSeq: r.RoomSeq, ID: r.ID, Name: e.Name, Room: e.Room.Name, RoomSID: e.Room.Sid,
 			ParticipantSID: e.Participant.GetSid(), Identity: e.Participant.GetIdentity(), TrackSID: e.Track.GetSid(),
-			Time: e.Time.Truncate(time.Microsecond).UTC(), Actor: e.Actor, Reason: e.Reason, Body: body,
+			Time: e.Time.Truncate(time.Microsecond).UTC(), Committed: r.Committed, Actor: e.Actor, Reason: e.Reason, Body: body,
 		}
 		if d := diff(want, r); d != "" {
 			t.Fatalf("event %d (-appended +read):\n%s", r.Seq, d)

@@ -79,8 +79,10 @@ func records(room, sid string, seq uint64, n int) []event.Record {
 			ParticipantSID: "PA_1", Identity: "anna", TrackSID: "TR_1",
 			Actor: event.ActorClient, Reason: "why",
 			Time:        time.UnixMicro(1_700_000_000_000_000 + int64(at)).UTC(),
+			Committed:   time.UnixMicro(1_700_000_000_000_999 + int64(at)).UTC(),
 			Synthesized: i%2 == 1,
 			Body:        fmt.Appendf(nil, `{"event":"track_published","id":"%d"}`, at),
+			FullBody:    fmt.Appendf(nil, `{"event":"track_published","id":"%d","room":{}}`, at),
 		}
 	}
 	return rs
