@@ -117,6 +117,10 @@ func (c *connection) NegotiationFailed(err error) {
 // that decides whether p is connected.
 func (s *state) transportChanged(p *participant, st peer.State, primary bool) {
 	switch st {
+	case peer.Reachable:
+		if primary && p.leaving != 0 {
+			s.activate(p)
+		}
 	case peer.Connected:
 		if primary {
 			s.activate(p)

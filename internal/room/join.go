@@ -196,12 +196,25 @@ func (s *state) leave(p *participant, reason livekit.DisconnectReason) {
 	if reason == livekit.DisconnectReason_UNKNOWN_REASON {
 		reason = livekit.DisconnectReason_CLIENT_INITIATED
 	}
-	if !p.joined && p.primary() <= peer.Connecting {
+	s.farewell(p, reason, peer.New)
+}
+
+// farewell removes p, whose client is gone. If that saw itself connected, it did
+// join: the Go SDK does so once the peer is reachable, the others once it is
+// connected. A transport that got as far as from has a moment to come up.
+func (s *state) farewell(p *participant, reason livekit.DisconnectReason, from peer.State) {
+	switch st := p.primary(); {
+	case p.joined:
+		s.remove(p, reason)
+	case st == peer.Reachable:
+		p.leaving = reason
+		s.activate(p)
+	case st >= from && st <= peer.Connecting:
 		p.leaving = reason
 		p.setDeadline(leaveGrace)
-		return
+	default:
+		s.remove(p, reason)
 	}
-	s.remove(p, reason)
 }
 
 // remove ends p's session: its tracks, then itself, then its connections. The

@@ -65,6 +65,24 @@ func TestGoodbyeRightAfterTheClientSawItselfConnectedIsJoinedAndLeft(t *testing.
 	})
 }
 
+// The Go SDK sees itself connected before DTLS is.
+func TestGoodbyeOfAReachableClientIsJoinedAndLeft(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		c := tc.accept(joinOf("demo", "quick"))
+		c.transport(peer.Reachable)
+		tc.wantEvents("not joined yet", "room_started 0/0")
+		c.leave()
+		tc.wantEvents("both", "room_started 0/0", "participant_joined quick 1/0", "participant_left quick 0/0")
+
+		c = tc.accept(joinOf("demo", "quicker"))
+		c.transport(peer.Connecting)
+		c.leave()
+		c.transport(peer.Reachable)
+		tc.wantEvents("waited for it", "room_started 0/0", "participant_joined quick 1/0", "participant_left quick 0/0",
+			"participant_joined quicker 1/0", "participant_left quicker 0/0")
+	})
+}
+
 func TestGoodbyeBeforeAnyTransportIsAborted(t *testing.T) {
 	for name, st := range map[string]peer.State{"new": peer.New, "connecting": peer.Connecting} {
 		t.Run(name, func(t *testing.T) {
@@ -272,7 +290,7 @@ func TestStoppingServerSendsClientsIntoAReconnect(t *testing.T) {
 			t.Fatal(err)
 		}
 		tc.suspended = true
-		c.wantHeard("told to come back", "leave SERVER_SHUTDOWN RECONNECT")
+		c.wantHeard("told to come back", "leave SERVER_SHUTDOWN RESUME")
 		tc.wantEvents("people have left, the room waits for the next run", "room_started 0/0", "participant_joined alice 1/0",
 			"track_published alice 1/1", "track_unpublished alice 1/0", "participant_left alice 0/0")
 		if _, err := tc.reg.Join(context.Background(), joinOf("demo", "late"), &recorder{}); !errors.Is(err, ErrStopping) {

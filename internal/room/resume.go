@@ -28,12 +28,9 @@ func (s *state) signalLost(p *participant, sink Sink) {
 		// Media goes on; the end of the transport will be the end of p.
 	case p.leaving != 0:
 		// The goodbye was heard and waits for the transport.
-	case p.primary() == peer.Connecting:
-		// The client may have seen itself connected the moment it went.
-		p.leaving = livekit.DisconnectReason_SIGNAL_CLOSE
-		p.setDeadline(leaveGrace)
 	default:
-		s.remove(p, livekit.DisconnectReason_SIGNAL_CLOSE)
+		// The client may have seen itself connected the moment it went.
+		s.farewell(p, livekit.DisconnectReason_SIGNAL_CLOSE, peer.Connecting)
 	}
 }
 

@@ -231,12 +231,15 @@ func (s *state) configure(settings *livekit.Room) {
 }
 
 // suspend sends everybody away because the server stops, and leaves the session
-// open in the log: the next run restores it, and who comes back finds it.
+// open in the log: the next run restores it, and who comes back finds it. What
+// clients are told is to resume: the next run does not know them and sends them
+// into a full reconnect. Told to reconnect at once, the Go SDK (2.16.7) would
+// come back without its tracks.
 func (s *state) suspend() {
 	if s.finished {
 		return
 	}
-	s.removeAll(livekit.DisconnectReason_SERVER_SHUTDOWN, livekit.LeaveRequest_RECONNECT)
+	s.removeAll(livekit.DisconnectReason_SERVER_SHUTDOWN, livekit.LeaveRequest_RESUME)
 	s.finished = true
 	s.log.Info("room suspended")
 }

@@ -131,7 +131,7 @@ func TestStopTellsClientsAndDeliversThatTheyLeft(t *testing.T) {
 	stop(t, s)
 	for {
 		if leave := read(t, conn).GetLeave(); leave != nil {
-			if leave.Action != livekit.LeaveRequest_RECONNECT || leave.Reason != livekit.DisconnectReason_SERVER_SHUTDOWN {
+			if leave.Action != livekit.LeaveRequest_RESUME || leave.Reason != livekit.DisconnectReason_SERVER_SHUTDOWN {
 				t.Errorf("told %v", leave)
 			}
 			break

@@ -104,6 +104,9 @@ func (c *conn) open(api *webrtc.API) error {
 			c.wasUp.Store(true)
 		}
 	})
+	pc.OnICEConnectionStateChange(func(webrtc.ICEConnectionState) {
+		_ = c.queue.post(c.updateState)
+	})
 	pc.OnICECandidate(func(candidate *webrtc.ICECandidate) {
 		_ = c.queue.post(func() { c.gathered(candidate) })
 	})
@@ -111,7 +114,7 @@ func (c *conn) open(api *webrtc.API) error {
 }
 
 func (c *conn) updateState() {
-	s := stateFromPion(c.pc.ConnectionState())
+	s := stateFromPion(c.pc.ConnectionState(), c.pc.ICEConnectionState())
 	if c.state < Connected && s > Connected && c.wasUp.Load() {
 		c.enter(Connected)
 	}

@@ -5,12 +5,14 @@ import "github.com/pion/webrtc/v4"
 // State is the state of a connection: of ICE and DTLS together.
 type State int
 
-// A connection goes New, Connecting, Connected. From Connected it may go to
-// Disconnected and back, from there to Failed, and from Failed to Connecting
-// by an ICE restart. Closed is final.
+// A connection goes New, Connecting, Reachable, Connected. Reachable is ICE's
+// part of it: packets go both ways, and DTLS has yet to agree on keys; it may be
+// passed over. From Connected it may go to Disconnected and back, from there to
+// Failed, and from Failed to Connecting by an ICE restart. Closed is final.
 const (
 	New State = iota
 	Connecting
+	Reachable
 	Connected
 	Disconnected
 	Failed
@@ -24,6 +26,8 @@ func (s State) String() string {
 		return "new"
 	case Connecting:
 		return "connecting"
+	case Reachable:
+		return "reachable"
 	case Connected:
 		return "connected"
 	case Disconnected:
@@ -36,9 +40,13 @@ func (s State) String() string {
 	return "unknown"
 }
 
-func stateFromPion(s webrtc.PeerConnectionState) State {
+func stateFromPion(s webrtc.PeerConnectionState, ice webrtc.ICEConnectionState) State {
 	switch s {
 	case webrtc.PeerConnectionStateConnecting:
+		switch ice {
+		case webrtc.ICEConnectionStateConnected, webrtc.ICEConnectionStateCompleted:
+			return Reachable
+		}
 		return Connecting
 	case webrtc.PeerConnectionStateConnected:
 		return Connected
