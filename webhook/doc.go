@@ -1,9 +1,12 @@
-// Package webhook receives Rollcall's webhooks, and LiveKit's: it verifies a
-// request from its raw bytes, says precisely what is wrong with one that does
-// not verify, and returns the event together with what Rollcall signs beside
-// LiveKit's body, such as the place in the log.
+// Package webhook receives Rollcall's webhooks, and LiveKit's.
 //
-// Deliveries come at least once and in order per room: answer 2xx when the
-// event is stored, and treat an ID that was seen before as done. The package
-// owns no goroutine and keeps no state.
+// Receive verifies a request from its raw bytes, says precisely what is wrong
+// with one that does not verify, and returns the event with what Rollcall signs
+// beside LiveKit's body. Deliveries come at least once, in order per room.
+//
+// Inbox makes that exactly once: it takes each event in the application's own
+// transaction, ignores what it has, and fetches what is missing from the log.
+// RoomState folds events into who is in a room.
+//
+// The package starts no goroutine. It imports event and internal/fold.
 package webhook

@@ -32,7 +32,35 @@ var (
 	ErrTooLarge = errors.New("the body is too large")
 	// ErrMalformedBody says that the body was signed, but is not a webhook event.
 	ErrMalformedBody = errors.New("the body is not a webhook event")
+	// ErrBatch says that the body holds several events: ReceiveAll takes them.
+	ErrBatch = errors.New("the body is a batch of events")
 )
+
+// Errors of an Inbox; its sender tries again after each of them.
+var (
+	// ErrIncomplete says that an Inbox has no Source, Store or Handle.
+	ErrIncomplete = errors.New("an Inbox wants a Source, a Store and a Handle")
+	// ErrNoSeq says that the event has no place in a log: its sender is not
+	// Rollcall. Receive takes it.
+	ErrNoSeq = errors.New("the event has no sequence number")
+	// ErrOtherLog says that the event's number and id contradict those that
+	// were handed over: the server's data directory was replaced, or two
+	// servers send to one Store. With a new log, the Store has to begin anew.
+	ErrOtherLog = errors.New("the event is of another log than those before it")
+	// ErrConflict is what a Store returns for a lane that another process moved.
+	ErrConflict = errors.New("the lane was moved meanwhile")
+)
+
+// ExpiredError says that a Source no longer has what comes after After: its
+// earliest event is Earliest.
+type ExpiredError struct {
+	After, Earliest uint64
+}
+
+// Error implements error.
+func (e *ExpiredError) Error() string {
+	return fmt.Sprintf("events after %d have left the log, whose earliest is %d", e.After, e.Earliest)
+}
 
 // ChecksumError is an ErrChecksum: the body was changed on its way, as by a
 // framework that parses JSON and writes it again. Verify the raw bytes.

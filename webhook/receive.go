@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -39,20 +40,37 @@ type Event struct {
 	APIKey string
 	// Delivery is what Rollcall signs beside the body; zero from others.
 	Delivery Delivery
+	// Missing says that events before this one are lost to an Inbox: they had
+	// left the log before they could be fetched. What is known of the room has
+	// to be asked for again.
+	Missing bool
 }
 
 // Delivery is Rollcall's own part of a webhook, from the token.
 type Delivery struct {
-	// Seq is the event's place in the whole log, from 1.
+	// Seq is the event's place in the whole log, from 1; for a batch, that of
+	// its last event.
 	Seq uint64 `json:"seq"`
-	// PrevSeq is the Seq of the event before it that went to this receiver for
-	// the same room name; 0 if the sender does not know it.
+	// PrevSeq is the Seq of the event before it that is for this receiver and
+	// of the same room name; 0 if the sender does not know it.
 	PrevSeq uint64 `json:"prevSeq"`
+	// FirstSeq is the Seq of a batch's first event, and Batch how many it has.
+	FirstSeq uint64 `json:"firstSeq"`
+	Batch    int    `json:"batch"`
 	// RoomSeq is the place in the room's session: room_started is 1, without
 	// gaps. It is 0 for events of no room.
 	RoomSeq uint64 `json:"roomSeq"`
-	// Attempt counts from 1.
+	// Attempt counts from 1; it is 0 for an event that an Inbox fetched.
 	Attempt int `json:"attempt"`
+	// Gap are events of the room that the sender gave up since the delivery
+	// before this one: they were refused while others were accepted.
+	Gap []uint64 `json:"gap"`
+	// Late says that this event was given up, and is tried again out of order.
+	Late bool `json:"late"`
+	// Test says that nothing happened: somebody tries the endpoint out.
+	Test bool `json:"test"`
+	// Recovery names the recovery that sends the event again.
+	Recovery string `json:"recovery"`
 	// OccurredAt is when it happened, to the microsecond.
 	OccurredAt time.Time `json:"occurredAt"`
 	// SentAt is when this attempt was made.
@@ -66,7 +84,7 @@ type Delivery struct {
 // many goroutines.
 type Receiver struct {
 	Keys KeyProvider
-	// MaxBody bounds the body: 1 MiB by default.
+	// MaxBody bounds the body: 16 MiB by default.
 	MaxBody int64
 	// Leeway is how far the two clocks may be apart: 60 s by default.
 	Leeway time.Duration
@@ -80,26 +98,63 @@ func Receive(r *http.Request, keys KeyProvider) (*Event, error) {
 	return rc.Receive(r)
 }
 
+// ReceiveAll is Receive for an endpoint whose events may come in batches.
+func ReceiveAll(r *http.Request, keys KeyProvider) ([]*Event, error) {
+	rc := Receiver{Keys: keys}
+	return rc.ReceiveAll(r)
+}
+
 // Receive reads, verifies and decodes the webhook in r. It needs the raw body:
 // nothing may have read it before.
 func (rc *Receiver) Receive(r *http.Request) (*Event, error) {
-	limit := rc.MaxBody
-	if limit <= 0 {
-		limit = 1 << 20
-	}
-	defer r.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
+	body, c, err := rc.read(r)
 	if err != nil {
-		return nil, fmt.Errorf("receive webhook: read body: %w", err)
+		return nil, fmt.Errorf("receive webhook: %w", err)
 	}
-	if int64(len(body)) > limit {
-		return nil, fmt.Errorf("receive webhook: %w: more than %d bytes", ErrTooLarge, limit)
-	}
-	ev, err := rc.Verify(body, r.Header.Get("Authorization"))
+	ev, err := c.one(body)
 	if err != nil {
 		return nil, fmt.Errorf("receive webhook: %w", err)
 	}
 	return ev, nil
+}
+
+// ReceiveAll is Receive for an endpoint whose events may come in batches: it
+// returns one event or more, in the order of the log.
+func (rc *Receiver) ReceiveAll(r *http.Request) ([]*Event, error) {
+	body, c, err := rc.read(r)
+	if err != nil {
+		return nil, fmt.Errorf("receive webhook: %w", err)
+	}
+	events, err := c.all(body)
+	if err != nil {
+		return nil, fmt.Errorf("receive webhook: %w", err)
+	}
+	return events, nil
+}
+
+// defaultMaxBody is twice what the server puts into a batch.
+const defaultMaxBody = 16 << 20
+
+// read returns a body that is as it was signed. It reads nothing from who has no
+// valid token.
+func (rc *Receiver) read(r *http.Request) ([]byte, *claims, error) {
+	defer r.Body.Close()
+	c, err := rc.verifyToken(r.Header.Get("Authorization"))
+	if err != nil {
+		return nil, nil, err
+	}
+	limit := rc.MaxBody
+	if limit <= 0 {
+		limit = defaultMaxBody
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
+	if err != nil {
+		return nil, nil, fmt.Errorf("read body: %w", err)
+	}
+	if int64(len(body)) > limit {
+		return nil, nil, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)
+	}
+	return body, c, c.check(body)
 }
 
 type claims struct {
@@ -115,11 +170,62 @@ func (rc *Receiver) Verify(body []byte, authorization string) (*Event, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.check(body); err != nil {
+		return nil, err
+	}
+	return c.one(body)
+}
+
+// VerifyAll is Verify for what may be a batch.
+func (rc *Receiver) VerifyAll(body []byte, authorization string) ([]*Event, error) {
+	c, err := rc.verifyToken(authorization)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.check(body); err != nil {
+		return nil, err
+	}
+	return c.all(body)
+}
+
+// check says whether body is the one that was signed.
+func (c *claims) check(body []byte) error {
 	sum := sha256.Sum256(body)
 	digest := base64.StdEncoding.EncodeToString(sum[:])
 	if subtle.ConstantTimeCompare([]byte(c.SHA256), []byte(digest)) != 1 {
-		return nil, &ChecksumError{Signed: c.SHA256, Actual: digest, Size: len(body)}
+		return &ChecksumError{Signed: c.SHA256, Actual: digest, Size: len(body)}
 	}
+	return nil
+}
+
+func (c *claims) one(body []byte) (*Event, error) {
+	if c.Rollcall.Batch > 0 {
+		return nil, ErrBatch
+	}
+	return c.event(body)
+}
+
+func (c *claims) all(body []byte) ([]*Event, error) {
+	bodies := []json.RawMessage{body}
+	if n := c.Rollcall.Batch; n > 0 {
+		if err := json.Unmarshal(body, &bodies); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrMalformedBody, err)
+		}
+		if len(bodies) != n {
+			return nil, fmt.Errorf("%w: a batch of %d has %d", ErrMalformedBody, n, len(bodies))
+		}
+	}
+	events := make([]*Event, len(bodies))
+	for i, b := range bodies {
+		var err error
+		if events[i], err = c.event(b); err != nil {
+			return nil, err
+		}
+	}
+	return events, nil
+}
+
+func (c *claims) event(body []byte) (*Event, error) {
 	ev := &Event{WebhookEvent: new(livekit.WebhookEvent), Raw: body, APIKey: c.Issuer, Delivery: c.Rollcall}
 	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(body, ev.WebhookEvent); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformedBody, err)

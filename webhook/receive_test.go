@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/go-cmp/cmp"
 	"github.com/livekit/protocol/auth"
 )
 
@@ -87,7 +88,7 @@ func TestWebhookThatDoesNotVerifyNamesItsOneReason(t *testing.T) {
 		{"no sha256", hs(with(validClaims(), "sha256", nil)), testBody, ErrChecksum, "no sha256 claim"},
 		{"re-encoded body", good, strings.ReplaceAll(testBody, ":", ": "), ErrChecksum, digest(testBody)},
 		{"empty body", good, "", ErrChecksum, digest("")},
-		{"too large", good, testBody + strings.Repeat(" ", 1<<20), ErrTooLarge, "1048576"},
+		{"too large", good, testBody + strings.Repeat(" ", 16<<20), ErrTooLarge, "16777216"},
 		{"signed, but no event", hs(with(validClaims(), "sha256", digest("hello"))), "hello", ErrMalformedBody, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -135,18 +136,46 @@ func TestDeliveryComesFromTheSignedClaim(t *testing.T) {
 	c["rollcall"] = map[string]any{
 		"id": "018f", "seq": 812, "prevSeq": 800, "roomSeq": 4, "attempt": 2,
 		"occurredAt": "2026-11-23T11:59:58.000001Z", "sentAt": "2026-11-23T12:00:00.000000Z", "synthesized": true,
+		"gap": []uint64{801, 802}, "late": true, "recovery": "r1",
 	}
 	ev, err := testReceiver().Verify([]byte(testBody), mint(t, jwt.SigningMethodHS256, c, []byte("secret")))
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Delivery{Seq: 812, PrevSeq: 800, RoomSeq: 4, Attempt: 2, Synthesized: true,
+	want := Delivery{Seq: 812, PrevSeq: 800, RoomSeq: 4, Attempt: 2, Synthesized: true, Gap: []uint64{801, 802}, Late: true, Recovery: "r1",
 		OccurredAt: testNow.Add(-2 * time.Second).Add(time.Microsecond), SentAt: testNow}
-	if ev.Delivery != want {
-		t.Errorf("got %+v, want %+v", ev.Delivery, want)
+	if d := cmp.Diff(want, ev.Delivery); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
 	}
 	if ev.APIKey != "devkey" {
 		t.Errorf("API key %q", ev.APIKey)
+	}
+}
+
+func TestBatchIsReceivedAsItsEvents(t *testing.T) {
+	second := strings.Replace(testBody, "room_started", "room_finished", 1)
+	batch := "[" + testBody + "," + second + "]"
+	claims := func(n int, body string) string {
+		c := with(validClaims(), "sha256", digest(body))
+		c["rollcall"] = map[string]any{"seq": 9, "firstSeq": 7, "batch": n, "attempt": 1}
+		return mint(t, jwt.SigningMethodHS256, c, []byte("secret"))
+	}
+	rc := testReceiver()
+	events, err := rc.VerifyAll([]byte(batch), claims(2, batch))
+	if err != nil || len(events) != 2 || events[0].GetEvent() != "room_started" || string(events[1].Raw) != second || events[1].Delivery.FirstSeq != 7 {
+		t.Fatalf("VerifyAll = %v, %v", events, err)
+	}
+	if _, err := rc.Verify([]byte(batch), claims(2, batch)); !errors.Is(err, ErrBatch) {
+		t.Errorf("Verify = %v, want ErrBatch", err)
+	}
+	for _, bad := range []string{testBody, "[" + testBody + "]", "[1,2]"} {
+		if _, err := rc.VerifyAll([]byte(bad), claims(2, bad)); !errors.Is(err, ErrMalformedBody) {
+			t.Errorf("VerifyAll(%s) = %v", bad, err)
+		}
+	}
+	good := mint(t, jwt.SigningMethodHS256, validClaims(), []byte("secret"))
+	if events, err := rc.VerifyAll([]byte(testBody), good); err != nil || len(events) != 1 {
+		t.Errorf("VerifyAll of one event = %v, %v", events, err)
 	}
 }
 
