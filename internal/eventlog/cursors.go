@@ -78,9 +78,13 @@ func (l *Log) LoadCursors(prefix string) (map[string][]byte, error) {
 		return nil, err
 	}
 
-	cursors, err := l.store.Cursors(prefix)
+	values, err := l.store.Values(prefix, "", 0)
 	if err != nil {
 		return nil, fmt.Errorf("load cursors %q: %w", prefix, err)
+	}
+	cursors := make(map[string][]byte, len(values))
+	for _, v := range values {
+		cursors[v.Key] = v.Value
 	}
 	for k, v := range waiting {
 		switch {

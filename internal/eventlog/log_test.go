@@ -325,8 +325,8 @@ func TestCloseWritesCursors(t *testing.T) {
 		l := open(t, eventlog.Options{Store: store})
 		l.SaveCursors(map[string][]byte{"a": []byte("1")}, nil)
 		closeLog(t, l)
-		got, err := store.Cursors("")
-		if d := cmp.Diff(map[string][]byte{"a": []byte("1")}, got); d != "" || err != nil {
+		got, err := store.Values("", "", 0)
+		if d := cmp.Diff([]eventlog.Value{{Key: "a", Value: []byte("1")}}, got); d != "" || err != nil {
 			t.Errorf("stored, %v (-want +got):\n%s", err, d)
 		}
 	})

@@ -51,7 +51,7 @@ func (ss *sessions) of(room, sid string) (*session, error) {
 	if s := ss.bySID[sid]; s != nil {
 		return s, nil
 	}
-	seq, err := ss.store.RoomSeq(room, sid)
+	seq, _, err := ss.store.RoomSeq(room, sid)
 	if err != nil {
 		return nil, err
 	}

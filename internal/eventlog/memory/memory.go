@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"sort"
@@ -16,7 +17,7 @@ var _ eventlog.Store = (*Store)(nil)
 // Store keeps the log in memory.
 type Store struct {
 	mu      sync.RWMutex
-	records []event.Record                    // by Seq, from 1
+	records []event.Record                    // by Seq
 	rooms   map[string][]uint64               // Seqs by the room's name
 	open    map[eventlog.Thing]eventlog.Entry // by what it names
 	cursors map[string][]byte
@@ -56,6 +57,11 @@ func (s *Store) Apply(b *eventlog.Batch) error {
 			s.rooms[r.Room] = append(s.rooms[r.Room], r.Seq)
 		}
 	}
+	for _, r := range b.Rewrites {
+		if i, ok := s.find(r.Seq); ok {
+			s.records[i] = r
+		}
+	}
 	for _, e := range b.Index {
 		if e.Seq == 0 {
 			delete(s.open, e.Thing)
@@ -78,8 +84,11 @@ func (s *Store) Read(room string, after uint64, limit int) ([]event.Record, erro
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if room == "" {
-		from := min(after, uint64(len(s.records)))
-		to := min(from+uint64(limit), uint64(len(s.records)))
+		from, found := s.find(after)
+		if found {
+			from++
+		}
+		to := min(from+limit, len(s.records))
 		return slices.Clone(s.records[from:to]), nil
 	}
 	seqs := s.rooms[room]
@@ -87,9 +96,16 @@ func (s *Store) Read(room string, after uint64, limit int) ([]event.Record, erro
 	to := min(from+limit, len(seqs))
 	records := make([]event.Record, 0, to-from)
 	for _, seq := range seqs[from:to] {
-		records = append(records, s.records[seq-1])
+		if i, ok := s.find(seq); ok {
+			records = append(records, s.records[i])
+		}
 	}
 	return records, nil
+}
+
+// find returns where the record seq is or would be, and whether it is there.
+func (s *Store) find(seq uint64) (int, bool) {
+	return slices.BinarySearchFunc(s.records, seq, func(r event.Record, seq uint64) int { return cmp.Compare(r.Seq, seq) })
 }
 
 // Last returns the last record.
@@ -102,16 +118,16 @@ func (s *Store) Last() (event.Record, error) {
 	return s.records[len(s.records)-1], nil
 }
 
-// RoomSeq returns the last RoomSeq of a room session.
-func (s *Store) RoomSeq(room, sid string) (uint64, error) {
+// RoomSeq returns the last place in a room session.
+func (s *Store) RoomSeq(room, sid string) (roomSeq, seq uint64, err error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for _, seq := range slices.Backward(s.rooms[room]) {
-		if r := &s.records[seq-1]; r.RoomSID == sid {
-			return r.RoomSeq, nil
+		if i, ok := s.find(seq); ok && s.records[i].RoomSID == sid {
+			return s.records[i].RoomSeq, seq, nil
 		}
 	}
-	return 0, nil
+	return 0, 0, nil
 }
 
 // Open returns the open things of one session or of all.
@@ -127,17 +143,40 @@ func (s *Store) Open(roomSID string) ([]eventlog.Entry, error) {
 	return open, nil
 }
 
-// Cursors returns the cursors under prefix.
-func (s *Store) Cursors(prefix string) (map[string][]byte, error) {
+// Values returns the values under prefix.
+func (s *Store) Values(prefix, after string, limit int) ([]eventlog.Value, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	m := make(map[string][]byte)
+	var values []eventlog.Value
 	for k, v := range s.cursors {
-		if strings.HasPrefix(k, prefix) {
-			m[k] = v
+		if strings.HasPrefix(k, prefix) && (after == "" || k > after) {
+			values = append(values, eventlog.Value{Key: k, Value: v})
 		}
 	}
-	return m, nil
+	slices.SortFunc(values, func(a, b eventlog.Value) int { return strings.Compare(a.Key, b.Key) })
+	if limit > 0 && len(values) > limit {
+		values = values[:limit]
+	}
+	return values, nil
+}
+
+// Trim takes out the records below first that are not in keep.
+func (s *Store) Trim(first uint64, keep []uint64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	gone := func(seq uint64) bool {
+		_, kept := slices.BinarySearch(keep, seq)
+		return seq < first && !kept
+	}
+	s.records = slices.DeleteFunc(slices.Clone(s.records), func(r event.Record) bool { return gone(r.Seq) })
+	for name, seqs := range s.rooms {
+		if seqs = slices.DeleteFunc(seqs, gone); len(seqs) == 0 {
+			delete(s.rooms, name)
+		} else {
+			s.rooms[name] = seqs
+		}
+	}
+	return nil
 }
 
 // Close does nothing; Clone still works.

@@ -48,6 +48,9 @@ func appendRoomKey(b []byte, room string, seq uint64) []byte {
 	return binary.BigEndian.AppendUint64(appendName(append(b, prefixRoom), room), seq)
 }
 
+// indexedSeq returns the seq at the end of a key of a room's index.
+func indexedSeq(key []byte) uint64 { return binary.BigEndian.Uint64(key[len(key)-8:]) }
+
 func appendOpenKey(b []byte, t eventlog.Thing) []byte {
 	b = appendName(append(b, prefixOpen), t.RoomSID)
 	b = appendName(b, t.ParticipantSID)

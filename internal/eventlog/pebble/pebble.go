@@ -247,6 +247,15 @@ func (s *Store) encode(b *eventlog.Batch) (*pebble.Batch, error) {
 			return nil, err
 		}
 	}
+	for i := range b.Rewrites {
+		key = appendEventKey(key[:0], b.Rewrites[i].Seq)
+		if value, err = eventlog.AppendRecord(value[:0], &b.Rewrites[i]); err != nil {
+			return nil, err
+		}
+		if err := batch.Set(key, value, nil); err != nil {
+			return nil, err
+		}
+	}
 	for _, e := range b.Index {
 		key = appendOpenKey(key[:0], e.Thing)
 		if e.Seq == 0 {

@@ -53,7 +53,7 @@ func (s *Store) readRoom(room string, after uint64, limit int) ([]event.Record, 
 	var records []event.Record
 	var key []byte
 	for ok := index.First(); ok && len(records) < limit; ok = index.Next() {
-		seq := binary.BigEndian.Uint64(index.Key()[len(index.Key())-8:])
+		seq := indexedSeq(index.Key())
 		key = appendEventKey(key[:0], seq)
 		if !iter.SeekGE(key) || string(iter.Key()) != string(key) {
 			if err := readError(iter.Error(), seq); err != nil {
@@ -83,25 +83,25 @@ func (s *Store) Last() (event.Record, error) {
 	return decodeEvent(iter)
 }
 
-// RoomSeq returns the last RoomSeq of a room session: from the end of the
-// room's index, where an open session is.
-func (s *Store) RoomSeq(room, sid string) (uint64, error) {
+// RoomSeq returns the last place in a room session: from the end of the room's
+// index, where an open session is.
+func (s *Store) RoomSeq(room, sid string) (roomSeq, seq uint64, err error) {
 	index, err := s.roomIndex(room, 0)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	defer index.Close()
 	for ok := index.Last(); ok; ok = index.Prev() {
 		value := index.Value()
 		roomSeq, n := binary.Uvarint(value)
 		if n <= 0 {
-			return 0, fmt.Errorf("index of room %q: %w", room, errMalformed)
+			return 0, 0, fmt.Errorf("index of room %q: %w", room, errMalformed)
 		}
 		if string(value[n:]) == sid {
-			return roomSeq, nil
+			return roomSeq, indexedSeq(index.Key()), nil
 		}
 	}
-	return 0, index.Error()
+	return 0, 0, index.Error()
 }
 
 // Open returns the open things of one session or of all.
@@ -126,19 +126,27 @@ func (s *Store) Open(roomSID string) ([]eventlog.Entry, error) {
 	return open, iter.Error()
 }
 
-// Cursors returns the cursors under prefix.
-func (s *Store) Cursors(prefix string) (map[string][]byte, error) {
-	from := append([]byte{prefixCursor}, prefix...)
-	iter, err := s.iterate(from, after(from))
+// Values returns the values under prefix.
+func (s *Store) Values(prefix, behind string, limit int) ([]eventlog.Value, error) {
+	under := append([]byte{prefixCursor}, prefix...)
+	from := under
+	if behind >= prefix && behind != "" {
+		from = append(append([]byte{prefixCursor}, behind...), 0)
+	}
+	iter, err := s.iterate(from, after(under))
 	if err != nil {
 		return nil, err
 	}
 	defer iter.Close()
-	cursors := make(map[string][]byte)
-	for ok := iter.First(); ok; ok = iter.Next() {
-		cursors[string(iter.Key()[1:])] = append([]byte{}, iter.Value()...)
+	var values []eventlog.Value
+	for ok := iter.First(); ok && (limit <= 0 || len(values) < limit); ok = iter.Next() {
+		value, err := iter.ValueAndErr()
+		if err != nil {
+			return nil, err
+		}
+		values = append(values, eventlog.Value{Key: string(iter.Key()[1:]), Value: append([]byte{}, value...)})
 	}
-	return cursors, iter.Error()
+	return values, iter.Error()
 }
 
 // events returns an iterator over the records from seq on.

@@ -41,6 +41,8 @@ func Run(t *testing.T, newDisk func(t *testing.T) Disk, opts Options) {
 		"RoomsAreReadByTheirWholeName": testRooms,
 		"IndexFollowsItsChanges":       testIndex,
 		"CursorsAreSetAndDeleted":      testCursors,
+		"TrimKeepsWhatItIsToldTo":      testTrim,
+		"RewritesTakeTheirPlaces":      testRewrite,
 		"StoreSurvivesReopening":       testReopen,
 		"AppendersKeepTheirOrder":      testAppenders,
 		"LogContinuesAfterReopening":   testContinue,
@@ -119,14 +121,17 @@ func testEmpty(t *testing.T, d Disk) {
 	if err != nil || last.Seq != 0 {
 		t.Fatalf("Last of an empty store = %d, %v", last.Seq, err)
 	}
-	if seq, err := s.RoomSeq("room", "RM_1"); err != nil || seq != 0 {
-		t.Fatalf("RoomSeq in an empty store = %d, %v", seq, err)
+	if roomSeq, seq, err := s.RoomSeq("room", "RM_1"); err != nil || roomSeq+seq != 0 {
+		t.Fatalf("RoomSeq in an empty store = %d, %d, %v", roomSeq, seq, err)
 	}
 	if open, err := s.Open(""); err != nil || len(open) != 0 {
 		t.Fatalf("Open of an empty store = %v, %v", open, err)
 	}
-	if cursors, err := s.Cursors(""); err != nil || len(cursors) != 0 {
-		t.Fatalf("Cursors of an empty store = %v, %v", cursors, err)
+	if values, err := s.Values("", "", 0); err != nil || len(values) != 0 {
+		t.Fatalf("Values of an empty store = %v, %v", values, err)
+	}
+	if err := s.Trim(7, []uint64{3}); err != nil {
+		t.Fatalf("Trim of an empty store: %v", err)
 	}
 }
 
@@ -174,11 +179,12 @@ func testRooms(t *testing.T, d Disk) {
 	for _, name := range names {
 		wantRead(t, s, name, 0, 100, want[name])
 		wantRead(t, s, name, want[name][2].Seq, 2, want[name][3:5])
-		if got, err := s.RoomSeq(name, "RM_of_"+name); err != nil || got != 2 {
-			t.Errorf("RoomSeq of %q = %d, %v; want 2", name, got, err)
+		last := want[name][5].Seq
+		if got, seq, err := s.RoomSeq(name, "RM_of_"+name); err != nil || got != 2 || seq != last {
+			t.Errorf("RoomSeq of %q = %d, %d, %v; want 2, %d", name, got, seq, err, last)
 		}
-		if got, err := s.RoomSeq(name, "RM_other"); err != nil || got != 0 {
-			t.Errorf("RoomSeq of %q, unknown session = %d, %v; want 0", name, got, err)
+		if got, seq, err := s.RoomSeq(name, "RM_other"); err != nil || got+seq != 0 {
+			t.Errorf("RoomSeq of %q, unknown session = %d, %d, %v; want 0", name, got, seq, err)
 		}
 	}
 	wantRead(t, s, "", 0, 1, want["a"][:1])
@@ -224,18 +230,30 @@ func testCursors(t *testing.T, d Disk) {
 		"a/1": []byte("one"), "a/2": {}, "a/\xff": []byte("high"), "b/1": []byte("other"),
 	}})
 	apply(t, s, &eventlog.Batch{Cursors: map[string][]byte{"a/1": nil, "a/3": {0, 1, 2}, "gone": nil}})
-	for prefix, want := range map[string]map[string][]byte{
-		"":       {"a/2": {}, "a/\xff": []byte("high"), "a/3": {0, 1, 2}, "b/1": []byte("other")},
-		"a/":     {"a/2": {}, "a/\xff": []byte("high"), "a/3": {0, 1, 2}},
-		"a/\xff": {"a/\xff": []byte("high")},
-		"c":      {},
+	two, three := eventlog.Value{Key: "a/2", Value: []byte{}}, eventlog.Value{Key: "a/3", Value: []byte{0, 1, 2}}
+	high, other := eventlog.Value{Key: "a/\xff", Value: []byte("high")}, eventlog.Value{Key: "b/1", Value: []byte("other")}
+	for _, c := range []struct {
+		prefix, after string
+		limit         int
+		want          []eventlog.Value
+	}{
+		{"", "", 0, []eventlog.Value{two, three, high, other}},
+		{"", "", 3, []eventlog.Value{two, three, high}},
+		{"", "a/3", 0, []eventlog.Value{high, other}},
+		{"a/", "", 9, []eventlog.Value{two, three, high}},
+		{"a/", "a", 2, []eventlog.Value{two, three}},
+		{"a/", "a/2", 1, []eventlog.Value{three}},
+		{"a/", "a/\xff", 0, nil},
+		{"a/", "b", 0, nil},
+		{"a/\xff", "", 0, []eventlog.Value{high}},
+		{"c", "", 0, nil},
 	} {
-		got, err := s.Cursors(prefix)
+		got, err := s.Values(c.prefix, c.after, c.limit)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if d := diff(want, got); d != "" {
-			t.Errorf("Cursors(%q) (-want +got):\n%s", prefix, d)
+		if d := diff(c.want, got); d != "" {
+			t.Errorf("Values(%q, %q, %d) (-want +got):\n%s", c.prefix, c.after, c.limit, d)
 		}
 	}
 }
@@ -254,9 +272,9 @@ func testReopen(t *testing.T, d Disk) {
 		if d := diff([]eventlog.Entry{entry}, open); d != "" || err != nil {
 			t.Fatalf("Open (-want +got), %v:\n%s", err, d)
 		}
-		cursors, err := s.Cursors("")
-		if d := diff(map[string][]byte{"c": []byte("v")}, cursors); d != "" || err != nil {
-			t.Fatalf("Cursors (-want +got), %v:\n%s", err, d)
+		values, err := s.Values("", "", 0)
+		if d := diff([]eventlog.Value{{Key: "c", Value: []byte("v")}}, values); d != "" || err != nil {
+			t.Fatalf("Values (-want +got), %v:\n%s", err, d)
 		}
 		all = append(all, records("room", "RM_1", uint64(len(all))+1, 5)...)
 		apply(t, s, &eventlog.Batch{Records: all[len(all)-5:]})
