@@ -11,23 +11,45 @@ import (
 // parseFlags parses the arguments of a verb that takes nothing but flags. Asked
 // for help, it prints that and returns flag.ErrHelp; mistakes are errUsage.
 func parseFlags(fs *flag.FlagSet, args []string, env environment, about string) error {
-	fs.SetOutput(io.Discard)
-	fs.Usage = func() {}
-	err := fs.Parse(args)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		printFlags(env.stdout, fs, about)
-		return err
-	case err != nil:
-		return usageError(fmt.Errorf("%w; see %s --help", err, fs.Name()))
-	case fs.NArg() > 0:
-		return usageError(fmt.Errorf("unexpected argument %q; see %s --help", fs.Arg(0), fs.Name()))
-	}
-	return nil
+	_, err := parseArgs(fs, args, env, about)
+	return err
 }
 
-func printFlags(w io.Writer, fs *flag.FlagSet, about string) {
-	fmt.Fprintf(w, "usage: %s [flags]\n\n%s\n\n", fs.Name(), about)
+// parseArgs is parseFlags for a verb that takes the named arguments too, among
+// the flags in any order. A name in brackets may be left out: its value is then
+// empty.
+func parseArgs(fs *flag.FlagSet, args []string, env environment, about string, names ...string) ([]string, error) {
+	fs.SetOutput(io.Discard)
+	fs.Usage = func() {}
+	values := make([]string, 0, len(names))
+	for {
+		err := fs.Parse(args)
+		switch {
+		case errors.Is(err, flag.ErrHelp):
+			printFlags(env.stdout, fs, about, names)
+			return nil, err
+		case err != nil:
+			return nil, usageError(fmt.Errorf("%w; see %s --help", err, fs.Name()))
+		}
+		if args = fs.Args(); len(args) == 0 {
+			break
+		}
+		if len(values) == len(names) {
+			return nil, usageError(fmt.Errorf("unexpected argument %q; see %s --help", args[0], fs.Name()))
+		}
+		values, args = append(values, args[0]), args[1:]
+	}
+	for _, name := range names[len(values):] {
+		if !strings.HasPrefix(name, "[") {
+			return nil, usageError(fmt.Errorf("%s is missing; see %s --help", name, fs.Name()))
+		}
+		values = append(values, "")
+	}
+	return values, nil
+}
+
+func printFlags(w io.Writer, fs *flag.FlagSet, about string, names []string) {
+	fmt.Fprintf(w, "usage: %s\n\n%s\n\n", strings.Join(append([]string{fs.Name()}, append(names, "[flags]")...), " "), about)
 	fs.VisitAll(func(f *flag.Flag) {
 		value, usage := flag.UnquoteUsage(f)
 		if b, ok := f.Value.(interface{ IsBoolFlag() bool }); ok && b.IsBoolFlag() {

@@ -28,7 +28,41 @@ type verb struct {
 var verbs = []verb{
 	{"serve", "run the server", serve},
 	{"token", "make an access token", mintToken},
+	{"events", "follow, explain and replay events", group("events", eventVerbs)},
+	{"endpoints", "see and change where events are delivered", group("endpoints", endpointVerbs)},
+	{"listen", "forward events to a receiver on this machine", listen},
+	{"trigger", "send a receiver a signed sample of an event", trigger},
+	{"verify", "say why a webhook does or does not verify", verify},
 	{"version", "print the version", printVersion},
+}
+
+// group returns the run of a verb that has verbs of its own.
+func group(name string, verbs []verb) func(context.Context, []string, environment) error {
+	return func(ctx context.Context, args []string, env environment) error {
+		if len(args) == 0 {
+			printGroup(env.stderr, name, verbs)
+			return usageError(fmt.Errorf("%s wants a verb", name))
+		}
+		switch args[0] {
+		case "help", "-h", "-help", "--help":
+			printGroup(env.stdout, name, verbs)
+			return nil
+		}
+		for _, v := range verbs {
+			if v.name == args[0] {
+				return v.run(ctx, args[1:], env)
+			}
+		}
+		return usageError(fmt.Errorf("no verb %q; see rollcall %s help", name+" "+args[0], name))
+	}
+}
+
+func printGroup(w io.Writer, name string, verbs []verb) {
+	fmt.Fprintf(w, "usage: rollcall %s <verb> [flags]\n\n", name)
+	for _, v := range verbs {
+		fmt.Fprintf(w, "  %-10s %s\n", v.name, v.summary)
+	}
+	fmt.Fprintf(w, "\n\"rollcall %s <verb> --help\" lists the flags.\n", name)
 }
 
 // errUsage is a command line that was not understood; exit status 2.

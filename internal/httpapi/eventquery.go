@@ -25,6 +25,7 @@ const (
 type eventQuery struct {
 	room     roomFilter
 	after    uint64
+	now      bool                // begin at the end of the log, whatever after says
 	consumer string              // go on from its cursor
 	names    map[event.Name]bool // nil: all
 	format   eventFormat
@@ -82,7 +83,9 @@ func parseEventQuery(r *http.Request) (eventQuery, error) {
 		name, after = "Last-Event-ID", id
 		q.consumer = ""
 	}
-	if after != "" {
+	if after == "now" && name == "after" {
+		q.now = true
+	} else if after != "" {
 		if q.after, err = strconv.ParseUint(after, 10, 64); err != nil {
 			return q, fmt.Errorf("%s is %.40q, want the seq of an event", name, after)
 		}

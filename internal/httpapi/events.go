@@ -17,7 +17,8 @@ import (
 //
 //	room      a room's name or the sid of one of its sessions; without it, all
 //	types     names or globs of events, such as track_*; without it, all
-//	after     the last seq that the client has; 0, the default, is the beginning.
+//	after     the last seq that the client has; 0, the default, is the beginning,
+//	          now the end.
 //	          The header Last-Event-ID, of an EventSource that connects again, wins.
 //	consumer  in place of after: go on from that consumer's cursor
 //	wait      a page; how many seconds it waits for its first event
@@ -54,6 +55,9 @@ func (h *events) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err := claims.CanReadEvents(q.room.name); err != nil {
 		return err
+	}
+	if q.now {
+		q.after = h.log.Last()
 	}
 	if err := h.checkCursor(q); err != nil {
 		return err

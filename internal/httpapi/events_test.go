@@ -32,7 +32,7 @@ func (a *api) wantStream(t *testing.T, resp *http.Response, want string) {
 // line is the JSON of memLog's record seq.
 func line(seq uint64, room, body string) string {
 	return fmt.Sprintf(`{"seq":%d,"roomSeq":%d,"id":"id-%d","name":"room_started","time":"2026-11-23T12:00:00.%06dZ",`+
-		`"room":"%s","roomSid":"RM_%s","participantSid":"","identity":"","trackSid":"","synthesized":false,"actor":"client","reason":"","body":%s}`,
+		`"room":"%s","roomSid":"RM_%s","participantSid":"","identity":"","trackSid":"","synthesized":false,"actor":"client","reason":"","committed":null,"body":%s}`,
 		seq, seq, seq, seq, room, room, body)
 }
 
@@ -211,12 +211,12 @@ func TestRecordJSONHasEveryField(t *testing.T) {
 	r := event.Record{
 		Seq: 7, RoomSeq: 3, ID: "0197", Name: event.TrackPublished, Room: "d\"é<n", RoomSID: "RM_a",
 		ParticipantSID: "PA_a", Identity: "ana", TrackSID: "TR_a", Time: at, Synthesized: true,
-		Actor: event.ActorCrash, Reason: "server_lost", Body: []byte(`{"a":1}`),
+		Actor: event.ActorCrash, Reason: "server_lost", Committed: at.Add(time.Millisecond), Body: []byte(`{"a":1}`),
 	}
 	got := string(appendRecord(nil, &r))
 	want := `{"seq":7,"roomSeq":3,"id":"0197","name":"track_published","time":"2026-11-23T11:00:00.123456Z",` +
 		`"room":"d\"é\u003cn","roomSid":"RM_a","participantSid":"PA_a","identity":"ana","trackSid":"TR_a","synthesized":true,` +
-		`"actor":"crash","reason":"server_lost","body":{"a":1}}`
+		`"actor":"crash","reason":"server_lost","committed":"2026-11-23T11:00:00.124456Z","body":{"a":1}}`
 	if got != want || !json.Valid([]byte(got)) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

@@ -46,11 +46,12 @@ func TestPageHoldsTheTypesAndTheSessionThatAreAskedFor(t *testing.T) {
 		"types=room_*": "1 4 5 6",
 		"types=room_started,room_finished&room=den":  "1 4 6",
 		"types=participant_left&types=room_finished": "3 4",
-		"room=RM_1":                                "1 2 3 4",
-		"room=RM_3":                                "6 7",
-		"room=RM_1&types=participant_*":            "2 3",
-		"room=RM_4":                                "",
-		"types=participant_joined&limit=1":         "2",
+		"room=RM_1":                        "1 2 3 4",
+		"room=RM_3":                        "6 7",
+		"room=RM_1&types=participant_*":    "2 3",
+		"room=RM_4":                        "",
+		"types=participant_joined&limit=1": "2",
+		"after=now":                        "",
 		"types=participant_joined&limit=1&after=2": "7",
 	} {
 		v := a.wantStatus(t, eventsGrant(), "GET", "/events?wait=0&"+query, "", 200)

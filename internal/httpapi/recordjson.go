@@ -17,9 +17,10 @@ const timeLayout = "2006-01-02T15:04:05.000000Z07:00"
 // bytes that the webhook signs, must pass untouched.
 //
 //	seq, roomSeq, id, name, time, room, roomSid, participantSid, identity,
-//	trackSid, synthesized, actor, reason, body
+//	trackSid, synthesized, actor, reason, committed, body
 //
-// actor is who caused the event: client, server, api or crash.
+// actor is who caused the event: client, server, api or crash. committed is when
+// the log wrote it, null in records of a time when that was not kept.
 func appendRecord(b []byte, r *event.Record) []byte {
 	b = append(b, `{"seq":`...)
 	b = strconv.AppendUint(b, r.Seq, 10)
@@ -47,6 +48,12 @@ func appendRecord(b []byte, r *event.Record) []byte {
 	b = appendString(b, string(actorOf(r)))
 	b = append(b, `,"reason":`...)
 	b = appendString(b, r.Reason)
+	b = append(b, `,"committed":`...)
+	if r.Committed.IsZero() {
+		b = append(b, "null"...)
+	} else {
+		b = append(r.Committed.UTC().AppendFormat(append(b, '"'), timeLayout), '"')
+	}
 	b = append(b, `,"body":`...)
 	b = append(b, r.Body...)
 	return append(b, '}')

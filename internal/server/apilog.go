@@ -71,19 +71,11 @@ func (l apiLog) RoomName(ctx context.Context, sid string) (string, error) {
 // Put keeps a small value and returns when that is durable.
 func (l apiLog) Put(ctx context.Context, key string, value []byte) error {
 	l.SaveCursors(map[string][]byte{key: value}, nil)
-	return l.flush(ctx)
+	return l.FlushCursors(ctx)
 }
 
 // Delete forgets one and returns when that is durable.
 func (l apiLog) Delete(ctx context.Context, key string) error {
 	l.SaveCursors(nil, []string{key})
-	return l.flush(ctx)
-}
-
-// flush waits until what was saved is durable.
-func (l apiLog) flush(ctx context.Context) error {
-	if f, ok := any(l.Log).(interface{ FlushCursors(context.Context) error }); ok {
-		return f.FlushCursors(ctx)
-	}
-	return nil
+	return l.FlushCursors(ctx)
 }

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/netip"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -112,6 +113,7 @@ func (s *Server) openLog(ctx context.Context) error {
 	}
 	s.delivery, err = delivery.Start(delivery.Options{
 		Log: s.events, Cursors: s.events, Endpoints: endpoints, Logger: s.log,
+		Keys: s.cfg.Keys, AllowNetworks: s.receiverNetworks(),
 	})
 	if err != nil {
 		return err
@@ -126,6 +128,19 @@ func (s *Server) openLog(ctx context.Context) error {
 		s.log.Warn("the last run did not end cleanly: closed the sessions that it left open", "events", n, "took", time.Since(began))
 	}
 	return nil
+}
+
+// receiverNetworks are private networks that endpoints of the API may be in. In
+// development the receiver is on this machine or beside it.
+func (s *Server) receiverNetworks() []netip.Prefix {
+	if !s.cfg.Development {
+		return nil
+	}
+	var networks []netip.Prefix
+	for _, n := range []string{"127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"} {
+		networks = append(networks, netip.MustParsePrefix(n))
+	}
+	return networks
 }
 
 // openMedia binds the media sockets.

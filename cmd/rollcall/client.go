@@ -1,0 +1,177 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rollcall-rtc/rollcall/internal/config"
+	"github.com/rollcall-rtc/rollcall/internal/token"
+)
+
+// clientFlags say which server a verb talks to, and who it is.
+type clientFlags struct {
+	config.Flags
+	url, key, secret string
+	json             bool
+}
+
+func (f *clientFlags) register(fs *flag.FlagSet) {
+	f.RegisterKeys(fs)
+	fs.StringVar(&f.url, "url", "", "`URL` of the server (default ROLLCALL_URL, or http://localhost:7880)")
+	fs.StringVar(&f.key, "key", "", "API `key` (default the only one of --keys, --config or ROLLCALL_KEYS)")
+	fs.StringVar(&f.secret, "secret", "", "its `secret`")
+	fs.BoolVar(&f.json, "json", false, "print JSON")
+}
+
+// credentials returns the API key to use, with its secret.
+func (f *clientFlags) credentials(environ []string) (key, secret string, err error) {
+	if f.secret != "" {
+		if f.key == "" {
+			return "", "", usageError(errors.New("--secret wants --key"))
+		}
+		return f.key, f.secret, nil
+	}
+	// The server's URL is this command's alone.
+	environ = slices.DeleteFunc(slices.Clone(environ), func(e string) bool { return strings.HasPrefix(e, "ROLLCALL_URL=") })
+	cfg, err := config.Load(&f.Flags, environ)
+	if err != nil {
+		return "", "", err
+	}
+	names := slices.Sorted(maps.Keys(cfg.Keys))
+	switch {
+	case f.key == "" && len(names) == 1:
+		f.key = names[0]
+	case f.key == "":
+		return "", "", usageError(fmt.Errorf("there are %d API keys; --key wants one of %s", len(names), strings.Join(names, ", ")))
+	case cfg.Keys[f.key] == "":
+		return "", "", usageError(fmt.Errorf("--key %q is none of %s", f.key, strings.Join(names, ", ")))
+	}
+	return f.key, cfg.Keys[f.key], nil
+}
+
+// client talks to a running server.
+type client struct {
+	base        string // URL without a slash at its end
+	key, secret string
+	http        *http.Client
+}
+
+// newClient returns the client that the flags and the environment say.
+func (f *clientFlags) client(env environment) (*client, error) {
+	key, secret, err := f.credentials(env.environ)
+	if err != nil {
+		return nil, err
+	}
+	base := f.url
+	for _, e := range env.environ {
+		if v, ok := strings.CutPrefix(e, "ROLLCALL_URL="); ok && base == "" {
+			base = v
+		}
+	}
+	if base == "" {
+		base = "http://localhost:7880"
+	}
+	if err := checkURL(base); err != nil {
+		return nil, usageError(fmt.Errorf("--url: %w", err))
+	}
+	return &client{base: strings.TrimRight(base, "/"), key: key, secret: secret, http: &http.Client{}}, nil
+}
+
+func checkURL(raw string) error {
+	u, err := url.Parse(raw)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return fmt.Errorf("%q is no URL, want such as http://localhost:3000/webhook", raw)
+	}
+	return nil
+}
+
+// apiError is what the server says is wrong.
+type apiError struct {
+	status        int
+	code, message string
+	earliest      uint64 // of an expired cursor
+}
+
+func (e *apiError) Error() string { return fmt.Sprintf("%s (%s)", e.message, e.code) }
+
+// do sends a request and returns the answer, which is a success.
+func (c *client) do(ctx context.Context, method, path string, query url.Values, body any, headers ...string) (*http.Response, error) {
+	var payload io.Reader
+	if body != nil {
+		b, err := json.Marshal(body)
+		if err != nil {
+			return nil, fmt.Errorf("encode request: %w", err)
+		}
+		payload = bytes.NewReader(b)
+	}
+	target := c.base + path
+	if len(query) > 0 {
+		target += "?" + query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, method, target, payload)
+	if err != nil {
+		return nil, err
+	}
+	grant := &token.RollcallGrant{Events: true, Endpoints: true}
+	raw, err := token.Mint(c.key, c.secret, &token.Claims{Rollcall: grant}, time.Now(), 10*time.Minute)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+raw)
+	for i := 0; i+1 < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if ue, ok := errors.AsType[*url.Error](err); ok {
+			err = ue.Err
+		}
+		return nil, fmt.Errorf("no server answers at %s (is it running, and is --url right?): %w", c.base, err)
+	}
+	if resp.StatusCode/100 == 2 {
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	var e struct {
+		Code, Message string
+		Earliest      uint64
+	}
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	if json.Unmarshal(text, &e) != nil || e.Message == "" {
+		return nil, fmt.Errorf("%s answers %s: is it a Rollcall server?", c.base, resp.Status)
+	}
+	return nil, &apiError{resp.StatusCode, e.Code, e.Message, e.Earliest}
+}
+
+// call is do with an answer in JSON, decoded into out, and returned as it came.
+func (c *client) call(ctx context.Context, method, path string, query url.Values, body, out any) (json.RawMessage, error) {
+	resp, err := c.do(ctx, method, path, query, body, "Accept", "application/json")
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, fmt.Errorf("read answer: %w", err)
+	}
+	if out != nil {
+		if err := json.Unmarshal(raw, out); err != nil {
+			return nil, fmt.Errorf("decode answer of %s: %w", c.base, err)
+		}
+	}
+	return raw, nil
+}
