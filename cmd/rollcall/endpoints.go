@@ -152,17 +152,18 @@ func showEndpoint(env environment, raw json.RawMessage) error {
 	if events == "" {
 		events = "what LiveKit has"
 	}
-	fields(env.stdout, "id", e.ID, "url", e.URL, "description", e.Description, "from", e.Source, "API key", e.APIKey, "state", e.state(),
+	pairs := []string{"id", e.ID, "url", e.URL, "description", e.Description, "from", e.Source, "API key", e.APIKey, "state", e.state(),
 		"events", events, "without", strings.Join(e.Filter.Exclude, ", "), "rooms", strings.Join(e.Filter.Rooms, ", "),
-		"mode", e.Mode, "format", e.Format, "headers", strings.Join(e.Headers, ", "), "secrets", fmt.Sprint(len(e.Secrets)))
+		"mode", e.Mode, "format", e.Format, "headers", strings.Join(e.Headers, ", "), "secrets", fmt.Sprint(len(e.Secrets))}
 	if e.Status != nil {
 		failed := e.Status.LastError
 		if failed != "" {
 			failed = clock(e.Status.LastErrorAt) + "  " + failed
 		}
-		fields(env.stdout, "waiting", fmt.Sprint(e.Status.Lag), "delivered", fmt.Sprint(e.Status.Successes),
+		pairs = append(pairs, "waiting", fmt.Sprint(e.Status.Lag), "delivered", fmt.Sprint(e.Status.Successes),
 			"failed", fmt.Sprint(e.Status.Failures), "last error", failed)
 	}
+	fields(env.stdout, pairs...)
 	if e.Secret != "" {
 		fmt.Fprintf(env.stdout, "\nSecret for Standard Webhooks, shown this once:\n  %s\n", e.Secret)
 	}

@@ -20,7 +20,9 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"claims": claims},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"claims": claims, "server": scriptedServer, "room": scriptedRoom, "receiver": scriptedReceiver, "eventually": eventually, "sign": signBody,
+		},
 		// Only what a script sets: no setting of the machine's may leak in.
 		Setup: func(env *testscript.Env) error {
 			env.Vars = []string{"PATH=" + os.Getenv("PATH"), "WORK=" + env.WorkDir, "HOME=" + env.WorkDir}

@@ -117,12 +117,25 @@ func newEndpointJSON(ep delivery.Endpoint, stats []delivery.EndpointStats) endpo
 	if i := slices.IndexFunc(stats, func(s delivery.EndpointStats) bool { return s.ID == ep.ID }); i >= 0 {
 		s := stats[i]
 		out.Status = &endpointStatus{
-			State: s.State.String(), Lag: s.Lag, OldestPendingMS: s.OldestPending.Milliseconds(), Lanes: s.Lanes,
+			State: stateOf(s.State), Lag: s.Lag, OldestPendingMS: s.OldestPending.Milliseconds(), Lanes: s.Lanes,
 			InFlight: s.InFlight, Attempts: s.Attempts, Successes: s.Successes, Failures: s.Failures,
 			Missing: s.Missing, LastError: s.LastError, LastErrorAt: s.LastErrorAt,
 		}
 	}
 	return out
+}
+
+// stateOf is the breaker's state in words for people: a closed breaker is an
+// endpoint that is up.
+func stateOf(s delivery.State) string {
+	switch s {
+	case delivery.Closed:
+		return "up"
+	case delivery.Open:
+		return "down"
+	default:
+		return s.String() // recovering, disabled, paused
+	}
 }
 
 // attemptJSON is an attempt with its unit in the name.
