@@ -74,7 +74,7 @@ type participant struct {
 const (
 	// leaveGrace is how long a goodbye waits for a transport that is coming up:
 	// the client may have seen it connected before the server did.
-	leaveGrace   = 500 * time.Millisecond
+	leaveGrace   = 2 * time.Second
 	tokenRefresh = 5 * time.Minute
 )
 

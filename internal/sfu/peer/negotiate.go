@@ -62,6 +62,7 @@ func (s *Subscriber) makeOffer() error {
 		return err
 	}
 	s.wanted, s.restart = false, false
+	s.made++
 	s.offerText, s.offerLines = offer.SDP, len(lines)
 	return nil
 }
@@ -174,7 +175,9 @@ func (s *Subscriber) answered(answer []line) {
 			sl.idle = !sl.refused && !l.receives
 			continue
 		}
-		if sender.bound || sender.refused {
+		if sender.bound || sender.refused || sender.since > s.made {
+			// Of one added after the offer the answer says nothing, even if the
+			// section was there: pion may have given it one just set free.
 			continue
 		}
 		if err := sender.bind(l, s.factory.extensionsOf(sender.up)); err != nil {

@@ -24,6 +24,7 @@ type Sender struct {
 
 	// tasks only
 	slot    *slot
+	since   uint64 // the description that has it first, see Subscriber.made
 	pion    *webrtc.RTPSender
 	bound   bool
 	removed bool

@@ -50,8 +50,9 @@ type Subscriber struct {
 	// tasks only
 	slots       []*slot
 	lastID      uint32
-	outstanding bool // an offer has no answer yet
-	offerLines  int  // media sections in it
+	outstanding bool   // an offer has no answer yet
+	offerLines  int    // media sections in it
+	made        uint64 // descriptions made
 	offerText   string
 	begun       bool // Negotiate was called
 	wanted      bool // something is to be offered
@@ -183,6 +184,7 @@ func (s *Subscriber) addTrack(sender *Sender) error {
 			return err
 		}
 	}
+	sender.since = s.made + 1
 	track := localTrack{sender}
 	if s.hasFreeSlot(track.Kind()) {
 		// pion chooses among the free transceivers of the kind.
