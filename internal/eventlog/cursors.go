@@ -3,7 +3,6 @@ package eventlog
 import (
 	"context"
 	"fmt"
-	"maps"
 	"strings"
 )
 
@@ -64,26 +63,19 @@ func (l *Log) KeepFullTracks(keep bool) { l.fullTracks.Store(keep) }
 func (l *Log) LoadCursors(prefix string) (map[string][]byte, error) {
 	l.reading.RLock()
 	defer l.reading.RUnlock()
-	// What waits is copied first: it may be committed before the store is read,
-	// and is then found in both, never in neither.
-	l.mu.Lock()
-	err := l.err
-	waiting := maps.Clone(l.inFlight)
-	if waiting == nil {
-		waiting = make(map[string][]byte, len(l.cursors))
-	}
-	maps.Copy(waiting, l.cursors)
-	l.mu.Unlock()
+	waiting, err := l.waiting()
 	if err != nil {
 		return nil, err
 	}
-
 	values, err := l.store.Values(prefix, "", 0)
 	if err != nil {
 		return nil, fmt.Errorf("load cursors %q: %w", prefix, err)
 	}
 	cursors := make(map[string][]byte, len(values))
 	for _, v := range values {
+		if strings.HasPrefix(v.Key, reserved) && !strings.HasPrefix(prefix, reserved) {
+			continue
+		}
 		cursors[v.Key] = v.Value
 	}
 	for k, v := range waiting {

@@ -18,6 +18,10 @@ var (
 	ErrCorrupt = errors.New("corrupt record")
 	// ErrNewerFormat is returned on opening a store that a newer version wrote.
 	ErrNewerFormat = errors.New("store was written by a newer version")
+	// ErrNotFound is returned for an event that is not in the log.
+	ErrNotFound = errors.New("event not found")
+	// ErrTruncated is matched by every TruncatedError.
+	ErrTruncated = errors.New("events are not kept any more")
 	// ErrLocked is returned on opening a store that another process has open.
 	ErrLocked = errors.New("store is in use by another process")
 )
@@ -35,3 +39,16 @@ func (e *CorruptError) Error() string {
 
 // Is reports whether target is ErrCorrupt.
 func (e *CorruptError) Is(target error) bool { return target == ErrCorrupt }
+
+// TruncatedError is returned to a reader that asks for events that retention has
+// taken out; those from First on are there.
+type TruncatedError struct {
+	First uint64
+}
+
+func (e *TruncatedError) Error() string {
+	return fmt.Sprintf("events before %d are not kept any more", e.First)
+}
+
+// Is reports whether target is ErrTruncated.
+func (e *TruncatedError) Is(target error) bool { return target == ErrTruncated }

@@ -38,7 +38,6 @@ type Log struct {
 	logger       *slog.Logger
 	cursorDelay  time.Duration
 	stallTimeout time.Duration
-	first        uint64        // lowest Seq in the store when it was opened, 1 if empty
 	wake         chan struct{} // capacity 1: there is something for the committer
 	failed       chan struct{} // closed when the log has failed
 	donec        chan struct{} // closed when the committer has ended
@@ -53,7 +52,8 @@ type Log struct {
 	// reading is held shared around reads of the store, and taken by Close.
 	reading sync.RWMutex
 
-	fullTracks atomic.Bool // track events are frozen with the whole room and participant too
+	first      atomic.Uint64 // see First
+	fullTracks atomic.Bool   // track events are frozen with the whole room and participant too
 
 	mu sync.Mutex
 	// mu guards all below
@@ -83,7 +83,6 @@ func Open(opts Options) (*Log, error) {
 		logger:       opts.Logger,
 		cursorDelay:  opts.CursorDelay,
 		stallTimeout: opts.StallTimeout,
-		first:        1,
 		wake:         make(chan struct{}, 1),
 		failed:       make(chan struct{}),
 		donec:        make(chan struct{}),
@@ -105,6 +104,7 @@ func Open(opts Options) (*Log, error) {
 	}
 	l.ring = make([]event.Event, opts.Ring)
 	l.space = sync.NewCond(&l.mu)
+	l.first.Store(1)
 
 	last, err := l.resume()
 	if err != nil {
@@ -139,7 +139,7 @@ func (l *Log) resume() (uint64, error) {
 	l.ids.resume(id)
 	earliest, err := l.store.Read("", 0, 1)
 	if len(earliest) == 1 {
-		l.first = earliest[0].Seq
+		l.first.Store(earliest[0].Seq)
 	} else if !errors.Is(err, ErrCorrupt) {
 		return 0, fmt.Errorf("read the earliest record: %w", err)
 	}

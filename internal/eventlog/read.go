@@ -27,22 +27,35 @@ func (l *Log) Wait(ctx context.Context, after uint64) error {
 // gaps: at most limit and at most MaxRead, none when there are no more. The
 // bodies are shared and must not be changed.
 //
-// At a damaged record it returns those before it, and then, read from there, a
-// CorruptError.
+// An after of 0 reads from the first that is kept; one that is not kept any more,
+// other than the one right before, is a TruncatedError. At a damaged record it
+// returns those before it, and then, read from there, a CorruptError.
 func (l *Log) Read(ctx context.Context, after uint64, limit int) ([]event.Record, error) {
 	durable, err := l.readable(ctx)
 	if err != nil || after >= durable || limit <= 0 {
 		return nil, err
 	}
-	limit = int(min(uint64(limit), MaxRead, durable-after))
 
 	l.reading.RLock()
 	defer l.reading.RUnlock()
 	if err := l.Err(); err != nil {
 		return nil, err
 	}
+	first := l.First()
+	if after > 0 && after+1 < first {
+		return nil, fmt.Errorf("read event log after %d: %w", after, &TruncatedError{First: first})
+	}
+	after = max(after, first-1)
+	if after >= durable {
+		return nil, nil
+	}
+	limit = int(min(uint64(limit), MaxRead, durable-after))
 	records, err := l.store.Read("", after, limit)
-	want := max(after+1, l.first)
+	if now := l.First(); now > first && (len(records) == 0 || records[0].Seq != after+1) {
+		// They were trimmed meanwhile.
+		return nil, fmt.Errorf("read event log after %d: %w", after, &TruncatedError{First: now})
+	}
+	want := after + 1
 	for i := range records {
 		if records[i].Seq != want {
 			records, err = records[:i], nil
@@ -60,7 +73,8 @@ func (l *Log) Read(ctx context.Context, after uint64, limit int) ([]event.Record
 }
 
 // ReadRoom is Read for the events of the room of that name, across its
-// sessions; the RoomSeq tells whether one is missing.
+// sessions; the RoomSeq tells whether one is missing. It also finds what is kept
+// of an open session from before First, and knows no TruncatedError.
 func (l *Log) ReadRoom(ctx context.Context, room string, after uint64, limit int) ([]event.Record, error) {
 	durable, err := l.readable(ctx)
 	if err != nil || after >= durable || limit <= 0 || room == "" {

@@ -118,6 +118,17 @@ func Typical(room int) event.Event {
 	}
 }
 
+// Record returns a record of no room whose id was minted at that time.
+func Record(seq uint64, at time.Time) event.Record {
+	var id uuid.UUID
+	ms := uint64(at.UnixMilli())
+	for i := range 6 {
+		id[i] = byte(ms >> (40 - 8*i))
+	}
+	id[6], id[8], id[15] = 7<<4, 0x80, byte(seq)
+	return event.Record{Seq: seq, ID: id.String(), Name: event.EgressStarted, Time: at.Truncate(time.Microsecond).UTC(), Body: []byte("{}")}
+}
+
 // ReadAll returns every committed record.
 func ReadAll(t *testing.T, l *eventlog.Log) []event.Record {
 	t.Helper()
