@@ -63,6 +63,7 @@ var layers = []layer{
 
 	// Leaves.
 	{"internal/fold", []string{"event"}},
+	{"internal/gendocs", []string{"internal/sample", "event"}},
 	{"internal/sample", []string{"event"}},
 	{"event", nil},
 	{"webhook/storetest", []string{"webhook", "event"}},
