@@ -12,11 +12,17 @@ import (
 // itself waits only while the ring is full, until the committer makes room or
 // the log fails. Events of one call stay together.
 //
+// At its quota the log refuses events that are neither LiveKit's nor open or close
+// anything; they get no Seq, and Stats counts them.
+//
 // A log that is closed or has failed takes nothing: the returned Seq never
 // becomes durable, and Sync says why.
 func (l *Log) Append(events ...event.Event) uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.full {
+		events = l.lifecycle(events)
+	}
 	if l.parting || l.count+len(events) > len(l.ring) {
 		return l.appendSlowly(events)
 	}

@@ -51,6 +51,7 @@ func (l *Log) commitLoop() {
 				l.fail(err)
 				return
 			}
+			l.weigh(b)
 			stall.Reset(l.stallTimeout)
 			err = l.store.Apply(b)
 			stall.Stop()
@@ -110,6 +111,8 @@ func (l *Log) publish(b *Batch, sanitized int) bool {
 	l.stats.Sanitized += uint64(sanitized)
 	if n := len(b.Records); n > 0 {
 		l.durable = b.Records[n-1].Seq
+		l.bytes = l.weighed
+		l.checkQuota()
 		close(l.committed)
 		l.committed = make(chan struct{})
 	}

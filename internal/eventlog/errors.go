@@ -22,6 +22,9 @@ var (
 	ErrNotFound = errors.New("event not found")
 	// ErrTruncated is matched by every TruncatedError.
 	ErrTruncated = errors.New("events are not kept any more")
+	// ErrQuota is returned by Ready while the log is full. It then goes on taking
+	// lifecycle events, and refuses and counts all others.
+	ErrQuota = errors.New("event log has reached its quota")
 	// ErrLocked is returned on opening a store that another process has open.
 	ErrLocked = errors.New("store is in use by another process")
 )

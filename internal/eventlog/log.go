@@ -29,6 +29,8 @@ type Options struct {
 	// StallTimeout is how long one write may take before the log is failed, and
 	// so the longest that Append and Sync can wait; 30 s by default.
 	StallTimeout time.Duration
+	// Retention is how long events are kept; forever by default.
+	Retention Retention
 }
 
 // Log is the log; see the package documentation.
@@ -42,12 +44,19 @@ type Log struct {
 	failed       chan struct{} // closed when the log has failed
 	donec        chan struct{} // closed when the committer has ended
 
-	kinds map[event.Name]kind
+	retention Retention           // immutable
+	kinds     map[event.Name]kind // immutable
+	stopc     chan struct{}       // closed when Close begins
+	tidyc     chan struct{}       // capacity 1: the quota is reached
+	tidying   sync.WaitGroup
+	ages      ages       // tidyLoop only
+	rewriting sync.Mutex // held to change committed records
 
 	// committer only
 	ids      ids
 	taken    uint64 // Seq of the last event taken from the ring
 	sessions sessions
+	weighed  uint64 // bytes of events with those being committed
 
 	// reading is held shared around reads of the store, and taken by Close.
 	reading sync.RWMutex
@@ -64,8 +73,11 @@ type Log struct {
 	next        uint64     // Seq of the next event appended
 	durable     uint64     // Seq of the last event committed
 	committed   chan struct{}
-	err         error // set once: ErrClosed, or wraps ErrFailed
-	closing     bool
+	err         error             // set once: ErrClosed, or wraps ErrFailed
+	stopping    bool              // Close was called
+	closing     bool              // nothing more is accepted
+	full        bool              // at the quota
+	bytes, gone uint64            // of events committed ever, and of those before First
 	cursors     map[string][]byte // saved, waiting for a commit; nil deletes
 	inFlight    map[string][]byte // being committed
 	cursorTimer *time.Timer       // armed while cursors wait and none is due
@@ -99,6 +111,14 @@ func Open(opts Options) (*Log, error) {
 	if l.stallTimeout <= 0 {
 		l.stallTimeout = 30 * time.Second
 	}
+	l.retention = opts.Retention
+	if l.retention.HoldAge <= 0 {
+		l.retention.HoldAge = 72 * time.Hour
+	}
+	if l.retention.Interval <= 0 {
+		l.retention.Interval = time.Minute
+	}
+	l.stopc, l.tidyc = make(chan struct{}), make(chan struct{}, 1)
 	if opts.Ring <= 0 {
 		opts.Ring = 8192
 	}
@@ -110,6 +130,10 @@ func Open(opts Options) (*Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open event log: %w", err)
 	}
+	if err := l.loadAges(last); err != nil {
+		return nil, fmt.Errorf("open event log: %w", err)
+	}
+	l.weighed = l.bytes
 	l.next = last + 1
 	l.durable = last
 	l.taken = last
@@ -117,6 +141,10 @@ func Open(opts Options) (*Log, error) {
 	l.cursorTimer = time.AfterFunc(time.Hour, l.flushCursors)
 	l.cursorTimer.Stop()
 	go l.commitLoop()
+	if l.retention.on() {
+		l.tidying.Add(1)
+		go l.tidyLoop()
+	}
 	return l, nil
 }
 
@@ -162,13 +190,20 @@ func (l *Log) Err() error {
 // finish in time; then the store stays open.
 func (l *Log) Close(ctx context.Context) error {
 	l.mu.Lock()
-	l.closing = true
-	l.space.Broadcast()
+	if !l.stopping {
+		l.stopping = true
+		close(l.stopc)
+	}
 	l.mu.Unlock()
-	l.signal()
 
 	closed := make(chan error, 1)
 	go func() {
+		l.tidying.Wait() // it saves where it is
+		l.mu.Lock()
+		l.closing = true
+		l.space.Broadcast()
+		l.mu.Unlock()
+		l.signal()
 		<-l.donec
 		l.reading.Lock()
 		defer l.reading.Unlock()

@@ -6,6 +6,10 @@ import "time"
 type Stats struct {
 	// Appended events were taken, Refused ones came after the log had ended.
 	Appended, Refused uint64
+	// RefusedByQuota events were not essential and came while the log was full.
+	RefusedByQuota uint64
+	// Bytes of events are kept, before compression; counted with a Retention.
+	Bytes uint64
 	// Waiting events are in the ring now.
 	Waiting int
 	// Waits and WaitTime say how often and how long Append found the ring full.
@@ -23,5 +27,6 @@ func (l *Log) Stats() Stats {
 	defer l.mu.Unlock()
 	s := l.stats
 	s.Waiting = l.count
+	s.Bytes = l.bytes - l.gone
 	return s
 }

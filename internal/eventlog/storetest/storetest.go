@@ -43,6 +43,7 @@ func Run(t *testing.T, newDisk func(t *testing.T) Disk, opts Options) {
 		"CursorsAreSetAndDeleted":      testCursors,
 		"TrimKeepsWhatItIsToldTo":      testTrim,
 		"RewritesTakeTheirPlaces":      testRewrite,
+		"RetentionKeepsOpenRooms":      testRetention,
 		"StoreSurvivesReopening":       testReopen,
 		"AppendersKeepTheirOrder":      testAppenders,
 		"LogContinuesAfterReopening":   testContinue,

@@ -1,7 +1,9 @@
 package storetest
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"github.com/rollcall-rtc/rollcall/event"
 	"github.com/rollcall-rtc/rollcall/internal/eventlog"
@@ -88,4 +90,56 @@ func testRewrite(t *testing.T, d Disk) {
 	s = open(t, d)
 	wantRead(t, s, "", 0, 100, all)
 	closeStore(t, s)
+}
+
+// testRetention outlives the opening of a room by far, then crashes and closes.
+func testRetention(t *testing.T, d Disk) {
+	opts := eventlog.Options{Store: open(t, d), Retention: eventlog.Retention{Size: 64 << 10, Interval: time.Millisecond}}
+	l, err := eventlog.Open(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	quiet, busy := NewRoom("quiet", "RM_quiet"), NewRoom("busy", "RM_busy")
+	l.Append(quiet.Start(), quiet.Join(), quiet.Publish(0), quiet.Join())
+	l.Append(busy.Start())
+	// Whenever a part was trimmed, more comes.
+	deadline := time.Now().Add(time.Minute)
+	for first := uint64(1); first < 500; first = l.First() {
+		for l.First() == first {
+			if time.Now().After(deadline) {
+				t.Fatalf("nothing is trimmed: First %d, %d bytes", first, l.Stats().Bytes)
+			}
+			l.Append(busy.Join())
+			wantSync(t, l, l.Append(busy.Leave(0)...))
+		}
+	}
+	first, last := l.First(), l.Last()
+	closeLog(t, l)
+
+	opts.Store = open(t, d)
+	if l, err = eventlog.Open(opts); err != nil {
+		t.Fatal(err)
+	}
+	if l.First() < first || l.Last() != last {
+		t.Errorf("after reopening the log goes from %d to %d, was %d to %d", l.First(), l.Last(), first, last)
+	}
+	kept, err := l.ReadRoom(context.Background(), "quiet", 0, eventlog.MaxRead)
+	if err != nil || len(kept) != 4 || kept[0].Name != event.RoomStarted {
+		t.Errorf("%d events of the quiet room are kept, %v; want 4", len(kept), err)
+	}
+	n, err := l.CloseOpen(context.Background(), time.Now())
+	if err != nil || n != 5 { // a track, two participants, two rooms
+		t.Errorf("CloseOpen = %d, %v; want 5", n, err)
+	}
+	all, err := l.ReadRoom(context.Background(), "quiet", 0, eventlog.MaxRead)
+	if err != nil {
+		t.Fatal(err)
+	}
+	CheckClosed(t, all)
+	for i, r := range all {
+		if r.RoomSeq != uint64(i)+1 {
+			t.Errorf("event %d of the quiet room has RoomSeq %d", i+1, r.RoomSeq)
+		}
+	}
+	closeLog(t, l)
 }
