@@ -24,6 +24,7 @@ type Config struct {
 	RTC     RTC
 	Room    Room
 	Webhook Webhook
+	Log     Log
 	Logging Logging
 	Limit   Limit
 
@@ -88,6 +89,17 @@ type Webhook struct {
 	URLs   []string
 }
 
+// Log says how long events are kept.
+type Log struct {
+	// RetentionAge is how long an event is kept; 0: forever.
+	RetentionAge time.Duration
+	// RetentionSize is how many bytes of events are kept, before compression; 0: all.
+	RetentionSize int64
+	// Quota is how many bytes there may be before the log refuses all but
+	// lifecycle events; 0: no limit.
+	Quota int64
+}
+
 // Logging is what goes to standard error.
 type Logging struct {
 	Level slog.Level
@@ -133,6 +145,9 @@ func Defaults() *Config {
 			EmptyTimeout:     300 * time.Second,
 			DepartureTimeout: 20 * time.Second,
 			EnabledCodecs:    append([]string(nil), Codecs...),
+		},
+		Log: Log{
+			RetentionAge: 7 * 24 * time.Hour,
 		},
 		Limit: Limit{
 			MaxMetadataSize:              512 << 10,

@@ -95,6 +95,7 @@ room:
   enabled_codecs: [{mime: AUDIO/OPUS}, mime: video/h264]
   enable_remote_unmute: true
 webhook: {api_key: back, urls: ["https://example.org/hook"]}
+log: {retention_age: 36h, retention_size: 10GiB, quota: 20 GB}
 logging: {level: warn, json: true}
 limit:
   max_metadata_size: 6
@@ -121,6 +122,7 @@ limit:
 			EnabledCodecs: []string{"audio/opus", "video/H264"}, EnableRemoteUnmute: true,
 		},
 		Webhook: Webhook{APIKey: "back", URLs: []string{"https://example.org/hook"}},
+		Log:     Log{36 * time.Hour, 10 << 30, 20e9},
 		Logging: Logging{Level: slog.LevelWarn, JSON: true},
 		Limit:   Limit{6, 7, 8, 9, maxInt},
 	}

@@ -42,6 +42,10 @@ var supported = []key{
 	{"webhook.api_key", text(func(c *Config) *string { return &c.Webhook.APIKey })},
 	{"webhook.urls", webhookURLs},
 
+	{"log.retention_age", span(func(c *Config) *duration { return &c.Log.RetentionAge })},
+	{"log.retention_size", bytes(func(c *Config) *int64 { return &c.Log.RetentionSize })},
+	{"log.quota", bytes(func(c *Config) *int64 { return &c.Log.Quota })},
+
 	{"logging.level", level(func(c *Config) *slog.Level { return &c.Logging.Level })},
 	{"logging.json", boolean(func(c *Config) *bool { return &c.Logging.JSON })},
 

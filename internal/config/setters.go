@@ -49,6 +49,55 @@ func seconds(field func(*Config) *duration) setter {
 	}
 }
 
+// span reads a length of time with its unit, also in days; 0 needs none.
+func span(field func(*Config) *duration) setter {
+	return func(s *source, path string, v value) {
+		t, ok := v.scalar()
+		if ok && t == "0" {
+			*field(s.cfg) = 0
+			return
+		}
+		var d duration
+		var err error
+		if days, isDays := strings.CutSuffix(t, "d"); isDays {
+			var n uint64
+			n, err = strconv.ParseUint(days, 10, 16)
+			d = duration(n) * 24 * time.Hour
+		} else {
+			d, err = time.ParseDuration(t)
+		}
+		if !ok || err != nil || d < time.Second {
+			v.expected(path, "a length of time of a second or more with its unit, such as 7d or 36h, or 0")
+			return
+		}
+		*field(s.cfg) = d
+	}
+}
+
+// bytes reads a number of bytes, also with a unit.
+func bytes(field func(*Config) *int64) setter {
+	units := []struct {
+		suffix string
+		size   uint64
+	}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40}, {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}}
+	return func(s *source, path string, v value) {
+		t, ok := v.scalar()
+		unit := uint64(1)
+		for _, u := range units {
+			if number, found := strings.CutSuffix(t, u.suffix); found {
+				t, unit = strings.TrimSpace(number), u.size
+				break
+			}
+		}
+		n, err := strconv.ParseUint(t, 10, 64)
+		if !ok || err != nil || n > 1<<62/unit {
+			v.expected(path, "a number of bytes, such as 10GiB, or 0")
+			return
+		}
+		*field(s.cfg) = int64(n * unit)
+	}
+}
+
 func boolean(field func(*Config) *bool) setter {
 	return func(s *source, path string, v value) {
 		if b, ok := v.boolean(); ok {
