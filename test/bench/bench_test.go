@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"math"
 	"os"
@@ -65,6 +66,27 @@ func TestEveryWorkloadMeasuresTheServer(t *testing.T) {
 				t.Errorf("left behind: %v %v", left, err)
 			}
 		})
+	}
+}
+
+func TestRowsOfWhatWorkedAreKept(t *testing.T) {
+	broken := errors.New("broken")
+	runs := 0
+	fine := func(context.Context, *bench) (o outcome, err error) {
+		runs++
+		o.add("m", "µs", 1)
+		return o, nil
+	}
+	b := &bench{progress: io.Discard}
+	rows, err := b.all(t.Context(), []workload{
+		{name: "broken", run: func(context.Context, *bench) (outcome, error) { return outcome{}, broken }},
+		{name: "fine", run: fine},
+	}, 3, machine{})
+	if !errors.Is(err, broken) || strings.Count(err.Error(), "broken: broken") != 1 {
+		t.Errorf("error: %v", err)
+	}
+	if len(rows) != 1 || rows[0].Workload != "fine" || rows[0].Repetitions != 3 || runs != 3 {
+		t.Errorf("rows: %v after %d runs", rows, runs)
 	}
 }
 
@@ -143,7 +165,7 @@ func TestRowsKeepMedianRangeAndTheWorstNoise(t *testing.T) {
 	}
 
 	var lines, table, markdown bytes.Buffer
-	if err := writeJSON(&lines, rows); err != nil {
+	if err := writeJSON(&lines, r.Machine, rows); err != nil {
 		t.Fatal(err)
 	}
 	var back row

@@ -24,7 +24,7 @@ type inProcess struct {
 
 // The benchmarks that belong to the record.
 var (
-	logAppend = inProcess{"internal/eventlog", "^BenchmarkDurable$", map[string]measurement{
+	logAppend = inProcess{"internal/eventlog/pebble", "^BenchmarkDurable$", map[string]measurement{
 		"events/s":    {metric: "durable events", unit: "1/s"},
 		"events/sync": {metric: "events per sync"},
 	}}

@@ -12,6 +12,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -110,18 +111,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if err != nil {
 		return err
 	}
-	rows, err := b.all(ctx, chosen, *reps, m)
-	if err != nil {
-		return err
-	}
+	// What was measured is told even if something failed.
+	rows, failed := b.all(ctx, chosen, *reps, m)
+	write := writeTable
 	switch {
 	case *asJSON:
-		return writeJSON(stdout, rows)
+		write = writeJSON
 	case *asMarkdown:
-		return writeMarkdown(stdout, m, rows)
-	default:
-		return writeTable(stdout, m, rows)
+		write = writeMarkdown
 	}
+	return errors.Join(failed, write(stdout, m, rows))
 }
 
 // settle places this process and describes the machine.
@@ -133,22 +132,27 @@ func (b *bench) settle(free bool) (machine, error) {
 }
 
 // all runs the workloads in turn, and that as often as there are repetitions: a
-// slow hour then falls on all of them alike.
-func (b *bench) all(ctx context.Context, chosen []workload, reps int, m machine) ([]*row, error) {
+// slow hour then falls on all of them alike. A workload that fails is not tried
+// again, and the others go on; the rows are of the repetitions that succeeded.
+func (b *bench) all(ctx context.Context, chosen []workload, reps int, m machine) (rows []*row, err error) {
 	outcomes := make([][]outcome, len(chosen))
+	failures := make([]error, len(chosen))
 	for rep := range reps {
 		for i, w := range chosen {
+			if failures[i] != nil || ctx.Err() != nil {
+				continue
+			}
 			fmt.Fprintf(b.progress, "%s, %d of %d\n", w.name, rep+1, reps)
 			o, err := w.run(ctx, b)
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", w.name, err)
+				failures[i] = fmt.Errorf("%s: %w", w.name, err)
+				continue
 			}
 			outcomes[i] = append(outcomes[i], o)
 		}
 	}
-	var rows []*row
 	for i, w := range chosen {
 		rows = append(rows, summarize(w.name, outcomes[i], m)...)
 	}
-	return rows, nil
+	return rows, errors.Join(append(failures, ctx.Err())...)
 }

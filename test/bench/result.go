@@ -79,7 +79,7 @@ func summarize(workload string, outcomes []outcome, m machine) []*row {
 	return rows
 }
 
-func writeJSON(w io.Writer, rows []*row) error {
+func writeJSON(w io.Writer, _ machine, rows []*row) error {
 	enc := json.NewEncoder(w)
 	for _, r := range rows {
 		if err := enc.Encode(r); err != nil {
