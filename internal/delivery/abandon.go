@@ -164,8 +164,8 @@ func (ep *endpoint) touchOwed(key laneKey, now time.Time) {
 }
 
 // mayRetryDead says whether the receiver is well enough for what it refused.
-func (ep *endpoint) mayRetryDead() bool {
-	return ep.deadFlying < deadLanes && !ep.held() && !ep.closing && ep.breaker.state == Closed
+func (ep *endpoint) mayRetryDead(now time.Time) bool {
+	return !now.Before(ep.breaker.pausedUntil) && ep.deadFlying < deadLanes && !ep.held() && !ep.closing && ep.breaker.state == Closed
 }
 
 // pendingDead counts the dead letters that are still tried.
@@ -173,7 +173,7 @@ func (ep *endpoint) pendingDead() int { return len(ep.deadTimers) + ep.deadFlyin
 
 // startDead tries the next dead letter that is due and says whether there was one.
 func (ep *endpoint) startDead(sending context.Context, now time.Time) bool {
-	if !ep.mayRetryDead() || len(ep.deadTimers) == 0 || ep.deadTimers[0].Next.After(now) || now.Before(ep.breaker.pausedUntil) {
+	if !ep.mayRetryDead(now) || len(ep.deadTimers) == 0 || ep.deadTimers[0].Next.After(now) {
 		return false
 	}
 	d := ep.deadTimers[0]

@@ -295,7 +295,7 @@ func (ep *endpoint) deadline(now time.Time) time.Time {
 	if at := ep.pace.wait(now); !at.IsZero() && ep.eager() {
 		earlier(at)
 	}
-	if ep.mayRetryDead() && len(ep.deadTimers) > 0 && ep.pace.wait(now).IsZero() {
+	if ep.mayRetryDead(now) && len(ep.deadTimers) > 0 && ep.pace.wait(now).IsZero() {
 		earlier(ep.deadTimers[0].Next)
 	}
 	return at

@@ -177,6 +177,10 @@ func (f *feed) read(ctx context.Context, after uint64, limit int) ([]entry, uint
 // record returns the one record seq.
 func (f *feed) record(ctx context.Context, seq uint64) (*event.Record, error) {
 	entries, _, err := f.read(ctx, seq-1, 1)
+	if err == nil && len(entries) == 0 && seq > f.last() && seq <= f.log.Last() {
+		// Committed this moment: the feed has not come to it.
+		entries, _, err = f.readLog(ctx, seq-1, 1)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -159,7 +159,11 @@ func (ep *endpoint) refused(l *lane, r *result, now time.Time) {
 	ep.complain(l, now)
 
 	p := &ep.opts.Retry
-	due := ep.due(l, r, now.Add(p.gap(l.failures, ep.opts.Random())))
+	due := now.Add(p.gap(l.failures, ep.opts.Random()))
+	if sure := l.firstFailure.Add(p.Persistence); l.attempts >= p.Attempts && now.Before(sure) && sure.Before(due) {
+		due = sure // jitter made it a little early for a suspect
+	}
+	due = ep.due(l, r, due)
 	alone := l.refusedAlone >= witnessLimit && ep.suspect(l, now)
 	switch {
 	case alone && ep.layout == byEvent:

@@ -39,7 +39,7 @@ func (e *Engine) Recover(ctx context.Context, req RecoverRequest) (id string, er
 		return "", fmt.Errorf("recover: %w", err)
 	}
 	if req.Through == 0 {
-		req.Through = e.feed.last()
+		req.Through = e.opts.Log.Last()
 	}
 	if req.Rate == 0 {
 		req.Rate = defaultRecoveryRate

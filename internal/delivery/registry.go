@@ -80,7 +80,7 @@ func (e *Engine) create(desc Endpoint) error {
 	if err != nil {
 		return err
 	}
-	if err := ep.restore(storedState{}, e.feed.last()); err != nil {
+	if err := ep.restore(storedState{}, e.opts.Log.Last()); err != nil {
 		return err
 	}
 	e.mu.Lock()
