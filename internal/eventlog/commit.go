@@ -45,7 +45,8 @@ func (l *Log) commitLoop() {
 		records, sanitized := l.freezeAll(events)
 		clear(events) // the payloads are not held longer than needed
 		for len(records)+len(cursors) > 0 {
-			b := &Batch{Cursors: cursors}
+			b := &Batch{Cursors: cursors, Rewrites: l.taking}
+			l.taking = nil
 			var err error
 			if records, err = l.fill(b, records, time.Now()); err != nil {
 				l.fail(err)
@@ -91,6 +92,9 @@ func (l *Log) take(events []event.Event) ([]event.Event, map[string][]byte, bool
 		l.cursorTimer.Stop()
 		l.cursorsDue = false
 		l.inFlight, l.cursors = l.cursors, nil
+		if l.inFlight != nil {
+			l.taking, l.rewrites = l.rewrites, nil
+		}
 		l.cursorTaken = l.cursorSaved
 	}
 	return events, l.inFlight, !l.closing

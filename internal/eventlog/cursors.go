@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"strings"
+
+	"github.com/rollcall-rtc/rollcall/event"
 )
 
 // SaveCursors sets and deletes cursors: small values of the log's readers. It
@@ -11,11 +13,23 @@ import (
 // Options.CursorDelay, or by Close. A crash can lose the last ones; a reader
 // then sees events again.
 func (l *Log) SaveCursors(puts map[string][]byte, deletes []string) {
+	_ = l.save(puts, deletes, nil)
+}
+
+// save is SaveCursors, with records to rewrite in the same commit. It returns why
+// nothing is taken.
+func (l *Log) save(puts map[string][]byte, deletes []string, rewrites []event.Record) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.accepting() || len(puts)+len(deletes) == 0 {
-		return
+	switch {
+	case l.err != nil:
+		return l.err
+	case l.closing:
+		return ErrClosed
+	case len(puts)+len(deletes) == 0:
+		return nil
 	}
+	l.rewrites = append(l.rewrites, rewrites...)
 	l.cursorSaved++
 	if l.cursors == nil {
 		l.cursors = make(map[string][]byte, len(puts)+len(deletes))
@@ -27,6 +41,7 @@ func (l *Log) SaveCursors(puts map[string][]byte, deletes []string) {
 	for _, k := range deletes {
 		l.cursors[k] = nil
 	}
+	return nil
 }
 
 // FlushCursors returns when everything that was saved before is durable.

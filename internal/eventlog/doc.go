@@ -5,7 +5,8 @@
 // committer goroutine takes what has gathered, freezes the webhook bodies and
 // writes the group to the Store in one synced batch; only then do readers see
 // it. A Log whose Store fails is failed for good: it keeps what it reported
-// durable, refuses the rest, and its owner must stop the process.
+// durable, refuses the rest, and its owner must stop the process. A second
+// goroutine trims what Retention does not keep.
 //
 // Engines live below: pebble (the default) and memory; storetest holds the
 // suite that each must pass. The server builds the Log, delivery and the API

@@ -56,12 +56,14 @@ type Log struct {
 	ids      ids
 	taken    uint64 // Seq of the last event taken from the ring
 	sessions sessions
-	weighed  uint64 // bytes of events with those being committed
+	taking   []event.Record // taken up with cursors
+	weighed  uint64         // bytes of events with those being committed
 
 	// reading is held shared around reads of the store, and taken by Close.
 	reading sync.RWMutex
 
 	first      atomic.Uint64 // see First
+	forgotten  atomic.Uint64 // see Forgotten
 	fullTracks atomic.Bool   // track events are frozen with the whole room and participant too
 
 	mu sync.Mutex
@@ -82,7 +84,8 @@ type Log struct {
 	inFlight    map[string][]byte // being committed
 	cursorTimer *time.Timer       // armed while cursors wait and none is due
 	cursorsDue  bool
-	flushed     chan struct{} // closed and replaced with each group
+	rewrites    []event.Record // ride with the next cursors
+	flushed     chan struct{}  // closed and replaced with each group
 	// What was saved, taken up by the committer and stored, by count of calls.
 	cursorSaved, cursorTaken, cursorStored uint64
 	stats                                  Stats

@@ -98,7 +98,7 @@ func TestATimeWithoutTheServerCountsLateAndAStepOfTheClockHalf(t *testing.T) {
 func TestSizeIsKeptToAcrossRestarts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := memory.New()
-		opts := eventlog.Options{Store: store, Retention: eventlog.Retention{Size: 64 << 10}}
+		opts := eventlog.Options{Store: store, Retention: eventlog.Retention{Size: 64 << 10, Interval: 30 * time.Minute}}
 		l := open(t, opts)
 		for range 5 {
 			hourly(t, l, 200)

@@ -13,20 +13,15 @@ const reserved = "\x00log/"
 
 // Put sets one value and returns when that is durable; SaveCursors does not wait.
 func (l *Log) Put(ctx context.Context, key string, value []byte) error {
-	l.SaveCursors(map[string][]byte{key: value}, nil)
-	return l.saved(ctx)
+	if err := l.save(map[string][]byte{key: value}, nil, nil); err != nil {
+		return err
+	}
+	return l.FlushCursors(ctx)
 }
 
 // Delete takes values out and returns when that is durable.
 func (l *Log) Delete(ctx context.Context, keys ...string) error {
-	l.SaveCursors(nil, keys)
-	return l.saved(ctx)
-}
-
-// saved is FlushCursors for a caller whose values a log that has ended may not
-// have taken.
-func (l *Log) saved(ctx context.Context) error {
-	if err := l.Err(); err != nil {
+	if err := l.save(nil, keys, nil); err != nil {
 		return err
 	}
 	return l.FlushCursors(ctx)

@@ -44,6 +44,7 @@ func Run(t *testing.T, newDisk func(t *testing.T) Disk, opts Options) {
 		"TrimKeepsWhatItIsToldTo":      testTrim,
 		"RewritesTakeTheirPlaces":      testRewrite,
 		"RetentionKeepsOpenRooms":      testRetention,
+		"ForgetTakesOutAPerson":        testForget,
 		"StoreSurvivesReopening":       testReopen,
 		"AppendersKeepTheirOrder":      testAppenders,
 		"LogContinuesAfterReopening":   testContinue,
