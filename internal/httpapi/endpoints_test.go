@@ -87,7 +87,11 @@ func eventually(t *testing.T, what string, done func() bool) {
 }
 
 func start(log *eventlog.Log, room string) uint64 {
-	return log.Append(event.Event{Name: event.RoomStarted, Time: time.Now(), Room: &livekit.Room{Sid: "RM_" + room, Name: room}})
+	seq := log.Append(event.Event{Name: event.RoomStarted, Time: time.Now(), Room: &livekit.Room{Sid: "RM_" + room, Name: room}})
+	if err := log.Sync(context.Background(), seq); err != nil {
+		panic(err)
+	}
+	return seq
 }
 
 func TestEndpointLivesThroughTheAPI(t *testing.T) {
