@@ -184,6 +184,7 @@ func (s *Subscriber) answered(answer []line) {
 			s.senderFailed(sender, err)
 			continue
 		}
+		s.start(sender)
 		s.reports.add(sender, s.pc.WriteRTCP)
 	}
 }

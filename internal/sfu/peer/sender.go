@@ -27,6 +27,7 @@ type Sender struct {
 	since   uint64 // the description that has it first, see Subscriber.made
 	pion    *webrtc.RTPSender
 	bound   bool
+	binding downtrack.Binding // while bound
 	removed bool
 	refused bool // the handler heard that it failed
 }
@@ -99,7 +100,7 @@ func kindOf(c uptrack.Codec) webrtc.RTPCodecType {
 	return webrtc.RTPCodecTypeVideo
 }
 
-// bind starts sending as the client's answer to the section says.
+// bind notes how to send, as the client's answer to the section says.
 func (s *Sender) bind(answer line, upstream map[string]uint8) error {
 	b := s.context.Load()
 	if b == nil {
@@ -122,10 +123,10 @@ func (s *Sender) bind(answer line, upstream map[string]uint8) error {
 		b.rtx = 0
 	}
 	s.bound = true
-	s.down.Bind(downtrack.Binding{
+	s.binding = downtrack.Binding{
 		SSRC: b.ssrc, PayloadType: codec.pt, RTXSSRC: b.rtx, RTXPayloadType: codec.rtx,
 		Writer: b.writer, Extensions: exts,
-	})
+	}
 	return nil
 }
 

@@ -61,13 +61,15 @@ type Subscriber struct {
 	timeout     *time.Timer
 
 	reports reports
+
+	wasConnected bool
 }
 
 // NewSubscriber returns a Subscriber that waits for tracks and Negotiate.
 func (f *Factory) NewSubscriber(opts SubscriberOptions) (*Subscriber, error) {
 	s := &Subscriber{handler: opts.Handler}
 	s.reports.senders = map[*Sender]struct{}{}
-	s.onClosed = s.closeAll
+	s.onConnected, s.onClosed = s.connected, s.closeAll
 	if err := s.init(f, opts.Logger, subscriberEvents{s}); err != nil {
 		return nil, err
 	}
@@ -162,6 +164,28 @@ func (s *Subscriber) connect() error {
 	return s.channel(labelLossy, Lossy, &webrtc.DataChannelInit{
 		Ordered: &unordered, MaxRetransmits: &noRetransmits,
 	})
+}
+
+// start begins to send a bound track, once the connection was up: what is sent
+// before is dropped by pion, and with it a key frame that not every client asks
+// for again.
+func (s *Subscriber) start(sender *Sender) {
+	if s.wasConnected {
+		sender.down.Bind(sender.binding)
+	}
+}
+
+// connected starts the tracks that were bound meanwhile.
+func (s *Subscriber) connected() {
+	if s.wasConnected {
+		return
+	}
+	s.wasConnected = true
+	for _, sl := range s.slots {
+		if sl.sender != nil && sl.sender.bound {
+			s.start(sl.sender)
+		}
+	}
 }
 
 func (s *Subscriber) channel(label string, kind DataKind, init *webrtc.DataChannelInit) error {

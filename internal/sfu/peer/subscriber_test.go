@@ -66,3 +66,20 @@ func TestMediaIsForwarded(t *testing.T) {
 		}
 	})
 }
+
+// A key frame that goes out before the keys are agreed on is lost, and with it
+// the picture.
+func TestNothingIsSentBeforeItCanArrive(t *testing.T) {
+	f := newTestFactory(t, nil)
+	p, _, camera := publishBoth(t, f)
+	c := newSubClient(t, f, clientOptions{})
+	sender, err := c.sub.AddTrack("PA_x|TR_camera", "TR_camera", p.track("camera").UpTrack())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.sub.Negotiate()
+	sendVP8(t, camera, "video arrives", func() bool { return c.packets("TR_camera") >= 20 })
+	eventually(t, "all that was sent has arrived", func() bool {
+		return uint64(c.packets("TR_camera")) == sender.DownTrack().Stats().Packets
+	})
+}
