@@ -103,26 +103,24 @@ class BrowserParticipant {
 
   /**
    * Puts a wire between the page and the server's signal socket, to be called
-   * before joining: cut() breaks it and refuses new ones until mend().
+   * before joining: cut() breaks it, and new ones are held until mend().
    */
   async cuttableSignal(server) {
     const open = new Set();
-    let whole = true;
-    await this.page.routeWebSocket((url) => url.host === new URL(server.url).host, (socket) => {
-      if (!whole) {
-        socket.close({ code: 1011, reason: 'cut' });
-        return;
-      }
+    let mended = Promise.resolve();
+    let mend;
+    await this.page.routeWebSocket((url) => url.host === new URL(server.url).host, async (socket) => {
+      await mended;
       socket.connectToServer();
       open.add(socket);
     });
     return {
       cut: async () => {
-        whole = false;
+        mended = new Promise((resolve) => { mend = resolve; });
         await Promise.all([...open].map((socket) => socket.close({ code: 3000, reason: 'cut' })));
         open.clear();
       },
-      mend: () => { whole = true; },
+      mend: () => mend(),
     };
   }
 
