@@ -11,7 +11,7 @@ import (
 // consumerAPI serves /consumers: who may read a room's events may have
 // consumers of that room.
 type consumerAPI struct {
-	consumers *consumers
+	consumers *Consumers
 	log       Log
 	auth      authenticator
 }

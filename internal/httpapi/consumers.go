@@ -44,10 +44,11 @@ func isConsumerName(name string) bool {
 	return name != "" && len(name) <= maxConsumerName && strings.Trim(name, ".") != ""
 }
 
-// consumers are all consumers. What a call changed is durable when it returns:
+// Consumers are the named readers of the log, whose cursors are kept in a store.
+// What a call changed is durable when it returns:
 // a cursor that a crash sets back would deliver events twice, after the server
 // had said that they are done with.
-type consumers struct {
+type Consumers struct {
 	store Store
 
 	writing sync.Mutex // held while the store is written, so that its order is ours
@@ -57,8 +58,26 @@ type consumers struct {
 	byName map[string]Consumer // mu guards; as in the store
 }
 
+// NewConsumers returns the consumers that the store holds.
+func NewConsumers(store Store) *Consumers { return &Consumers{store: store} }
+
+// Needs returns the lowest seq that some consumer has not acknowledged yet, and
+// false if there is no consumer: retention keeps it for a while.
+func (cs *Consumers) Needs() (seq uint64, ok bool) {
+	all, err := cs.all()
+	if err != nil {
+		return 1, true // whatever they need, it is not taken from them
+	}
+	for _, c := range all {
+		if next := c.Cursor + 1; !ok || next < seq {
+			seq, ok = next, true
+		}
+	}
+	return seq, ok
+}
+
 // load reads the store once. mu must be held.
-func (cs *consumers) load() error {
+func (cs *Consumers) load() error {
 	if cs.loaded {
 		return nil
 	}
@@ -79,7 +98,7 @@ func (cs *consumers) load() error {
 }
 
 // consumer returns the one of that name.
-func (cs *consumers) consumer(name string) (Consumer, bool, error) {
+func (cs *Consumers) consumer(name string) (Consumer, bool, error) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	if err := cs.load(); err != nil {
@@ -90,7 +109,7 @@ func (cs *consumers) consumer(name string) (Consumer, bool, error) {
 }
 
 // all returns all of them, by name.
-func (cs *consumers) all() ([]Consumer, error) {
+func (cs *Consumers) all() ([]Consumer, error) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	if err := cs.load(); err != nil {
@@ -101,7 +120,7 @@ func (cs *consumers) all() ([]Consumer, error) {
 
 // change applies f to the consumer of that name, which may not exist yet, and
 // keeps what it returns.
-func (cs *consumers) change(ctx context.Context, name string, f func(c Consumer, exists bool) (Consumer, error)) (_ Consumer, created bool, _ error) {
+func (cs *Consumers) change(ctx context.Context, name string, f func(c Consumer, exists bool) (Consumer, error)) (_ Consumer, created bool, _ error) {
 	cs.writing.Lock()
 	defer cs.writing.Unlock()
 	old, exists, err := cs.consumer(name)
@@ -126,7 +145,7 @@ func (cs *consumers) change(ctx context.Context, name string, f func(c Consumer,
 }
 
 // remove forgets the consumer.
-func (cs *consumers) remove(ctx context.Context, name string) error {
+func (cs *Consumers) remove(ctx context.Context, name string) error {
 	cs.writing.Lock()
 	defer cs.writing.Unlock()
 	if err := cs.store.Delete(ctx, consumerPrefix+name); err != nil {

@@ -79,11 +79,29 @@ func TestConsumersOutliveTheServer(t *testing.T) {
 	a.wantStatus(t, eventsGrant(), "PUT", "/consumers/crm", "", 201)
 	a.wantStatus(t, eventsGrant(), "PUT", "/consumers/gone", "", 201)
 	a.wantStatus(t, eventsGrant(), "DELETE", "/consumers/gone", "", 204)
-	b := newAPI(t, func(o *Options) { o.Store, o.Log = a.store, a.log })
+	b := newAPI(t, func(o *Options) { o.Consumers, o.Log = NewConsumers(a.store), a.log })
 	v := b.wantStatus(t, eventsGrant(), "GET", "/consumers", "", 200)
 	list := v["consumers"].([]any)
 	if len(list) != 1 || list[0].(map[string]any)["cursor"] != 2.0 {
 		t.Errorf("after a restart: %v", v)
+	}
+}
+
+func TestConsumersNeedWhatTheSlowestHasNotAcknowledged(t *testing.T) {
+	a := newAPI(t)
+	needs := func() (uint64, bool) { return NewConsumers(a.store).Needs() }
+	if seq, ok := needs(); ok {
+		t.Errorf("without a consumer: %d", seq)
+	}
+	a.log.append("den", `{}`, `{}`, `{}`)
+	a.wantStatus(t, eventsGrant(), "PUT", "/consumers/quick", `{"after":3}`, 201)
+	a.wantStatus(t, eventsGrant(), "PUT", "/consumers/slow", `{"after":1}`, 201)
+	if seq, ok := needs(); !ok || seq != 2 {
+		t.Errorf("Needs = %d, %t; want 2", seq, ok)
+	}
+	a.store.values["consumer/bad"] = []byte("{")
+	if seq, ok := needs(); !ok || seq != 1 {
+		t.Errorf("Needs = %d, %t; want 1 when nothing is known", seq, ok)
 	}
 }
 

@@ -29,7 +29,7 @@ import (
 type events struct {
 	log       Log
 	rooms     *roomFinder
-	consumers *consumers
+	consumers *Consumers
 	auth      authenticator
 	draining  <-chan struct{}
 	logger    *slog.Logger
@@ -68,7 +68,7 @@ func (h *events) serve(w http.ResponseWriter, r *http.Request) error {
 	s := newEventStream(h, w, q)
 	first, err := s.next(ctx)
 	if err != nil {
-		return h.unreadable(ctx, err)
+		return h.unreadable(ctx, q, err)
 	}
 	if err := s.run(ctx, first); err != nil {
 		h.failed(ctx, err) // the status is sent: the client sees the end
@@ -113,11 +113,14 @@ func (h *events) checkCursor(q eventQuery) error {
 }
 
 // unreadable is the answer to a failed read.
-func (h *events) unreadable(ctx context.Context, err error) error {
-	h.failed(ctx, err)
+func (h *events) unreadable(ctx context.Context, q eventQuery, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	if gone := h.checkCursor(q); gone != nil {
+		return gone // it expired while it was read
+	}
+	h.failed(ctx, err)
 	return problemf(http.StatusInternalServerError, "internal", "the event log cannot be read")
 }
 
@@ -176,7 +179,7 @@ func (h *events) page(ctx context.Context, w http.ResponseWriter, q eventQuery) 
 	for {
 		records, next, done, err := h.scan(ctx, &q, cursor)
 		if err != nil {
-			return h.unreadable(ctx, err)
+			return h.unreadable(ctx, q, err)
 		}
 		cursor = next
 		if len(records) == 0 && done && q.wait > 0 && h.log.Wait(live, cursor) == nil {

@@ -72,8 +72,8 @@ func inBubble(t *testing.T, log *memLog, draining chan struct{}, f func(t *testi
 		log.grown = make(chan struct{}) // of this bubble
 		server := NewServer(NewHandler(Options{
 			Keys: token.Keys{testKey: testSecret}, Rooms: rooms, Participants: rooms, Log: log,
-			Store:  &memStore{values: map[string][]byte{}},
-			Signal: http.NotFoundHandler(), Draining: draining,
+			Consumers: NewConsumers(&memStore{values: map[string][]byte{}}),
+			Signal:    http.NotFoundHandler(), Draining: draining,
 		}), discard())
 		p := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
 		served := make(chan error, 1)

@@ -47,12 +47,11 @@ func NewHandler(o Options) http.Handler {
 // apiRoutes are the routes beside Twirp that OpenAPI describes.
 func apiRoutes(o Options, auth authenticator) []route {
 	rooms := &roomFinder{log: o.Log}
-	readers := &consumers{store: o.Store}
-	stream := &events{log: o.Log, rooms: rooms, consumers: readers, auth: auth, draining: o.Draining, logger: o.Logger}
+	stream := &events{log: o.Log, rooms: rooms, consumers: o.Consumers, auth: auth, draining: o.Draining, logger: o.Logger}
 	return slices.Concat(
 		[]route{{"GET", "/events", stream.serve}},
 		(&eventAPI{log: o.Log, deliveries: o.Deliveries, auth: auth}).routes(),
-		(&consumerAPI{consumers: readers, log: o.Log, auth: auth}).routes(),
+		(&consumerAPI{consumers: o.Consumers, log: o.Log, auth: auth}).routes(),
 		(&stateAPI{log: o.Log, rooms: rooms, auth: auth}).routes(),
 		(&endpointAPI{endpoints: o.Endpoints, deliveries: o.Deliveries, log: o.Log, auth: auth}).routes(),
 	)

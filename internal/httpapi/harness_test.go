@@ -51,7 +51,7 @@ func newAPI(t testing.TB, change ...func(*Options)) *api {
 		Rooms:        a.rooms,
 		Participants: a.rooms,
 		Log:          a.log,
-		Store:        a.store,
+		Consumers:    NewConsumers(a.store),
 		Signal: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, "signal")
 		}),

@@ -22,8 +22,8 @@ type Options struct {
 	Participants Participants
 	// Log is what /events reads. Required.
 	Log Log
-	// Store keeps the cursors of consumers. Required.
-	Store Store
+	// Consumers are the named readers of /events. Required.
+	Consumers *Consumers
 	// Endpoints and Deliveries are what is told of events, and where. Required.
 	Endpoints  Endpoints
 	Deliveries Deliveries

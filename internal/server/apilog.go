@@ -2,8 +2,8 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"sort"
 
 	"github.com/rollcall-rtc/rollcall/event"
 	"github.com/rollcall-rtc/rollcall/internal/delivery"
@@ -13,39 +13,13 @@ import (
 // apiLog is the log as httpapi wants it.
 type apiLog struct{ *eventlog.Log }
 
-// First returns the lowest Seq that can be read, 1 for an empty log.
-func (l apiLog) First() uint64 {
-	records, err := l.Read(context.Background(), 0, 1)
-	if err != nil || len(records) == 0 {
-		return 1
-	}
-	return records[0].Seq
-}
-
-// ByID returns the record with that id. Ids rise with the sequence.
+// ByID returns the record with that id.
 func (l apiLog) ByID(ctx context.Context, id string) (event.Record, error) {
-	first, last := l.First(), l.Last()
-	var failed error
-	at := func(seq uint64) (rec event.Record) {
-		records, err := l.Read(ctx, seq-1, 1)
-		switch {
-		case err != nil:
-			failed = err
-		case len(records) == 1:
-			rec = records[0]
-		}
-		return rec
+	r, err := l.Log.ByID(ctx, id)
+	if errors.Is(err, eventlog.ErrNotFound) {
+		err = fmt.Errorf("find event %.64q: %w", id, delivery.ErrUnknownEvent)
 	}
-	n := sort.Search(int(last+1-first), func(i int) bool { return failed != nil || at(first+uint64(i)).ID >= id })
-	if failed == nil && first+uint64(n) <= last {
-		if rec := at(first + uint64(n)); rec.ID == id {
-			return rec, nil
-		}
-	}
-	if failed != nil {
-		return event.Record{}, fmt.Errorf("find event: %w", failed)
-	}
-	return event.Record{}, fmt.Errorf("find event %.64q: %w", id, delivery.ErrUnknownEvent)
+	return r, err
 }
 
 // RoomName returns the name of the room that had a session of that sid, "" if
@@ -68,14 +42,5 @@ func (l apiLog) RoomName(ctx context.Context, sid string) (string, error) {
 	}
 }
 
-// Put keeps a small value and returns when that is durable.
-func (l apiLog) Put(ctx context.Context, key string, value []byte) error {
-	l.SaveCursors(map[string][]byte{key: value}, nil)
-	return l.FlushCursors(ctx)
-}
-
-// Delete forgets one and returns when that is durable.
-func (l apiLog) Delete(ctx context.Context, key string) error {
-	l.SaveCursors(nil, []string{key})
-	return l.FlushCursors(ctx)
-}
+// Delete forgets a value and returns when that is durable.
+func (l apiLog) Delete(ctx context.Context, key string) error { return l.Log.Delete(ctx, key) }

@@ -35,13 +35,14 @@ type Server struct {
 	log *slog.Logger   // immutable
 
 	// immutable once started; nil before its turn in Start
-	events   *eventlog.Log
-	delivery *delivery.Engine
-	media    *peer.Factory
-	rooms    *room.Registry
-	signal   *signal.Handler
-	http     *http.Server
-	bound    []net.Listener
+	events    *eventlog.Log
+	consumers *httpapi.Consumers
+	delivery  *delivery.Engine
+	media     *peer.Factory
+	rooms     *room.Registry
+	signal    *signal.Handler
+	http      *http.Server
+	bound     []net.Listener
 
 	draining  chan struct{}   // closed when Stop begins
 	leftOpen  []*livekit.Room // room sessions of the last run
@@ -104,6 +105,7 @@ func (s *Server) openLog(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("open event log in %s: %w", s.cfg.DataDir, err), store.Close())
 	}
+	s.consumers = httpapi.NewConsumers(apiLog{s.events})
 	endpoints := make([]delivery.Endpoint, 0, len(s.cfg.Webhook.URLs))
 	for _, url := range s.cfg.Webhook.URLs {
 		endpoints = append(endpoints, delivery.Endpoint{
@@ -200,7 +202,7 @@ func (s *Server) openRooms(version string) {
 		Rooms:        s.rooms,
 		Participants: s.rooms,
 		Log:          apiLog{s.events},
-		Store:        apiLog{s.events},
+		Consumers:    s.consumers,
 		Endpoints:    s.delivery,
 		Deliveries:   s.delivery,
 		Signal:       s.signal,
