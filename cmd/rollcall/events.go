@@ -1,15 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
-
-	"net/url"
 )
 
 // eventVerbs are the verbs of rollcall events.
@@ -74,11 +74,14 @@ func tailEvents(ctx context.Context, args []string, env environment) error {
 			return err
 		}
 		for i := range records {
-			line, err := json.Marshal(&records[i])
-			if err != nil {
+			// The body stays as it is signed: no character is escaped.
+			var line bytes.Buffer
+			enc := json.NewEncoder(&line)
+			enc.SetEscapeHTML(false)
+			if err := enc.Encode(&records[i]); err != nil {
 				return err
 			}
-			if err := show(&records[i], line); err != nil {
+			if err := show(&records[i], bytes.TrimSpace(line.Bytes())); err != nil {
 				return err
 			}
 		}
