@@ -11,7 +11,7 @@ import (
 	"github.com/rollcall-rtc/rollcall/internal/testkit/webhooksink"
 )
 
-// poison refuses the events with these sequence numbers while its map says so.
+// poison refuses the events with these sequence numbers.
 func poison(seqs map[uint64]fault) func(*webhooksink.Delivery) fault {
 	return func(d *webhooksink.Delivery) fault {
 		seq, _ := strconv.ParseUint(d.Header.Get(headerSeq), 10, 64)
@@ -22,8 +22,7 @@ func poison(seqs map[uint64]fault) func(*webhooksink.Delivery) fault {
 func TestHeadThatIsRefusedAloneIsAbandonedWithNotice(t *testing.T) {
 	inWorld(t, func(w *world) {
 		id := EndpointID("http://a/hook")
-		bad := map[uint64]fault{2: {Status: 400, BodySize: 100}}
-		w.sinks["a"].Script(poison(bad))
+		w.sinks["a"].Script(poison(map[uint64]fault{2: {Status: 400, BodySize: 100}}))
 		w.emit("blue", 5)
 		w.wantWithin(25*time.Second, "a", "blue", 4)
 		all := w.sinks["a"].Deliveries()
@@ -54,7 +53,7 @@ func TestHeadThatIsRefusedAloneIsAbandonedWithNotice(t *testing.T) {
 		if again, err := w.eng.DeadLetters(bg, id, 0, 10); err != nil || len(again) != 1 || again[0] != dead[0] {
 			t.Errorf("after a crash %+v, %v", again, err)
 		}
-		clear(bad)
+		w.sinks["a"].Script(nil)
 		w.wantWithin(2*time.Hour, "a", "blue", 5)
 		all = w.sinks["a"].Deliveries()
 		if last := all[len(all)-1]; last.Header.Get(headerLate) != "true" || last.Header.Get(headerSeq) != "2" {
@@ -101,15 +100,14 @@ func TestTooLargeEventIsLeftBehindAtOnce(t *testing.T) {
 
 func TestBlockKeepsTheRoomWaiting(t *testing.T) {
 	inAPIWorld(t, func(w *world) {
-		bad := map[uint64]fault{1: {Status: 400}}
-		w.sinks["a"].Script(poison(bad))
+		w.sinks["a"].Script(poison(map[uint64]fault{1: {Status: 400}}))
 		w.put(Endpoint{ID: "a", Block: true})
 		w.emit("blue", 3)
 		w.emit("red", 3)
 		time.Sleep(time.Hour)
 		w.wantWithin(time.Second, "a", "red", 3)
 		w.wantWithin(time.Second, "a", "blue", 0)
-		clear(bad)
+		w.sinks["a"].Script(nil)
 		w.wantWithin(10*time.Minute, "a", "blue", 3)
 		w.wantWhole("a")
 	}, "a")

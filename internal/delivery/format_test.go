@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,9 +36,17 @@ func TestCloudEventsStandInHeadersBesideTheSameBody(t *testing.T) {
 
 func TestBatchesHoldEventsOfAllRoomsInOrder(t *testing.T) {
 	inAPIWorld(t, func(w *world) {
-		bad := make(map[string]bool)
-		var got []string // ids, as accepted
+		var mu sync.Mutex
+		bad := make(map[string]bool) // mu guards
+		var got []string             // mu guards; ids, as accepted
+		accepted := func() int {
+			mu.Lock()
+			defer mu.Unlock()
+			return len(got)
+		}
 		w.sinks["a"].Script(func(d *webhooksink.Delivery) fault {
+			mu.Lock()
+			defer mu.Unlock()
 			var events []struct {
 				ID   string
 				Room struct{ Name string }
@@ -59,33 +68,39 @@ func TestBatchesHoldEventsOfAllRoomsInOrder(t *testing.T) {
 		w.emit("blue", 3)
 		w.emit("red", 3)
 		time.Sleep(40 * time.Millisecond)
-		if len(got) != 0 {
-			t.Errorf("%d events before the batch has waited", len(got))
+		if n := accepted(); n != 0 {
+			t.Errorf("%d events before the batch has waited", n)
 		}
 		time.Sleep(20 * time.Millisecond)
-		if n := w.sinks["a"].Len(); n != 1 || len(got) != 6 {
-			t.Errorf("%d requests with %d events, want one with six", n, len(got))
+		if n := w.sinks["a"].Len(); n != 1 || accepted() != 6 {
+			t.Errorf("%d requests with %d events, want one with six", n, accepted())
 		}
 		for range 25 {
 			w.emit("blue", 20)
 			w.emit("green", 20)
 		}
 		time.Sleep(200 * time.Millisecond)
-		if n := w.sinks["a"].Len(); n > 15 || len(got) != 1006 {
-			t.Errorf("%d requests with %d events, want 1006 in a dozen", n, len(got))
+		if n := w.sinks["a"].Len(); n > 15 || accepted() != 1006 {
+			t.Errorf("%d requests with %d events, want 1006 in a dozen", n, accepted())
 		}
 		// One event that is refused alone is found, and the others go on.
 		w.emit("blue", 50)
 		recs := w.records()
 		poisoned := recs[len(recs)-20].ID
+		mu.Lock()
 		bad[poisoned] = true
+		mu.Unlock()
 		time.Sleep(5 * time.Minute)
 		if dead, err := w.eng.DeadLetters(bg, "a", 0, 10); err != nil || len(dead) != 1 || dead[0].EventID != poisoned {
 			t.Errorf("dead letters %+v, %v", dead, err)
 		}
 		w.crash()
+		mu.Lock()
 		delete(bad, poisoned)
+		mu.Unlock()
 		time.Sleep(2 * time.Hour)
+		mu.Lock()
+		defer mu.Unlock()
 		want := make([]string, 0, len(recs))
 		for _, rec := range recs {
 			if rec.ID != poisoned {
@@ -155,15 +170,20 @@ func TestRateIsTheEndpointsOrTheReceivers(t *testing.T) {
 }
 
 func TestReceiverSetsTheRate(t *testing.T) {
-	var arrived []time.Time
+	var mu sync.Mutex
+	var arrived []time.Time // mu guards
 	inAPIWorld(t, func(w *world) {
 		w.pipe.Serve("c", http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			mu.Lock()
 			arrived = append(arrived, time.Now())
+			mu.Unlock()
 			rw.Header().Set("WebHook-Allowed-Rate", "60")
 		}), nil)
 		w.put(Endpoint{ID: "c"})
 		w.emit("blue", 10)
 		time.Sleep(20 * time.Second)
+		mu.Lock()
+		defer mu.Unlock()
 		if len(arrived) != 10 || arrived[9].Sub(arrived[1]) < 7*time.Second {
 			t.Errorf("%d requests, %s from the second to the last", len(arrived), arrived[len(arrived)-1].Sub(arrived[1]))
 		}

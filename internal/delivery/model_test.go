@@ -1,19 +1,27 @@
 package delivery
 
 import (
+	"flag"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/rollcall-rtc/rollcall/internal/testkit/webhooksink"
 )
 
+var long = flag.Uint64("long", 0, "how many seeds the model is run with, in place of a few")
+
 // TestModelHoldsUnderRandomFaults lets seeded scripts break receivers,
 // connections and the server itself, and checks all that the receivers got
 // against the model in check.
 func TestModelHoldsUnderRandomFaults(t *testing.T) {
-	for seed := range uint64(16) {
+	seeds := uint64(16)
+	if *long > 0 {
+		seeds = *long
+	}
+	for seed := range seeds {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { inWorld(t, func(w *world) { randomRun(w, seed) }, "a", "b") })
 	}
 }
@@ -39,10 +47,23 @@ func randomRun(w *world, seed uint64) {
 		}
 		return faults[int(fail()*float64(len(faults)))]
 	}
-	for _, s := range w.sinks {
-		s.Script(func(*webhooksink.Delivery) fault { return pick() })
-	}
 	down := make(map[string]bool)
+	paused := make(map[string]bool)
+	ids := map[string]string{"a": EndpointID("http://a/hook"), "b": "b"}
+	w.stop(time.Second)
+	w.options.Endpoints = []Endpoint{hostEndpoint("a")}
+	w.options.Keys = map[string]string{"devkey": "secret"}
+	w.start()
+	w.put(Endpoint{ID: "b"}) // one of the API, before the first event
+	var bad sync.Map         // sequence numbers that are refused for themselves, everywhere
+	for _, s := range w.sinks {
+		s.Script(func(d *webhooksink.Delivery) fault {
+			if _, refused := bad.Load(d.Header.Get(headerSeq)); refused {
+				return fault{Status: 422}
+			}
+			return pick()
+		})
+	}
 	for range 120 {
 		time.Sleep(time.Duration(r.IntN(800)) * time.Millisecond)
 		switch n := r.IntN(100); {
@@ -50,7 +71,26 @@ func randomRun(w *world, seed uint64) {
 			w.crash()
 		case n < 5:
 			w.restart()
-		case n < 12:
+		case n < 14:
+			host := []string{"a", "b"}[r.IntN(2)]
+			do := w.eng.Pause
+			if paused[host] {
+				do = w.eng.Resume
+			}
+			if err := do(bg, ids[host]); err != nil {
+				w.t.Fatal(err)
+			}
+			paused[host] = !paused[host]
+		case n < 17:
+			// A filter that lets the same through is a change all the same.
+			w.put(Endpoint{ID: "b", Paused: paused["b"], Filter: Filter{Rooms: []string{"*", fmt.Sprint(n)}}})
+		case n < 20:
+			if _, err := w.eng.RotateSecret(bg, "b", time.Minute); err != nil {
+				w.t.Fatal(err)
+			}
+		case n < 23:
+			bad.Store(fmt.Sprint(w.log.Last()+uint64(r.IntN(5))), true)
+		case n < 30:
 			host := []string{"a", "b"}[r.IntN(2)]
 			down[host] = !down[host]
 			// Connections break too: what was accepted then may not be known.
@@ -61,8 +101,11 @@ func randomRun(w *world, seed uint64) {
 		}
 	}
 	for _, host := range w.hosts {
-		w.sinks[host].Script(nil)
+		w.sinks[host].Script(nil) // and nothing is bad any more
 		w.pipe.SetDown(host+":80", false)
+		if err := w.eng.Resume(bg, ids[host]); err != nil {
+			w.t.Fatal(err)
+		}
 	}
 	n := len(w.records())
 	for _, host := range w.hosts {

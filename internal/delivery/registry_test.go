@@ -120,14 +120,13 @@ func TestConfigEndpointsAreReadOnlyButCanBePaused(t *testing.T) {
 
 func TestChangedFilterIsInForceWhenAnEventsTurnComes(t *testing.T) {
 	inAPIWorld(t, func(w *world) {
-		down := fault{Status: 503}
-		w.sinks["a"].Script(func(*webhooksink.Delivery) fault { return down })
+		w.sinks["a"].Script(func(*webhooksink.Delivery) fault { return fault{Status: 503} })
 		w.put(Endpoint{ID: "a"})
 		w.emit("blue", 2)
 		w.emit("red", 2)
 		time.Sleep(10 * time.Second)
 		w.put(Endpoint{ID: "a", Filter: Filter{Rooms: []string{"r*"}}})
-		down = fault{}
+		w.sinks["a"].Script(nil)
 		w.emit("blue", 2)
 		w.emit("red", 2)
 		w.wantWithin(time.Minute, "a", "red", 4)
