@@ -76,6 +76,7 @@ race() { CGO_ENABLED=1 go test -race -timeout 20m ./...; }
 goparticipant() (cd test/sdk/goparticipant && go vet ./... && go build -o /dev/null .)
 web() { npm_ci web && (cd web && npm run check); }
 sdk() { npm_ci test/sdk && (cd test/sdk && ROLLCALL_RACE=1 npm test); }
+net() { npm_ci test/sdk && ROLLCALL_RACE=1 node test/net/run.mjs; }
 
 command -v go >/dev/null || die "Go is missing; go.mod says which version"
 command -v git >/dev/null || packages+=(git)
@@ -84,6 +85,9 @@ if [[ $what == all ]]; then
 	command -v node >/dev/null || die "Node is missing; want 20.19 or newer"
 	command -v npm >/dev/null || die "npm is missing; it comes with Node"
 	[[ -n ${CHROMIUM:-} ]] || need chromium chromium
+	need ip iproute2
+	need nft nftables
+	need nsenter util-linux
 fi
 install_packages
 
@@ -95,6 +99,7 @@ if [[ $what == all ]]; then
 	step "web: types, tests, fresh build" web
 	step "sdk: Go participant" goparticipant
 	step "sdk: browsers, rtc-node, server SDKs" sdk
+	step "net: networks that block, lose, delay and change" net
 fi
 
 echo

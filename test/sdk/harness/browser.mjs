@@ -1,11 +1,8 @@
 // Chromium, and participants in it on the unmodified browser SDK.
 
-import { createServer } from 'node:http';
-import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
-import path from 'node:path';
 import { chromium } from 'playwright-core';
-import { clientPage, tone } from './paths.mjs';
+import { servePages, servePagesIn } from './pages.mjs';
+import { tone } from './paths.mjs';
 import { Recorder } from './recorder.mjs';
 import { joinToken } from './tokens.mjs';
 
@@ -31,21 +28,17 @@ export class Browser {
   #chromium;
   #pages;
 
-  static async start() {
+  /** Starts Chromium; pagesIn: path of the network namespace that executablePath runs it in; flags: more of them. */
+  static async start({ executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium', pagesIn, flags: more = [] } = {}) {
     const browser = new Browser();
-    browser.#chromium = await chromium.launch({
-      executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-      headless: true,
-      args: flags,
-    });
-    browser.#pages = await servePages();
+    browser.#chromium = await chromium.launch({ executablePath, headless: true, args: [...flags, ...more] });
+    browser.#pages = await (pagesIn ? servePagesIn(pagesIn) : servePages());
     return browser;
   }
 
   async close() {
     await this.#chromium.close();
-    this.#pages.closeAllConnections();
-    this.#pages.close();
+    await this.#pages.close();
   }
 
   /** An empty tab in a profile of its own, with camera and microphone. */
@@ -57,7 +50,7 @@ export class Browser {
   /** A tab that shows one of the pages of the page directory. */
   async testPage(file) {
     const page = await this.tab();
-    await page.goto(`http://127.0.0.1:${this.#pages.address().port}/${file}`);
+    await page.goto(`http://127.0.0.1:${this.#pages.port}/${file}`);
     await page.waitForFunction(() => window.ready);
     return page;
   }
@@ -73,7 +66,7 @@ export class Browser {
       if (['warning', 'error'].includes(message.type())) participant.events.push({ event: 'console', type: message.type(), text: message.text() });
     });
     await page.exposeFunction('record', (event) => participant.events.push(event));
-    await page.goto(`http://127.0.0.1:${this.#pages.address().port}/index.html`);
+    await page.goto(`http://127.0.0.1:${this.#pages.port}/index.html`);
     await page.waitForFunction(() => window.ready);
     participant.page = page;
     return participant;
@@ -97,8 +90,8 @@ class BrowserParticipant {
   }
 
   /** Joins room with a good token. */
-  async enter(server, room, tokenOptions = {}) {
-    await this.join(server, await joinToken(room, this.identity, tokenOptions));
+  async enter(server, room, tokenOptions = {}, options = {}) {
+    await this.join(server, await joinToken(room, this.identity, tokenOptions), options);
   }
 
   /**
@@ -139,6 +132,8 @@ class BrowserParticipant {
   video(identity, source) { return this.#call('video', identity, source); }
   audio(identity) { return this.#call('audio', identity); }
   sentLayers() { return this.#call('sentLayers'); }
+  /** How each connection travels: [{name, protocol, local, remote, relay}]. */
+  route() { return this.#call('route'); }
   view() { return this.#call('view'); }
 
   async videoFrames(identity) { return (await this.video(identity)).count; }
@@ -154,22 +149,4 @@ class BrowserParticipant {
   #call(method, ...args) {
     return this.page.evaluate(([name, list]) => window.participant[name](...list), [method, args]);
   }
-}
-
-// The pages come from loopback over plain HTTP: a secure context, so that camera and microphone work.
-async function servePages() {
-  const types = { '.html': 'text/html', '.js': 'text/javascript' };
-  const server = createServer(async (request, response) => {
-    const file = path.join(clientPage, path.basename(new URL(request.url, 'http://page').pathname));
-    try {
-      const body = await readFile(file);
-      response.writeHead(200, { 'content-type': types[path.extname(file)] ?? 'application/octet-stream' });
-      response.end(body);
-    } catch {
-      response.writeHead(404).end();
-    }
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return server;
 }

@@ -12,16 +12,17 @@ export class GoParticipant {
   #process;
   #nextId = 1;
 
-  static async join(server, room, identity, tokenOptions = {}) {
+  /** Starts program, which is the participant or runs it somewhere else, and joins. */
+  static async join(server, room, identity, tokenOptions = {}, program = goParticipant) {
     const participant = new GoParticipant();
-    await participant.#start(server, await joinToken(room, identity, tokenOptions), identity);
+    await participant.#start(program, server, await joinToken(room, identity, tokenOptions), identity);
     return participant;
   }
 
-  async #start(server, token, identity) {
+  async #start(program, server, token, identity) {
     this.identity = identity;
     this.events = new Recorder(`Go participant ${identity}`);
-    this.#process = spawn(goParticipant, ['-url', server.ws, '-token', token], { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.#process = spawn(program, ['-url', server.ws, '-token', token], { stdio: ['pipe', 'pipe', 'inherit'] });
     this.#process.stdin.on('error', () => {}); // It may have ended already.
     readline.createInterface({ input: this.#process.stdout }).on('line', (line) => this.events.push(JSON.parse(line)));
     const first = await this.events.want(['connected', 'failed']);

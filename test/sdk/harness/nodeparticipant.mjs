@@ -23,16 +23,22 @@ export class NodeParticipant {
   #energy = new Map(); // identity -> sum of squared samples received
   #stops = [];
   #left = false;
+  #tell;
 
   static async join(server, room, identity, tokenOptions = {}) {
+    return NodeParticipant.enter(server.ws, await joinToken(room, identity, tokenOptions), identity);
+  }
+
+  /** Joins; tell, if given, hears of each event as well. */
+  static async enter(url, token, identity, tell = undefined) {
     NodeParticipant.#used = true;
     const participant = new NodeParticipant();
     participant.identity = identity;
     participant.events = new Recorder(`rtc-node participant ${identity}`);
+    participant.#tell = tell;
     participant.#record();
-    const token = await joinToken(room, identity, tokenOptions);
     await within(`rtc-node participant ${identity} to join`,
-      participant.#room.connect(server.ws, token, { autoSubscribe: true, dynacast: false }));
+      participant.#room.connect(url, token, { autoSubscribe: true, dynacast: false }));
     participant.sid = participant.#room.localParticipant.sid;
     return participant;
   }
@@ -43,7 +49,10 @@ export class NodeParticipant {
   }
 
   #record() {
-    const tell = (event, fields = {}) => this.events.push({ event, ...fields });
+    const tell = (event, fields = {}) => {
+      this.events.push({ event, ...fields });
+      this.#tell?.({ event, ...fields });
+    };
     const track = (pub, p) => ({
       identity: p.identity, sid: pub.sid, kind: kinds[pub.kind], source: sources[pub.source], mime: pub.mimeType,
     });

@@ -10,12 +10,16 @@ import { SignalClient } from './signal.mjs';
 import { joinToken } from './tokens.mjs';
 import { WebhookSink } from './webhooks.mjs';
 
-/** Sets the stage; config: keys of the server's configuration, on top of the usual ones. */
-export function scene({ browser = true, config = {} } = {}) {
+/**
+ * Sets the stage; config: keys of the server's configuration, on top of the
+ * usual ones; signalHost: where participants find the server.
+ */
+export function scene({ browser = true, config = {}, signalHost } = {}) {
   const stage = {};
   before(async () => {
     stage.sink = await WebhookSink.start();
     stage.server = await Server.start({ webhooks: [stage.sink.url], ...config });
+    if (signalHost) stage.server.ws = `ws://${signalHost}:${stage.server.port}`;
     if (browser) stage.browser = await Browser.start();
   });
   after(async () => {

@@ -21,14 +21,14 @@ export class Server {
   #process;
   #exited;
 
-  /** Starts a server; webhooks: URLs that get its events; room: keys of the room section. */
-  static async start({ webhooks = [], room = {}, ...rest } = {}) {
+  /** Starts a server; webhooks: URLs that get its events; room: keys of the room section; port: any free one by default. */
+  static async start({ webhooks = [], room = {}, port, ...rest } = {}) {
     const server = new Server();
     server.dir = mkdtempSync(path.join(os.tmpdir(), 'rollcall-sdk-'));
     server.dataDir = path.join(server.dir, 'data');
     mkdirSync(server.dataDir);
     server.logFile = path.join(server.dir, 'server.log');
-    server.port = await freePort('tcp');
+    server.port = port ?? await freePort('tcp');
     server.url = `http://127.0.0.1:${server.port}`;
     server.ws = `ws://127.0.0.1:${server.port}`;
     server.configFile = path.join(server.dir, 'config.yaml');

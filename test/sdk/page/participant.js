@@ -154,6 +154,24 @@ window.participant = {
     const streams = await statsOf(media?.sender, 'outbound-rtp');
     return streams.filter((s) => s.framesSent > 0).map((s) => ({ rid: s.rid ?? '', width: s.frameWidth, height: s.frameHeight }));
   },
+  /** The candidate pairs that media travels over, by connection. */
+  async route() {
+    const { publisher, subscriber } = room.engine.pcManager;
+    const routes = [];
+    for (const [name, transport] of [['publisher', publisher], ['subscriber', subscriber]]) {
+      const stats = [...(await transport?.getStats() ?? new Map()).values()];
+      const by = new Map(stats.map((s) => [s.id, s]));
+      const selected = by.get(stats.find((s) => s.type === 'transport')?.selectedCandidatePairId);
+      if (!selected) continue;
+      const [local, remote] = [by.get(selected.localCandidateId), by.get(selected.remoteCandidateId)];
+      routes.push({
+        name, protocol: local.protocol, relay: local.candidateType === 'relay' ? local.relayProtocol : '',
+        local: `${local.address}:${local.port}`, remote: `${remote.address}:${remote.port}`,
+        rtt: selected.currentRoundTripTime,
+      });
+    }
+    return routes;
+  },
   /** What the SDK holds true about the room right now. */
   view() {
     const describe = (p) => ({
