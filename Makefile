@@ -1,6 +1,6 @@
 # `make` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-go bench fuzz lint web clean
+.PHONY: help run build test test-go bench soak fuzz lint web clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,11 @@ test-go: ## run what needs Go and a C compiler only
 
 bench: ## measure the server, as docs/performance.md says (FLAGS="-run video")
 	go run ./test/bench $(FLAGS)
+
+soak: ## kill the log and delivery 10,000 times and cut their power 1,000 times; takes an hour
+	mkdir -p out
+	go test ./test/soak -count=1 -v -timeout 12h -kills 10000 -cuts 1000 -report $(CURDIR)/out/soak.txt
+	go test ./internal/delivery -count=1 -timeout 6h -run TestModelHoldsUnderRandomFaults -long 1000
 
 fuzz: ## run each fuzz target for FUZZTIME (20s)
 	scripts/fuzz.sh
