@@ -48,10 +48,12 @@ var layers = []layer{
 	{"internal/eventlog", []string{"event"}},
 
 	// Media: no room, no event, no configuration.
-	{"internal/sfu/peer", []string{"internal/sfu/uptrack", "internal/sfu/downtrack"}},
+	{"internal/sfu/peer", []string{"internal/sfu/uptrack", "internal/sfu/downtrack", "internal/sfu/bwe", "internal/sfu/allocator"}},
 	{"internal/sfu/downtrack", append([]string{"internal/sfu/uptrack"}, mediaLeaves...)},
 	{"internal/sfu/uptrack", mediaLeaves},
+	{"internal/sfu/allocator", nil},
 	{"internal/sfu/audiolevel", nil},
+	{"internal/sfu/bwe", nil},
 	{"internal/sfu/codec", nil},
 	{"internal/sfu/keyframe", nil},
 	{"internal/sfu/layer", nil},

@@ -35,6 +35,9 @@ type Binding struct {
 	RTX            Writer // nil means Writer
 	// Extensions are forwarded; all others are stripped.
 	Extensions []Ext
+	// SequenceExt is the id of the transport-wide sequence number, 0 if none.
+	// Packets go to the Writer with two bytes there, for it to fill in.
+	SequenceExt uint8
 }
 
 // Source is the up-track as a DownTrack sees it; *uptrack.UpTrack is one.
@@ -54,6 +57,9 @@ type Options struct {
 	// OnLayer is called when forwarding starts, and when it moves to another
 	// layer. It runs on the packet path and must not block.
 	OnLayer func(layer int)
+	// OnFlow is called with the first packet, and with the first one after
+	// each pause. It runs on the packet path and must not block.
+	OnFlow func()
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -67,14 +73,16 @@ type Options struct {
 type DownTrack struct {
 	src     Source
 	onLayer func(int)        // immutable
+	onFlow  func()           // immutable
 	now     func() time.Time // immutable
 	gate    bool             // immutable: starts at key frames
 	rate    uint32           // immutable: clock rate
 	epoch   time.Time        // immutable: zero of millisecond counts
 
 	binding  atomic.Pointer[Binding] // nil while unbound
-	paused   atomic.Bool
-	maxLayer atomic.Int32
+	stopped  atomic.Uint32           // mask of stop reasons; 0 = it flows
+	maxLayer atomic.Int32            // the subscriber's wish
+	allotted atomic.Int32            // what its connection carries
 	// restarts counts the breaks that the subscriber's side makes: bound
 	// anew, resumed. The path begins anew when it sees another count.
 	restarts atomic.Uint32
@@ -109,12 +117,14 @@ func New(opts Options) *DownTrack {
 	d := &DownTrack{
 		src:     opts.Source,
 		onLayer: opts.OnLayer,
+		onFlow:  opts.OnFlow,
 		now:     opts.Now,
 		gate:    codec.KindOf(c.MimeType).HasKeyframes(),
 		rate:    c.ClockRate,
 		epoch:   opts.Now(),
 	}
 	d.maxLayer.Store(uptrack.MaxLayers - 1)
+	d.allotted.Store(uptrack.MaxLayers - 1)
 	d.current.Store(-1)
 	d.f.init()
 	d.rtx.seq = uint16(rand.Uint32())
@@ -159,33 +169,6 @@ func (d *DownTrack) Unbind() {
 	defer d.bindMu.Unlock()
 	if d.binding.Swap(nil) != nil {
 		d.src.Detach(d)
-	}
-}
-
-// SetPaused stops and resumes sending; video resumes at a key frame.
-func (d *DownTrack) SetPaused(paused bool) {
-	if paused {
-		d.paused.Store(true)
-		return
-	}
-	if !d.paused.Load() {
-		return
-	}
-	d.restarts.Add(1)
-	d.paused.Store(false)
-	d.requestKeyframe()
-}
-
-// SetMaxLayer caps the layer. If only higher ones are live the lowest of them
-// is sent. The layer changes at a key frame, which the next packet asks for.
-func (d *DownTrack) SetMaxLayer(layer int) {
-	d.maxLayer.Store(int32(min(max(layer, 0), uptrack.MaxLayers-1)))
-}
-
-// requestKeyframe asks for one of the best layer there may be.
-func (d *DownTrack) requestKeyframe() {
-	if d.gate && d.binding.Load() != nil && !d.paused.Load() {
-		d.src.RequestKeyframe(int(d.maxLayer.Load()))
 	}
 }
 

@@ -27,6 +27,7 @@ type retransmitter struct {
 	packet  uptrack.Packet
 	scratch []byte // the payload of RFC 4588
 	header  rtp.Header
+	stamp   [2]byte // the transport-wide sequence number of header
 }
 
 // maxPacket is the room for a packet from the cache.
@@ -67,7 +68,7 @@ func (d *DownTrack) HandleRTCP(pkts []rtcp.Packet) {
 
 func (d *DownTrack) handlePLI() {
 	d.counters.plis.Add(1)
-	if d.paused.Load() {
+	if d.stopped.Load() != 0 {
 		return
 	}
 	if current := int(d.current.Load()); current >= 0 {
@@ -79,7 +80,7 @@ func (d *DownTrack) handlePLI() {
 
 func (d *DownTrack) handleNACK(b *Binding, pairs []rtcp.NackPair) {
 	history := d.history.Load()
-	if history == nil || d.paused.Load() {
+	if history == nil || d.stopped.Load() != 0 {
 		return
 	}
 	now := d.now()
@@ -127,7 +128,7 @@ func (d *DownTrack) resend(b *Binding, m *mapping, seq uint16, up uint64) bool {
 		SequenceNumber: seq, Timestamp: p.Timestamp + m.timestamp,
 		Extensions: r.header.Extensions[:0],
 	}
-	setExtensions(&r.header, b.Extensions, p)
+	setExtensions(&r.header, b, p, &r.stamp)
 	w, payload := b.Writer, p.Payload
 	if b.RTXSSRC != 0 && b.RTXPayloadType != 0 {
 		r.header.SSRC, r.header.PayloadType, r.header.SequenceNumber = b.RTXSSRC, b.RTXPayloadType, r.seq
@@ -155,7 +156,7 @@ func (r *retransmitter) withOriginal(seq uint16) []byte {
 type counters struct {
 	packets, octets, switches                                          atomic.Uint64
 	retransmitted, retransmittedOctets, nacks, nackMisses, writeErrors atomic.Uint64
-	plis                                                               atomic.Uint64
+	plis, padding                                                      atomic.Uint64
 }
 
 // reports is what the subscriber last reported.

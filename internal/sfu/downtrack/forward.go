@@ -32,7 +32,10 @@ type forwarder struct {
 	ideal   uint32   // what would be added to timestamps if they need not rise
 	m       *mapping // in force, nil before the first packet
 	header  rtp.Header
+	stamp   [2]byte // the transport-wide sequence number of header
 	history *seqmap.History
+	flowing bool   // onFlow was called
+	flowed  uint32 // the restarts at that time
 }
 
 // historyVideo and historyAudio are how many sent packets a NACK can name:
@@ -51,7 +54,7 @@ func (f *forwarder) init() {
 // Write implements uptrack.Sink.
 func (d *DownTrack) Write(p *uptrack.Packet) {
 	b := d.binding.Load()
-	if b == nil || d.paused.Load() {
+	if b == nil || d.stopped.Load() != 0 {
 		return
 	}
 	if d.seen.Load() != d.restarts.Load() {
@@ -73,7 +76,7 @@ func (d *DownTrack) Write(p *uptrack.Packet) {
 // frame will do.
 func (d *DownTrack) admits(p *uptrack.Packet) bool {
 	current := int(d.current.Load())
-	target := layer.Target(p.Live, int(d.maxLayer.Load()), current)
+	target := layer.Target(p.Live, d.limit(), current)
 	if p.Layer != target && (current >= 0 || p.Layer > target) {
 		return false
 	}
@@ -156,7 +159,7 @@ func (f *forwarder) send(d *DownTrack, b *Binding, p *uptrack.Packet) {
 		Extensions: h.Extensions[:0],
 	}
 	m.rewrite(p)
-	setExtensions(h, b.Extensions, p)
+	setExtensions(h, b, p, &f.stamp)
 	_, err := b.Writer.WriteRTP(h, p.Payload)
 	m.restore(p)
 	if err != nil {
@@ -192,6 +195,10 @@ func (f *forwarder) begin(d *DownTrack, p *uptrack.Packet) {
 	d.counters.switches.Add(1)
 	if moved && d.onLayer != nil {
 		d.onLayer(p.Layer)
+	}
+	if restarts := d.seen.Load(); d.onFlow != nil && (!f.flowing || f.flowed != restarts) {
+		f.flowing, f.flowed = true, restarts
+		d.onFlow()
 	}
 }
 
@@ -263,6 +270,9 @@ func (f *forwarder) pad(d *DownTrack, b *Binding, now time.Time) {
 		Version: 2, Padding: true, PaddingSize: 255, PayloadType: b.PayloadType, SSRC: b.SSRC,
 		SequenceNumber: uint16(f.seq), Timestamp: f.timestamp,
 		Extensions: f.header.Extensions[:0],
+	}
+	if b.SequenceExt != 0 {
+		_ = f.header.SetExtension(b.SequenceExt, f.stamp[:])
 	}
 	if _, err := b.Writer.WriteRTP(&f.header, nil); err != nil {
 		d.counters.writeErrors.Add(1)

@@ -50,14 +50,15 @@ func (m *mapping) restore(p *uptrack.Packet) {
 	}
 }
 
-// setExtensions copies the mapped extensions that p has.
-func setExtensions(h *rtp.Header, exts []Ext, p *uptrack.Packet) {
-	if len(exts) == 0 {
-		return
-	}
+// setExtensions copies the mapped extensions that p has, and leaves room for
+// the transport-wide sequence number in stamp.
+func setExtensions(h *rtp.Header, b *Binding, p *uptrack.Packet, stamp *[2]byte) {
 	profile := uint16(rtp.ExtensionProfileOneByte)
-	found := false
-	for _, e := range exts {
+	found := b.SequenceExt != 0
+	if b.SequenceExt > 14 {
+		profile = rtp.ExtensionProfileTwoByte
+	}
+	for _, e := range b.Extensions {
 		if data := p.Extension(e.From); data != nil {
 			found = true
 			if e.To > 14 || len(data) > 16 || len(data) == 0 {
@@ -69,9 +70,12 @@ func setExtensions(h *rtp.Header, exts []Ext, p *uptrack.Packet) {
 		return
 	}
 	h.Extension, h.ExtensionProfile = true, profile
-	for _, e := range exts {
+	for _, e := range b.Extensions {
 		if data := p.Extension(e.From); data != nil {
 			_ = h.SetExtension(e.To, data) // fails for ids out of range only
 		}
+	}
+	if b.SequenceExt != 0 {
+		_ = h.SetExtension(b.SequenceExt, stamp[:])
 	}
 }

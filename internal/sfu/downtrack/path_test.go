@@ -60,7 +60,7 @@ func subscribe(up *uptrack.UpTrack, n int) []*DownTrack {
 	downs := make([]*DownTrack, n)
 	for i := range downs {
 		downs[i] = New(Options{Source: up})
-		downs[i].Bind(Binding{SSRC: uint32(i + 1), PayloadType: 120, Writer: new(null), Extensions: []Ext{{From: 2, To: 3}}})
+		downs[i].Bind(Binding{SSRC: uint32(i + 1), PayloadType: 120, Writer: new(null), Extensions: []Ext{{From: 2, To: 3}}, SequenceExt: 4})
 	}
 	return downs
 }

@@ -5,15 +5,18 @@ import "time"
 // Stats is a snapshot of a DownTrack.
 type Stats struct {
 	Bound    bool
-	Paused   bool
-	Layer    int // being sent; -1 before the first packet and while waiting for a key frame
-	MaxLayer int
+	Paused   bool   // by the subscriber
+	Starved  bool   // by what its connection carries
+	Layer    int    // being sent; -1 before the first packet and while waiting for a key frame
+	MaxLayer int    // the subscriber's wish
+	Allotted int    // what its connection carries
 	Packets  uint64 // sent, retransmissions excluded
 	Octets   uint64 // of their payload
 	Switches uint64 // how often forwarding began or moved
 
 	Retransmitted       uint64 // packets
 	RetransmittedOctets uint64
+	Padding             uint64 // packets
 	NACKs               uint64 // packets the subscriber asked for
 	NACKMisses          uint64 // of those, no longer or never held
 	PLIs                uint64 // received, FIR included
@@ -31,9 +34,12 @@ func (d *DownTrack) Stats() Stats {
 	c, r := &d.counters, &d.reports
 	s := Stats{
 		Bound:               d.binding.Load() != nil,
-		Paused:              d.paused.Load(),
+		Paused:              d.Paused(),
 		Layer:               int(d.current.Load()),
+		Starved:             d.stopped.Load()&stopStarved != 0,
 		MaxLayer:            int(d.maxLayer.Load()),
+		Allotted:            int(d.allotted.Load()),
+		Padding:             c.padding.Load(),
 		Packets:             c.packets.Load(),
 		Octets:              c.octets.Load(),
 		Switches:            c.switches.Load(),

@@ -230,6 +230,10 @@ func TestNoOrderOfEventsLeavesATrackStuck(t *testing.T) {
 					{"unmute", func() { w.up.SetMuted(false) }},
 					{"limit", func() { w.down.SetMaxLayer(w.rng.IntN(3)) }},
 					{"limit", func() { w.down.SetMaxLayer(w.rng.IntN(3)) }},
+					{"starve", func() { w.down.SetStarved(true) }},
+					{"feed", func() { w.down.SetStarved(false) }},
+					{"allot", func() { w.down.SetAllotted(w.rng.IntN(3)) }},
+					{"pad", func() { w.down.Pad(1000) }},
 					{"bind", func() { w.down.Bind(w.bind) }},
 					{"unbind", func() { w.down.Unbind() }},
 					{"silence", func() { w.pub.layers[w.rng.IntN(3)].silent = true }},
@@ -244,6 +248,8 @@ func TestNoOrderOfEventsLeavesATrackStuck(t *testing.T) {
 						w.run(time.Duration(w.rng.IntN(400)) * time.Millisecond)
 					}
 					w.down.SetPaused(false)
+					w.down.SetStarved(false)
+					w.down.SetAllotted(2)
 					w.up.SetMuted(false)
 					w.down.Bind(w.bind)
 					limit := w.rng.IntN(3)

@@ -42,6 +42,7 @@ type viewer struct {
 	keys     int
 	givenUp  int
 	resent   int
+	padding  int
 	layers   []int // as they changed
 }
 
@@ -91,6 +92,10 @@ func (v *viewer) receive(raw []byte) {
 	switch {
 	case p.SSRC == v.w.bind.SSRC && p.PayloadType == v.w.bind.PayloadType:
 	case p.SSRC == v.w.bind.RTXSSRC && p.PayloadType == v.w.bind.RTXPayloadType:
+		if len(p.Payload) == 0 {
+			v.padding++
+			return
+		}
 		v.resent++
 		seq = binary.BigEndian.Uint16(p.Payload)
 		p.Payload = p.Payload[2:]

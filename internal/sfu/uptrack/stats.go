@@ -58,3 +58,22 @@ func (u *UpTrack) Stats() Stats {
 	}
 	return s
 }
+
+// Rates returns what each layer takes, in bits per second over the last
+// second, headers included; 0 where nothing arrives. It costs less than Stats.
+func (u *UpTrack) Rates(now time.Time) (rates [MaxLayers]uint64) {
+	live := u.live.Load()
+	for i := range u.layers {
+		l := u.layers[i].Load()
+		if l == nil || live&(1<<i) == 0 {
+			continue
+		}
+		l.mu.Lock()
+		rates[i] = l.rate.BitsPerSecond(now)
+		l.mu.Unlock()
+	}
+	return rates
+}
+
+// Live returns the mask of layers from which packets arrive.
+func (u *UpTrack) Live() uint8 { return uint8(u.live.Load()) }

@@ -1,0 +1,56 @@
+package downtrack
+
+import "github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
+
+// Reasons for not sending. A track flows when there is none.
+const (
+	stopPaused  = 1 << iota // the subscriber wants nothing
+	stopStarved             // its connection carries nothing of it
+)
+
+// SetPaused stops and resumes sending as the subscriber wishes; video resumes
+// at a key frame.
+func (d *DownTrack) SetPaused(paused bool) { d.stop(stopPaused, paused) }
+
+// SetStarved stops and resumes sending because of what the connection
+// carries. It is apart from SetPaused: each is undone by itself.
+func (d *DownTrack) SetStarved(starved bool) { d.stop(stopStarved, starved) }
+
+func (d *DownTrack) stop(reason uint32, on bool) {
+	switch {
+	case on:
+		d.stopped.Or(reason)
+	case d.stopped.Load()&reason != 0:
+		// Who sees that it flows again must see that it begins anew.
+		d.restarts.Add(1)
+		d.stopped.And(^reason)
+		d.requestKeyframe()
+	}
+}
+
+// Paused reports whether SetPaused stopped it.
+func (d *DownTrack) Paused() bool { return d.stopped.Load()&stopPaused != 0 }
+
+// SetMaxLayer caps the layer as the subscriber wishes. If only higher ones are
+// live the lowest of them is sent. The layer changes at a key frame, which the
+// next packet asks for.
+func (d *DownTrack) SetMaxLayer(layer int) { d.maxLayer.Store(clampLayer(layer)) }
+
+// MaxLayer returns the subscriber's cap.
+func (d *DownTrack) MaxLayer() int { return int(d.maxLayer.Load()) }
+
+// SetAllotted caps the layer by what the connection carries. The lower of both
+// caps counts.
+func (d *DownTrack) SetAllotted(layer int) { d.allotted.Store(clampLayer(layer)) }
+
+func clampLayer(layer int) int32 { return int32(min(max(layer, 0), uptrack.MaxLayers-1)) }
+
+// limit is the highest layer to send.
+func (d *DownTrack) limit() int { return int(min(d.maxLayer.Load(), d.allotted.Load())) }
+
+// requestKeyframe asks for one of the best layer there may be.
+func (d *DownTrack) requestKeyframe() {
+	if d.gate && d.binding.Load() != nil && d.stopped.Load() == 0 {
+		d.src.RequestKeyframe(d.limit())
+	}
+}
