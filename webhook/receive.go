@@ -65,6 +65,9 @@ type Delivery struct {
 	// Gap are events of the room that the sender gave up since the delivery
 	// before this one: they were refused while others were accepted.
 	Gap []uint64 `json:"gap"`
+	// Gone are the first and the last Seq of events that had left the log before
+	// they were sent; some of them may have been for this receiver.
+	Gone []uint64 `json:"gone"`
 	// Late says that this event was given up, and is tried again out of order.
 	Late bool `json:"late"`
 	// Test says that nothing happened: somebody tries the endpoint out.
@@ -73,6 +76,8 @@ type Delivery struct {
 	Recovery string `json:"recovery"`
 	// OccurredAt is when it happened, to the microsecond.
 	OccurredAt time.Time `json:"occurredAt"`
+	// CommittedAt is when it was written to the log.
+	CommittedAt time.Time `json:"committedAt"`
 	// SentAt is when this attempt was made.
 	SentAt time.Time `json:"sentAt"`
 	// Synthesized says that the server did not see it happen, but concluded it

@@ -96,6 +96,7 @@ func decodePage(body []byte) ([]*Event, uint64, error) {
 			Seq         uint64          `json:"seq"`
 			RoomSeq     uint64          `json:"roomSeq"`
 			Time        time.Time       `json:"time"`
+			Committed   time.Time       `json:"committed"`
 			Synthesized bool            `json:"synthesized"`
 			Body        json.RawMessage `json:"body"`
 		} `json:"events"`
@@ -107,7 +108,7 @@ func decodePage(body []byte) ([]*Event, uint64, error) {
 	events := make([]*Event, len(page.Events))
 	for i, e := range page.Events {
 		ev := &Event{WebhookEvent: new(livekit.WebhookEvent), Raw: e.Body, Delivery: Delivery{
-			Seq: e.Seq, RoomSeq: e.RoomSeq, OccurredAt: e.Time, Synthesized: e.Synthesized,
+			Seq: e.Seq, RoomSeq: e.RoomSeq, OccurredAt: e.Time, CommittedAt: e.Committed, Synthesized: e.Synthesized,
 		}}
 		if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(e.Body, ev.WebhookEvent); err != nil {
 			return nil, 0, fmt.Errorf("read events: event %d: %w: %w", e.Seq, ErrMalformedBody, err)

@@ -25,6 +25,9 @@ func (s *sender) loadBatch(ctx context.Context, j *job) ([]byte, error) {
 			continue
 		}
 		entries, _, err := s.feed.read(ctx, j.batch[i].seq-1, scanChunk)
+		if _, gone := left(j.batch[i].seq-1, err); gone {
+			return nil, errMissing
+		}
 		if err != nil {
 			return nil, err
 		}

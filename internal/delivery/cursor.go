@@ -35,6 +35,8 @@ type endpointCursor struct {
 	Ended *time.Time `json:"ended,omitempty"`
 	// Disabled is when the endpoint answered 410 Gone.
 	Disabled *time.Time `json:"disabled,omitempty"`
+	// Gone left the log unread; the next delivery tells of it.
+	Gone span `json:"gone,omitzero"`
 }
 
 // laneCursor is the state of a lane with work. What belongs to it is after
@@ -148,7 +150,7 @@ func (ep *endpoint) maybeSave(now time.Time) {
 func (ep *endpoint) cursor() endpointCursor {
 	return endpointCursor{
 		After: ep.scan, From: ep.from, Passed: ep.passed, Layout: ep.layout,
-		Paused: ep.paused, Ended: ep.ended, Disabled: ep.disabled,
+		Paused: ep.paused, Ended: ep.ended, Disabled: ep.disabled, Gone: ep.gone,
 	}
 }
 

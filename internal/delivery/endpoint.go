@@ -74,6 +74,7 @@ type endpoint struct {
 	deadTimers deadHeap
 	deadFlying int
 	owed       map[laneKey][]uint64 // gaps that a lane's next delivery tells of
+	gone       span                 // what left the log unread, until a delivery has told of it
 
 	// loop only: what changed since the cursors were saved
 	moved     bool // the endpoint's own cursor
@@ -148,7 +149,7 @@ func (ep *endpoint) restore(s storedState, last uint64) error {
 	}
 	c := &s.cursor
 	ep.from, ep.passed, ep.paused = c.From, c.Passed, c.Paused
-	ep.ended, ep.disabled = c.Ended, c.Disabled
+	ep.ended, ep.disabled, ep.gone = c.Ended, c.Disabled, c.Gone
 	if ep.scan = c.After; ep.scan > last {
 		ep.logger.Error("webhooks: the log is shorter than what the endpoint had of it", "after", ep.scan, "last", last)
 		ep.scan = last

@@ -75,6 +75,11 @@ func (f *feed) follow(ctx context.Context) error {
 		return err
 	}
 	entries, upTo, err := f.readLog(ctx, end, feedBatch)
+	if gone, ok := left(end, err); ok {
+		// Nobody can have needed it: endpoints hold what they have not read.
+		f.skip(gone.To)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -135,6 +140,14 @@ func asEntries(recs []event.Record) []entry {
 	return entries
 }
 
+// skip goes on after what has left the log.
+func (f *feed) skip(to uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.entries, f.bytes = nil, 0
+	f.start, f.end = to, to
+}
+
 func (f *feed) append(entries []entry, upTo uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -180,6 +193,9 @@ func (f *feed) record(ctx context.Context, seq uint64) (*event.Record, error) {
 	if err == nil && len(entries) == 0 && seq > f.last() && seq <= f.log.Last() {
 		// Committed this moment: the feed has not come to it.
 		entries, _, err = f.readLog(ctx, seq-1, 1)
+	}
+	if _, gone := left(seq-1, err); gone {
+		return nil, errMissing
 	}
 	if err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,6 +36,9 @@ type world struct {
 	options Options
 	crashes []time.Time
 	logged  logBuffer
+	// retention is that of the log from openLog on.
+	retention eventlog.Retention
+	running   atomic.Pointer[Engine] // the last one that was started
 }
 
 // inWorld runs script in a bubble, with a receiver per host, and closes what it
@@ -80,7 +84,7 @@ func (w *world) addSink(host string) {
 
 func (w *world) openLog() {
 	w.t.Helper()
-	log, err := eventlog.Open(eventlog.Options{Store: w.store})
+	log, err := eventlog.Open(eventlog.Options{Store: w.store, Retention: w.retention})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -109,6 +113,7 @@ func (w *world) start() {
 		w.t.Fatal(err)
 	}
 	w.eng = eng
+	w.running.Store(eng)
 }
 
 func hostEndpoint(host string) Endpoint {

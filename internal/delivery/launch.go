@@ -102,6 +102,7 @@ func (ep *endpoint) start(sending context.Context, l *lane, probe bool, now time
 		j.attempt = l.attempts
 	}
 	j.seq, j.prev, j.rec, j.gap = h.seq, h.prev, h.rec, gap[:min(len(gap), maxGap)]
+	j.gone = ep.gone
 	if ep.layout == inOne && !j.trial {
 		j.batch = slices.Clone(l.items[:min(max(l.size, 1), len(l.items))])
 	}

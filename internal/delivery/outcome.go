@@ -84,6 +84,10 @@ func (ep *endpoint) accepted(l *lane, r *result, now time.Time) {
 		ep.hurry()
 	}
 	ep.told(l.key, r.gap, now)
+	if r.gone != (span{}) && r.gone == ep.gone {
+		ep.gone = span{}
+		ep.touchSelf(now)
+	}
 	for range max(r.count, 1) {
 		ep.drop(l, now)
 	}
@@ -117,6 +121,22 @@ func (ep *endpoint) lost(l *lane, i int, now time.Time) {
 	} else {
 		l.items = slices.Delete(l.items, i, i+1)
 	}
+}
+
+// forgo notes that events left the log before the endpoint had read them. Which
+// rooms they were of nobody knows any more, so no lane knows what came before its
+// next event, and the next delivery tells of all of them.
+func (ep *endpoint) forgo(s span, now time.Time) {
+	ep.missing += s.To - s.From + 1
+	if from, to := max(s.From, ep.gone.From), min(s.To, ep.gone.To); from <= to {
+		ep.missing -= to - from + 1 // is counted already
+	}
+	ep.logger.Error("webhooks: events left the log before they were delivered", "from", s.From, "to", s.To)
+	if ep.gone.From > 0 {
+		s = span{min(s.From, ep.gone.From), max(s.To, ep.gone.To)}
+	}
+	ep.gone, ep.prev = s, newPrevious(ep.opts.MaxLanes)
+	ep.touchSelf(now)
 }
 
 // drop removes the head, which needs no more attempts.

@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -80,6 +81,10 @@ func (w *recoverer) fill(n int) error {
 			return err
 		}
 		entries, upTo, err := w.engine.feed.read(w.ctx, w.read, scanChunk)
+		if gone, ok := left(w.read, err); ok {
+			w.forgo(gone)
+			continue
+		}
 		if err != nil {
 			if err := w.sleep(readPause); err != nil {
 				return err
@@ -240,6 +245,18 @@ func (w *recoverer) advance(position uint64, sent, failed int) {
 	w.state.Failures += uint64(failed)
 	w.mu.Unlock()
 	w.save(w.engine)
+}
+
+// forgo goes on after events that have left the log.
+func (w *recoverer) forgo(s span) {
+	w.read = min(s.To, w.req.Through)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.state.Failures += w.read - s.From + 1
+	w.state.LastError = fmt.Sprintf("events %d to %d have left the log", s.From, w.read)
+	if len(w.queue) == 0 {
+		w.state.Position = w.read
+	}
 }
 
 func (w *recoverer) failed(r *result) {

@@ -197,21 +197,21 @@ func (e *Engine) flush(ctx context.Context) error {
 
 // storedEndpoints returns the endpoints that are not the config's, the oldest
 // first. One whose API key is gone is left out, and stays stored.
-func (e *Engine) storedEndpoints() ([]Endpoint, error) {
+func (e *Engine) storedEndpoints() (all []Endpoint, unusable []string, _ error) {
 	stored, err := e.opts.Cursors.LoadCursors(definitionPrefix)
 	if err != nil {
-		return nil, fmt.Errorf("load endpoints: %w", err)
+		return nil, nil, fmt.Errorf("load endpoints: %w", err)
 	}
-	var all []Endpoint
 	for key, b := range stored {
 		var desc Endpoint
 		if err := json.Unmarshal(b, &desc); err != nil {
-			return nil, fmt.Errorf("%q: %w: %w", key, ErrCursor, err)
+			return nil, nil, fmt.Errorf("%q: %w: %w", key, ErrCursor, err)
 		}
 		desc.setDefaults()
 		desc.Secret = e.opts.Keys[desc.APIKey]
 		if err := desc.Validate(); err != nil {
 			e.opts.Logger.Error("webhooks: a stored endpoint cannot be used, its events wait in the log", "endpoint", desc.ID, "err", err)
+			unusable = append(unusable, desc.ID)
 			continue
 		}
 		all = append(all, desc)
@@ -222,7 +222,7 @@ func (e *Engine) storedEndpoints() ([]Endpoint, error) {
 		}
 		return strings.Compare(a.ID, b.ID)
 	})
-	return all, nil
+	return all, unusable, nil
 }
 
 // Delete ends an endpoint of the API, gives up its attempts in flight and

@@ -65,6 +65,11 @@ func (ep *endpoint) refill(ctx context.Context, now time.Time) {
 // scanForward hands the next records to their lanes.
 func (ep *endpoint) scanForward(ctx context.Context, now time.Time) error {
 	entries, upTo, err := ep.feed.read(ctx, ep.scan, scanChunk)
+	if gone, ok := left(ep.scan, err); ok {
+		ep.forgo(gone, now)
+		ep.scan = gone.To
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -141,6 +146,17 @@ func (ep *endpoint) backfill(ctx context.Context, now time.Time) error {
 		at = min(at, l.scanned)
 	}
 	entries, end, err := ep.feed.read(ctx, at, scanChunk)
+	if gone, ok := left(at, err); ok {
+		gone.To = min(gone.To, ep.scan) // what is after it is for scanForward to find
+		ep.forgo(gone, now)
+		for _, l := range ep.hungry {
+			if l.scanned < gone.To {
+				l.scanned, l.tail = gone.To, 0
+				ep.touch(l.key, now)
+			}
+		}
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -24,11 +24,15 @@ const (
 	headerRoomSeq     = "Rollcall-Room-Seq"
 	headerAttempt     = "Rollcall-Attempt"
 	headerOccurredAt  = "Rollcall-Occurred-At"
+	headerCommittedAt = "Rollcall-Committed-At"
 	headerSentAt      = "Rollcall-Sent-At"
 	headerSynthesized = "Rollcall-Synthesized"
 	// headerGap lists the sequence numbers of the lane that were not delivered
 	// before this one; those that can be are delivered late.
 	headerGap = "Rollcall-Gap"
+	// headerGone is the first and the last of a range of events that left the log
+	// before they were sent to this endpoint, as "17-4711".
+	headerGone = "Rollcall-Gone"
 	// headerLate marks what may come after later events of its lane.
 	headerLate = "Rollcall-Late"
 	// headerFirstSeq and headerBatch are the first event and the size of a batch.
@@ -55,6 +59,7 @@ type details struct {
 	prev     uint64 // 0: not known
 	attempt  int
 	gap      []uint64
+	gone     span
 	late     bool
 	test     bool
 	recovery string
@@ -161,6 +166,9 @@ func (s *signer) headers(rec *event.Record, body []byte, x *details, now time.Ti
 	if len(x.gap) > 0 {
 		set(headerGap, joinSeqs(x.gap))
 	}
+	if x.gone.From > 0 {
+		set(headerGone, strconv.FormatUint(x.gone.From, 10)+"-"+strconv.FormatUint(x.gone.To, 10))
+	}
 	if x.late {
 		set(headerLate, "true")
 	}
@@ -179,6 +187,9 @@ func (s *signer) headers(rec *event.Record, body []byte, x *details, now time.Ti
 	set(headerEvent, string(rec.Name))
 	set(headerID, rec.ID)
 	set(headerOccurredAt, occurred)
+	if !rec.Committed.IsZero() {
+		set(headerCommittedAt, rec.Committed.UTC().Format(timeLayout))
+	}
 	if rec.RoomSeq != 0 {
 		set(headerRoomSeq, strconv.FormatUint(rec.RoomSeq, 10))
 	}
@@ -247,12 +258,21 @@ func (s *signer) claims(b []byte, rec *event.Record, id string, body []byte, x *
 	number(`,"attempt":`, uint64(x.attempt))
 	b = append(b, `,"occurredAt":"`...)
 	b = append(b, occurred...)
+	if !rec.Committed.IsZero() {
+		b = append(b, `","committedAt":"`...)
+		b = rec.Committed.UTC().AppendFormat(b, timeLayout)
+	}
 	b = append(b, `","sentAt":"`...)
 	b = append(b, sent...)
 	b = append(b, '"')
 	if len(x.gap) > 0 {
 		b = append(b, `,"gap":[`...)
 		b = append(b, joinSeqs(x.gap)...)
+		b = append(b, ']')
+	}
+	if x.gone.From > 0 {
+		number(`,"gone":[`, x.gone.From)
+		number(`,`, x.gone.To)
 		b = append(b, ']')
 	}
 	for _, flag := range [...]struct {

@@ -116,7 +116,7 @@ func (l *Log) publish(b *Batch, sanitized int) bool {
 	if n := len(b.Records); n > 0 {
 		l.durable = b.Records[n-1].Seq
 		l.bytes = l.weighed
-		l.checkQuota()
+		l.checkSize()
 		close(l.committed)
 		l.committed = make(chan struct{})
 	}

@@ -80,6 +80,8 @@ type Log struct {
 	closing     bool              // nothing more is accepted
 	full        bool              // at the quota
 	bytes, gone uint64            // of events committed ever, and of those before First
+	marked      uint64            // bytes at the last of marks
+	marks       []mark            // for tidyLoop, which stamps them
 	cursors     map[string][]byte // saved, waiting for a commit; nil deletes
 	inFlight    map[string][]byte // being committed
 	cursorTimer *time.Timer       // armed while cursors wait and none is due

@@ -15,7 +15,7 @@ import (
 // Retention says how long events are kept; the zero value keeps them forever.
 type Retention struct {
 	// Age is how long an event is kept, and a little longer: by the 256th part of
-	// Age or HoldAge. The time that counts is that of the running log, which no
+	// Age or HoldAge, whichever is shorter, and by Interval. The time that counts is that of the running log, which no
 	// step of the clock moves; the time between two runs counts when as much
 	// again has passed. 0 is forever.
 	Age time.Duration
@@ -28,11 +28,28 @@ type Retention struct {
 	// for HoldAge, 72 hours by default, even if Age and Size say otherwise.
 	Hold    func() uint64
 	HoldAge time.Duration
-	// Interval is how often is looked; a minute by default.
+	// Interval is how often is looked, a minute by default; each second while the
+	// log is full.
 	Interval time.Duration
 }
 
 func (r *Retention) on() bool { return r.Age > 0 || r.Size > 0 || r.Quota > 0 }
+
+// step is how much time there is between two marks at least.
+func (r *Retention) step() time.Duration {
+	if r.Age > 0 {
+		return min(r.Age, r.HoldAge) / 256
+	}
+	return r.HoldAge / 256
+}
+
+// limit is how many bytes there may be, 0 for any number.
+func (r *Retention) limit() uint64 {
+	if r.Size > 0 && (r.Quota == 0 || r.Size < r.Quota) {
+		return r.Size
+	}
+	return r.Quota
+}
 
 // mark says that the events up to Seq were committed when the log had run for
 // Clock and had taken Bytes.
@@ -54,6 +71,10 @@ type ages struct {
 const (
 	keyAges  = reserved + "ages"
 	keyBytes = reserved + "bytes"
+	// maxMarks bounds the marks: of more, the old ones are thinned.
+	maxMarks = 1024
+	// savePause is between two writes of where retention is.
+	savePause = time.Minute
 	// trimPart is how much is trimmed before Close is looked for.
 	trimPart = 1 << 14
 )
@@ -81,6 +102,7 @@ func (l *Log) loadAges(last uint64) error {
 	if len(l.ages.Marks) == 0 {
 		l.ages.Marks = []mark{{Seq: last, Clock: l.ages.Clock, Bytes: l.bytes}}
 	}
+	l.marked = l.ages.Marks[len(l.ages.Marks)-1].Bytes
 	return nil
 }
 
@@ -102,8 +124,14 @@ func (l *Log) weigh(b *Batch) {
 	b.Cursors = values
 }
 
-// fill up or not; l.mu must be held.
-func (l *Log) checkQuota() {
+// checkSize has the log looked at when much has come, and says when it is full
+// and when it is not any more. l.mu must be held.
+func (l *Log) checkSize() {
+	if limit := l.retention.limit(); limit > 0 && l.bytes-l.marked >= limit/64 {
+		l.marked = l.bytes
+		l.marks = append(l.marks, mark{Seq: l.durable, Bytes: l.bytes})
+		l.tidySoon()
+	}
 	full := l.retention.Quota > 0 && l.bytes-l.gone >= l.retention.Quota
 	if full == l.full {
 		return
@@ -112,13 +140,18 @@ func (l *Log) checkQuota() {
 	if full {
 		l.logger.Error("event log has reached its quota: refusing all but lifecycle events",
 			"bytes", l.bytes-l.gone, "quota", l.retention.Quota, "first", l.first.Load(), "last", l.durable)
-		select {
-		case l.tidyc <- struct{}{}:
-		default:
-		}
+		l.tidySoon()
 		return
 	}
 	l.logger.Info("event log is below its quota again", "bytes", l.bytes-l.gone, "quota", l.retention.Quota, "refused", l.stats.RefusedByQuota)
+}
+
+// tidySoon has tidyLoop look now.
+func (l *Log) tidySoon() {
+	select {
+	case l.tidyc <- struct{}{}:
+	default:
+	}
 }
 
 // lifecycle returns those of the events that are taken in any case: LiveKit's, and
@@ -147,9 +180,10 @@ func (l *Log) Ready() error {
 // tidyLoop takes out what is not to be kept, until the log ends.
 func (l *Log) tidyLoop() {
 	defer l.tidying.Done()
-	ticker := time.NewTicker(l.retention.Interval)
-	defer ticker.Stop()
+	timer := time.NewTimer(l.retention.Interval)
+	defer timer.Stop()
 	last := time.Now()
+	saved := last
 	// Only what the clock has moved since the last run, at most doubling the
 	// speed at which events age: a clock set wrong cannot empty the log.
 	var behind time.Duration
@@ -158,7 +192,7 @@ func (l *Log) tidyLoop() {
 	}
 	for {
 		select {
-		case <-ticker.C:
+		case <-timer.C:
 		case <-l.tidyc:
 		case <-l.stopc:
 			_ = l.saveAges()
@@ -173,28 +207,40 @@ func (l *Log) tidyLoop() {
 		behind -= more
 		l.ages.Clock += ran + more
 		l.ages.Wall = now.Round(0)
-		if err := l.tidy(); err != nil && l.Err() == nil {
+		trimmed, err := l.tidy()
+		switch {
+		case err != nil || trimmed:
+			saved = now
+		case now.Sub(saved) >= savePause:
+			saved, err = now, l.saveAges()
+		}
+		if err != nil && l.Err() == nil {
 			l.logger.Error("retention", "error", err)
 		}
+		wait := l.retention.Interval
+		if errors.Is(l.Ready(), ErrQuota) {
+			wait = min(wait, time.Second)
+		}
+		timer.Reset(wait)
 	}
 }
 
-// tidy marks where the log is and trims it.
-func (l *Log) tidy() error {
+// tidy marks where the log is and trims it, if there is something to take out.
+func (l *Log) tidy() (trimmed bool, _ error) {
 	l.mu.Lock()
 	at := mark{Seq: l.durable, Clock: l.ages.Clock, Bytes: l.bytes}
-	full := l.full
+	full, marks := l.full, l.marks
+	l.marks = nil
 	l.mu.Unlock()
 	r := &l.retention
-	newest := l.ages.Marks[len(l.ages.Marks)-1]
-	limit := r.Size
-	if r.Quota > 0 && (limit == 0 || r.Quota < limit) {
-		limit = r.Quota
+	for _, m := range marks {
+		m.Clock = at.Clock
+		l.ages.Marks = append(l.ages.Marks, m)
 	}
-	if at.Seq > newest.Seq && (at.Clock-newest.Clock >= max(r.Age, r.HoldAge)/256 ||
-		limit > 0 && at.Bytes-newest.Bytes >= limit/64) {
+	if newest := l.ages.Marks[len(l.ages.Marks)-1]; at.Seq > newest.Seq && at.Clock-newest.Clock >= r.step() {
 		l.ages.Marks = append(l.ages.Marks, at)
 	}
+	l.thin()
 
 	byAge, bySize, held := mark{}, mark{}, mark{}
 	for _, m := range l.ages.Marks {
@@ -233,9 +279,23 @@ func (l *Log) tidy() error {
 		}
 	}
 	if target.Seq < l.First() {
-		return l.saveAges()
+		return false, nil
 	}
-	return l.trim(target)
+	return true, l.trim(target)
+}
+
+// thin drops every second mark of the older half when there are too many: what
+// is held for long is trimmed in larger parts.
+func (l *Log) thin() {
+	for len(l.ages.Marks) > maxMarks {
+		kept := l.ages.Marks[:0]
+		for i, m := range l.ages.Marks {
+			if i%2 == 0 || i >= maxMarks/2 {
+				kept = append(kept, m)
+			}
+		}
+		l.ages.Marks = kept
+	}
 }
 
 // leaving returns the first mark with no more than size bytes behind it.
@@ -266,7 +326,7 @@ func (l *Log) trim(upTo mark) error {
 	}
 	l.mu.Lock()
 	l.gone = upTo.Bytes
-	l.checkQuota()
+	l.checkSize()
 	l.mu.Unlock()
 	l.rewriting.Lock()
 	defer l.rewriting.Unlock()

@@ -165,3 +165,41 @@ func TestFullLogTakesLifecycleEventsOnlyAndSaysSo(t *testing.T) {
 		closeLog(t, l)
 	})
 }
+
+func TestFullLogGoesOnSoonAfterItsReadersHaveCaughtUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var needed atomic.Uint64
+		needed.Store(1)
+		l := open(t, eventlog.Options{Store: memory.New(), Retention: eventlog.Retention{Quota: 20 << 10, Hold: needed.Load}})
+		defer closeLog(t, l)
+		for l.Ready() == nil { // all at once, between two looks
+			if err := l.Sync(t.Context(), l.Append(storetest.Typical(1))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		half := l.Last() / 2
+		needed.Store(half)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if err := l.Ready(); err != nil {
+			t.Errorf("with the half of it acknowledged: %v", err)
+		}
+		wantFirst(t, l, 2, half) // a tenth of the quota is made free
+	})
+}
+
+func TestShortRetentionIsExact(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := open(t, eventlog.Options{Store: memory.New(), Retention: eventlog.Retention{Age: time.Minute, Interval: time.Second}})
+		defer closeLog(t, l)
+		for range 300 {
+			if err := l.Sync(t.Context(), l.Append(event.Event{Name: event.EgressStarted})); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+			synctest.Wait()
+		}
+		wantFirst(t, l, 300-63, 300-58)
+	})
+}

@@ -13,6 +13,7 @@ import (
 type consumerAPI struct {
 	consumers *Consumers
 	log       Log
+	state     func() LogState
 	auth      authenticator
 }
 
@@ -138,15 +139,24 @@ func (h *consumerAPI) put(w http.ResponseWriter, r *http.Request) error {
 			if len(all) >= maxConsumers {
 				return c, problemf(http.StatusTooManyRequests, "resource_exhausted", "there are %d consumers; delete those that nobody uses", len(all))
 			}
+			if err := checkRoom(h.state()); err != nil {
+				return c, err
+			}
 			c = Consumer{Name: name, Cursor: last, Created: time.Now().UTC()}
 		}
 		c.Room, c.Types = in.Room, slices.Clone(in.Types)
 		if in.After != nil {
 			// 0 is the beginning, wherever that is.
-			c.Cursor = *in.After
-			if c.Cursor == 0 && earliest > 0 {
-				c.Cursor = earliest - 1
+			after := *in.After
+			if after == 0 && earliest > 0 {
+				after = earliest - 1
 			}
+			if after < c.Cursor {
+				if err := checkRoom(h.state()); err != nil {
+					return c, err
+				}
+			}
+			c.Cursor = after
 		}
 		return c, nil
 	})

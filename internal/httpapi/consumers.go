@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/rollcall-rtc/rollcall/internal/delivery"
 )
 
 // Consumer is a named reader of the log, whose cursor the server keeps.
@@ -61,19 +63,18 @@ type Consumers struct {
 // NewConsumers returns the consumers that the store holds.
 func NewConsumers(store Store) *Consumers { return &Consumers{store: store} }
 
-// Needs returns the lowest seq that some consumer has not acknowledged yet, and
-// false if there is no consumer: retention keeps it for a while.
-func (cs *Consumers) Needs() (seq uint64, ok bool) {
+// Needs returns from where on each consumer needs the log: what it has not
+// acknowledged. Retention keeps that for a while.
+func (cs *Consumers) Needs() []delivery.Place {
 	all, err := cs.all()
 	if err != nil {
-		return 1, true // whatever they need, it is not taken from them
+		return []delivery.Place{{Kind: "consumer", Name: "(unknown)", Seq: 1}} // whatever they need, it is not taken from them
 	}
+	places := make([]delivery.Place, 0, len(all))
 	for _, c := range all {
-		if next := c.Cursor + 1; !ok || next < seq {
-			seq, ok = next, true
-		}
+		places = append(places, delivery.Place{Kind: "consumer", Name: c.Name, Seq: c.Cursor + 1})
 	}
-	return seq, ok
+	return places
 }
 
 // load reads the store once. mu must be held.

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -89,19 +90,19 @@ func TestConsumersOutliveTheServer(t *testing.T) {
 
 func TestConsumersNeedWhatTheSlowestHasNotAcknowledged(t *testing.T) {
 	a := newAPI(t)
-	needs := func() (uint64, bool) { return NewConsumers(a.store).Needs() }
-	if seq, ok := needs(); ok {
-		t.Errorf("without a consumer: %d", seq)
+	needs := func() string { return fmt.Sprint(NewConsumers(a.store).Needs()) }
+	if got := needs(); got != "[]" {
+		t.Errorf("without a consumer: %s", got)
 	}
 	a.log.append("den", `{}`, `{}`, `{}`)
 	a.wantStatus(t, eventsGrant(), "PUT", "/consumers/quick", `{"after":3}`, 201)
 	a.wantStatus(t, eventsGrant(), "PUT", "/consumers/slow", `{"after":1}`, 201)
-	if seq, ok := needs(); !ok || seq != 2 {
-		t.Errorf("Needs = %d, %t; want 2", seq, ok)
+	if got := needs(); got != "[{consumer quick 4} {consumer slow 2}]" {
+		t.Errorf("Needs = %s", got)
 	}
 	a.store.values["consumer/bad"] = []byte("{")
-	if seq, ok := needs(); !ok || seq != 1 {
-		t.Errorf("Needs = %d, %t; want 1 when nothing is known", seq, ok)
+	if got := needs(); got != "[{consumer (unknown) 1}]" {
+		t.Errorf("Needs = %s; want the beginning when nothing is known", got)
 	}
 }
 

@@ -143,6 +143,9 @@ func (h *endpointAPI) recover(c *call) error {
 	if earliest := h.log.First(); in.After > 0 && in.After+1 < earliest {
 		return &expired{after: in.After, earliest: earliest}
 	}
+	if err := checkRoom(h.state()); err != nil {
+		return err
+	}
 	id, err := h.deliveries.Recover(c.Context(), delivery.RecoverRequest{
 		Endpoint: c.id, After: in.After, Through: in.Through, Since: in.Since, Until: in.Until,
 		Filter: in.Filter, Rate: in.Rate, ToURL: in.ToURL,

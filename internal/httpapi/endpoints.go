@@ -17,6 +17,7 @@ type endpointAPI struct {
 	endpoints  Endpoints
 	deliveries Deliveries
 	log        Log
+	state      func() LogState
 	auth       authenticator
 }
 

@@ -12,6 +12,12 @@ func NewHandler(o Options) http.Handler {
 	if o.Ready == nil {
 		o.Ready = func() error { return nil }
 	}
+	if o.Alive == nil {
+		o.Alive = o.Ready
+	}
+	if o.LogState == nil {
+		o.LogState = func() LogState { return LogState{} }
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -25,7 +31,7 @@ func NewHandler(o Options) http.Handler {
 	mux.HandleFunc("/rtc/v1/validate", noSingleConnection)
 	addRoutes(mux, apiRoutes(o, auth), errorAnswer{o.Logger})
 	mux.Handle("/{$}", root(o))
-	mux.HandleFunc("/healthz", health(o.Ready))
+	mux.HandleFunc("/healthz", health(o.Alive))
 	mux.HandleFunc("/readyz", health(o.Ready))
 	if o.DevKey != "" {
 		mux.Handle("/dev/token", devTokens{key: o.DevKey, secret: o.Keys[o.DevKey]})
@@ -51,9 +57,10 @@ func apiRoutes(o Options, auth authenticator) []route {
 	return slices.Concat(
 		[]route{{"GET", "/events", stream.serve}},
 		(&eventAPI{log: o.Log, deliveries: o.Deliveries, auth: auth}).routes(),
-		(&consumerAPI{consumers: o.Consumers, log: o.Log, auth: auth}).routes(),
+		(&logAPI{state: o.LogState, auth: auth}).routes(),
+		(&consumerAPI{consumers: o.Consumers, log: o.Log, state: o.LogState, auth: auth}).routes(),
 		(&stateAPI{log: o.Log, rooms: rooms, auth: auth}).routes(),
-		(&endpointAPI{endpoints: o.Endpoints, deliveries: o.Deliveries, log: o.Log, auth: auth}).routes(),
+		(&endpointAPI{endpoints: o.Endpoints, deliveries: o.Deliveries, log: o.Log, state: o.LogState, auth: auth}).routes(),
 	)
 }
 

@@ -9,7 +9,7 @@ import (
 // root is the page for browsers, and for everybody else the health: SDKs and
 // load balancers probe /.
 func root(o Options) http.Handler {
-	probe := health(o.Ready)
+	probe := health(o.Alive)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Add("Vary", "Accept")
 		if o.Page != nil && strings.Contains(r.Header.Get("Accept"), "text/html") {
@@ -20,7 +20,7 @@ func root(o Options) http.Handler {
 	})
 }
 
-// health answers whether the server takes new work.
+// health answers whether the server takes new work, or is alive.
 func health(ready func() error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {

@@ -103,7 +103,7 @@ func TestOpenAPISchemasHaveTheFieldsOfTheirTypes(t *testing.T) {
 	schemas := openAPI(t)["components"].(map[string]any)["schemas"].(map[string]any)
 	for name, of := range map[string]any{
 		"Consumer": consumerJSON{}, "RoomState": stateJSON{}, "Endpoint": endpointJSON{}, "EndpointInput": endpointInput{},
-		"EndpointStatus": endpointStatus{}, "Batch": batchJSON{}, "Explanation": whyJSON{},
+		"EndpointStatus": endpointStatus{}, "Batch": batchJSON{}, "Explanation": whyJSON{}, "LogState": LogState{},
 	} {
 		var fields, properties []string
 		var collect func(t reflect.Type)

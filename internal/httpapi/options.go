@@ -32,8 +32,12 @@ type Options struct {
 	// Page serves browsers at / and the files of the page. Nil: there is no page.
 	Page http.Handler
 	// Ready says why the server should get no new work: it drains, or its log
-	// has failed. Nil: it is always ready.
+	// has failed or is full. Nil: it is always ready.
 	Ready func() error
+	// Alive is Ready without what a restart would not help. Nil: it is Ready.
+	Alive func() error
+	// LogState is what GET /log shows. Nil: an empty log that keeps everything.
+	LogState func() LogState
 	// Draining is closed when event streams shall end. Nil: never.
 	Draining <-chan struct{}
 	// DevKey is the one of Keys with which /dev/token signs tokens for whoever

@@ -44,6 +44,7 @@ type Server struct {
 	http      *http.Server
 	bound     []net.Listener
 
+	reading   chan struct{}   // closed when all readers of the log are there
 	draining  chan struct{}   // closed when Stop begins
 	leftOpen  []*livekit.Room // room sessions of the last run
 	settled   chan struct{}   // closed when the events of the last rooms are durable
@@ -70,6 +71,7 @@ const (
 func Start(ctx context.Context, cfg *config.Config, version string, log *slog.Logger) (_ *Server, err error) {
 	s := &Server{
 		cfg: cfg, log: log,
+		reading:   make(chan struct{}),
 		draining:  make(chan struct{}),
 		settled:   make(chan struct{}),
 		serveErr:  make(chan error, 16),
@@ -101,7 +103,7 @@ func (s *Server) openLog(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.events, err = eventlog.Open(eventlog.Options{Store: store, Logger: s.log})
+	s.events, err = eventlog.Open(eventlog.Options{Store: store, Logger: s.log, Retention: s.retention()})
 	if err != nil {
 		return errors.Join(fmt.Errorf("open event log in %s: %w", s.cfg.DataDir, err), store.Close())
 	}
@@ -120,6 +122,7 @@ func (s *Server) openLog(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	close(s.reading)
 	began := time.Now()
 	var n int
 	n, s.leftOpen, err = s.events.ClosePeople(ctx, began)
@@ -208,6 +211,8 @@ func (s *Server) openRooms(version string) {
 		Signal:       s.signal,
 		Page:         web.Handler(),
 		Ready:        s.ready,
+		Alive:        s.alive,
+		LogState:     s.logState,
 		Draining:     s.settled,
 		DevKey:       s.devKey(),
 		Debug:        s.cfg.Development,
@@ -230,6 +235,14 @@ func (s *Server) devKey() string {
 
 // ready says why the server should get no new clients.
 func (s *Server) ready() error {
+	if err := s.alive(); err != nil {
+		return err
+	}
+	return s.events.Ready()
+}
+
+// alive is ready without what a restart would not help.
+func (s *Server) alive() error {
 	select {
 	case <-s.draining:
 		return room.ErrStopping
@@ -368,6 +381,7 @@ type Stats struct {
 	Rooms       room.Stats               `json:"rooms"`
 	Connections int                      `json:"signalConnections"`
 	LogLast     uint64                   `json:"logLast"`
+	Log         httpapi.LogState         `json:"log"`
 	Endpoints   []delivery.EndpointStats `json:"endpoints"`
 }
 
@@ -379,6 +393,7 @@ func (s *Server) Stats() Stats {
 		Rooms:       s.rooms.Stats(),
 		Connections: s.signal.Connections(),
 		LogLast:     s.events.Last(),
+		Log:         s.logState(),
 		Endpoints:   s.delivery.Stats(),
 	}
 }
