@@ -117,6 +117,7 @@ func testRetention(t *testing.T, d Disk) {
 	closeLog(t, l)
 
 	opts.Store = open(t, d)
+	opts.Retention = eventlog.Retention{} // nothing more goes, so that the closure can be looked at
 	if l, err = eventlog.Open(opts); err != nil {
 		t.Fatal(err)
 	}
