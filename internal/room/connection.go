@@ -104,6 +104,28 @@ func (c *connection) SenderFailed(sender *peer.Sender, err error) {
 	})
 }
 
+// StreamState tells the client that a track is paused because its connection
+// does not carry it, or flows.
+func (c *connection) StreamState(sender *peer.Sender, paused bool) { c.streamState(sender, paused) }
+
+func (c *connection) streamState(sender Sender, paused bool) {
+	c.post(func(s *state, p *participant) {
+		t := s.tracks[sender.TrackID()]
+		if t == nil || p.subscriptions[sender.TrackID()] == nil {
+			return
+		}
+		state := livekit.StreamState_ACTIVE
+		if paused {
+			state = livekit.StreamState_PAUSED
+		}
+		p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_StreamStateUpdate{
+			StreamStateUpdate: &livekit.StreamStateUpdate{StreamStates: []*livekit.StreamStateInfo{{
+				ParticipantSid: t.owner.sid, TrackSid: t.info.Sid, State: state,
+			}}},
+		}})
+	})
+}
+
 // NegotiationFailed sends the client into a full reconnect.
 func (c *connection) NegotiationFailed(err error) {
 	c.post(func(s *state, p *participant) {

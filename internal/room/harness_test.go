@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -73,9 +74,11 @@ func (f *fakePeer) RemoveTrack(s Sender) {
 type fakeSender struct {
 	stream, id string
 	down       *downtrack.DownTrack
+	priority   atomic.Int32
 }
 
 func (s *fakeSender) TrackID() string                 { return s.id }
+func (s *fakeSender) SetPriority(p int)               { s.priority.Store(int32(p)) }
 func (s *fakeSender) DownTrack() *downtrack.DownTrack { return s.down }
 
 type fakeReceiver struct {

@@ -25,6 +25,8 @@ type Join struct {
 	// Client is what the SDK says of itself; Client.Protocol gates features.
 	Client        *livekit.ClientInfo
 	AutoSubscribe bool
+	// KeepVideo forbids pausing video that the connection does not carry.
+	KeepVideo bool
 	// MayCreate allows the join to make the room when auto-create is off.
 	MayCreate bool
 	// RoomConfig applies if this join makes the room; may be nil.

@@ -52,6 +52,7 @@ type Receiver interface {
 type Sender interface {
 	TrackID() string
 	DownTrack() *downtrack.DownTrack
+	SetPriority(int)
 }
 
 // Peers is the Media that factory makes.

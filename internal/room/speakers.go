@@ -19,13 +19,16 @@ type speakerState struct {
 // tickSpeakers tells clients whose voice began, ended or changed its level. The
 // clock runs only while an unmuted microphone is published.
 func (s *state) tickSpeakers() {
-	var changed []*participant
+	var changed, spoke []*participant
 	microphones := false
 	for _, p := range s.participants {
 		now, audible := p.voice(s.now)
 		microphones = microphones || audible
 		p.followSpeech(now)
 		if now != p.speaking {
+			if now.active != p.speaking.active {
+				spoke = append(spoke, p)
+			}
 			p.speaking = now
 			changed = append(changed, p)
 		}
@@ -36,6 +39,9 @@ func (s *state) tickSpeakers() {
 	if len(changed) == 0 {
 		return
 	}
+	for _, p := range spoke {
+		p.prioritizeTracks()
+	}
 	for _, listener := range s.participants {
 		var infos []*livekit.SpeakerInfo
 		for _, p := range changed {
@@ -44,6 +50,17 @@ func (s *state) tickSpeakers() {
 			}
 		}
 		listener.sendSpeakers(infos)
+	}
+}
+
+// prioritizeTracks puts the tracks of who began or stopped to speak in their place.
+func (p *participant) prioritizeTracks() {
+	for _, listener := range p.state.participants {
+		for _, t := range p.tracks {
+			if sub := listener.subscriptions[t.info.Sid]; sub != nil {
+				sub.prioritize()
+			}
+		}
 	}
 }
 

@@ -13,6 +13,7 @@ type subscription struct {
 	track  *track
 	sender Sender
 	sent   uint64 // packets, when last judged
+	wish   uint32 // the client's priority, 1 the highest; 0: none
 }
 
 // trackPermissions says who may subscribe to a participant's tracks, as its
@@ -26,8 +27,9 @@ type trackPermissions struct {
 // openSubscriber makes the connection on which p receives.
 func (p *participant) openSubscriber() error {
 	sub, err := p.state.opts.Media.NewSubscriber(peer.SubscriberOptions{
-		Handler: &connection{room: p.state.room, p: p},
-		Logger:  p.log,
+		Handler:    &connection{room: p.state.room, p: p},
+		AllowPause: !p.req.KeepVideo,
+		Logger:     p.log,
 	})
 	if err != nil {
 		p.log.Error("open subscriber connection", "error", err)
@@ -115,7 +117,9 @@ func (p *participant) subscribe(t *track) {
 		p.log.Warn("subscribe", "track", t.info.Sid, "error", err)
 		return
 	}
-	p.subscriptions[t.info.Sid] = &subscription{track: t, sender: sender}
+	sub := &subscription{track: t, sender: sender}
+	p.subscriptions[t.info.Sid] = sub
+	sub.prioritize()
 	p.voiceHeard(t.owner)
 	p.session.subscribed++
 	if p.joined {
@@ -174,12 +178,37 @@ func (p *participant) trackSettings(req *livekit.UpdateTrackSettings) {
 		if sub == nil {
 			continue
 		}
+		sub.wish = req.Priority
+		sub.prioritize()
 		down := sub.sender.DownTrack()
 		down.SetPaused(req.Disabled)
 		if sub.track.info.Type == livekit.TrackType_VIDEO {
 			down.SetMaxLayer(wantedLayer(sub.track, req))
 		}
 	}
+}
+
+// Priorities of video that does not all fit, without a wish of the client: what
+// is shared is what a meeting is about, then who speaks.
+const (
+	priorityCamera  = 0
+	prioritySpeaker = 10
+	priorityScreen  = 20
+	priorityWished  = 1000 // and more
+)
+
+// prioritize tells the connection how important the track is.
+func (sub *subscription) prioritize() {
+	priority := priorityCamera
+	switch {
+	case sub.wish > 0:
+		priority = priorityWished + 1000 - int(min(sub.wish, 1000))
+	case sub.track.info.Source == livekit.TrackSource_SCREEN_SHARE:
+		priority = priorityScreen
+	case sub.track.owner.speaking.active:
+		priority = prioritySpeaker
+	}
+	sub.sender.SetPriority(priority)
 }
 
 // wantedLayer picks the smallest layer that fills the wanted size, or the one of

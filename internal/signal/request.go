@@ -64,6 +64,7 @@ func (h *Handler) parse(r *http.Request) (*request, error) {
 		Permission:    claims.Permission(),
 		Client:        clientInfo(q, r.RemoteAddr),
 		AutoSubscribe: boolParam(q, "auto_subscribe", true),
+		KeepVideo:     !boolParam(q, "subscriber_allow_pause", true),
 		MayCreate:     claims.CanCreateRoom() == nil,
 		RoomConfig:    claims.RoomConfig,
 		RefreshToken:  h.refresher(claims, name),

@@ -46,6 +46,8 @@ type Estimator struct {
 	loss     loss
 	probe    prober
 
+	reported uint64 // packets that arrived
+
 	sign      time.Time // last sign of congestion, zero if never
 	onset     time.Time // the first one of this congestion
 	onsetRate uint64    // what arrived then
@@ -75,6 +77,9 @@ func (e *Estimator) QueueDelay() time.Duration { return max(e.queue.delay, 0) }
 
 // RoundTrip returns the time from sending the latest packet to hearing of it.
 func (e *Estimator) RoundTrip() time.Duration { return e.roundTrip }
+
+// Reported returns how many packets the client said have arrived.
+func (e *Estimator) Reported() uint64 { return e.reported }
 
 // Arriving returns what arrives, in bits per second.
 func (e *Estimator) Arriving() uint64 { return e.arrived.over(measure) }
@@ -113,6 +118,7 @@ func (e *Estimator) Feedback(b []byte, now time.Time) error {
 		reported = a.Seq
 		e.probe.add(a, size, sent)
 		fresh, latest = true, sent
+		e.reported++
 		e.queue.add(sent, a.At, now)
 		e.arrived.add(a.At, size)
 	}
@@ -191,7 +197,11 @@ func (e *Estimator) concludeProbe(reported uint16, now time.Time) {
 // and it is time for one. Padding then says what to send.
 func (e *Estimator) Probe(need uint64, now time.Time) bool {
 	p := &e.probe
-	if !e.heard || e.capacity == Unlimited || need <= e.capacity || p.sending || now.Before(e.NextProbe()) {
+	if e.capacity == Unlimited || need <= e.capacity || p.sending || now.Before(e.NextProbe()) {
+		return false
+	}
+	if !e.heard {
+		e.Assume(need, now) // nobody reports on probes
 		return false
 	}
 	if e.Congested(now) || e.QueueDelay() >= standing && now.Sub(e.fresh) < drained {
@@ -206,6 +216,13 @@ func (e *Estimator) Probe(need uint64, now time.Time) bool {
 	}
 	p.begin(e.history, min(uint64(probeAhead*float64(need)), max(probeGrowth*e.capacity, probeLeast)), now)
 	return true
+}
+
+// Assume takes the capacity for enough where no padding can be sent to find
+// out: if it is not, there will be a sign.
+func (e *Estimator) Assume(capacity uint64, now time.Time) {
+	e.capacity = max(e.capacity, capacity)
+	e.probe.rest(now)
 }
 
 // NextProbe returns the earliest time for a probe.

@@ -31,6 +31,9 @@ func (d *DownTrack) stop(reason uint32, on bool) {
 // Paused reports whether SetPaused stopped it.
 func (d *DownTrack) Paused() bool { return d.stopped.Load()&stopPaused != 0 }
 
+// Starved reports whether SetStarved stopped it.
+func (d *DownTrack) Starved() bool { return d.stopped.Load()&stopStarved != 0 }
+
 // SetMaxLayer caps the layer as the subscriber wishes. If only higher ones are
 // live the lowest of them is sent. The layer changes at a key frame, which the
 // next packet asks for.

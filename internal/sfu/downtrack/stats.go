@@ -36,7 +36,7 @@ func (d *DownTrack) Stats() Stats {
 		Bound:               d.binding.Load() != nil,
 		Paused:              d.Paused(),
 		Layer:               int(d.current.Load()),
-		Starved:             d.stopped.Load()&stopStarved != 0,
+		Starved:             d.Starved(),
 		MaxLayer:            int(d.maxLayer.Load()),
 		Allotted:            int(d.allotted.Load()),
 		Padding:             c.padding.Load(),

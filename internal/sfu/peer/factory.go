@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"github.com/pion/dtls/v3"
 	"github.com/pion/ice/v4"
 	"github.com/pion/interceptor"
+	"github.com/pion/transport/v5/packetio"
 	"github.com/pion/webrtc/v4"
 
 	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
@@ -29,14 +31,14 @@ const receiveMTU = 1500
 // Factory makes connections. They share its sockets and its certificate.
 type Factory struct {
 	// immutable
-	opts       Options
-	config     webrtc.Configuration
-	engine     webrtc.SettingEngine
-	udpMux     ice.UDPMux
-	udpConns   []*net.UDPConn
-	tcpMux     *tcpMux
-	tcpLs      []*net.TCPListener
-	subscriber *webrtc.API
+	opts     Options
+	config   webrtc.Configuration
+	engine   webrtc.SettingEngine
+	media    *webrtc.MediaEngine // of subscribers
+	udpMux   ice.UDPMux
+	udpConns []*net.UDPConn
+	tcpMux   *tcpMux
+	tcpLs    []*net.TCPListener
 
 	// extensions maps an up-track to the ids its publisher uses, by URI, so
 	// that a subscriber elsewhere can translate them.
@@ -90,16 +92,21 @@ func (f *Factory) configure() error {
 	if err := f.configureEngine(addrs); err != nil {
 		return err
 	}
-	media, err := newMediaEngine(nil, false, subscriberExtensions)
-	if err != nil {
-		return err
+	f.media, err = newMediaEngine(nil, true, subscriberExtensions)
+	return err
+}
+
+// subscriberAPI returns the API for one connection, whose feedback goes to g.
+func (f *Factory) subscriberAPI(g *budget) *webrtc.API {
+	engine := f.engine
+	engine.BufferFactory = func(kind packetio.BufferPacketType, _ uint32) io.ReadWriteCloser {
+		return newInbox(kind, g)
 	}
-	f.subscriber = webrtc.NewAPI(
-		webrtc.WithMediaEngine(media),
-		webrtc.WithSettingEngine(f.engine),
+	return webrtc.NewAPI(
+		webrtc.WithMediaEngine(f.media),
+		webrtc.WithSettingEngine(engine),
 		webrtc.WithInterceptorRegistry(&interceptor.Registry{}),
 	)
-	return nil
 }
 
 func (f *Factory) listen(addrs []netip.Addr) error {
@@ -195,7 +202,7 @@ func (f *Factory) publisherAPI(enabled []string) (*webrtc.API, error) {
 	if api, ok := f.publishers[key]; ok {
 		return api, nil
 	}
-	media, err := newMediaEngine(enabled, true, publisherExtensions)
+	media, err := newMediaEngine(enabled, false, publisherExtensions)
 	if err != nil {
 		return nil, err
 	}

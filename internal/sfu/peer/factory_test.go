@@ -189,6 +189,8 @@ type candidates struct {
 
 func (c *candidates) SubscriberOffer(string, uint32, map[string]string) {}
 
+func (c *candidates) StreamState(*Sender, bool) {}
+
 func (c *candidates) SubscriberCandidate(init string, final bool) {
 	c.with(func() { c.inits, c.done = append(c.inits, init), final })
 }

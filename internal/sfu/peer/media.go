@@ -71,17 +71,19 @@ var publisherExtensions = []extension{
 
 var subscriberExtensions = []extension{
 	{webrtc.RTPCodecTypeAudio, extAbsCaptureTime},
+	{webrtc.RTPCodecTypeVideo, extTransportCC},
 	{webrtc.RTPCodecTypeVideo, extAbsCaptureTime},
 	{webrtc.RTPCodecTypeVideo, extDependencyDescriptor},
 }
 
 // newMediaEngine registers the codecs named by enabled, all if it is empty.
-func newMediaEngine(enabled []string, transportCC bool, exts []extension) (*webrtc.MediaEngine, error) {
+// Clients without transport-wide feedback tell their own estimate if remb is set.
+func newMediaEngine(enabled []string, remb bool, exts []extension) (*webrtc.MediaEngine, error) {
 	m := &webrtc.MediaEngine{}
 	audio := []webrtc.RTCPFeedback{{Type: "nack"}}
-	video := []webrtc.RTCPFeedback{{Type: "ccm", Parameter: "fir"}, {Type: "nack"}, {Type: "nack", Parameter: "pli"}}
-	if transportCC {
-		video = append(video, webrtc.RTCPFeedback{Type: "transport-cc"})
+	video := []webrtc.RTCPFeedback{{Type: "ccm", Parameter: "fir"}, {Type: "nack"}, {Type: "nack", Parameter: "pli"}, {Type: "transport-cc"}}
+	if remb {
+		video = append(video, webrtc.RTCPFeedback{Type: "goog-remb"})
 	}
 	for _, c := range codecTable {
 		if !codecEnabled(enabled, c.mime) {

@@ -180,7 +180,7 @@ func (s *Subscriber) answered(answer []line) {
 			// section was there: pion may have given it one just set free.
 			continue
 		}
-		if err := sender.bind(l, s.factory.extensionsOf(sender.up)); err != nil {
+		if err := sender.bind(l, s.factory.extensionsOf(sender.up), &s.budget); err != nil {
 			s.senderFailed(sender, err)
 			continue
 		}

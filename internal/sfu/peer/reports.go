@@ -18,6 +18,7 @@ type reports struct {
 	senders map[*Sender]struct{} // mu guards; bound ones
 	timer   *time.Timer          // mu guards; nil while there are none
 	closed  bool                 // mu guards
+	tick    func(now time.Time)  // immutable; called each time, nil if not needed
 }
 
 // add begins to report on a sender. The first one starts the timer.
@@ -64,9 +65,13 @@ func (r *reports) send(write func([]rtcp.Packet) error) {
 	r.timer.Reset(reportInterval)
 	r.mu.Unlock()
 
+	now := time.Now()
+	if r.tick != nil {
+		r.tick(now)
+	}
 	var pkts []rtcp.Packet
 	for _, s := range senders {
-		if report := s.down.SenderReport(time.Now()); report != nil {
+		if report := s.down.SenderReport(now); report != nil {
 			pkts = append(pkts, report)
 		}
 	}

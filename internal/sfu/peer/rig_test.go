@@ -65,6 +65,8 @@ type clientOptions struct {
 	engine func(*webrtc.SettingEngine)
 	media  func(*webrtc.MediaEngine) error // instead of the default codecs
 
+	bare bool // without the default interceptors
+
 	registry func(*webrtc.MediaEngine, *interceptor.Registry) error // besides the default interceptors
 }
 
@@ -91,8 +93,10 @@ func newClientPC(t *testing.T, o clientOptions) *webrtc.PeerConnection {
 		t.Fatal(err)
 	}
 	registry := &interceptor.Registry{}
-	if err := webrtc.RegisterDefaultInterceptors(media, registry); err != nil {
-		t.Fatal(err)
+	if !o.bare {
+		if err := webrtc.RegisterDefaultInterceptors(media, registry); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if o.registry != nil {
 		if err := o.registry(media, registry); err != nil {

@@ -20,7 +20,8 @@ type Sender struct {
 	up                *uptrack.UpTrack
 	down              *downtrack.DownTrack
 
-	context atomic.Pointer[binding] // what pion negotiated; nil before
+	context  atomic.Pointer[binding] // what pion negotiated; nil before
+	priority atomic.Int32
 
 	// tasks only
 	slot    *slot
@@ -30,7 +31,25 @@ type Sender struct {
 	binding downtrack.Binding // while bound
 	removed bool
 	refused bool // the handler heard that it failed
+	// told and toldPaused are what the handler heard of the stream's state.
+	told, toldPaused bool
 }
+
+// newSender returns a Sender that no section is found for yet. flows is called
+// when video begins to flow; it must not block.
+func newSender(streamID, trackID string, up *uptrack.UpTrack, flows func(*Sender)) *Sender {
+	s := &Sender{streamID: streamID, trackID: trackID, up: up, codec: up.Codec()}
+	o := downtrack.Options{Source: up}
+	if kindOf(s.codec) == webrtc.RTPCodecTypeVideo {
+		o.OnFlow = func() { flows(s) }
+	}
+	s.down = downtrack.New(o)
+	return s
+}
+
+// SetPriority orders the tracks of a client that do not all fit its
+// connection: the higher goes first. Without it, it is 0.
+func (s *Sender) SetPriority(p int) { s.priority.Store(int32(p)) }
 
 // binding is how pion would have us send.
 type binding struct {
@@ -101,7 +120,7 @@ func kindOf(c uptrack.Codec) webrtc.RTPCodecType {
 }
 
 // bind notes how to send, as the client's answer to the section says.
-func (s *Sender) bind(answer line, upstream map[string]uint8) error {
+func (s *Sender) bind(answer line, upstream map[string]uint8, g *budget) error {
 	b := s.context.Load()
 	if b == nil {
 		return errors.New("not negotiated")
@@ -115,6 +134,9 @@ func (s *Sender) bind(answer line, upstream map[string]uint8) error {
 	}
 	var exts []downtrack.Ext
 	for uri, to := range answer.exts {
+		if uri == extTransportCC {
+			continue // it counts the packets of one connection
+		}
 		if from := upstream[uri]; from != 0 {
 			exts = append(exts, downtrack.Ext{From: from, To: to})
 		}
@@ -126,6 +148,14 @@ func (s *Sender) bind(answer line, upstream map[string]uint8) error {
 	s.binding = downtrack.Binding{
 		SSRC: b.ssrc, PayloadType: codec.pt, RTXSSRC: b.rtx, RTXPayloadType: codec.rtx,
 		Writer: b.writer, Extensions: exts,
+	}
+	if kindOf(s.codec) != webrtc.RTPCodecTypeVideo {
+		return nil
+	}
+	history := g.add(s)
+	if id := answer.exts[extTransportCC]; id != 0 {
+		s.binding.SequenceExt = id
+		s.binding.Writer = newNumbered(b.writer, history, id)
 	}
 	return nil
 }
@@ -176,15 +206,22 @@ func fmtpValue(fmtp, key, otherwise string) string {
 }
 
 // readRTCP hands the client's RTCP on until pion stops the sender.
-func (s *Sender) readRTCP(sender *webrtc.RTPSender) {
+func (s *Sender) readRTCP(sender *webrtc.RTPSender, g *budget) {
 	b := make([]byte, receiveMTU)
 	for {
 		n, _, err := sender.Read(b)
 		if err != nil {
 			return
 		}
-		if pkts, err := rtcp.Unmarshal(b[:n]); err == nil {
-			s.down.HandleRTCP(pkts)
+		pkts, err := rtcp.Unmarshal(b[:n])
+		if err != nil {
+			continue
+		}
+		s.down.HandleRTCP(pkts)
+		for _, p := range pkts {
+			if estimate, ok := p.(*rtcp.ReceiverEstimatedMaximumBitrate); ok && estimate.Bitrate >= 0 {
+				g.remb(uint64(estimate.Bitrate))
+			}
 		}
 	}
 }

@@ -21,6 +21,7 @@ type subClient struct {
 	mute      bool                // do not answer; record.mu guards
 	got       map[string]*gotTrack
 	received  []message
+	streams   []string // states told; record.mu guards
 	receiveWG sync.WaitGroup
 }
 
@@ -40,7 +41,7 @@ func newSubClient(t *testing.T, f *Factory, o clientOptions) *subClient {
 		answerID: func(id uint32) uint32 { return id }, munge: func(s string) string { return s },
 	}
 	c.pc = newClientPC(t, o)
-	sub, err := f.NewSubscriber(SubscriberOptions{Handler: c, Logger: testLogger()})
+	sub, err := f.NewSubscriber(SubscriberOptions{Handler: c, AllowPause: true, Logger: testLogger()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,6 +160,15 @@ func (c *subClient) SubscriberCandidate(init string, final bool) {
 func (c *subClient) SubscriberState(s State) {
 	defer c.turn()()
 	c.states = append(c.states, s)
+}
+
+func (c *subClient) StreamState(s *Sender, paused bool) {
+	defer c.turn()()
+	word := s.TrackID() + " flows"
+	if paused {
+		word = s.TrackID() + " is paused"
+	}
+	c.streams = append(c.streams, word)
 }
 
 func (c *subClient) SenderFailed(s *Sender, err error) {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/pion/webrtc/v4"
 
-	"github.com/rollcall-rtc/rollcall/internal/sfu/downtrack"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
 )
 
@@ -29,6 +28,9 @@ type SubscriberHandler interface {
 	// SenderFailed says that a track cannot be sent, with ErrCodecRejected if
 	// the client does not decode it. It stays until RemoveTrack.
 	SenderFailed(*Sender, error)
+	// StreamState says that a video track flows, or is paused because the
+	// connection does not carry it. The first time it flows is told too.
+	StreamState(s *Sender, paused bool)
 	// Data is a message of the client. The payload belongs to the handler.
 	Data(kind DataKind, label string, payload []byte)
 	// NegotiationFailed says that the connection cannot be used any more.
@@ -38,7 +40,10 @@ type SubscriberHandler interface {
 // SubscriberOptions configure a Subscriber. Handler is required.
 type SubscriberOptions struct {
 	Handler SubscriberHandler
-	Logger  *slog.Logger
+	// AllowPause lets video that the connection does not carry be paused.
+	// Without it, it is sent in its lowest layer.
+	AllowPause bool
+	Logger     *slog.Logger
 }
 
 // Subscriber carries media and data to a client. We offer; nothing is sent
@@ -61,6 +66,7 @@ type Subscriber struct {
 	timeout     *time.Timer
 
 	reports reports
+	budget  budget
 
 	wasConnected bool
 }
@@ -69,6 +75,9 @@ type Subscriber struct {
 func (f *Factory) NewSubscriber(opts SubscriberOptions) (*Subscriber, error) {
 	s := &Subscriber{handler: opts.Handler}
 	s.reports.senders = map[*Sender]struct{}{}
+	s.reports.tick = s.budget.poll
+	s.budget.mayPause = opts.AllowPause
+	s.budget.starved = func(sender *Sender) { s.streamState(sender, true) }
 	s.onConnected, s.onClosed = s.connected, s.closeAll
 	if err := s.init(f, opts.Logger, subscriberEvents{s}); err != nil {
 		return nil, err
@@ -91,10 +100,7 @@ func (e subscriberEvents) failed(err error) { e.s.handler.NegotiationFailed(err)
 // AddTrack begins to send a track. Once Negotiate has been called the change
 // is offered by itself, with others of the same moment.
 func (s *Subscriber) AddTrack(streamID, trackID string, up *uptrack.UpTrack) (*Sender, error) {
-	sender := &Sender{
-		streamID: streamID, trackID: trackID, up: up, codec: up.Codec(),
-		down: downtrack.New(downtrack.Options{Source: up}),
-	}
+	sender := newSender(streamID, trackID, up, func(sender *Sender) { s.streamState(sender, false) })
 	err := s.queue.post(func() {
 		if sender.removed {
 			return
@@ -154,7 +160,7 @@ func (s *Subscriber) Answer(sdp string, id uint32) {
 }
 
 func (s *Subscriber) connect() error {
-	if err := s.open(s.factory.subscriber); err != nil {
+	if err := s.open(s.factory.subscriberAPI(&s.budget)); err != nil {
 		return err
 	}
 	unordered, noRetransmits := false, uint16(0)
@@ -173,6 +179,18 @@ func (s *Subscriber) start(sender *Sender) {
 	if s.wasConnected {
 		sender.down.Bind(sender.binding)
 	}
+}
+
+// streamState tells the handler, in turn, if by then it is still so. It may be
+// called from anywhere.
+func (s *Subscriber) streamState(sender *Sender, paused bool) {
+	_ = s.queue.post(func() {
+		if sender.removed || sender.told && sender.toldPaused == paused || sender.down.Starved() != paused {
+			return
+		}
+		sender.told, sender.toldPaused = true, paused
+		s.call(func() { s.handler.StreamState(sender, paused) })
+	})
 }
 
 // connected starts the tracks that were bound meanwhile.
@@ -241,7 +259,7 @@ func (s *Subscriber) addTrack(sender *Sender) error {
 
 func (s *Subscriber) read(sender *Sender) {
 	pion := sender.pion
-	s.helpers.Go(func() { sender.readRTCP(pion) })
+	s.helpers.Go(func() { sender.readRTCP(pion, &s.budget) })
 }
 
 // hasFreeSlot reports whether a section of the kind can be used again. pion
@@ -267,6 +285,7 @@ func (s *Subscriber) removeTrack(sender *Sender) bool {
 	}
 	sender.removed = true
 	s.reports.remove(sender)
+	s.budget.remove(sender)
 	if sender.slot == nil {
 		return false
 	}
@@ -295,6 +314,7 @@ func (s *Subscriber) closeAll() {
 		}
 	}
 	s.reports.close()
+	s.budget.close()
 	for _, sl := range s.slots {
 		if sl.sender != nil {
 			sl.sender.down.Close()

@@ -1,0 +1,109 @@
+package peer
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/pion/rtcp"
+
+	"github.com/rollcall-rtc/rollcall/internal/sfu/bwe"
+)
+
+// counts returns how many packets were numbered and how many the client said
+// have arrived.
+func (g *budget) counts() (sent uint16, arrived uint64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.estimator == nil {
+		return 0, 0
+	}
+	sent, _ = g.history.Load().Next()
+	return sent, g.estimator.Reported()
+}
+
+func (c *subClient) heardStreams() (s []string) {
+	c.with(func() { s = slices.Clone(c.streams) })
+	return s
+}
+
+// Feedback about padding names an SSRC on which there is no track.
+func TestEveryVideoPacketAndPaddingIsReportedOn(t *testing.T) {
+	f := newTestFactory(t, nil)
+	p, _, camera := publishBoth(t, f)
+	c := newSubClient(t, f, clientOptions{})
+	s, err := c.sub.AddTrack("PA_x|TR_camera", "TR_camera", p.track("camera").UpTrack())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.sub.Negotiate()
+	c.connected()
+	sendVP8(t, camera, "video arrives", func() bool { return c.packets("TR_camera") >= 50 })
+	all := func() bool {
+		sent, arrived := c.sub.budget.counts()
+		return sent > 0 && arrived == uint64(sent)
+	}
+	eventually(t, "all is reported", all)
+	before, _ := c.sub.budget.counts()
+	if n := s.DownTrack().Pad(5000); n < 5000 {
+		t.Fatalf("%d bytes of padding", n)
+	}
+	if after, _ := c.sub.budget.counts(); after-before < 5000/275 {
+		t.Fatalf("%d packets of padding have a number", after-before)
+	}
+	eventually(t, "padding is reported", all)
+	c.sub.budget.mu.Lock()
+	defer c.sub.budget.mu.Unlock()
+	if e := c.sub.budget.estimator; e.RoundTrip() <= 0 || e.Capacity() != bwe.Unlimited {
+		t.Errorf("round trip %v, capacity %d", e.RoundTrip(), e.Capacity())
+	}
+	if got := c.heardStreams(); !slices.Equal(got, []string{"TR_camera flows"}) {
+		t.Errorf("told %q", got)
+	}
+}
+
+// A client that only estimates by itself is believed, down and up.
+func TestVideoThatDoesNotFitIsPausedAndResumed(t *testing.T) {
+	f := newTestFactory(t, nil)
+	p, _, camera := publishBoth(t, f)
+	c := newSubClient(t, f, clientOptions{bare: true})
+	large := append([]byte{0x10, 0x00}, make([]byte, 1000)...) // a key frame each
+	s, err := c.sub.AddTrack("PA_x|TR_camera", "TR_camera", p.track("camera").UpTrack())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.sub.Negotiate()
+	c.connected()
+	send(t, camera, 3000, large, "video arrives", func() bool { return c.packets("TR_camera") >= 50 })
+	ssrc := func() (ssrc uint32) {
+		for _, tr := range c.pc.GetTransceivers() {
+			if r := tr.Receiver(); r != nil && r.Track() != nil {
+				ssrc = uint32(r.Track().SSRC())
+			}
+		}
+		return ssrc
+	}()
+	estimate := func(bitrate float32) {
+		if err := c.pc.WriteRTCP([]rtcp.Packet{&rtcp.ReceiverEstimatedMaximumBitrate{Bitrate: bitrate, SSRCs: []uint32{ssrc}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for round := range 2 {
+		send(t, camera, 3000, large, "pause", func() bool { estimate(100); return s.DownTrack().Starved() })
+		n := c.packets("TR_camera")
+		send(t, camera, 3000, large, "resumption", func() bool { estimate(5_000_000); return c.packets("TR_camera") > n+50 })
+		want := []string{"TR_camera flows"}
+		for range round + 1 {
+			want = append(want, "TR_camera is paused", "TR_camera flows")
+		}
+		eventually(t, fmt.Sprint(want), func() bool { return slices.Equal(c.heardStreams(), want) })
+	}
+}
+
+func TestWhatAClientSaysOfThePathHarmsNobody(t *testing.T) {
+	g := new(budget)
+	g.feedback([]byte{0x8f, 205, 0, 1, 0, 0, 0, 0}) // before there is a track
+	g.remb(1)
+	g.close()
+	g.close()
+}
