@@ -16,7 +16,7 @@ func TestAWideLinkShowsNoLimit(t *testing.T) {
 		"ten frames":       func(p *path) { p.fps = 10 },
 	} {
 		t.Run(name, func(t *testing.T) {
-			for seed := range uint64(5) {
+			for seed := range uint64(3) {
 				p := newPath(t, seed)
 				change(p)
 				p.run(30 * time.Second)
@@ -30,7 +30,7 @@ func TestAWideLinkShowsNoLimit(t *testing.T) {
 // and used well; when it is wide again the best rung is back in seconds.
 func TestNarrowLinkIsFollowedDownAndUp(t *testing.T) {
 	for _, narrow := range []float64{60e3, 200e3, 400e3, 800e3, 1.2e6} {
-		for seed := range uint64(5) {
+		for seed := range uint64(3) {
 			p := newPath(t, seed)
 			p.queue = time.Second
 			p.run(5 * time.Second)
@@ -70,7 +70,7 @@ func TestNarrowLinkIsFollowedDownAndUp(t *testing.T) {
 }
 
 func TestALinkThatDropsInsteadOfQueueingIsFollowed(t *testing.T) {
-	for seed := range uint64(5) {
+	for seed := range uint64(3) {
 		p := newPath(t, seed)
 		p.run(3 * time.Second)
 		p.rate, p.queue = 400e3, 30*time.Millisecond
@@ -81,7 +81,7 @@ func TestALinkThatDropsInsteadOfQueueingIsFollowed(t *testing.T) {
 }
 
 func TestLossThatIsNotOursIsAccepted(t *testing.T) {
-	for seed := range uint64(5) {
+	for seed := range uint64(3) {
 		p := newPath(t, seed)
 		p.loss = 0.2
 		p.run(20 * time.Second)

@@ -71,7 +71,7 @@ func (p *path) need() uint64 {
 }
 
 func (p *path) run(d time.Duration) {
-	for end := p.now.Add(d); p.now.Before(end); p.now = p.now.Add(time.Millisecond) {
+	for end := p.now.Add(d); p.now.Before(end); p.now = p.now.Add(2 * time.Millisecond) {
 		if p.rung >= 0 && !p.now.Before(p.frameDue) {
 			p.frame()
 		}

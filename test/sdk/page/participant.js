@@ -40,6 +40,7 @@ room
   .on(RoomEvent.TrackSubscriptionFailed, (sid, p, reason) => tell('trackSubscriptionFailed', { sid, identity: p.identity, reason }))
   .on(RoomEvent.TrackMuted, (pub, p) => tell('trackMuted', track(pub, p)))
   .on(RoomEvent.TrackUnmuted, (pub, p) => tell('trackUnmuted', track(pub, p)))
+  .on(RoomEvent.TrackStreamStateChanged, (pub, state, p) => tell('streamState', { ...track(pub, p), state }))
   .on(RoomEvent.LocalTrackPublished, (pub, p) => tell('localTrackPublished', track(pub, p)))
   .on(RoomEvent.LocalTrackUnpublished, (pub, p) => tell('localTrackUnpublished', track(pub, p)))
   .on(RoomEvent.LocalTrackSubscribed, (pub, p) => tell('localTrackSubscribed', track(pub, p)))
