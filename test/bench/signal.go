@@ -30,6 +30,11 @@ func mint(identity string, grant *token.VideoGrant) (string, error) {
 	return token.Mint(devKey, devSecret, &token.Claims{Identity: identity, Video: grant}, time.Now(), time.Hour)
 }
 
+// mintReader returns a token that may read all events.
+func mintReader() (string, error) {
+	return token.Mint(devKey, devSecret, &token.Claims{Rollcall: &token.RollcallGrant{Events: true}}, time.Now(), time.Hour)
+}
+
 // signalConn is a signal connection, version 0, in protobuf frames.
 type signalConn struct {
 	conn *websocket.Conn

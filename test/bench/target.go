@@ -26,9 +26,10 @@ type target struct {
 	cmd    *exec.Cmd
 	output *tail         // of standard error
 	ended  chan struct{} // closed when the process has ended
-	dir    string
+	dir    string        // to remove at the end; empty to leave the data
 
-	resident int64 // bytes when nobody had joined yet
+	resident int64         // bytes when nobody had joined yet
+	opened   time.Duration // from the start of the process to its first answer
 }
 
 // buildServer builds the server from the module that the working directory is in.
@@ -49,7 +50,26 @@ func (b *bench) start(ctx context.Context, env ...string) (*target, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &target{dir: dir, output: new(tail), ended: make(chan struct{})}
+	t, err := b.serve(ctx, dir, b.placement.startServer, env...)
+	if err != nil {
+		_ = os.RemoveAll(dir)
+		return nil, err
+	}
+	t.dir = dir
+	return t, nil
+}
+
+// startOn starts a server on the log that dir holds, on any core. The log stays
+// when the server stops.
+func (b *bench) startOn(ctx context.Context, dir string, env ...string) (*target, error) {
+	return b.serve(ctx, dir, b.placement.startAnywhere, env...)
+}
+
+// logDir is where a server that was started in dir keeps its log.
+func logDir(dir string) string { return filepath.Join(dir, "data", "events") }
+
+func (b *bench) serve(ctx context.Context, dir string, launch func(*exec.Cmd) error, env ...string) (*target, error) {
+	t := &target{output: new(tail), ended: make(chan struct{})}
 	t.cmd = exec.Command(b.binary, "serve", "--dev", "--bind", "127.0.0.1", "--port", "0",
 		"--udp-port", "0", "--tcp-port", "0", "--data-dir", filepath.Join(dir, "data"), "--log-level", "warn")
 	t.cmd.Dir = dir
@@ -59,7 +79,8 @@ func (b *bench) start(ctx context.Context, env ...string) (*target, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := b.placement.startServer(t.cmd); err != nil {
+	began := time.Now()
+	if err := launch(t.cmd); err != nil {
 		return nil, fmt.Errorf("start the server: %w", err)
 	}
 	t.pid = t.cmd.Process.Pid
@@ -82,6 +103,7 @@ func (b *bench) start(ctx context.Context, env ...string) (*target, error) {
 		t.stop()
 		return nil, fmt.Errorf("start the server: %w\n%s", err, t.output)
 	}
+	t.opened = time.Since(began)
 	return t, nil
 }
 
@@ -173,8 +195,21 @@ func (t *target) stop() {
 		_ = t.cmd.Process.Kill()
 		<-t.ended
 	}
+	t.over()
+}
+
+// kill ends the server as a crash does.
+func (t *target) kill() {
+	_ = t.cmd.Process.Kill()
+	<-t.ended
+	t.over()
+}
+
+func (t *target) over() {
 	http.DefaultClient.CloseIdleConnections()
-	_ = os.RemoveAll(t.dir)
+	if t.dir != "" {
+		_ = os.RemoveAll(t.dir)
+	}
 }
 
 // tail keeps the end of what is written to it.

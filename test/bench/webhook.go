@@ -81,7 +81,7 @@ func (h hooking) run(ctx context.Context, b *bench) (o outcome, err error) {
 		return o, err
 	}
 	rooms := max(1, int(b.window.Seconds()*float64(h.rate))/2)
-	calls, err := h.churn(ctx, api, rooms)
+	calls, err := h.churn(ctx, api, "room", rooms)
 	if err != nil {
 		return o, err
 	}
@@ -125,7 +125,7 @@ func (h hooking) run(ctx context.Context, b *bench) (o outcome, err error) {
 
 // churn makes and deletes rooms on schedule, whatever the answers take, and
 // returns what they took.
-func (h hooking) churn(ctx context.Context, api *roomAPI, rooms int) ([]time.Duration, error) {
+func (h hooking) churn(ctx context.Context, api *roomAPI, prefix string, rooms int) ([]time.Duration, error) {
 	var mu sync.Mutex
 	var took []time.Duration
 	call := func(method string, m proto.Message) error {
@@ -143,7 +143,7 @@ func (h hooking) churn(ctx context.Context, api *roomAPI, rooms int) ([]time.Dur
 		if err := sleep(ctx, time.Until(began.Add(time.Duration(i)*between))); err != nil {
 			break
 		}
-		name := fmt.Sprint("room", i)
+		name := fmt.Sprint(prefix, i)
 		running.Go(func() error {
 			if err := call("CreateRoom", &livekit.CreateRoomRequest{Name: name}); err != nil {
 				return err
