@@ -19,14 +19,20 @@ import (
 // becomes durable, and Sync says why.
 func (l *Log) Append(events ...event.Event) uint64 {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	if l.full {
 		events = l.lifecycle(events)
 	}
 	if l.parting || l.count+len(events) > len(l.ring) {
+		defer l.mu.Unlock()
 		return l.appendSlowly(events)
 	}
-	return l.push(events)
+	idle := l.count == 0
+	last := l.push(events)
+	l.mu.Unlock()
+	if idle {
+		l.signal() // not under mu, which the committer takes first
+	}
+	return last
 }
 
 // appendSlowly waits, counted, for room in the ring; what would never fit into
@@ -45,6 +51,7 @@ func (l *Log) appendSlowly(events []event.Event) uint64 {
 			continue
 		}
 		l.push(part)
+		l.signal()
 		events = events[len(part):]
 	}
 	l.parting = false
@@ -54,7 +61,7 @@ func (l *Log) appendSlowly(events []event.Event) uint64 {
 }
 
 // push puts the events into the ring, which has room for them, and returns the
-// Seq of the last. l.mu must be held.
+// Seq of the last; the committer is still to be told. l.mu must be held.
 func (l *Log) push(events []event.Event) uint64 {
 	l.next += uint64(len(events))
 	if !l.accepting() {
@@ -70,9 +77,6 @@ func (l *Log) push(events []event.Event) uint64 {
 		l.count++
 	}
 	l.stats.Appended += uint64(len(events))
-	if len(events) > 0 && l.count == len(events) {
-		l.signal()
-	}
 	return l.next - 1
 }
 

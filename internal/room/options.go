@@ -13,7 +13,7 @@ import (
 // Options is what rooms need from outside. Zero fields get the defaults named.
 type Options struct {
 	// Publish appends events to the log in call order and returns the place of
-	// the last one. It must not wait for the disk. Required.
+	// the last one. It must not wait for the disk, nor keep the slice. Required.
 	Publish func(events ...event.Event) uint64
 	// Sync waits until the event at a place is durable. API calls that change a
 	// room answer only after it. Nil: do not wait.

@@ -51,6 +51,7 @@ const (
 	countsDelay   = time.Second     // counts are told at most this often
 	departureKept = 2 * time.Minute // longer than any SDK tries to resume
 	maxDepartures = 1000
+	maxKept       = 64 // events of one turn, for which the space is kept
 )
 
 func newState(r *Room, opts *Options, settings *livekit.Room, now time.Time) *state {
@@ -87,7 +88,10 @@ func (s *state) emit(e event.Event) {
 func (s *state) endTurn() {
 	if len(s.events) > 0 {
 		s.lastSeq = s.opts.Publish(s.events...)
-		s.events = nil // the log may still read the slice
+		clear(s.events) // the payloads are the log's now
+		if s.events = s.events[:0]; cap(s.events) > maxKept {
+			s.events = nil // of a turn in which everybody left
+		}
 	}
 	if s.finished {
 		s.onFinished()

@@ -32,16 +32,39 @@ func (f backlog) rounded() backlog {
 // Appending takes part in order, and as one would in a burst: nobody waits for
 // each event's sync.
 func (f backlog) fill(ctx context.Context, dir string) (err error) {
-	store, err := pebble.Open(pebble.Options{Dir: logDir(dir)})
+	l, err := openLog(dir)
 	if err != nil {
 		return err
 	}
-	l, err := eventlog.Open(eventlog.Options{Store: store})
-	if err != nil {
-		return errors.Join(err, store.Close())
-	}
 	defer func() { err = errors.Join(err, l.Close(context.WithoutCancel(ctx))) }()
 	return f.appendTo(ctx, l)
+}
+
+// fillAndStay fills the log, says so, and leaves it open until the process is
+// killed.
+func (f backlog) fillAndStay(dir string) error {
+	l, err := openLog(dir)
+	if err != nil {
+		return err
+	}
+	if err := f.appendTo(context.Background(), l); err != nil {
+		return err
+	}
+	fmt.Print(filled)
+	<-l.Failed()
+	return l.Err()
+}
+
+func openLog(dir string) (*eventlog.Log, error) {
+	store, err := pebble.Open(pebble.Options{Dir: logDir(dir)})
+	if err != nil {
+		return nil, err
+	}
+	l, err := eventlog.Open(eventlog.Options{Store: store})
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return l, nil
 }
 
 func (f backlog) appendTo(ctx context.Context, l *eventlog.Log) error {

@@ -15,6 +15,12 @@ import (
 	"time"
 )
 
+// A workload may start this program again to fill a log.
+func TestMain(m *testing.M) {
+	maybeFill()
+	os.Exit(m.Run())
+}
+
 // One tiny pass of everything that runs against a server: that packets and
 // events are counted, that none is lost when there is next to no load, and that
 // each figure is a number. How large it is says nothing here.
@@ -36,6 +42,10 @@ func TestEveryWorkloadMeasuresTheServer(t *testing.T) {
 		{"join", joining{media: true, rate: 20}.run, []string{"CPU per join and leave", "dial to connected, p50"}},
 		{"signal", joining{rate: 20}.run, []string{"CPU per join and leave", "dial to JoinResponse, p99"}},
 		{"idle", idling{3}.run, []string{"goroutines per participant"}},
+		{"hung", oneHung{5, 40}.run, []string{"event to POST of the others, p99, one hung", "p99 with one hung ÷ all well"}},
+		{"push", draining{backlog{50_000, 500}}.run, []string{"signed POSTs", "server CPU per POST", "peak RSS"}},
+		{"pull", catchingUp{backlog{100_000, 500}}.run, []string{"catch-up of a million events", "the same, client cut off and server killed on the way"}},
+		{"backlog", millions{backlog{100_000, 500}}.run, []string{"reopen after kill -9", "peak RSS, pushing", "events pulled"}},
 		{"webhook", hooking{40}.run, []string{"event to POST, p50", "API call, durable, p99", "CPU per event with its API call"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -69,6 +79,42 @@ func TestEveryWorkloadMeasuresTheServer(t *testing.T) {
 	}
 }
 
+func TestGoalsAreOfFiguresThatExist(t *testing.T) {
+	names := make(map[string]bool)
+	for _, w := range workloads() {
+		names[w.name] = true
+	}
+	for _, g := range goals() {
+		if !names[g.workload] {
+			t.Errorf("a goal for %s, which is no workload", g.workload)
+		}
+	}
+	for want, got := range map[string]string{
+		"≥ 10000: reached": judge("push_200k", "signed POSTs", 10_000),
+		"≥ 10000: MISSED":  judge("push_200k", "signed POSTs", 9_999),
+		"≤ 1.2: reached":   judge("hung_1_of_100", "p99 with one hung ÷ all well", 1.2),
+		"≤ 0: MISSED":      judge("hung_1_of_100", "events lost", 1),
+		"":                 judge("push_200k", "peak RSS", 1),
+	} {
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestLedgerNoticesWhatIsWrong(t *testing.T) {
+	l := new(ledger)
+	now := time.Now()
+	for _, e := range [][2]uint64{{1, 0}, {2, 0}, {5, 1}, {5, 1}, {70_000, 6}} {
+		l.take(e[0], e[1], now, 0)
+	}
+	var o outcome
+	l.audit(&o, 5)
+	if l.distinct != 4 || l.duplicates != 1 || l.disorder != 1 || len(o.remarks) != 2 {
+		t.Errorf("%d distinct, %d duplicates, %d out of order: %q", l.distinct, l.duplicates, l.disorder, o.remarks)
+	}
+}
+
 func TestRowsOfWhatWorkedAreKept(t *testing.T) {
 	broken := errors.New("broken")
 	runs := 0
@@ -92,7 +138,7 @@ func TestRowsOfWhatWorkedAreKept(t *testing.T) {
 
 // A benchmark that was renamed would be missed only by whoever runs them all.
 func TestBenchmarksOfOtherPackagesExist(t *testing.T) {
-	for _, g := range []inProcess{logAppend, deliveryPosts, deliveryLatency, deliverySign, forwardPath} {
+	for _, g := range []inProcess{logAppend, deliveryPosts, deliveryLatency, deliverySign, forwardPath, roomEmit} {
 		name := regexp.MustCompile(`^\^(Benchmark\w+)\$`).FindStringSubmatch(g.bench)
 		if name == nil {
 			t.Fatalf("%q does not begin with the name of one benchmark", g.bench)

@@ -19,27 +19,38 @@ type inProcess struct {
 	pkg   string
 	bench string // regular expression
 	// metrics says what the units of its output mean; others are left out.
-	metrics map[string]measurement
+	metrics map[string]reportedAs
+}
+
+// reportedAs is how a unit of a benchmark's output is told.
+type reportedAs struct {
+	metric, unit string
+	scale        float64 // of the value; 0 is 1
 }
 
 // The benchmarks that belong to the record.
 var (
-	logAppend = inProcess{"internal/eventlog/pebble", "^BenchmarkDurable$", map[string]measurement{
-		"events/s":    {metric: "durable events", unit: "1/s"},
-		"events/sync": {metric: "events per sync"},
+	logAppend = inProcess{"internal/eventlog/pebble", "^BenchmarkDurable$", map[string]reportedAs{
+		"events/s":     {metric: "durable events", unit: "1/s"},
+		"events/sync":  {metric: "events per sync"},
+		"cpu-µs/event": {metric: "CPU per event", unit: "µs"},
 	}}
-	deliveryPosts = inProcess{"internal/delivery", "^BenchmarkPosts$", map[string]measurement{
+	deliveryPosts = inProcess{"internal/delivery", "^BenchmarkPosts$", map[string]reportedAs{
 		"POST/s":      {metric: "signed POSTs", unit: "1/s"},
 		"cpu-µs/POST": {metric: "CPU per POST, log and receiver included", unit: "µs"},
 	}}
-	deliveryLatency = inProcess{"internal/delivery", "^BenchmarkLatency$", map[string]measurement{
+	deliveryLatency = inProcess{"internal/delivery", "^BenchmarkLatency$", map[string]reportedAs{
 		"p50-µs": {metric: "append to POST, p50", unit: "µs"},
 		"p99-µs": {metric: "append to POST, p99", unit: "µs"},
 	}}
-	deliverySign = inProcess{"internal/delivery", "^BenchmarkSign$", map[string]measurement{
+	deliverySign = inProcess{"internal/delivery", "^BenchmarkSign$", map[string]reportedAs{
 		"ns/op": {metric: "sign a request", unit: "ns"},
 	}}
-	forwardPath = inProcess{"internal/sfu/downtrack", "^BenchmarkForward$/./^down=(10|50|200)$", map[string]measurement{
+	roomEmit = inProcess{"internal/room", "^BenchmarkEmit$", map[string]reportedAs{
+		"p50-ns": {metric: "emit, p50", unit: "µs", scale: 1e-3},
+		"p99-ns": {metric: "emit, p99", unit: "µs", scale: 1e-3},
+	}}
+	forwardPath = inProcess{"internal/sfu/downtrack", "^BenchmarkForward$/./^down=(10|50|200)$", map[string]reportedAs{
 		"ns/fwd":    {metric: "wall time per forwarded packet", unit: "ns"},
 		"allocs/op": {metric: "allocations per received packet"},
 	}}
@@ -77,6 +88,9 @@ func (g inProcess) run(ctx context.Context, b *bench) (o outcome, err error) {
 		name := m.metric
 		if r.sub != "" {
 			name += ", " + r.sub
+		}
+		if m.scale != 0 {
+			r.value *= m.scale
 		}
 		o.add(name, m.unit, r.value)
 	}

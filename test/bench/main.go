@@ -3,6 +3,7 @@
 //
 //	go run ./test/bench             all workloads, five times each
 //	go run ./test/bench -run video  those whose name matches
+//	go run ./test/bench -run backlog_10m -reps 1  a long one, that runs only by its name
 //	go run ./test/bench -json       a JSON line for each figure instead of the table
 //	go run ./test/bench -markdown   as docs/performance.md has it
 //	go run ./test/bench -short      one quick pass, to see that it works
@@ -24,6 +25,7 @@ import (
 )
 
 func main() {
+	maybeFill()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
@@ -81,7 +83,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	}
 	var chosen []workload
 	for _, w := range workloads() {
-		if pattern.MatchString(w.name) {
+		if pattern.MatchString(w.name) && (!w.long || *list || *match == w.name) {
 			chosen = append(chosen, w)
 		}
 	}

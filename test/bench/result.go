@@ -44,6 +44,7 @@ type row struct {
 	Min         float64   `json:"min"`
 	Max         float64   `json:"max"`
 	Values      []float64 `json:"values"`
+	Goal        string    `json:"goal,omitempty"` // and whether Median reaches it
 	Remarks     []string  `json:"remarks,omitempty"`
 	Noise       noise     `json:"noise"` // of the noisiest repetition
 	Machine     machine   `json:"machine"`
@@ -75,6 +76,7 @@ func summarize(workload string, outcomes []outcome, m machine) []*row {
 		r.Repetitions = len(sorted)
 		r.Min, r.Max = sorted[0], sorted[len(sorted)-1]
 		r.Median = (sorted[(len(sorted)-1)/2] + sorted[len(sorted)/2]) / 2
+		r.Goal = judge(workload, r.Metric, r.Median)
 	}
 	return rows
 }
@@ -92,10 +94,10 @@ func writeJSON(w io.Writer, _ machine, rows []*row) error {
 func writeTable(w io.Writer, m machine, rows []*row) error {
 	fmt.Fprintf(w, "%s\n\n", m)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "workload\tmetric\tmedian\tmin–max\tunit\treps\tidle %\tsteal %\tother %\tremarks")
+	fmt.Fprintln(t, "workload\tmetric\tmedian\tmin–max\tunit\tgoal\treps\tidle %\tsteal %\tother %\tremarks")
 	for _, r := range rows {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s–%s\t%s\t%d\t%.0f\t%.1f\t%.0f\t%s\n",
-			r.Workload, r.Metric, figure(r.Median), figure(r.Min), figure(r.Max), r.Unit, r.Repetitions,
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s–%s\t%s\t%s\t%d\t%.0f\t%.1f\t%.0f\t%s\n",
+			r.Workload, r.Metric, figure(r.Median), figure(r.Min), figure(r.Max), r.Unit, r.Goal, r.Repetitions,
 			r.Noise.Idle, r.Noise.Steal, r.Noise.Other, strings.Join(r.Remarks, "; "))
 	}
 	return t.Flush()
@@ -105,16 +107,16 @@ func writeTable(w io.Writer, m machine, rows []*row) error {
 func writeMarkdown(w io.Writer, m machine, rows []*row) error {
 	var text strings.Builder
 	fmt.Fprintf(&text, "```\n%s\n```\n\n", m)
-	text.WriteString("| workload | metric | median | min–max | unit | reps | idle / steal / other % | remarks |\n")
-	text.WriteString("|---|---|---|---|---|---|---|---|\n")
+	text.WriteString("| workload | metric | median | min–max | unit | goal | reps | idle / steal / other % | remarks |\n")
+	text.WriteString("|---|---|---|---|---|---|---|---|---|\n")
 	last := ""
 	for _, r := range rows {
 		name := ""
 		if r.Workload != last {
 			name, last = "**"+r.Workload+"**", r.Workload
 		}
-		fmt.Fprintf(&text, "| %s | %s | %s | %s–%s | %s | %d | %.0f / %.1f / %.0f | %s |\n",
-			name, r.Metric, figure(r.Median), figure(r.Min), figure(r.Max), r.Unit, r.Repetitions,
+		fmt.Fprintf(&text, "| %s | %s | %s | %s–%s | %s | %s | %d | %.0f / %.1f / %.0f | %s |\n",
+			name, r.Metric, figure(r.Median), figure(r.Min), figure(r.Max), r.Unit, r.Goal, r.Repetitions,
 			r.Noise.Idle, r.Noise.Steal, r.Noise.Other, strings.Join(r.Remarks, "; "))
 	}
 	_, err := io.WriteString(w, text.String())

@@ -7,26 +7,31 @@ type workload struct {
 	name  string
 	about string
 	run   func(context.Context, *bench) (outcome, error)
+	// long: it takes minutes, and runs only when its whole name is asked for.
+	long bool
 }
 
 func workloads() []workload {
 	return []workload{
-		{"video_1x10", "one camera at 1.5 Mbit/s to 10 subscribers", forwarding{camera, 1, 10}.run},
-		{"video_1x50", "to 50", forwarding{camera, 1, 50}.run},
-		{"video_1x200", "to 200", forwarding{camera, 1, 200}.run},
-		{"audio_1x50", "one microphone, 50 packets/s of 100 bytes, to 50 subscribers", forwarding{microphone, 1, 50}.run},
-		{"audio_3x50", "three microphones to 50", forwarding{microphone, 3, 50}.run},
-		{"join_room4", "joins and leaves in rooms of four, receiving connection up", joining{media: true, rate: 20}.run},
-		{"join_signal", "the same, signal connection only", joining{rate: 50}.run},
-		{"idle", "100 subscribers in rooms of ten, nobody publishes", idling{100}.run},
-		{"webhook_1000", "1,000 durable events a second to a healthy receiver", hooking{1000}.run},
-		{"hung_1_of_100", "100 endpoints of every event, one of which does not answer for a while", oneHung{100, 20}.run},
-		{"push_200k", "a backlog pushed to one endpoint, signed, one event each, 1,000 rooms", draining{backlog{200_000, 1000}}.run},
-		{"pull_1m", "a million events pulled as lines of JSON, client and server resuming", catchingUp{backlog{1_000_000, 1000}}.run},
-		{"log_append", "in process: events made durable by 1, 16 and 256 writers", logAppend.run},
-		{"delivery_posts", "in process: signed POSTs of one endpoint, 1,000 rooms, log in memory", deliveryPosts.run},
-		{"delivery_latency", "in process: append to POST at 1,000 events/s, log in memory", deliveryLatency.run},
-		{"delivery_sign", "in process: the headers of one attempt", deliverySign.run},
-		{"forward_path", "in process: up-track to WriteRTP, without sockets and SRTP", forwardPath.run},
+		{name: "video_1x10", about: "one camera at 1.5 Mbit/s to 10 subscribers", run: forwarding{camera, 1, 10}.run},
+		{name: "video_1x50", about: "to 50", run: forwarding{camera, 1, 50}.run},
+		{name: "video_1x200", about: "to 200", run: forwarding{camera, 1, 200}.run},
+		{name: "audio_1x50", about: "one microphone, 50 packets/s of 100 bytes, to 50 subscribers", run: forwarding{microphone, 1, 50}.run},
+		{name: "audio_3x50", about: "three microphones to 50", run: forwarding{microphone, 3, 50}.run},
+		{name: "join_room4", about: "joins and leaves in rooms of four, receiving connection up", run: joining{media: true, rate: 20}.run},
+		{name: "join_signal", about: "the same, signal connection only", run: joining{rate: 50}.run},
+		{name: "idle", about: "100 subscribers in rooms of ten, nobody publishes", run: idling{100}.run},
+		{name: "webhook_1000", about: "1,000 durable events a second to a healthy receiver", run: hooking{1000}.run},
+		{name: "hung_1_of_100", about: "100 endpoints of every event, one of which does not answer for a while", run: oneHung{100, 20}.run},
+		{name: "push_200k", about: "a backlog pushed to one endpoint, signed, one event each, 1,000 rooms", run: draining{backlog{200_000, 1000}}.run},
+		{name: "pull_1m", about: "a million events pulled as lines of JSON, client and server resuming", run: catchingUp{backlog{1_000_000, 1000}}.run},
+		{name: "room_emit", about: "in process: an event on the room's goroutine, while the log commits", run: roomEmit.run},
+		{name: "log_append", about: "in process: events made durable by 1, 16 and 256 writers", run: logAppend.run},
+		{name: "delivery_posts", about: "in process: signed POSTs of one endpoint, 1,000 rooms, log in memory", run: deliveryPosts.run},
+		{name: "delivery_latency", about: "in process: append to POST at 1,000 events/s, log in memory", run: deliveryLatency.run},
+		{name: "delivery_sign", about: "in process: the headers of one attempt", run: deliverySign.run},
+		{name: "forward_path", about: "in process: up-track to WriteRTP, without sockets and SRTP", run: forwardPath.run},
+		{name: "backlog_10m", about: "ten million events behind: reopen after kill -9, push, pull; takes 10 GiB and 15 minutes, once",
+			run: millions{backlog{10_000_000, 1000}}.run, long: true},
 	}
 }

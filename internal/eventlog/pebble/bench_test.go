@@ -3,12 +3,23 @@ package pebble_test
 import (
 	"fmt"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rollcall-rtc/rollcall/internal/eventlog"
 	"github.com/rollcall-rtc/rollcall/internal/eventlog/pebble"
 	"github.com/rollcall-rtc/rollcall/internal/eventlog/storetest"
 )
+
+// cpuTime is what this process has used of all cores.
+func cpuTime(b *testing.B) time.Duration {
+	var ru syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &ru); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(ru.Utime.Nano() + ru.Stime.Nano())
+}
 
 // BenchmarkDurable has writers that each wait for their event to be synced to a
 // real disk, the one that holds the temporary directory.
@@ -30,6 +41,7 @@ func BenchmarkDurable(b *testing.B) {
 			}
 			b.SetBytes(int64(len(frozen)))
 			b.ResetTimer()
+			busy := cpuTime(b)
 			var wg sync.WaitGroup
 			for w := range writers {
 				wg.Go(func() {
@@ -44,6 +56,7 @@ func BenchmarkDurable(b *testing.B) {
 			}
 			wg.Wait()
 			b.StopTimer()
+			b.ReportMetric(float64((cpuTime(b)-busy).Microseconds())/float64(l.Last()), "cpu-µs/event")
 			b.ReportMetric(float64(l.Last())/b.Elapsed().Seconds(), "events/s")
 			b.ReportMetric(float64(l.Last())/float64(l.Stats().Groups), "events/sync")
 			if err := l.Close(b.Context()); err != nil {
