@@ -47,11 +47,14 @@ func (e *Event) body(id string, full bool) ([]byte, error) {
 			Name:     e.Participant.GetName(),
 		}
 	}
-	raw, err := protojson.Marshal(w)
-	if err != nil {
-		return nil, fmt.Errorf("marshal %s: %w", e.Name, err)
+	body := encode(w)
+	if body == nil {
+		raw, err := protojson.Marshal(w)
+		if err != nil {
+			return nil, fmt.Errorf("marshal %s: %w", e.Name, err)
+		}
+		body = compact(raw)
 	}
-	body := compact(raw)
 	if e.Detail == nil || known && d.Stock {
 		return body, nil
 	}
