@@ -31,9 +31,11 @@ func (l *Log) commitLoop() {
 	defer stall.Stop()
 
 	events := make([]event.Event, 0, min(maxGroup, len(l.ring)))
+	last := 0 // size of the last group
 	for {
 		var cursors map[string][]byte
 		var more bool
+		l.gather(last)
 		events, cursors, more = l.take(events[:0])
 		if len(events) == 0 && len(cursors) == 0 {
 			if !more {
@@ -42,6 +44,7 @@ func (l *Log) commitLoop() {
 			<-l.wake
 			continue
 		}
+		last = len(events)
 		records, sanitized := l.freezeAll(events)
 		clear(events) // the payloads are not held longer than needed
 		for len(records)+len(cursors) > 0 {
@@ -65,6 +68,28 @@ func (l *Log) commitLoop() {
 			}
 			cursors, sanitized = nil, 0
 		}
+	}
+}
+
+// gather lets those run who are about to append, if the last group was a large
+// one: its writers were all woken by the same commit, and the first of them
+// should not get a sync for itself while the others wait for it. It ends as soon
+// as nothing more comes.
+func (l *Log) gather(last int) {
+	const large, patience = 4, 32
+	if last < large {
+		return
+	}
+	before := 0
+	for range patience {
+		l.mu.Lock()
+		count, space := l.count, len(l.ring)-l.count
+		l.mu.Unlock()
+		if count == before || count >= min(last, maxGroup) || space == 0 {
+			return
+		}
+		before = count
+		runtime.Gosched()
 	}
 }
 
