@@ -6,6 +6,7 @@
 //	go run ./test/bench -run backlog_10m -reps 1  a long one, that runs only by its name
 //	go run ./test/bench -json       a JSON line for each figure instead of the table
 //	go run ./test/bench -markdown   as docs/performance.md has it
+//	go run ./test/bench -into docs/performance.md  and put it there
 //	go run ./test/bench -short      one quick pass, to see that it works
 //
 // docs/performance.md says what the figures mean and how far to trust them.
@@ -68,6 +69,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	reps := fs.Int("reps", defaultReps, "repetitions of each workload, each with a fresh server")
 	asJSON := fs.Bool("json", false, "write JSON lines instead of the table")
 	asMarkdown := fs.Bool("markdown", false, "write the table as docs/performance.md has it")
+	into := fs.String("into", "", "write that table into `file`, in place of the one that is there")
 	list := fs.Bool("list", false, "list the workloads and stop")
 	free := fs.Bool("nopin", false, "let the scheduler place server and load")
 	fs.DurationVar(&b.window, "window", defaultWindow, "how long each repetition is measured")
@@ -121,6 +123,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		write = writeJSON
 	case *asMarkdown:
 		write = writeMarkdown
+	case *into != "":
+		write = func(_ io.Writer, m machine, rows []*row) error { return writeInto(*into, chosen[0].long, m, rows) }
 	}
 	return errors.Join(failed, write(stdout, m, rows))
 }
