@@ -25,6 +25,7 @@ func NewHandler(o Options) http.Handler {
 
 	mux := http.NewServeMux()
 	mux.Handle("/twirp/", newTwirp(o, auth))
+	mux.Handle("/agent", o.Agents)
 	mux.Handle("/rtc", o.Signal)
 	mux.Handle("/rtc/validate", o.Signal)
 	mux.HandleFunc("/rtc/v1", noSingleConnection)

@@ -30,21 +30,23 @@ const (
 // api is the handler under test behind a real socket, and what stands behind it.
 type api struct {
 	*httptest.Server
-	rooms *memRooms
-	log   *memLog
-	store *memStore
-	logs  *syncBuffer
-	drain chan struct{}
+	rooms  *memRooms
+	log    *memLog
+	store  *memStore
+	agents *memAgents
+	logs   *syncBuffer
+	drain  chan struct{}
 }
 
 func newAPI(t testing.TB, change ...func(*Options)) *api {
 	t.Helper()
 	a := &api{
-		rooms: newMemRooms(),
-		log:   newMemLog(),
-		store: &memStore{values: map[string][]byte{}},
-		logs:  new(syncBuffer),
-		drain: make(chan struct{}),
+		rooms:  newMemRooms(),
+		log:    newMemLog(),
+		store:  &memStore{values: map[string][]byte{}},
+		agents: new(memAgents),
+		logs:   new(syncBuffer),
+		drain:  make(chan struct{}),
 	}
 	o := Options{
 		Keys:         token.Keys{testKey: testSecret},
@@ -55,6 +57,7 @@ func newAPI(t testing.TB, change ...func(*Options)) *api {
 		Signal: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, "signal")
 		}),
+		Agents: a.agents,
 		Page: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.WriteString(w, "page "+r.URL.Path)
 		}),

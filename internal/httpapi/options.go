@@ -29,6 +29,8 @@ type Options struct {
 	Deliveries Deliveries
 	// Signal serves /rtc and /rtc/validate. Required.
 	Signal http.Handler
+	// Agents dispatches agents and serves /agent, where their workers connect. Required.
+	Agents Agents
 	// Page serves browsers at / and the files of the page. Nil: there is no page.
 	Page http.Handler
 	// Ready says why the server should get no new work: it drains, or its log
@@ -71,6 +73,14 @@ type Participants interface {
 	MuteTrack(ctx context.Context, room, identity, trackSID string, muted bool) (*livekit.TrackInfo, error)
 	UpdateParticipant(ctx context.Context, req *livekit.UpdateParticipantRequest) (*livekit.ParticipantInfo, error)
 	UpdateSubscriptions(ctx context.Context, req *livekit.UpdateSubscriptionsRequest) error
+}
+
+// Agents brings agents into rooms. Errors are as in Rooms.
+type Agents interface {
+	http.Handler
+	CreateDispatch(ctx context.Context, req *livekit.CreateAgentDispatchRequest) (*livekit.AgentDispatch, error)
+	DeleteDispatch(ctx context.Context, req *livekit.DeleteAgentDispatchRequest) (*livekit.AgentDispatch, error)
+	ListDispatch(ctx context.Context, req *livekit.ListAgentDispatchRequest) (*livekit.ListAgentDispatchResponse, error)
 }
 
 // Log is the event log as its readers see it: committed records only.

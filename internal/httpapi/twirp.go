@@ -23,15 +23,14 @@ const callTimeout = 15 * time.Second
 // absentServices are those that SDKs know and this server does not offer, with
 // the reason. A clear refusal saves their users a search for a wrong URL.
 var absentServices = map[string]string{
-	"livekit.Egress":               "egress is not available yet",
-	"livekit.Ingress":              "ingress is not available yet",
-	"livekit.SIP":                  "SIP is not available yet",
-	"livekit.AgentDispatchService": "agent dispatch is not available yet",
-	"livekit.AgentSimulation":      "agent simulation is not available on a self-hosted server",
-	"livekit.CloudAgent":           "cloud agents are not available on a self-hosted server",
-	"livekit.Connector":            "connectors are not available on a self-hosted server",
-	"livekit.PhoneNumberService":   "phone numbers are not available on a self-hosted server",
-	"livekit.Replay":               "replay is not available yet",
+	"livekit.Egress":             "egress is not available yet",
+	"livekit.Ingress":            "ingress is not available yet",
+	"livekit.SIP":                "SIP is not available yet",
+	"livekit.AgentSimulation":    "agent simulation is not available on a self-hosted server",
+	"livekit.CloudAgent":         "cloud agents are not available on a self-hosted server",
+	"livekit.Connector":          "connectors are not available on a self-hosted server",
+	"livekit.PhoneNumberService": "phone numbers are not available on a self-hosted server",
+	"livekit.Replay":             "replay is not available yet",
 }
 
 // twirpHandler guards the generated server: it authenticates before it reads,
@@ -40,18 +39,23 @@ type twirpHandler struct {
 	auth   authenticator
 	log    Log
 	logger *slog.Logger
-	rooms  http.Handler
+	// services by name
+	services map[string]http.Handler
 }
 
 func newTwirp(o Options, auth authenticator) http.Handler {
 	service := &roomService{rooms: o.Rooms, participants: o.Participants}
+	errors := twirp.WithServerInterceptors(mapErrors(o.Logger))
 	// JSON answers keep the generated defaults, proto names and zero values: it
 	// is what the reference server sends, and every SDK and script reads.
 	return &twirpHandler{
 		auth:   auth,
 		log:    o.Log,
 		logger: o.Logger,
-		rooms:  livekit.NewRoomServiceServer(service, twirp.WithServerInterceptors(mapErrors(o.Logger))),
+		services: map[string]http.Handler{
+			"livekit.RoomService":          livekit.NewRoomServiceServer(service, errors),
+			"livekit.AgentDispatchService": livekit.NewAgentDispatchServiceServer(&dispatchService{o.Agents}, errors),
+		},
 	}
 }
 
@@ -77,12 +81,13 @@ func (t *twirpHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeTwirpError(w, twirp.NewError(twirp.Unimplemented, why))
 		return
 	}
-	if service != "livekit.RoomService" {
+	handler := t.services[service]
+	if handler == nil {
 		writeTwirpError(w, twirp.NewError(twirp.BadRoute, fmt.Sprintf("there is no service %.64q", service)))
 		return
 	}
 	if r.Method != http.MethodPost {
-		t.rooms.ServeHTTP(w, r) // says what is wrong
+		handler.ServeHTTP(w, r) // says what is wrong
 		return
 	}
 	claims, err := t.auth.claims(r)
@@ -104,7 +109,7 @@ func (t *twirpHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set(headerSeq, strconv.FormatUint(t.log.Last(), 10))
 	r = r.WithContext(withClaims(r.Context(), claims))
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	t.rooms.ServeHTTP(w, r)
+	handler.ServeHTTP(w, r)
 }
 
 // refuseReading answers a request whose body could not be read.

@@ -47,7 +47,7 @@ func TestMalformedRequestsAreToldWhatIsWrong(t *testing.T) {
 		{"egress", "POST", "/twirp/livekit.Egress/StartRoomCompositeEgress", "application/json", "{}", 501, "unimplemented", "egress is not available yet"},
 		{"ingress", "POST", "/twirp/livekit.Ingress/CreateIngress", "application/json", "{}", 501, "unimplemented", "ingress"},
 		{"SIP", "POST", "/twirp/livekit.SIP/ListSIPTrunk", "application/protobuf", "", 501, "unimplemented", "SIP"},
-		{"agents", "POST", "/twirp/livekit.AgentDispatchService/ListDispatch", "application/json", "{}", 501, "unimplemented", "agent dispatch"},
+		{"agent dispatch", "POST", "/twirp/livekit.AgentDispatchService/Explode", "application/json", "{}", 404, "bad_route", "Explode"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			resp := a.request(t, tc.method, tc.path, tc.body, "Content-Type", tc.contentType, "Authorization", "Bearer "+everything(t))

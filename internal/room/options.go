@@ -18,6 +18,9 @@ type Options struct {
 	// Sync waits until the event at a place is durable. API calls that change a
 	// room answer only after it. Nil: do not wait.
 	Sync func(ctx context.Context, seq uint64) error
+	// Wants is told of the agents that a new room session was asked to have,
+	// before its first event. It must not block. Nil: nobody dispatches agents.
+	Wants func(sid string, agents []*livekit.RoomAgentDispatch)
 	// Media makes peer connections. Required.
 	Media Media
 	// Defaults are the settings of a room that does not bring its own.

@@ -174,6 +174,7 @@ func createFrom(req *Join) *livekit.CreateRoomRequest {
 		create.DepartureTimeout = c.DepartureTimeout
 		create.MaxParticipants = c.MaxParticipants
 		create.Metadata = c.Metadata
+		create.Agents = c.Agents
 	}
 	return create
 }
@@ -195,6 +196,9 @@ func (g *Registry) roomFor(req *livekit.CreateRoomRequest, create bool) (*Room, 
 	now := time.Now()
 	sid := newSID(roomPrefix)
 	r, s := g.open(roomSettings(sid, req, &g.opts, now.UnixMilli()), now)
+	if g.opts.Wants != nil {
+		g.opts.Wants(sid, req.Agents)
+	}
 	g.loops.Go(func() {
 		s.begin()
 		r.run(s)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/livekit/protocol/livekit"
 
+	"github.com/rollcall-rtc/rollcall/internal/agent"
 	"github.com/rollcall-rtc/rollcall/internal/config"
 	"github.com/rollcall-rtc/rollcall/internal/delivery"
 	"github.com/rollcall-rtc/rollcall/internal/eventlog"
@@ -40,6 +41,7 @@ type Server struct {
 	delivery  *delivery.Engine
 	media     *peer.Factory
 	rooms     *room.Registry
+	agents    *agent.Dispatcher
 	signal    *signal.Handler
 	http      *http.Server
 	bound     []net.Listener
@@ -90,7 +92,9 @@ func Start(ctx context.Context, cfg *config.Config, version string, log *slog.Lo
 	if err := s.openMedia(); err != nil {
 		return nil, err
 	}
-	s.openRooms(version)
+	if err := s.openRooms(ctx, version); err != nil {
+		return nil, err
+	}
 	if err := s.listen(); err != nil {
 		return nil, err
 	}
@@ -167,8 +171,15 @@ func (s *Server) openMedia() error {
 	return err
 }
 
-func (s *Server) openRooms(version string) {
+func (s *Server) openRooms(ctx context.Context, version string) error {
 	limits := s.cfg.Limit
+	info := &livekit.ServerInfo{
+		Edition:       livekit.ServerInfo_Standard,
+		Version:       compatVersion,
+		Protocol:      protocolVersion,
+		AgentProtocol: livekit.CurrentWorkerProtocol,
+		DebugInfo:     "rollcall " + version,
+	}
 	s.rooms = room.NewRegistry(room.Options{
 		Publish: s.events.Append,
 		Sync:    s.events.Sync,
@@ -188,16 +199,20 @@ func (s *Server) openRooms(version string) {
 			MaxIdentity:   limits.MaxParticipantIdentityLength,
 			MaxName:       limits.MaxParticipantNameLength,
 		},
-		ServerInfo: &livekit.ServerInfo{
-			Edition:   livekit.ServerInfo_Standard,
-			Version:   compatVersion,
-			Protocol:  protocolVersion,
-			DebugInfo: "rollcall " + version,
-		},
+		Wants:      func(sid string, agents []*livekit.RoomAgentDispatch) { s.agents.Wants(sid, agents) },
+		ServerInfo: info,
 		ICEServers: iceServers(s.cfg.RTC),
 		Logger:     s.log,
 	})
 	s.rooms.Restore(s.leftOpen)
+	var err error
+	s.agents, err = agent.Start(ctx, agent.Options{
+		Log: s.events, Rooms: s.rooms, Keys: token.Keys(s.cfg.Keys), AutoCreate: s.cfg.Room.AutoCreate,
+		ServerInfo: info, MaxMetadata: limits.MaxMetadataSize, Logger: s.log,
+	})
+	if err != nil {
+		return err
+	}
 	s.signal = signal.NewHandler(signal.Options{Rooms: s.rooms, Keys: token.Keys(s.cfg.Keys), Logger: s.log})
 
 	handler := httpapi.NewHandler(httpapi.Options{
@@ -209,6 +224,7 @@ func (s *Server) openRooms(version string) {
 		Endpoints:    s.delivery,
 		Deliveries:   s.delivery,
 		Signal:       s.signal,
+		Agents:       s.agents,
 		Page:         web.Handler(),
 		Ready:        s.ready,
 		Alive:        s.alive,
@@ -220,6 +236,7 @@ func (s *Server) openRooms(version string) {
 		Logger:       s.log,
 	})
 	s.http = httpapi.NewServer(handler, s.log)
+	return nil
 }
 
 // devKey is the key of tokens for whoever asks; empty outside development.
@@ -322,6 +339,9 @@ func (s *Server) stop(ctx context.Context) error {
 	if s.rooms != nil {
 		errs = append(errs, s.rooms.Close(ctx))
 	}
+	if s.agents != nil {
+		errs = append(errs, s.agents.Close(ctx))
+	}
 	if s.events != nil {
 		// Streams end with the last event and not before it.
 		_ = s.events.Sync(ctx, s.events.Append())
@@ -380,6 +400,7 @@ type Stats struct {
 	Goroutines  int                      `json:"goroutines"`
 	Rooms       room.Stats               `json:"rooms"`
 	Connections int                      `json:"signalConnections"`
+	Agents      agent.Stats              `json:"agents"`
 	LogLast     uint64                   `json:"logLast"`
 	Log         httpapi.LogState         `json:"log"`
 	Endpoints   []delivery.EndpointStats `json:"endpoints"`
@@ -392,6 +413,7 @@ func (s *Server) Stats() Stats {
 		Goroutines:  runtime.NumGoroutine(),
 		Rooms:       s.rooms.Stats(),
 		Connections: s.signal.Connections(),
+		Agents:      s.agents.Stats(),
 		LogLast:     s.events.Last(),
 		Log:         s.logState(),
 		Endpoints:   s.delivery.Stats(),

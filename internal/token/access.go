@@ -55,6 +55,15 @@ func (c *Claims) CanAdmin(room string) error {
 	return nil
 }
 
+// CanBeAgent says whether the bearer may connect as a worker, to which agent
+// jobs of all rooms are given.
+func (c *Claims) CanBeAgent() error {
+	if c.Video == nil || !c.Video.Agent {
+		return missing("agent")
+	}
+	return nil
+}
+
 // CanReadEvents says whether the bearer may read the events of room, or of
 // all rooms when room is empty.
 func (c *Claims) CanReadEvents(room string) error {

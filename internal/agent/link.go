@@ -1,0 +1,299 @@
+package agent
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/livekit/protocol/livekit"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/rollcall-rtc/rollcall/internal/token"
+)
+
+const (
+	// maxMessage bounds one message of a worker, in bytes.
+	maxMessage = 1 << 20
+	// maxQueue is how many messages a worker may be behind.
+	maxQueue = 1024
+	// registerTimeout is how long a worker may take to say what it is.
+	registerTimeout = 10 * time.Second
+	writeTimeout    = 10 * time.Second
+	pingInterval    = 10 * time.Second
+)
+
+// link is the connection of one worker.
+type link struct {
+	log    *slog.Logger // immutable
+	text   atomic.Bool  // the worker last sent JSON, so it gets JSON
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	mu     sync.Mutex
+	queue  []*livekit.ServerMessage // mu guards
+	closed bool                     // mu guards
+	wakec  chan struct{}
+}
+
+func newLink(log *slog.Logger) *link {
+	l := &link{log: log, wakec: make(chan struct{}, 1)}
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	return l
+}
+
+// Send queues m. A worker too far behind loses its connection.
+func (l *link) Send(m *livekit.ServerMessage) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return
+	}
+	if len(l.queue) >= maxQueue {
+		l.log.Warn("agent worker does not read its messages, closing", "queued", len(l.queue))
+		l.closed = true
+		l.cancel()
+		return
+	}
+	l.queue = append(l.queue, m)
+	l.wake()
+}
+
+// Close ends the connection after what was queued before.
+func (l *link) Close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	l.wake()
+}
+
+func (l *link) wake() {
+	select {
+	case l.wakec <- struct{}{}:
+	default:
+	}
+}
+
+func (l *link) take() (queue []*livekit.ServerMessage, more bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	queue, l.queue = l.queue, nil
+	return queue, !l.closed
+}
+
+// ServeHTTP answers GET /agent with the connection of a worker. The token needs
+// the grant "agent".
+func (d *Dispatcher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
+		http.Error(w, "this path takes the WebSocket connections of agent workers", http.StatusNotFound)
+		return
+	}
+	claims, err := d.authenticate(r)
+	if err != nil {
+		d.opts.Logger.Info("agent worker refused", "reason", err.Error(), "remote", r.RemoteAddr)
+		http.Error(w, err.Error(), http.StatusUnauthorized)
+		return
+	}
+	l := newLink(d.opts.Logger.With("remote", r.RemoteAddr))
+	defer l.cancel()
+	if !d.enter(l) {
+		http.Error(w, ErrStopping.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	defer d.exit(l)
+	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+		InsecureSkipVerify: true, // tokens, not origins, admit a worker
+		CompressionMode:    websocket.CompressionDisabled,
+	})
+	if err != nil {
+		d.opts.Logger.Debug("agent websocket upgrade", "error", err)
+		return
+	}
+	conn.SetReadLimit(maxMessage)
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		l.write(conn)
+		l.cancel()
+	}()
+	d.serve(l, conn, claims.APIKey)
+	l.Close()
+	<-written
+	_ = conn.CloseNow()
+}
+
+func (d *Dispatcher) authenticate(r *http.Request) (*token.Claims, error) {
+	scheme, raw, ok := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !ok || !strings.EqualFold(scheme, "Bearer") {
+		raw = r.URL.Query().Get("access_token")
+	}
+	claims, err := token.Verify(strings.TrimSpace(raw), d.opts.Keys, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	return claims, claims.CanBeAgent()
+}
+
+func (d *Dispatcher) enter(l *link) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.stopping {
+		return false
+	}
+	d.links[l] = struct{}{}
+	d.serving.Add(1)
+	return true
+}
+
+func (d *Dispatcher) exit(l *link) {
+	d.mu.Lock()
+	delete(d.links, l)
+	d.mu.Unlock()
+	d.serving.Done()
+}
+
+// serve reads the worker's messages until its connection ends.
+func (d *Dispatcher) serve(l *link, conn *websocket.Conn, apiKey string) {
+	first, err := l.read(conn, registerTimeout)
+	if err != nil {
+		l.log.Debug("agent worker did not register", "error", err)
+		return
+	}
+	req := first.GetRegister()
+	if req == nil {
+		_ = conn.Close(websocket.StatusPolicyViolation, "the first message has to be a registration")
+		return
+	}
+	var w *worker
+	if d.do(l.ctx, func(s *state) { w = s.register(l, apiKey, req) }) != nil {
+		return
+	}
+	// A stop ends the loop, and with it all workers.
+	defer func() { _ = d.do(context.Background(), func(s *state) { s.unregister(w) }) }()
+	for {
+		m, err := l.read(conn, 0)
+		if err != nil {
+			l.log.Debug("agent worker's connection ended", "worker", w.id, "status", websocket.CloseStatus(err).String(), "error", err)
+			return
+		}
+		if p := m.GetPing(); p != nil {
+			l.Send(&livekit.ServerMessage{Message: &livekit.ServerMessage_Pong{Pong: &livekit.WorkerPong{
+				LastTimestamp: p.Timestamp, Timestamp: time.Now().UnixMilli(),
+			}}})
+			continue
+		}
+		if d.do(l.ctx, func(s *state) { s.handle(w, m) }) != nil {
+			return
+		}
+	}
+}
+
+// handle carries out a message of a registered worker.
+func (s *state) handle(w *worker, m *livekit.WorkerMessage) {
+	switch m := m.Message.(type) {
+	case *livekit.WorkerMessage_Availability:
+		s.answer(w, m.Availability)
+	case *livekit.WorkerMessage_UpdateWorker:
+		s.update(w, m.UpdateWorker)
+	case *livekit.WorkerMessage_UpdateJob:
+		s.report(w, m.UpdateJob)
+	case *livekit.WorkerMessage_MigrateJob:
+		ids := m.MigrateJob.GetJobIds()
+		for _, j := range m.MigrateJob.GetJobs() {
+			ids = append(ids, j.GetId())
+		}
+		s.adopt(w, ids)
+	case *livekit.WorkerMessage_CreateJobToken:
+		w.send(&livekit.ServerMessage{Message: &livekit.ServerMessage_CreateJobToken{CreateJobToken: &livekit.CreateJobTokenResponse{
+			RequestId: m.CreateJobToken.GetRequestId(), Error: "this server signs no tokens for running jobs; use the job's own",
+		}}})
+	case *livekit.WorkerMessage_SimulateJob:
+		s.d.opts.Logger.Warn("agent worker asks for a simulated job, which this server does not have", "worker", w.id)
+	}
+}
+
+// read returns the next message that can be understood. within bounds the wait;
+// 0 does not.
+func (l *link) read(conn *websocket.Conn, within time.Duration) (*livekit.WorkerMessage, error) {
+	ctx := l.ctx
+	if within > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, within)
+		defer cancel()
+	}
+	for {
+		kind, data, err := conn.Read(ctx)
+		if err != nil {
+			return nil, err
+		}
+		m, err := decode(kind == websocket.MessageText, data)
+		if err != nil {
+			l.log.Debug("agent worker's message ignored", "error", err)
+			continue
+		}
+		l.text.Store(kind == websocket.MessageText)
+		return m, nil
+	}
+}
+
+// decode reads a message of a worker.
+func decode(text bool, data []byte) (*livekit.WorkerMessage, error) {
+	m := new(livekit.WorkerMessage)
+	if text {
+		return m, protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(data, m)
+	}
+	return m, proto.Unmarshal(data, m)
+}
+
+// write sends what is queued and probes an idle connection, until either ends.
+func (l *link) write(conn *websocket.Conn) {
+	timer := time.NewTimer(pingInterval)
+	defer timer.Stop()
+	for {
+		select {
+		case <-l.ctx.Done():
+			return
+		case <-timer.C:
+			ctx, cancel := context.WithTimeout(l.ctx, writeTimeout)
+			err := conn.Ping(ctx) // the reader receives the pong
+			cancel()
+			if err != nil {
+				l.log.Debug("agent worker does not answer", "error", err)
+				return
+			}
+		case <-l.wakec:
+			queue, more := l.take()
+			for _, m := range queue {
+				if err := l.writeOne(conn, m); err != nil {
+					l.log.Debug("write to agent worker", "error", err)
+					return
+				}
+			}
+			if !more {
+				_ = conn.Close(websocket.StatusGoingAway, "")
+				return
+			}
+		}
+		timer.Reset(pingInterval)
+	}
+}
+
+func (l *link) writeOne(conn *websocket.Conn, m *livekit.ServerMessage) error {
+	kind, encode := websocket.MessageBinary, proto.Marshal
+	if l.text.Load() {
+		kind, encode = websocket.MessageText, protojson.Marshal
+	}
+	data, err := encode(m)
+	if err != nil {
+		l.log.Error("encode message for agent worker", "error", err)
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(l.ctx, writeTimeout)
+	defer cancel()
+	return conn.Write(ctx, kind, data)
+}
