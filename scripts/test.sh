@@ -65,6 +65,18 @@ npm_ci() {
 	(cd "$dir" && npm ci --no-audit --no-fund --loglevel=error)
 }
 
+# agent_python: a Python with the agents framework, by its list of versions.
+agent_python() {
+	local dir=out/sdk/agent sum
+	sum=$(sha256sum <test/sdk/agent/requirements.txt)
+	[[ -f $dir/sum && $(<"$dir/sum") == "$sum" ]] && return 0
+	echo "installing the Python packages of test/sdk/agent by their list of versions"
+	rm -rf "$dir"
+	python3 -m venv "$dir" &&
+		"$dir/bin/pip" install --quiet --disable-pip-version-check --no-deps -r test/sdk/agent/requirements.txt &&
+		echo "$sum" >"$dir/sum"
+}
+
 formatted() {
 	local unformatted
 	unformatted=$(git ls-files -z --cached --others --exclude-standard '*.go' | xargs -0 gofmt -l) || return 1
@@ -75,7 +87,7 @@ pure_go() { CGO_ENABLED=0 go build -trimpath -o bin/rollcall ./cmd/rollcall; }
 race() { CGO_ENABLED=1 go test -race -timeout 20m ./...; }
 goparticipant() (cd test/sdk/goparticipant && go vet ./... && go build -o /dev/null .)
 web() { npm_ci web && (cd web && npm run check); }
-sdk() { npm_ci test/sdk && (cd test/sdk && ROLLCALL_RACE=1 npm test); }
+sdk() { npm_ci test/sdk && agent_python && (cd test/sdk && ROLLCALL_RACE=1 npm test); }
 net() { npm_ci test/sdk && ROLLCALL_RACE=1 node test/net/run.mjs; }
 
 command -v go >/dev/null || die "Go is missing; go.mod says which version"
@@ -88,6 +100,8 @@ if [[ $what == all ]]; then
 	need ip iproute2
 	need nft nftables
 	need nsenter util-linux
+	# The agents framework's.
+	python3 -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || packages+=(python3 python3-venv)
 fi
 install_packages
 

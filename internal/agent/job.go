@@ -26,6 +26,11 @@ const (
 	terminating
 )
 
+// neverRan is the status of a job that ended before a worker had it; reason and
+// error say why. The protocol has JS_CANCELLED for it, a name that the receivers
+// of many SDKs do not know yet: some would refuse the webhook.
+const neverRan = livekit.JobStatus_JS_FAILED
+
 // job is one that has not ended.
 type job struct {
 	info     *livekit.Job // replaced, never changed: events hold it
@@ -99,7 +104,7 @@ func (s *state) answer(w *worker, a *livekit.AvailabilityResponse) {
 	case a.Available:
 		s.assign(j, w, a)
 	case a.Terminate:
-		s.end(j, livekit.JobStatus_JS_CANCELLED, livekit.JobStateReason_JSR_UNSPECIFIED, "the worker refused the job for good")
+		s.end(j, neverRan, livekit.JobStateReason_JSR_UNSPECIFIED, "the worker refused the job for good")
 	default:
 		j.declined[w.id] = true
 		s.offer(j)
@@ -201,7 +206,7 @@ func (s *state) agentMoved(rec *event.Record) {
 			if j.worker == nil {
 				j.phase, j.deadline = lost, s.now.Add(adoptTimeout)
 			}
-		case rec.Name == event.ParticipantLeft && (j.phase == running || j.phase == lost):
+		case rec.Name == event.ParticipantLeft && j.phase == running:
 			s.wind(j, rejoinTimeout)
 		}
 	}
@@ -219,7 +224,7 @@ func (s *state) withdraw(j *job, reason livekit.JobStateReason, why string) {
 		if j.phase == offered {
 			j.worker.send(terminate(j.info.Id))
 		}
-		s.end(j, livekit.JobStatus_JS_CANCELLED, reason, why)
+		s.end(j, neverRan, reason, why)
 	case terminating:
 	default:
 		s.terminate(j)

@@ -101,7 +101,7 @@ func TestRefusalForGoodEndsTheJob(t *testing.T) {
 		w.opens("blue", "helper")
 		f.declines(f.wantOffer(), true)
 		w.worker("helper", forRoom)
-		w.wantStory("pending PENDING", "ended CANCELLED")
+		w.wantStory("pending PENDING", "ended FAILED")
 	})
 }
 
@@ -220,7 +220,7 @@ func TestJobThatNobodyHasEndsWithItsRoom(t *testing.T) {
 		if m := f.last(); m.GetRegister() == nil {
 			w.t.Errorf("offered %v", m)
 		}
-		w.wantStory("pending PENDING", "ended CANCELLED ROOM_CLOSED")
+		w.wantStory("pending PENDING", "ended FAILED ROOM_CLOSED")
 	})
 }
 
@@ -252,6 +252,6 @@ func TestEachParticipantAndPublisherGetsItsJob(t *testing.T) {
 		w.happens(event.ParticipantLeft, r, ana)
 		people.wantTermination(forAna.Id)
 		people.reports(forAna, success, "")
-		w.wantStory("pending PENDING", "started RUNNING", "pending PENDING", "ended CANCELLED", "ended SUCCESS")
+		w.wantStory("pending PENDING", "started RUNNING", "pending PENDING", "ended FAILED", "ended SUCCESS")
 	})
 }

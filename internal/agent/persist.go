@@ -150,7 +150,7 @@ func (s *state) restoreJob(ctx context.Context, key string, value []byte, live m
 	case info.State.GetStatus() == livekit.JobStatus_JS_RUNNING:
 		s.wind(j, rejoinTimeout)
 	case live[info.Room.GetSid()] == nil:
-		s.withdraw(j, livekit.JobStateReason_JSR_ROOM_CLOSED, "")
+		s.withdraw(j, livekit.JobStateReason_JSR_ROOM_CLOSED, "the room closed before a worker took the job")
 	}
 	return nil
 }

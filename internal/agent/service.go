@@ -87,7 +87,7 @@ func (s *state) deleteDispatch(name, id string) *livekit.AgentDispatch {
 		dp := r.dispatches[i]
 		for _, j := range s.oldestFirst() {
 			if j.info.DispatchId == id {
-				s.withdraw(j, livekit.JobStateReason_JSR_DISPATCH_DELETED, "")
+				s.withdraw(j, livekit.JobStateReason_JSR_DISPATCH_DELETED, "the dispatch was deleted before a worker took the job")
 			}
 		}
 		dp.info = proto.CloneOf(dp.info)

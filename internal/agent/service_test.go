@@ -58,7 +58,7 @@ func TestPendingJobOfADeletedDispatchIsCancelled(t *testing.T) {
 		if _, err := w.d.DeleteDispatch(w.t.Context(), &livekit.DeleteAgentDispatchRequest{Room: "blue", DispatchId: ad.Id}); err != nil {
 			w.t.Error(err)
 		}
-		w.wantStory("pending PENDING", "ended CANCELLED DISPATCH_DELETED")
+		w.wantStory("pending PENDING", "ended FAILED DISPATCH_DELETED")
 	})
 }
 
@@ -95,7 +95,7 @@ func TestRestartTakesDispatchesAndJobsUpAgain(t *testing.T) {
 		delete(w.lobby.rooms, gone.Name)
 		w.start()
 		w.wantStory("pending PENDING", "started RUNNING", "pending PENDING", "started RUNNING", "ended SUCCESS",
-			"pending PENDING", "pending PENDING", "ended CANCELLED ROOM_CLOSED")
+			"pending PENDING", "pending PENDING", "ended FAILED ROOM_CLOSED")
 
 		back := w.worker("helper", forRoom)
 		if job := back.wantOffer(); job.Room.Sid != red.Sid {
@@ -116,6 +116,6 @@ func TestRestartTakesDispatchesAndJobsUpAgain(t *testing.T) {
 		w.stop()
 		w.start() // nothing is left to be ended twice
 		w.wantStory("pending PENDING", "started RUNNING", "pending PENDING", "started RUNNING", "ended SUCCESS",
-			"pending PENDING", "pending PENDING", "ended CANCELLED ROOM_CLOSED", "ended SUCCESS", "ended CANCELLED ROOM_CLOSED")
+			"pending PENDING", "pending PENDING", "ended FAILED ROOM_CLOSED", "ended SUCCESS", "ended FAILED ROOM_CLOSED")
 	})
 }

@@ -217,7 +217,7 @@ func (s *state) roomFinished(r *room) {
 		if j.phase == running {
 			s.wind(j, rejoinTimeout)
 		} else {
-			s.withdraw(j, livekit.JobStateReason_JSR_ROOM_CLOSED, "")
+			s.withdraw(j, livekit.JobStateReason_JSR_ROOM_CLOSED, "the room closed before a worker took the job")
 		}
 	}
 	for _, dp := range r.dispatches {

@@ -73,7 +73,7 @@ func inBubble(t *testing.T, log *memLog, draining chan struct{}, f func(t *testi
 		server := NewServer(NewHandler(Options{
 			Keys: token.Keys{testKey: testSecret}, Rooms: rooms, Participants: rooms, Log: log,
 			Consumers: NewConsumers(&memStore{values: map[string][]byte{}}),
-			Signal:    http.NotFoundHandler(), Draining: draining,
+			Signal:    http.NotFoundHandler(), Agents: new(memAgents), Draining: draining,
 		}), discard())
 		p := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
 		served := make(chan error, 1)

@@ -80,7 +80,7 @@ func TestPageFilesAndUnknownPaths(t *testing.T) {
 		}
 	}
 	// SDKs must not take a page for the answer of an API.
-	for _, path := range []string{"/settings/regions", "/agent", "/rtc/v2", "/dev/token", "/debug/stats", "/debug/pprof/", "/a/b.js"} {
+	for _, path := range []string{"/settings/regions", "/agents", "/rtc/v2", "/dev/token", "/debug/stats", "/debug/pprof/", "/a/b.js"} {
 		wantError(t, a.request(t, "GET", path, "", "Accept", "text/html"), 404, "not_found", "path")
 	}
 	bare := newAPI(t, func(o *Options) { o.Page = nil })

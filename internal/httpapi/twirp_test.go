@@ -120,7 +120,7 @@ func FuzzTwirp(f *testing.F) {
 	logs := new(syncBuffer)
 	h := NewHandler(Options{
 		Keys: token.Keys{testKey: testSecret}, Rooms: rooms, Participants: rooms, Log: newMemLog(),
-		Signal: http.NotFoundHandler(), Logger: slog.New(slog.NewTextHandler(logs, nil)),
+		Signal: http.NotFoundHandler(), Agents: new(memAgents), Logger: slog.New(slog.NewTextHandler(logs, nil)),
 	})
 	auth := "Bearer " + everything(f)
 	f.Fuzz(func(t *testing.T, method int, asJSON bool, body []byte) {

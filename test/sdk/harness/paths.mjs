@@ -12,6 +12,8 @@ export const goParticipant = path.join(out, 'goparticipant');
 export const webhookVerify = path.join(out, 'webhookverify');
 export const screenshots = path.join(out, 'screenshots');
 export const clientPage = path.join(out, 'page');
+/** The Python that has the agents framework; scripts/test.sh makes it. */
+export const agentPython = process.env.ROLLCALL_AGENT_PYTHON ?? path.join(out, 'agent', 'bin', 'python');
 /** What every browser's microphone hears. */
 export const tone = path.join(out, 'tone.wav');
 
