@@ -28,8 +28,8 @@ func NewHandler(o Options) http.Handler {
 	mux.Handle("/agent", o.Agents)
 	mux.Handle("/rtc", o.Signal)
 	mux.Handle("/rtc/validate", o.Signal)
-	mux.HandleFunc("/rtc/v1", noSingleConnection)
-	mux.HandleFunc("/rtc/v1/validate", noSingleConnection)
+	mux.Handle("/rtc/v1", o.Signal)
+	mux.Handle("/rtc/v1/validate", o.Signal)
 	addRoutes(mux, apiRoutes(o, auth), errorAnswer{o.Logger})
 	mux.Handle("/{$}", root(o))
 	mux.HandleFunc("/healthz", health(o.Alive))
@@ -73,11 +73,4 @@ func isPageFile(path string) bool {
 	}
 	file := path[1:]
 	return strings.Contains(file, ".") && !strings.Contains(file, "/")
-}
-
-// noSingleConnection answers the signal path of single peer connections. SDKs
-// take a 404 for an older server and go on at /rtc, unless its text is the one
-// of a missing room.
-func noSingleConnection(w http.ResponseWriter, _ *http.Request) {
-	http.Error(w, "signalling v1 is not available here, use /rtc", http.StatusNotFound)
 }

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"errors"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
@@ -39,9 +40,18 @@ func (c *connection) trickle(target livekit.SignalTarget, init string, final boo
 }
 
 // PublisherAnswer sends the answer to the client's offer.
-func (c *connection) PublisherAnswer(sdp string, id uint32) {
+func (c *connection) PublisherAnswer(sdp string, id uint32, mids map[string]string) {
 	c.post(func(_ *state, p *participant) {
-		p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_Answer{Answer: c.description("answer", sdp, id, nil)}})
+		p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_Answer{Answer: c.description("answer", sdp, id, mids)}})
+	})
+}
+
+// SectionsRequired asks the client for an offer with more sections to receive in.
+func (c *connection) SectionsRequired(audio, video int) {
+	c.post(func(_ *state, p *participant) {
+		p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_MediaSectionsRequirement{
+			MediaSectionsRequirement: &livekit.MediaSectionsRequirement{NumAudios: uint32(audio), NumVideos: uint32(video)},
+		}})
 	})
 }
 
@@ -126,9 +136,14 @@ func (c *connection) streamState(sender Sender, paused bool) {
 	})
 }
 
-// NegotiationFailed sends the client into a full reconnect.
+// NegotiationFailed sends the client into a full reconnect. What a client does
+// not say because its signal connection is down is no failure: it negotiates
+// anew when it resumes.
 func (c *connection) NegotiationFailed(err error) {
 	c.post(func(s *state, p *participant) {
+		if p.sink == nil && p.joined && errors.Is(err, peer.ErrAnswerTimeout) {
+			return
+		}
 		p.log.Warn("negotiation failed", "error", err)
 		p.sendLeave(livekit.DisconnectReason_STATE_MISMATCH, livekit.LeaveRequest_RECONNECT)
 		s.remove(p, livekit.DisconnectReason_STATE_MISMATCH)

@@ -30,6 +30,10 @@ func (fakeMedia) NewSubscriber(o peer.SubscriberOptions) (Subscriber, error) {
 	return &fakePeer{sub: o.Handler}, nil
 }
 
+func (fakeMedia) NewDuplex(o peer.DuplexOptions) (Duplex, error) {
+	return &fakePeer{pub: o.Handler}, nil
+}
+
 type fakePeer struct {
 	pub peer.PublisherHandler
 	sub peer.SubscriberHandler
@@ -40,14 +44,16 @@ type fakePeer struct {
 	closed bool
 	restarts,
 	offers int
+	offered uint32 // id of the last Offer
 }
 
-func (f *fakePeer) Offer(string, uint32)       {}
+func (f *fakePeer) Offer(_ string, id uint32)  { f.mu.Lock(); f.offered = id; f.mu.Unlock() }
 func (f *fakePeer) PreferCodec(string, string) {}
 func (f *fakePeer) Answer(string, uint32)      {}
 func (f *fakePeer) AddCandidate(string) error  { return nil }
 func (f *fakePeer) Negotiate()                 { f.mu.Lock(); f.offers++; f.mu.Unlock() }
 func (f *fakePeer) RestartICE()                { f.mu.Lock(); f.restarts++; f.mu.Unlock() }
+func (f *fakePeer) Resumed()                   { f.mu.Lock(); f.restarts++; f.mu.Unlock() }
 func (f *fakePeer) Close()                     { f.mu.Lock(); f.closed = true; f.mu.Unlock() }
 func (f *fakePeer) SendData(_ peer.DataKind, b []byte) error {
 	packet := new(livekit.DataPacket)

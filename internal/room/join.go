@@ -27,6 +27,15 @@ type Join struct {
 	AutoSubscribe bool
 	// KeepVideo forbids pausing video that the connection does not carry.
 	KeepVideo bool
+	// SinglePC says that the client has one peer connection for both ways, on
+	// which it offers and the server answers.
+	SinglePC bool
+	// Offer is the client's first offer, AddTracks announce the tracks in it;
+	// both only with SinglePC, and both may be missing.
+	Offer     *livekit.SessionDescription
+	AddTracks []*livekit.AddTrackRequest
+	// SyncState is what a resuming client believes; nil: it will say so later.
+	SyncState *livekit.SyncState
 	// MayCreate allows the join to make the room when auto-create is off.
 	MayCreate bool
 	// RoomConfig applies if this join makes the room; may be nil.
@@ -39,7 +48,7 @@ type Join struct {
 // SubscriberPrimary says that the subscriber connection decides whether the
 // client is connected; it is the server's to offer, at once.
 func (j *Join) SubscriberPrimary() bool {
-	return j.Permission.CanSubscribe && j.Client.GetProtocol() > 2
+	return !j.SinglePC && j.Permission.CanSubscribe && j.Client.GetProtocol() > 2
 }
 
 // dependent says that the participant alone does not make a room a meeting.
@@ -80,10 +89,8 @@ func (s *state) join(req *Join, sink Sink) (*participant, error) {
 		old.sendLeave(livekit.DisconnectReason_DUPLICATE_IDENTITY, livekit.LeaveRequest_DISCONNECT)
 		s.remove(old, livekit.DisconnectReason_DUPLICATE_IDENTITY)
 	}
-	if req.Permission.CanSubscribe {
-		if err := p.openSubscriber(); err != nil {
-			return nil, err
-		}
+	if err := p.openFirst(); err != nil {
+		return nil, err
 	}
 	s.participants[p.identity] = p
 	s.bySID[p.sid] = p
@@ -109,13 +116,30 @@ func (s *state) join(req *Join, sink Sink) (*participant, error) {
 		EnabledPublishCodecs: s.settings.EnabledCodecs,
 	}}})
 	p.refreshToken()
-	// The first offer goes out with the tracks that are there, or with none:
-	// the client waits for this connection.
+	// The first description of ours goes out with the tracks that are there, or
+	// with none: the client waits for this connection.
 	p.reconcileSubscriptions()
 	if p.subscriber != nil {
 		p.subscriber.Negotiate()
 	}
+	for _, add := range req.AddTracks {
+		p.addTrack(add)
+	}
+	if req.Offer != nil {
+		p.offer(req.Offer)
+	}
 	return p, nil
+}
+
+// openFirst makes the connection that the client waits for.
+func (p *participant) openFirst() error {
+	switch {
+	case p.req.SinglePC:
+		return p.openDuplex()
+	case p.req.Permission.CanSubscribe:
+		return p.openSubscriber()
+	}
+	return nil
 }
 
 // full says whether the room's limit keeps this participant out. It does not
@@ -288,7 +312,7 @@ func (s *state) remember(info *livekit.ParticipantInfo) {
 // waits for theirs.
 func (s *state) closeMedia(p *participant) {
 	pub, sub := p.publisher, p.subscriber
-	p.publisher, p.subscriber = nil, nil
+	p.publisher, p.subscriber, p.duplex = nil, nil, nil
 	if pub == nil && sub == nil {
 		return
 	}

@@ -6,10 +6,12 @@ import (
 	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
 )
 
-// Media makes the two peer connections of a participant.
+// Media makes the peer connections of a participant: one for each way, or one
+// for both.
 type Media interface {
 	NewPublisher(peer.PublisherOptions) (Publisher, error)
 	NewSubscriber(peer.SubscriberOptions) (Subscriber, error)
+	NewDuplex(peer.DuplexOptions) (Duplex, error)
 }
 
 // Publisher is the connection on which a client sends; see peer.Publisher.
@@ -32,7 +34,15 @@ type Subscriber interface {
 	Close()
 }
 
-// Tracks is what a subscriber connection forwards.
+// Duplex is the connection on which a client sends and receives; see
+// peer.Duplex.
+type Duplex interface {
+	Publisher
+	Tracks
+	Resumed()
+}
+
+// Tracks is what a connection forwards to its client.
 type Tracks interface {
 	AddTrack(streamID, trackID string, up *uptrack.UpTrack) (Sender, error)
 	RemoveTrack(Sender)
@@ -71,6 +81,26 @@ func (m peers) NewSubscriber(o peer.SubscriberOptions) (Subscriber, error) {
 	}
 	return subscriber{sub}, nil
 }
+
+func (m peers) NewDuplex(o peer.DuplexOptions) (Duplex, error) {
+	d, err := m.factory.NewDuplex(o)
+	if err != nil {
+		return nil, err
+	}
+	return duplex{d}, nil
+}
+
+type duplex struct{ *peer.Duplex }
+
+func (d duplex) AddTrack(streamID, trackID string, up *uptrack.UpTrack) (Sender, error) {
+	sender, err := d.Duplex.AddTrack(streamID, trackID, up)
+	if err != nil {
+		return nil, err
+	}
+	return sender, nil
+}
+
+func (d duplex) RemoveTrack(sender Sender) { d.Duplex.RemoveTrack(sender.(*peer.Sender)) }
 
 type subscriber struct{ *peer.Subscriber }
 

@@ -41,8 +41,9 @@ type participant struct {
 
 	sink         Sink // nil while the signal connection is down
 	signalLostAt time.Time
-	publisher    Publisher  // nil until the first offer
-	subscriber   Subscriber // nil while it may not subscribe
+	publisher    Publisher  // nil until the first offer; with a single connection that
+	subscriber   Subscriber // nil while it may not subscribe, and with a single connection
+	duplex       Duplex     // the single connection, else nil
 	pubState     peer.State
 	subState     peer.State
 	joined       bool

@@ -96,7 +96,7 @@ func (g *Registry) Resume(ctx context.Context, req *Join, sid string, sink Sink)
 			found := s.participants[req.Identity]
 			if found != nil && (sid == "" || found.sid == sid) {
 				p = found
-				s.resume(p, sink)
+				s.resume(p, req, sink)
 			}
 		})
 		if err != nil && !errors.Is(err, errClosed) {

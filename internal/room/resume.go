@@ -46,7 +46,7 @@ func (p *participant) dropSignal() {
 // resume gives p a new signal connection. Nobody else notices. The order of the
 // messages is what SDKs rely on: reconnect, then everybody including itself,
 // then the room, then a fresh offer.
-func (s *state) resume(p *participant, sink Sink) {
+func (s *state) resume(p *participant, req *Join, sink Sink) {
 	lostAt := p.signalLostAt
 	if p.sink != nil {
 		p.sink.Close()
@@ -73,11 +73,20 @@ func (s *state) resume(p *participant, sink Sink) {
 	if p.transportFailed() {
 		p.setDeadline(s.opts.JoinTimeout)
 	}
-	if p.subscriber != nil {
+	switch {
+	case p.duplex != nil:
+		p.duplex.Resumed()
+	case p.subscriber != nil:
 		p.subscriber.RestartICE()
 	}
 	if p.primary() == peer.Connected {
 		p.back()
+	}
+	if req.SyncState != nil {
+		p.syncState(req.SyncState)
+	}
+	if req.Offer != nil && !p.gone {
+		p.offer(req.Offer)
 	}
 }
 

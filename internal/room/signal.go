@@ -84,13 +84,9 @@ func (p *participant) offer(d *livekit.SessionDescription) {
 }
 
 func (p *participant) openPublisher() bool {
-	var codecs []string
-	for _, c := range p.state.settings.EnabledCodecs {
-		codecs = append(codecs, c.Mime)
-	}
 	pub, err := p.state.opts.Media.NewPublisher(peer.PublisherOptions{
 		Handler: &connection{room: p.state.room, p: p},
-		Codecs:  codecs,
+		Codecs:  p.state.enabledCodecs(),
 		Logger:  p.log,
 	})
 	if err != nil {
@@ -99,6 +95,15 @@ func (p *participant) openPublisher() bool {
 	}
 	p.publisher = pub
 	return true
+}
+
+// enabledCodecs are the MIME types that clients may publish.
+func (s *state) enabledCodecs() []string {
+	var codecs []string
+	for _, c := range s.settings.EnabledCodecs {
+		codecs = append(codecs, c.Mime)
+	}
+	return codecs
 }
 
 // trickle adds a client candidate; one that comes before the offer opens the

@@ -39,6 +39,33 @@ func (p *participant) openSubscriber() error {
 	return nil
 }
 
+// openDuplex makes the one connection of a client that has no other.
+func (p *participant) openDuplex() error {
+	d, err := p.state.opts.Media.NewDuplex(peer.DuplexOptions{
+		Handler:    &connection{room: p.state.room, p: p},
+		Codecs:     p.state.enabledCodecs(),
+		AllowPause: !p.req.KeepVideo,
+		Logger:     p.log,
+	})
+	if err != nil {
+		p.log.Error("open connection", "error", err)
+		return &Error{Internal, "cannot open a peer connection"}
+	}
+	p.publisher, p.duplex = d, d
+	return nil
+}
+
+// outgoing is the connection that carries tracks to p; nil if there is none.
+func (p *participant) outgoing() Tracks {
+	switch {
+	case p.duplex != nil:
+		return p.duplex
+	case p.subscriber != nil:
+		return p.subscriber
+	}
+	return nil
+}
+
 // mayReceive says whether p may have t, apart from its wish.
 func (p *participant) mayReceive(t *track) bool {
 	return p.permission.CanSubscribe && t.owner != p && t.owner.visible() && !p.gone
@@ -107,12 +134,14 @@ func (p *participant) subscribe(t *track) {
 	if p.subscriptions[t.info.Sid] != nil {
 		return
 	}
-	if p.subscriber == nil {
+	if p.outgoing() == nil {
 		if err := p.openSubscriber(); err != nil {
 			return
 		}
+		// It came without the permission and got it now.
+		defer p.subscriber.Negotiate()
 	}
-	sender, err := p.subscriber.AddTrack(t.owner.sid+"|"+t.info.Sid, t.info.Sid, t.receiver.UpTrack())
+	sender, err := p.outgoing().AddTrack(t.owner.sid+"|"+t.info.Sid, t.info.Sid, t.receiver.UpTrack())
 	if err != nil {
 		p.log.Warn("subscribe", "track", t.info.Sid, "error", err)
 		return
@@ -140,7 +169,7 @@ func (p *participant) unsubscribe(t *track) {
 		return
 	}
 	delete(p.subscriptions, t.info.Sid)
-	p.subscriber.RemoveTrack(sub.sender)
+	p.outgoing().RemoveTrack(sub.sender)
 	p.voiceLost(t.owner)
 }
 

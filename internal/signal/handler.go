@@ -35,7 +35,7 @@ type Options struct {
 	PingInterval time.Duration
 }
 
-// Handler serves /rtc and /rtc/validate.
+// Handler serves /rtc, /rtc/v1 and /validate below each.
 type Handler struct {
 	opts Options // immutable
 
@@ -59,8 +59,8 @@ func NewHandler(o Options) *Handler {
 // maxMessage bounds one message of a client, in bytes; SDKs stay below 2 MiB.
 const maxMessage = 2 << 20
 
-// ServeHTTP answers GET /rtc with the signal connection and GET /rtc/validate
-// with the status and text that /rtc would have refused with. A browser's SDK
+// ServeHTTP answers GET /rtc and /rtc/v1 with the signal connection, and GET
+// /validate below them with the status and text that they would have refused with. A browser's SDK
 // cannot see the former and asks the latter for the reason, from any origin.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Access-Control-Allow-Origin", "*")

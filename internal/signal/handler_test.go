@@ -86,6 +86,9 @@ func mint(t *testing.T, identity string, change func(*token.Claims)) string {
 	return raw
 }
 
+// patience is how long a test waits for the other side.
+const patience = 20 * time.Second
+
 // client is a WebSocket as an SDK opens it.
 type client struct {
 	*test
@@ -95,7 +98,7 @@ type client struct {
 
 func (tc *test) dial(query url.Values, token string) *client {
 	tc.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	tc.Cleanup(cancel)
 	query.Set("access_token", token)
 	query.Set("protocol", "16")
@@ -185,7 +188,7 @@ func TestRefusalsHaveTheStatusAndTextThatSDKsReactTo(t *testing.T) {
 		"no join grant":    {mint(t, "alice", func(c *token.Claims) { c.Video.RoomJoin = false }), "", "", 401, "roomJoin"},
 		"no room":          {mint(t, "alice", func(c *token.Claims) { c.Video.Room = "" }), "", "", 400, "room"},
 		"room is missing":  {good, "", "", 404, "requested room does not exist"},
-		"single PC":        {good, "", "&join_request=AA", 404, "single peer connection"},
+		"join request":     {good, "", "&join_request=!", 400, "join_request must be base64url"},
 		"attributes":       {good, "", "&attributes=e30", 401, "canUpdateOwnMetadata"},
 		"name is too long": {mint(t, "alice", func(c *token.Claims) { c.Name = strings.Repeat("n", 300) }), "", "", 400, "name is 300 bytes"},
 	} {

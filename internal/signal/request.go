@@ -34,14 +34,11 @@ func (e *badRequest) Error() string { return e.msg }
 
 func unauthorized(msg string) error { return &badRequest{http.StatusUnauthorized, msg} }
 
-// parse verifies the token and reads the parameters of the v0 handshake.
-// Parameters that it does not know are ignored.
+// parse verifies the token and reads what the client wants: from a join_request,
+// with which clients of a single peer connection come, or from the parameters
+// of the older handshake. What it does not know is ignored.
 func (h *Handler) parse(r *http.Request) (*request, error) {
 	q := r.URL.Query()
-	if q.Has("join_request") {
-		// SDKs that start with a single peer connection fall back on this 404.
-		return nil, &badRequest{http.StatusNotFound, "single peer connection is not supported, connect without join_request"}
-	}
 	claims, err := h.verify(r)
 	if err != nil {
 		return nil, err
@@ -54,25 +51,45 @@ func (h *Handler) parse(r *http.Request) (*request, error) {
 		return nil, unauthorized(err.Error())
 	}
 	join := &room.Join{
-		Room:          name,
-		Identity:      claims.Identity,
-		Name:          claims.Name,
-		Metadata:      claims.Metadata,
-		Attributes:    claims.Attributes,
-		Kind:          claims.Kind,
-		KindDetails:   claims.KindDetails,
-		Permission:    claims.Permission(),
-		Client:        clientInfo(q, r.RemoteAddr),
-		AutoSubscribe: boolParam(q, "auto_subscribe", true),
-		KeepVideo:     !boolParam(q, "subscriber_allow_pause", true),
-		MayCreate:     claims.CanCreateRoom() == nil,
-		RoomConfig:    claims.RoomConfig,
-		RefreshToken:  h.refresher(claims, name),
+		Room:         name,
+		Identity:     claims.Identity,
+		Name:         claims.Name,
+		Metadata:     claims.Metadata,
+		Attributes:   claims.Attributes,
+		Kind:         claims.Kind,
+		KindDetails:  claims.KindDetails,
+		Permission:   claims.Permission(),
+		MayCreate:    claims.CanCreateRoom() == nil,
+		RoomConfig:   claims.RoomConfig,
+		RefreshToken: h.refresher(claims, name),
 	}
-	if err := addAttributes(join, q.Get("attributes")); err != nil {
+	req := &request{join: join}
+	if q.Has("join_request") || singlePath(r.URL.Path) {
+		err = req.readWrapped(q.Get("join_request"))
+	} else {
+		err = req.readParameters(q)
+	}
+	if err != nil {
 		return nil, err
 	}
-	return &request{join: join, reconnect: boolParam(q, "reconnect", false), sid: q.Get("sid")}, nil
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		join.Client.Address = host
+	}
+	return req, nil
+}
+
+// readParameters reads the handshake of clients with two peer connections.
+func (req *request) readParameters(q url.Values) error {
+	join := req.join
+	join.Client = clientInfo(q)
+	join.AutoSubscribe = boolParam(q, "auto_subscribe", true)
+	join.KeepVideo = !boolParam(q, "subscriber_allow_pause", true)
+	req.reconnect, req.sid = boolParam(q, "reconnect", false), q.Get("sid")
+	extra, err := decodeAttributes(q.Get("attributes"))
+	if err != nil {
+		return err
+	}
+	return req.describe("", extra)
 }
 
 // verify finds the token where SDKs put it: in the header, or in the query.
@@ -105,21 +122,39 @@ func (h *Handler) refresher(claims *token.Claims, name string) func(*livekit.Par
 	}
 }
 
-// addAttributes merges the attributes of the handshake into the token's.
-func addAttributes(join *room.Join, encoded string) error {
+// decodeAttributes reads the parameter: base64url of a JSON object.
+func decodeAttributes(encoded string) (map[string]string, error) {
 	if encoded == "" {
+		return nil, nil
+	}
+	raw, err := decodeBase64(encoded)
+	if err != nil {
+		return nil, &badRequest{http.StatusBadRequest, "attributes must be base64url"}
+	}
+	extra := map[string]string{}
+	if err := json.Unmarshal(raw, &extra); err != nil {
+		return nil, &badRequest{http.StatusBadRequest, "attributes must be a JSON object of strings"}
+	}
+	return extra, nil
+}
+
+// decodeBase64 takes base64url as some SDKs pad it and others do not.
+func decodeBase64(encoded string) ([]byte, error) {
+	return base64.RawURLEncoding.DecodeString(strings.TrimRight(encoded, "="))
+}
+
+// describe puts what the handshake says of the participant over what the token
+// says. A nil map says nothing; an empty value leaves the token's.
+func (req *request) describe(metadata string, extra map[string]string) error {
+	join := req.join
+	if metadata == "" && extra == nil {
 		return nil
 	}
 	if !join.Permission.CanUpdateMetadata {
-		return unauthorized("the token does not allow setting attributes (canUpdateOwnMetadata)")
+		return unauthorized("the token does not allow setting metadata or attributes (canUpdateOwnMetadata)")
 	}
-	raw, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(encoded, "="))
-	if err != nil {
-		return &badRequest{http.StatusBadRequest, "attributes must be base64url"}
-	}
-	var extra map[string]string
-	if err := json.Unmarshal(raw, &extra); err != nil {
-		return &badRequest{http.StatusBadRequest, "attributes must be a JSON object of strings"}
+	if metadata != "" {
+		join.Metadata = metadata
 	}
 	merged := make(map[string]string, len(join.Attributes)+len(extra))
 	for _, m := range []map[string]string{join.Attributes, extra} {
@@ -142,7 +177,7 @@ func boolParam(q url.Values, name string, absent bool) bool {
 }
 
 // clientInfo reads what the SDK says of itself.
-func clientInfo(q url.Values, remote string) *livekit.ClientInfo {
+func clientInfo(q url.Values) *livekit.ClientInfo {
 	c := &livekit.ClientInfo{
 		Sdk:            sdkOf(q.Get("sdk")),
 		Version:        q.Get("version"),
@@ -154,9 +189,6 @@ func clientInfo(q url.Values, remote string) *livekit.ClientInfo {
 		Browser:        q.Get("browser"),
 		BrowserVersion: q.Get("browser_version"),
 		Network:        q.Get("network"),
-	}
-	if host, _, err := net.SplitHostPort(remote); err == nil {
-		c.Address = host
 	}
 	for name := range strings.SplitSeq(q.Get("capabilities"), ",") {
 		if v, ok := livekit.ClientInfo_Capability_value[strings.TrimSpace(name)]; ok && v != 0 {

@@ -151,7 +151,7 @@ func TestReportsAndRetransmissions(t *testing.T) {
 		t.Error("no rtx offered")
 	}
 	reportc := make(chan *rtcp.SenderReport, 16)
-	c.receiveWG.Go(func() {
+	c.reception.receiveWG.Go(func() {
 		for {
 			pkts, _, err := receiver.ReadRTCP()
 			if err != nil {
@@ -173,7 +173,7 @@ func TestReportsAndRetransmissions(t *testing.T) {
 	}
 	// Ask for a packet again, as if it had been lost.
 	var lost uint16
-	c.with(func() { g := c.got["TR_camera"]; lost = g.seqs[len(g.seqs)-1] })
+	c.with(func() { g := c.reception.got["TR_camera"]; lost = g.seqs[len(g.seqs)-1] })
 	err = c.pc.WriteRTCP([]rtcp.Packet{&rtcp.TransportLayerNack{
 		MediaSSRC: uint32(receiver.Track().SSRC()), Nacks: rtcp.NackPairsFromSequenceNumbers([]uint16{lost}),
 	}})
@@ -184,7 +184,7 @@ func TestReportsAndRetransmissions(t *testing.T) {
 	sendVP8(t, camera, "it arrives", func() bool {
 		n := 0
 		c.with(func() {
-			for _, seq := range c.got["TR_camera"].seqs {
+			for _, seq := range c.reception.got["TR_camera"].seqs {
 				if seq == lost {
 					n++
 				}
@@ -243,7 +243,7 @@ func TestExtensionsKeepTheirMeaning(t *testing.T) {
 	}
 	want := lines[0].exts[extAbsCaptureTime]
 	c.with(func() {
-		g := c.got["TR_mic"]
+		g := c.reception.got["TR_mic"]
 		if len(g.exts) != 1 || g.exts[want] != g.packets {
 			t.Errorf("extensions %v in %d packets, want only %d", g.exts, g.packets, want)
 		}

@@ -1,6 +1,7 @@
 // Package peer makes connections: ICE, DTLS, SCTP and SDP through pion. It is
 // the only importer of pion/webrtc. A Publisher carries media and data from a
-// client, a Subscriber to it; uptrack and downtrack do the packets.
+// client, a Subscriber to it, a Duplex both ways; uptrack and downtrack do the
+// packets.
 //
 // Each connection is a task queue. Its tasks run one at a time on a goroutine
 // that exists while there are tasks; they own the connection's fields and make

@@ -22,6 +22,8 @@ var (
 	ErrAnswerTimeout = errors.New("no answer to the offer")
 	// ErrCodecRejected means that the client cannot receive a track's codec.
 	ErrCodecRejected = errors.New("client rejected the codec")
+	// ErrSections means that a client has as many tracks as we send to one.
+	ErrSections = errors.New("too many media sections")
 	// ErrDataOverflow means that a reader is too slow for its reliable data.
 	ErrDataOverflow = errors.New("reliable data overflows")
 	// ErrDataDropped means that lossy data was dropped, as it may be.

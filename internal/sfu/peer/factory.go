@@ -45,9 +45,9 @@ type Factory struct {
 	extensions sync.Map // *uptrack.UpTrack -> map[string]uint8
 
 	mu         sync.Mutex
-	publishers map[string]*webrtc.API // mu guards; by enabled codecs
-	conns      map[*conn]struct{}     // mu guards
-	closed     bool                   // mu guards
+	publishers map[string]*webrtc.MediaEngine // mu guards; by what is enabled
+	conns      map[*conn]struct{}             // mu guards
+	closed     bool                           // mu guards
 }
 
 // NewFactory binds the sockets. An address that cannot be bound is a
@@ -55,7 +55,7 @@ type Factory struct {
 func NewFactory(opts Options) (*Factory, error) {
 	f := &Factory{
 		opts:       opts.withDefaults(),
-		publishers: map[string]*webrtc.API{},
+		publishers: map[string]*webrtc.MediaEngine{},
 		conns:      map[*conn]struct{}{},
 	}
 	if err := f.configure(); err != nil {
@@ -194,27 +194,42 @@ func (f *Factory) configureEngine(addrs []netip.Addr) error {
 	return nil
 }
 
-// publisherAPI returns the API whose codecs are the enabled ones.
-func (f *Factory) publisherAPI(enabled []string) (*webrtc.API, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	key := strings.ToLower(strings.Join(enabled, " "))
-	if api, ok := f.publishers[key]; ok {
-		return api, nil
-	}
-	media, err := newMediaEngine(enabled, false, publisherExtensions)
+// publisherAPI returns the API whose codecs are the enabled ones. If g is not
+// nil the connection sends too, and feedback on that goes there.
+func (f *Factory) publisherAPI(enabled []string, g *budget) (*webrtc.API, error) {
+	media, err := f.publisherMedia(enabled, g != nil)
 	if err != nil {
 		return nil, err
 	}
+	engine := f.engine
+	if g != nil {
+		engine.BufferFactory = func(kind packetio.BufferPacketType, _ uint32) io.ReadWriteCloser {
+			return newInbox(kind, g)
+		}
+	}
 	registry := &interceptor.Registry{}
 	registry.Add(feedbackFactory{})
-	api := webrtc.NewAPI(
+	return webrtc.NewAPI(
 		webrtc.WithMediaEngine(media),
-		webrtc.WithSettingEngine(f.engine),
+		webrtc.WithSettingEngine(engine),
 		webrtc.WithInterceptorRegistry(registry),
-	)
-	f.publishers[key] = api
-	return api, nil
+	), nil
+}
+
+// publisherMedia is made once for each choice; connections copy it.
+func (f *Factory) publisherMedia(enabled []string, remb bool) (*webrtc.MediaEngine, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	key := fmt.Sprint(strings.ToLower(strings.Join(enabled, " ")), remb)
+	if media, ok := f.publishers[key]; ok {
+		return media, nil
+	}
+	media, err := newMediaEngine(enabled, remb, publisherExtensions)
+	if err != nil {
+		return nil, err
+	}
+	f.publishers[key] = media
+	return media, nil
 }
 
 // UDPAddr returns the address of the shared UDP port, nil if there is none.

@@ -213,11 +213,11 @@ type silent struct {
 	donec chan struct{}
 }
 
-func (s *silent) PublisherAnswer(string, uint32)  { s.donec <- struct{}{} }
-func (s *silent) PublisherCandidate(string, bool) {}
-func (s *silent) PublisherTrack(*Receiver)        {}
-func (s *silent) PublisherTrackEnded(*Receiver)   {}
-func (s *silent) NegotiationFailed(error)         { s.donec <- struct{}{} }
+func (s *silent) PublisherAnswer(string, uint32, map[string]string) { s.donec <- struct{}{} }
+func (s *silent) PublisherCandidate(string, bool)                   {}
+func (s *silent) PublisherTrack(*Receiver)                          {}
+func (s *silent) PublisherTrackEnded(*Receiver)                     {}
+func (s *silent) NegotiationFailed(error)                           { s.donec <- struct{}{} }
 
 func TestAnswersOfAnyTruncatedOfferEndSomehow(t *testing.T) {
 	f := newTestFactory(t, nil)

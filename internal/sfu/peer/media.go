@@ -76,6 +76,12 @@ var subscriberExtensions = []extension{
 	{webrtc.RTPCodecTypeVideo, extDependencyDescriptor},
 }
 
+// forwardedExtension says whether what a publisher writes there is of use to
+// the clients that its packets are sent to.
+func forwardedExtension(uri string) bool {
+	return uri == extAbsCaptureTime || uri == extDependencyDescriptor
+}
+
 // newMediaEngine registers the codecs named by enabled, all if it is empty.
 // Clients without transport-wide feedback tell their own estimate if remb is set.
 func newMediaEngine(enabled []string, remb bool, exts []extension) (*webrtc.MediaEngine, error) {

@@ -83,12 +83,7 @@ func (s *Subscriber) sendOffer() {
 	s.lastID++
 	id, text := s.lastID, s.offerText
 	s.outstanding = true
-	mids := map[string]string{}
-	for _, sl := range s.slots {
-		if sl.sender != nil {
-			mids[sl.transceiver.Mid()] = sl.sender.trackID
-		}
-	}
+	mids := s.midToTrackID()
 	if s.timeout != nil {
 		s.timeout.Stop()
 	}
@@ -180,11 +175,10 @@ func (s *Subscriber) answered(answer []line) {
 			// section was there: pion may have given it one just set free.
 			continue
 		}
-		if err := sender.bind(l, s.factory.extensionsOf(sender.up), &s.budget); err != nil {
+		if err := sender.bind(l, l.receives, s.factory.extensionsOf(sender.up), &s.budget); err != nil {
 			s.senderFailed(sender, err)
 			continue
 		}
-		s.start(sender)
-		s.reports.add(sender, s.pc.WriteRTCP)
+		s.bound(sender)
 	}
 }

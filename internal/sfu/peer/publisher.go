@@ -13,8 +13,9 @@ import (
 // PublisherHandler hears what happens on a Publisher. Its methods are called
 // one at a time and must not block.
 type PublisherHandler interface {
-	// PublisherAnswer answers the offer with that id.
-	PublisherAnswer(sdp string, id uint32)
+	// PublisherAnswer answers the offer with that id. The map has every section
+	// in which we send.
+	PublisherAnswer(sdp string, id uint32, midToTrackID map[string]string)
 	// PublisherCandidate is an RTCIceCandidateInit of ours in JSON.
 	PublisherCandidate(init string, final bool)
 	// PublisherState tells each new state of the connection.
@@ -42,13 +43,23 @@ type PublisherOptions struct {
 // Publisher carries media and data from a client. The client offers.
 type Publisher struct {
 	conn
-	handler PublisherHandler // immutable
-	codecs  []string         // immutable
-	clock   *uptrack.Clock   // immutable
+	handler   PublisherHandler // immutable
+	codecs    []string         // immutable
+	clock     *uptrack.Clock   // immutable
+	answering answering        // immutable; nil when we send no media
 
 	// tasks only
 	lines     map[string]*publication // by mid
 	preferred map[string]string       // mime type by track id
+}
+
+// answering is what a connection that also sends does when it answers.
+type answering interface {
+	fill(offer []line) error
+	sends(mid string) bool
+	midToTrackID() map[string]string
+	answered(offer, answer []line)
+	shares() *budget
 }
 
 // maxPreferred bounds what a client that announces tracks can make us keep.
@@ -57,19 +68,19 @@ const maxPreferred = 256
 // NewPublisher returns a Publisher that waits for an offer. It costs next to
 // nothing until then.
 func (f *Factory) NewPublisher(opts PublisherOptions) (*Publisher, error) {
-	p := &Publisher{
-		handler: opts.Handler,
-		codecs:  opts.Codecs,
-		clock:   &uptrack.Clock{},
-
-		lines:     map[string]*publication{},
-		preferred: map[string]string{},
-	}
+	p := &Publisher{}
+	p.prepare(opts.Handler, opts.Codecs)
 	p.onConnected, p.onClosed = p.announce, p.endAll
 	if err := p.init(f, opts.Logger, publisherEvents{p}); err != nil {
 		return nil, err
 	}
 	return p, nil
+}
+
+func (p *Publisher) prepare(handler PublisherHandler, codecs []string) {
+	p.handler, p.codecs = handler, codecs
+	p.clock = &uptrack.Clock{}
+	p.lines, p.preferred = map[string]*publication{}, map[string]string{}
 }
 
 // publisherEvents names the handler's methods as conn does.
@@ -165,11 +176,18 @@ func (p *Publisher) handleOffer(text string, id uint32) error {
 		if err := p.reorder(offer); err != nil {
 			return err
 		}
+		sends := func(string) bool { return false }
+		if p.answering != nil {
+			if err := p.answering.fill(offer); err != nil {
+				return err
+			}
+			sends = p.answering.sends
+		}
 		local, err := p.pc.CreateAnswer(nil)
 		if err != nil {
 			return err
 		}
-		if answer, err = finishAnswer(local.SDP, offer); err != nil {
+		if answer, err = finishAnswer(local.SDP, offer, sends); err != nil {
 			return err
 		}
 		return p.pc.SetLocalDescription(local)
@@ -181,14 +199,25 @@ func (p *Publisher) handleOffer(text string, id uint32) error {
 	if err != nil {
 		return err
 	}
-	p.call(func() { p.handler.PublisherAnswer(answer, id) })
+	var mids map[string]string
+	if p.answering != nil {
+		mids = p.answering.midToTrackID()
+	}
+	p.call(func() { p.handler.PublisherAnswer(answer, id, mids) })
 	p.described(offer)
 	p.negotiated(offer, ours)
+	if p.answering != nil {
+		p.answering.answered(offer, ours)
+	}
 	return nil
 }
 
 func (p *Publisher) connect() error {
-	api, err := p.factory.publisherAPI(p.codecs)
+	var g *budget
+	if p.answering != nil {
+		g = p.answering.shares()
+	}
+	api, err := p.factory.publisherAPI(p.codecs, g)
 	if err != nil {
 		return err
 	}

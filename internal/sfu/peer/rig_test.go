@@ -221,7 +221,8 @@ type pubClient struct {
 	answerc  chan string
 	stopc    chan struct{} // closed with the test
 	nextID   uint32
-	received []message // on data channels, guarded by record.mu
+	received []message         // on data channels, guarded by record.mu
+	mids     map[string]string // of the last answer, guarded by record.mu
 }
 
 func newPubClient(t *testing.T, f *Factory, o clientOptions) *pubClient {
@@ -230,15 +231,29 @@ func newPubClient(t *testing.T, f *Factory, o clientOptions) *pubClient {
 
 func newPubClientCodecs(t *testing.T, f *Factory, o clientOptions, codecs []string) *pubClient {
 	t.Helper()
+	c := newOfferer(t, o)
+	pub, err := f.NewPublisher(PublisherOptions{Handler: c, Codecs: codecs, Logger: testLogger()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.attach(pub)
+	return c
+}
+
+// newOfferer is a client that offers and has nobody to offer to yet.
+func newOfferer(t *testing.T, o clientOptions) *pubClient {
+	t.Helper()
 	c := &pubClient{
 		record: record{tracks: map[string]*Receiver{}}, t: t,
 		signalc: make(chan func(), 1024), answerc: make(chan string, 16), stopc: make(chan struct{}),
 	}
 	c.pc = newClientPC(t, o)
-	pub, err := f.NewPublisher(PublisherOptions{Handler: c, Codecs: codecs, Logger: testLogger()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	return c
+}
+
+// attach puts the client's signalling through to pub.
+func (c *pubClient) attach(pub *Publisher) {
+	t := c.t
 	c.pub = pub
 	t.Cleanup(pub.Close)
 	donec := make(chan struct{})
@@ -263,11 +278,11 @@ func newPubClientCodecs(t *testing.T, f *Factory, o clientOptions, codecs []stri
 			t.Errorf("candidate: %v", err)
 		}
 	})
-	return c
 }
 
-func (c *pubClient) PublisherAnswer(sdp string, id uint32) {
+func (c *pubClient) PublisherAnswer(sdp string, id uint32, mids map[string]string) {
 	defer c.turn()()
+	c.mids = mids
 	if id != c.nextID {
 		c.t.Errorf("answer %d to offer %d", id, c.nextID)
 	}

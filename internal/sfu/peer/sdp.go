@@ -13,7 +13,7 @@ import (
 
 const (
 	maxSDP   = 1 << 20 // bytes
-	maxLines = 512     // media sections
+	maxLines = 1024    // media sections
 )
 
 // line is a media section of a description, as far as it concerns us.
@@ -221,7 +221,7 @@ func staticCodec(pt uint8, c *lineCodec) *lineCodec {
 // finishAnswer repairs what pion leaves out of an answer. A section that the
 // offer rejects stays rejected, one that we reject keeps its mid, and none
 // promises media when nothing sends.
-func finishAnswer(text string, offer []line) (string, error) {
+func finishAnswer(text string, offer []line, sends func(mid string) bool) (string, error) {
 	var d sdp.SessionDescription
 	if err := d.UnmarshalString(text); err != nil {
 		return "", fmt.Errorf("%w: %v", ErrDescription, err)
@@ -239,9 +239,13 @@ func finishAnswer(text string, offer []line) (string, error) {
 		if offer[i].rejected {
 			m.MediaName.Port.Value = 0
 		}
+		send := sends(offer[i].mid)
 		for j, a := range m.Attributes {
-			if a.Key == "sendonly" || (offer[i].rejected && a.Key == "recvonly") {
+			switch {
+			case a.Key == "sendonly" && !send, offer[i].rejected && a.Key == "recvonly":
 				m.Attributes[j].Key = "inactive"
+			case a.Key == "sendrecv" && !send:
+				m.Attributes[j].Key = "recvonly"
 			}
 		}
 	}

@@ -35,18 +35,6 @@ type Sender struct {
 	told, toldPaused bool
 }
 
-// newSender returns a Sender that no section is found for yet. flows is called
-// when video begins to flow; it must not block.
-func newSender(streamID, trackID string, up *uptrack.UpTrack, flows func(*Sender)) *Sender {
-	s := &Sender{streamID: streamID, trackID: trackID, up: up, codec: up.Codec()}
-	o := downtrack.Options{Source: up}
-	if kindOf(s.codec) == webrtc.RTPCodecTypeVideo {
-		o.OnFlow = func() { flows(s) }
-	}
-	s.down = downtrack.New(o)
-	return s
-}
-
 // SetPriority orders the tracks of a client that do not all fit its
 // connection: the higher goes first. Without it, it is 0.
 func (s *Sender) SetPriority(p int) { s.priority.Store(int32(p)) }
@@ -68,7 +56,8 @@ type slot struct {
 	transceiver *webrtc.RTPTransceiver
 	kind        webrtc.RTPCodecType
 	sender      *Sender // nil if free
-	idle        bool    // the client has answered that nothing is sent
+	idle        bool    // client and server agree that nothing is sent
+	open        bool    // the client receives there, as its last offer says
 	refused     bool    // the client rejected the section; pion keeps it for good
 }
 
@@ -119,13 +108,14 @@ func kindOf(c uptrack.Codec) webrtc.RTPCodecType {
 	return webrtc.RTPCodecTypeVideo
 }
 
-// bind notes how to send, as the client's answer to the section says.
-func (s *Sender) bind(answer line, upstream map[string]uint8, g *budget) error {
+// bind notes how to send, as the answer to the section says, whoever wrote it;
+// wanted says whether the client receives there.
+func (s *Sender) bind(answer line, wanted bool, upstream map[string]uint8, g *budget) error {
 	b := s.context.Load()
 	if b == nil {
 		return errors.New("not negotiated")
 	}
-	if answer.rejected || !answer.receives {
+	if answer.rejected || !wanted {
 		return ErrCodecRejected
 	}
 	codec, ok := matchCodec(answer.codecs, s.codec)
@@ -134,8 +124,8 @@ func (s *Sender) bind(answer line, upstream map[string]uint8, g *budget) error {
 	}
 	var exts []downtrack.Ext
 	for uri, to := range answer.exts {
-		if uri == extTransportCC {
-			continue // it counts the packets of one connection
+		if !forwardedExtension(uri) {
+			continue // the connection's own, such as the transport's counter
 		}
 		if from := upstream[uri]; from != 0 {
 			exts = append(exts, downtrack.Ext{From: from, To: to})

@@ -19,10 +19,9 @@ type subClient struct {
 	answerID  func(uint32) uint32
 	munge     func(string) string // of answers
 	mute      bool                // do not answer; record.mu guards
-	got       map[string]*gotTrack
+	reception reception
 	received  []message
 	streams   []string // states told; record.mu guards
-	receiveWG sync.WaitGroup
 }
 
 // gotTrack is what arrived of a track; record.mu guards.
@@ -37,9 +36,10 @@ type gotTrack struct {
 func newSubClient(t *testing.T, f *Factory, o clientOptions) *subClient {
 	t.Helper()
 	c := &subClient{
-		t: t, signalc: make(chan func(), 4096), got: map[string]*gotTrack{},
+		t: t, signalc: make(chan func(), 4096),
 		answerID: func(id uint32) uint32 { return id }, munge: func(s string) string { return s },
 	}
+	c.reception = reception{mu: &c.mu, got: map[string]*gotTrack{}}
 	c.pc = newClientPC(t, o)
 	sub, err := f.NewSubscriber(SubscriberOptions{Handler: c, AllowPause: true, Logger: testLogger()})
 	if err != nil {
@@ -48,7 +48,7 @@ func newSubClient(t *testing.T, f *Factory, o clientOptions) *subClient {
 	c.sub = sub
 	t.Cleanup(sub.Close)
 	donec, stopc := make(chan struct{}), make(chan struct{})
-	t.Cleanup(func() { close(stopc); <-donec; _ = c.pc.GracefulClose(); c.receiveWG.Wait() })
+	t.Cleanup(func() { close(stopc); <-donec; _ = c.pc.GracefulClose(); c.reception.receiveWG.Wait() })
 	go func() {
 		defer close(donec)
 		for {
@@ -77,6 +77,33 @@ func newSubClient(t *testing.T, f *Factory, o clientOptions) *subClient {
 }
 
 func (c *subClient) onTrack(track *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
+	c.reception.take(c.t, track, receiver)
+}
+
+// reception is what a client received. mu is of the client's record.
+type reception struct {
+	mu        *sync.Mutex
+	got       map[string]*gotTrack // by track id
+	receiveWG sync.WaitGroup
+}
+
+func (c *reception) with(f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f()
+}
+
+func (c *reception) packets(trackID string) (n int) {
+	c.with(func() {
+		if g := c.got[trackID]; g != nil {
+			n = g.packets
+		}
+	})
+	return n
+}
+
+// take reads a track until it ends.
+func (c *reception) take(t *testing.T, track *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
 	mid := receiver.RTPTransceiver().Mid()
 	c.with(func() {
 		c.got[track.ID()] = &gotTrack{
@@ -94,7 +121,7 @@ func (c *subClient) onTrack(track *webrtc.TrackRemote, receiver *webrtc.RTPRecei
 			}
 			var p rtp.Packet
 			if err := p.Unmarshal(b[:n]); err != nil {
-				c.t.Errorf("packet: %v", err)
+				t.Errorf("packet: %v", err)
 				continue
 			}
 			c.with(func() {
@@ -191,14 +218,7 @@ func (c *subClient) connected() {
 	eventually(c.t, "subscriber connected", func() bool { return c.record.state() == Connected })
 }
 
-func (c *subClient) packets(trackID string) (n int) {
-	c.with(func() {
-		if g := c.got[trackID]; g != nil {
-			n = g.packets
-		}
-	})
-	return n
-}
+func (c *subClient) packets(trackID string) int { return c.reception.packets(trackID) }
 
 func (c *subClient) lastOffer() (o offer) {
 	c.with(func() {

@@ -18,6 +18,7 @@ const gatherChanges = 10 * time.Millisecond
 // SubscriberHandler hears what happens on a Subscriber. Its methods are called
 // one at a time and must not block.
 type SubscriberHandler interface {
+	sendingHandler
 	// SubscriberOffer is an offer to the client. It must answer with Answer
 	// and the id.
 	SubscriberOffer(sdp string, id uint32, midToTrackID map[string]string)
@@ -25,12 +26,6 @@ type SubscriberHandler interface {
 	SubscriberCandidate(init string, final bool)
 	// SubscriberState tells each new state of the connection.
 	SubscriberState(State)
-	// SenderFailed says that a track cannot be sent, with ErrCodecRejected if
-	// the client does not decode it. It stays until RemoveTrack.
-	SenderFailed(*Sender, error)
-	// StreamState says that a video track flows, or is paused because the
-	// connection does not carry it. The first time it flows is told too.
-	StreamState(s *Sender, paused bool)
 	// Data is a message of the client. The payload belongs to the handler.
 	Data(kind DataKind, label string, payload []byte)
 	// NegotiationFailed says that the connection cannot be used any more.
@@ -53,7 +48,7 @@ type Subscriber struct {
 	handler SubscriberHandler // immutable
 
 	// tasks only
-	slots       []*slot
+	sending
 	lastID      uint32
 	outstanding bool   // an offer has no answer yet
 	offerLines  int    // media sections in it
@@ -64,21 +59,13 @@ type Subscriber struct {
 	restart     bool // with new ICE credentials
 	gathering   *time.Timer
 	timeout     *time.Timer
-
-	reports reports
-	budget  budget
-
-	wasConnected bool
 }
 
 // NewSubscriber returns a Subscriber that waits for tracks and Negotiate.
 func (f *Factory) NewSubscriber(opts SubscriberOptions) (*Subscriber, error) {
 	s := &Subscriber{handler: opts.Handler}
-	s.reports.senders = map[*Sender]struct{}{}
-	s.reports.tick = s.budget.poll
-	s.budget.mayPause = opts.AllowPause
-	s.budget.starved = func(sender *Sender) { s.streamState(sender, true) }
-	s.onConnected, s.onClosed = s.connected, s.closeAll
+	s.sending.prepare(&s.conn, s.handler, opts.AllowPause)
+	s.onConnected, s.onClosed = s.flow, s.closeAll
 	if err := s.init(f, opts.Logger, subscriberEvents{s}); err != nil {
 		return nil, err
 	}
@@ -100,7 +87,7 @@ func (e subscriberEvents) failed(err error) { e.s.handler.NegotiationFailed(err)
 // AddTrack begins to send a track. Once Negotiate has been called the change
 // is offered by itself, with others of the same moment.
 func (s *Subscriber) AddTrack(streamID, trackID string, up *uptrack.UpTrack) (*Sender, error) {
-	sender := newSender(streamID, trackID, up, func(sender *Sender) { s.streamState(sender, false) })
+	sender := s.newSender(streamID, trackID, up)
 	err := s.queue.post(func() {
 		if sender.removed {
 			return
@@ -172,40 +159,6 @@ func (s *Subscriber) connect() error {
 	})
 }
 
-// start begins to send a bound track, once the connection was up: what is sent
-// before is dropped by pion, and with it a key frame that not every client asks
-// for again.
-func (s *Subscriber) start(sender *Sender) {
-	if s.wasConnected {
-		sender.down.Bind(sender.binding)
-	}
-}
-
-// streamState tells the handler, in turn, if by then it is still so. It may be
-// called from anywhere.
-func (s *Subscriber) streamState(sender *Sender, paused bool) {
-	_ = s.queue.post(func() {
-		if sender.removed || sender.told && sender.toldPaused == paused || sender.down.Starved() != paused {
-			return
-		}
-		sender.told, sender.toldPaused = true, paused
-		s.call(func() { s.handler.StreamState(sender, paused) })
-	})
-}
-
-// connected starts the tracks that were bound meanwhile.
-func (s *Subscriber) connected() {
-	if s.wasConnected {
-		return
-	}
-	s.wasConnected = true
-	for _, sl := range s.slots {
-		if sl.sender != nil && sl.sender.bound {
-			s.start(sl.sender)
-		}
-	}
-}
-
 func (s *Subscriber) channel(label string, kind DataKind, init *webrtc.DataChannelInit) error {
 	dc, err := s.pc.CreateDataChannel(label, init)
 	if err != nil {
@@ -236,9 +189,7 @@ func (s *Subscriber) addTrack(sender *Sender) error {
 		}
 		for _, sl := range s.slots {
 			if sl.transceiver.Sender() == pion {
-				sl.sender, sl.idle = sender, false
-				sender.slot, sender.pion = sl, pion
-				s.read(sender)
+				s.occupy(sl, sender, pion)
 				return nil
 			}
 		}
@@ -250,16 +201,10 @@ func (s *Subscriber) addTrack(sender *Sender) error {
 	if err != nil {
 		return err
 	}
-	sl := &slot{transceiver: transceiver, kind: track.Kind(), sender: sender}
+	sl := &slot{transceiver: transceiver, kind: track.Kind()}
 	s.slots = append(s.slots, sl)
-	sender.slot, sender.pion = sl, transceiver.Sender()
-	s.read(sender)
+	s.occupy(sl, sender, transceiver.Sender())
 	return nil
-}
-
-func (s *Subscriber) read(sender *Sender) {
-	pion := sender.pion
-	s.helpers.Go(func() { sender.readRTCP(pion, &s.budget) })
 }
 
 // hasFreeSlot reports whether a section of the kind can be used again. pion
@@ -278,34 +223,6 @@ func (s *Subscriber) hasFreeSlot(kind webrtc.RTPCodecType) bool {
 	return free
 }
 
-// removeTrack reports whether the client has to hear of it.
-func (s *Subscriber) removeTrack(sender *Sender) bool {
-	if sender.removed {
-		return false
-	}
-	sender.removed = true
-	s.reports.remove(sender)
-	s.budget.remove(sender)
-	if sender.slot == nil {
-		return false
-	}
-	sl := sender.slot
-	sl.sender, sender.slot = nil, nil
-	sl.idle = sl.transceiver.Mid() == "" // never offered
-	if err := s.pc.RemoveTrack(sender.pion); err != nil {
-		s.log.Debug("track not removed", "error", err)
-	}
-	return true
-}
-
-func (s *Subscriber) senderFailed(sender *Sender, err error) {
-	if sender.refused || sender.removed {
-		return
-	}
-	sender.refused = true
-	s.call(func() { s.handler.SenderFailed(sender, err) })
-}
-
 // closeAll runs when the connection is closed by anybody.
 func (s *Subscriber) closeAll() {
 	for _, t := range []*time.Timer{s.gathering, s.timeout} {
@@ -313,11 +230,5 @@ func (s *Subscriber) closeAll() {
 			t.Stop()
 		}
 	}
-	s.reports.close()
-	s.budget.close()
-	for _, sl := range s.slots {
-		if sl.sender != nil {
-			sl.sender.down.Close()
-		}
-	}
+	s.sending.close()
 }

@@ -59,7 +59,7 @@ func TestMediaIsForwarded(t *testing.T) {
 	c.with(func() {
 		o := c.offers[len(c.offers)-1]
 		for id, mime := range map[string]string{"TR_mic": "audio/opus", "TR_camera": "video/VP8"} {
-			g := c.got[id]
+			g := c.reception.got[id]
 			if g.streamID != "PA_x|"+id || g.mime != mime || o.mids[g.mid] != id || len(g.ssrcs) != 1 {
 				t.Errorf("%s: %s %s %s %v", id, g.streamID, g.mime, g.mid, g.ssrcs)
 			}

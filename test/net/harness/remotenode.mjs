@@ -65,7 +65,7 @@ async function serve() {
       let result;
       if (op === 'join') {
         const [url, token, identity] = args;
-        participant = await NodeParticipant.enter(url, token, identity, tell);
+        participant = await NodeParticipant.enter(url, token, identity, { tell });
         result = { sid: participant.sid };
       } else {
         result = await participant[op](...args);

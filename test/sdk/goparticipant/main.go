@@ -20,21 +20,26 @@ import (
 func main() {
 	url := flag.String("url", "", "address of the server, ws://…")
 	token := flag.String("token", "", "access token")
+	single := flag.Bool("single", false, "use one peer connection for both ways")
 	flag.Parse()
 
 	// The SDK's own log would mix with the lines that the harness reads.
 	lksdk.SetLogger(protologger.LogRLogger(logr.Discard()))
 
 	out := newOutput(os.Stdout)
-	if err := run(*url, *token, out); err != nil {
+	var options []lksdk.ConnectOption
+	if *single {
+		options = append(options, lksdk.WithSinglePeerConnection())
+	}
+	if err := run(*url, *token, options, out); err != nil {
 		out.event("failed", map[string]any{"message": err.Error()})
 		os.Exit(1)
 	}
 }
 
-func run(url, token string, out *output) error {
+func run(url, token string, options []lksdk.ConnectOption, out *output) error {
 	p := &participant{out: out, received: newReception()}
-	room, err := lksdk.ConnectToRoomWithToken(url, token, p.callback())
+	room, err := lksdk.ConnectToRoomWithToken(url, token, p.callback(), options...)
 	if err != nil {
 		return fmt.Errorf("join: %w", err)
 	}

@@ -55,8 +55,8 @@ export class Browser {
     return page;
   }
 
-  /** A participant that has not joined yet. */
-  async participant(identity) {
+  /** A participant that has not joined yet; connections: how many peer connections it makes. */
+  async participant(identity, { connections } = {}) {
     const participant = new BrowserParticipant();
     participant.identity = identity;
     participant.events = new Recorder(`browser participant ${identity}`);
@@ -66,14 +66,14 @@ export class Browser {
       if (['warning', 'error'].includes(message.type())) participant.events.push({ event: 'console', type: message.type(), text: message.text() });
     });
     await page.exposeFunction('record', (event) => participant.events.push(event));
-    await page.goto(`http://127.0.0.1:${this.#pages.port}/index.html`);
+    await page.goto(`http://127.0.0.1:${this.#pages.port}/index.html?connections=${connections ?? ''}`);
     await page.waitForFunction(() => window.ready);
     participant.page = page;
     return participant;
   }
 
-  async join(server, room, identity, tokenOptions = {}) {
-    const participant = await this.participant(identity);
+  async join(server, room, identity, { connections, ...tokenOptions } = {}) {
+    const participant = await this.participant(identity, { connections });
     await participant.enter(server, room, tokenOptions);
     return participant;
   }
@@ -134,6 +134,7 @@ class BrowserParticipant {
   sentLayers() { return this.#call('sentLayers'); }
   /** How each connection travels: [{name, protocol, local, remote, relay}]. */
   route() { return this.#call('route'); }
+  peerConnections() { return this.#call('peerConnections'); }
   view() { return this.#call('view'); }
 
   async videoFrames(identity) { return (await this.video(identity)).count; }

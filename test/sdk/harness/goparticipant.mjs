@@ -13,16 +13,17 @@ export class GoParticipant {
   #nextId = 1;
 
   /** Starts program, which is the participant or runs it somewhere else, and joins. */
-  static async join(server, room, identity, tokenOptions = {}, program = goParticipant) {
+  static async join(server, room, identity, { connections, ...tokenOptions } = {}, program = goParticipant) {
     const participant = new GoParticipant();
-    await participant.#start(program, server, await joinToken(room, identity, tokenOptions), identity);
+    await participant.#start(program, server, await joinToken(room, identity, tokenOptions), identity, connections);
     return participant;
   }
 
-  async #start(program, server, token, identity) {
+  async #start(program, server, token, identity, connections) {
     this.identity = identity;
     this.events = new Recorder(`Go participant ${identity}`);
-    this.#process = spawn(program, ['-url', server.ws, '-token', token], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const mode = connections === 1 ? ['-single'] : [];
+    this.#process = spawn(program, ['-url', server.ws, '-token', token, ...mode], { stdio: ['pipe', 'pipe', 'inherit'] });
     this.#process.stdin.on('error', () => {}); // It may have ended already.
     readline.createInterface({ input: this.#process.stdout }).on('line', (line) => this.events.push(JSON.parse(line)));
     const first = await this.events.want(['connected', 'failed']);

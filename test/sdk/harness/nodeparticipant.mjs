@@ -25,12 +25,12 @@ export class NodeParticipant {
   #left = false;
   #tell;
 
-  static async join(server, room, identity, tokenOptions = {}) {
-    return NodeParticipant.enter(server.ws, await joinToken(room, identity, tokenOptions), identity);
+  static async join(server, room, identity, { connections, ...tokenOptions } = {}) {
+    return NodeParticipant.enter(server.ws, await joinToken(room, identity, tokenOptions), identity, { connections });
   }
 
-  /** Joins; tell, if given, hears of each event as well. */
-  static async enter(url, token, identity, tell = undefined) {
+  /** Joins; tell, if given, hears of each event as well; connections: how many peer connections it makes. */
+  static async enter(url, token, identity, { tell, connections } = {}) {
     NodeParticipant.#used = true;
     const participant = new NodeParticipant();
     participant.identity = identity;
@@ -38,7 +38,9 @@ export class NodeParticipant {
     participant.#tell = tell;
     participant.#record();
     await within(`rtc-node participant ${identity} to join`,
-      participant.#room.connect(url, token, { autoSubscribe: true, dynacast: false }));
+      participant.#room.connect(url, token, {
+        autoSubscribe: true, dynacast: false, ...(connections && { singlePeerConnection: connections === 1 }),
+      }));
     participant.sid = participant.#room.localParticipant.sid;
     return participant;
   }

@@ -30,8 +30,8 @@ export function scene({ browser = true, config = {}, signalHost } = {}) {
   });
 
   /** A test in a room of its own; what it started ends with it. */
-  stage.test = (rule, body) => test(rule, { timeout: 180_000 }, async (t) => {
-    const call = new Call(stage, rule);
+  stage.test = (rule, body, connections) => test(rule, { timeout: 180_000 }, async (t) => {
+    const call = new Call(stage, rule, connections);
     try {
       await body(call, t);
     } catch (error) {
@@ -41,6 +41,11 @@ export function scene({ browser = true, config = {}, signalHost } = {}) {
       await call.end();
     }
   });
+  /** The same test twice: SDKs with one peer connection for both ways, and with one for each. */
+  stage.inBothModes = (rule, body) => {
+    stage.test(`${rule} (one connection)`, body, 1);
+    stage.test(`${rule} (two connections)`, body, 2);
+  };
   return stage;
 }
 
@@ -48,29 +53,31 @@ export function scene({ browser = true, config = {}, signalHost } = {}) {
 class Call {
   #guests = [];
 
-  constructor(stage, rule) {
+  /** connections: how many peer connections its SDKs make; undefined: as many as they do by themselves. */
+  constructor(stage, rule, connections) {
     this.stage = stage;
+    this.connections = connections;
     this.server = stage.server;
     this.sink = stage.sink;
     this.api = stage.server.api();
-    this.room = rule.toLowerCase().replace(/[^a-z0-9]+/g, '-').slice(0, 60);
+    this.room = rule.toLowerCase().replace(/[^a-z0-9]+/g, '-').slice(0, 80);
   }
 
   async browser(identity, options) {
-    return this.#in(await this.stage.browser.join(this.server, this.room, identity, options));
+    return this.#in(await this.stage.browser.join(this.server, this.room, identity, this.#mode(options)));
   }
 
   /** A browser participant that has not joined yet. */
   async stranger(identity) {
-    return this.#in(await this.stage.browser.participant(identity));
+    return this.#in(await this.stage.browser.participant(identity, this.#mode()));
   }
 
   async node(identity, options) {
-    return this.#in(await NodeParticipant.join(this.server, this.room, identity, options));
+    return this.#in(await NodeParticipant.join(this.server, this.room, identity, this.#mode(options)));
   }
 
   async go(identity, options) {
-    return this.#in(await GoParticipant.join(this.server, this.room, identity, options));
+    return this.#in(await GoParticipant.join(this.server, this.room, identity, this.#mode(options)));
   }
 
   /** A client that only signals; query: further parameters of its request. */
@@ -83,6 +90,8 @@ class Call {
   async end() {
     await Promise.allSettled(this.#guests.map((guest) => guest.leave()));
   }
+
+  #mode(options = {}) { return { connections: this.connections, ...options }; }
 
   #in(guest) {
     this.#guests.push(guest);

@@ -6,7 +6,11 @@ import {
   ConnectionError, ConnectionErrorReason, DisconnectReason, Room, RoomEvent, Track, VideoPreset,
 } from 'livekit-client';
 
-const room = new Room({ adaptiveStream: false, dynacast: false });
+// Without the parameter the SDK does as it does by itself.
+const connections = new URLSearchParams(location.search).get('connections');
+const room = new Room({
+  adaptiveStream: false, dynacast: false, ...(connections && { singlePeerConnection: connections === '1' }),
+});
 const frames = new Map(); // identity/source -> {count, width, height}
 
 function tell(event, fields = {}) {
@@ -172,6 +176,11 @@ window.participant = {
       });
     }
     return routes;
+  },
+  /** How many peer connections the SDK has made, by looking at its engine. */
+  peerConnections() {
+    const { pcManager } = room.engine;
+    return pcManager.subscriber ? 2 : 1;
   },
   /** What the SDK holds true about the room right now. */
   view() {

@@ -7,7 +7,7 @@ import { waitFor } from '../harness/wait.mjs';
 
 const stage = scene();
 
-stage.test('two browsers see and hear each other', async (call) => {
+stage.inBothModes('two browsers see and hear each other', async (call) => {
   const alice = await call.browser('alice');
   const bob = await call.browser('bob');
   await alice.events.want('participantConnected', { identity: 'bob' });
@@ -27,7 +27,18 @@ stage.test('two browsers see and hear each other', async (call) => {
   }
 });
 
-stage.test('mute and unmute reach the other side', async (call) => {
+stage.test('the browser SDK makes one connection by itself, and two when told to', async (call) => {
+  const alice = await call.browser('alice');
+  const bob = await call.browser('bob', { connections: 2 });
+  assert.equal(await alice.peerConnections(), 1);
+  assert.equal(await bob.peerConnections(), 2);
+  await alice.publishCamera();
+  await bob.publishCamera();
+  await wantVideo(bob, 'alice');
+  await wantVideo(alice, 'bob');
+});
+
+stage.inBothModes('mute and unmute reach the other side', async (call) => {
   const alice = await call.browser('alice');
   const bob = await call.browser('bob');
   await alice.publishCamera();
@@ -47,7 +58,7 @@ stage.test('mute and unmute reach the other side', async (call) => {
   assert.equal(bob.events.all('trackUnsubscribed').length, 0, 'muting does not unsubscribe');
 });
 
-stage.test('who joins late sees what is already published', async (call) => {
+stage.inBothModes('who joins late sees what is already published', async (call) => {
   const alice = await call.browser('alice');
   await alice.publishCamera();
   await alice.publishMicrophone();
@@ -56,7 +67,7 @@ stage.test('who joins late sees what is already published', async (call) => {
   await wantAudio(bob, 'alice');
 });
 
-stage.test('unpublish and leave reach the other side', async (call) => {
+stage.inBothModes('unpublish and leave reach the other side', async (call) => {
   const alice = await call.browser('alice');
   const bob = await call.browser('bob');
   await alice.publishCamera();
@@ -77,7 +88,7 @@ stage.test('unpublish and leave reach the other side', async (call) => {
   assert.deepEqual((await bob.view()).remotes, []);
 });
 
-stage.test('unsubscribing stops a track and subscribing brings it back', async (call) => {
+stage.inBothModes('unsubscribing stops a track and subscribing brings it back', async (call) => {
   const alice = await call.browser('alice');
   const bob = await call.browser('bob');
   await alice.publishCamera();
@@ -91,7 +102,7 @@ stage.test('unsubscribing stops a track and subscribing brings it back', async (
   await wantVideo(bob, 'alice');
 });
 
-stage.test('the highest simulcast layer arrives', async (call) => {
+stage.inBothModes('the highest simulcast layer arrives', async (call) => {
   const alice = await call.browser('alice');
   const bob = await call.browser('bob');
   await alice.publishCamera({ width: 960, height: 540, simulcast: true });
@@ -105,7 +116,7 @@ stage.test('the highest simulcast layer arrives', async (call) => {
 });
 
 for (const codec of ['vp8', 'h264', 'vp9', 'av1']) {
-  stage.test(`video in ${codec} arrives`, async (call) => {
+  stage.inBothModes(`video in ${codec} arrives`, async (call) => {
     const alice = await call.browser('alice');
     const bob = await call.browser('bob');
     await alice.publishCamera({ codec });
@@ -114,7 +125,7 @@ for (const codec of ['vp8', 'h264', 'vp9', 'av1']) {
   });
 }
 
-stage.test('data reaches the addressed, reliable and lossy, and never the sender', async (call) => {
+stage.inBothModes('data reaches the addressed, reliable and lossy, and never the sender', async (call) => {
   const alice = await call.browser('alice');
   const bob = await call.browser('bob');
   const carol = await call.browser('carol');

@@ -10,7 +10,7 @@ const stage = scene();
 // A full reconnect may go through the SDK's own pauses.
 const patience = { deadline: 30_000 };
 
-stage.test('a browser that loses its signal connection resumes, unseen by the others', async (call) => {
+stage.inBothModes('a browser that loses its signal connection resumes, unseen by the others', async (call) => {
   const alice = await call.browser('alice');
   const bob = await call.browser('bob');
   for (const who of [alice, bob]) await who.publishCamera();
@@ -41,7 +41,7 @@ stage.test('a browser that loses its signal connection resumes, unseen by the ot
   assert.deepEqual(call.sink.accepted(call.room).slice(told).map((a) => a.event.event), ['track_published']);
 });
 
-stage.test('a browser that reconnects in full is a new session with the same tracks', async (call) => {
+stage.inBothModes('a browser that reconnects in full is a new session with the same tracks', async (call) => {
   const alice = await call.browser('alice');
   const bob = await call.browser('bob');
   for (const who of [alice, bob]) await who.publishCamera();
@@ -68,7 +68,7 @@ stage.test('a browser that reconnects in full is a new session with the same tra
   ]);
 });
 
-stage.test('rtc-node resumes and reconnects in full', async (call) => {
+stage.inBothModes('rtc-node resumes and reconnects in full', async (call) => {
   const node = await call.node('node');
   const bob = await call.browser('bob');
   await node.publishCamera();

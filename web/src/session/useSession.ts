@@ -153,8 +153,6 @@ function newRoom(): Room {
     // Video that is not on the screen is not sent, and layers nobody watches are not either.
     adaptiveStream: true,
     dynacast: true,
-    // The server speaks the protocol of two peer connections: do not ask for one first.
-    singlePeerConnection: false,
     videoCaptureDefaults: { resolution: VideoPresets.h720.resolution },
   });
 }

@@ -1,0 +1,383 @@
+package peer
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/pion/webrtc/v4"
+
+	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
+)
+
+// DuplexHandler hears what happens on a Duplex. Its methods are called one at
+// a time and must not block.
+type DuplexHandler interface {
+	PublisherHandler
+	sendingHandler
+	// SectionsRequired says how many receiving media sections of each kind the
+	// client's next offer needs beside those that it has; it must offer even if
+	// that is none.
+	SectionsRequired(audio, video int)
+}
+
+// DuplexOptions configure a Duplex. Handler is required.
+type DuplexOptions struct {
+	Handler DuplexHandler
+	// Codecs are the mime types to accept; empty accepts all we know.
+	Codecs []string
+	// AllowPause lets video that the connection does not carry be paused.
+	// Without it, it is sent in its lowest layer.
+	AllowPause bool
+	Logger     *slog.Logger
+}
+
+// Duplex carries media and data both ways. The client offers, always: what we
+// send goes into sections in which it receives, and where it has too few it is
+// asked for an offer with more.
+//
+// A track waits until an offer has a free section for it. A section whose track
+// was removed is free again when an answer has said that nothing is sent there:
+// browsers tell of a track by its section's beginning.
+type Duplex struct {
+	Publisher
+	duplex DuplexHandler // immutable
+
+	// tasks only
+	sending
+	waiting   []*Sender
+	leaving   bool        // the client is to hear of a removed track
+	asked     [2]int      // sections asked for that no offer has brought yet
+	awaited   bool        // an offer was asked for
+	gathering *time.Timer // changes that wait for others
+	retry     *time.Timer // asks again
+	timeout   *time.Timer // our patience with the client
+}
+
+const (
+	// askAgain is the pause before sections are asked for that offers did not
+	// bring: an offer may have been on its way when they were asked for.
+	askAgain = 2 * time.Second
+	// maxSections bounds what one client is asked for, of each kind.
+	maxSections = maxLines/2 - 24
+)
+
+// kinds are the media kinds in the order of SectionsRequired.
+var kinds = [2]webrtc.RTPCodecType{webrtc.RTPCodecTypeAudio, webrtc.RTPCodecTypeVideo}
+
+// NewDuplex returns a Duplex that waits for an offer. It costs next to nothing
+// until then.
+func (f *Factory) NewDuplex(opts DuplexOptions) (*Duplex, error) {
+	d := &Duplex{duplex: opts.Handler}
+	d.Publisher.prepare(opts.Handler, opts.Codecs)
+	d.Publisher.answering = d
+	d.sending.prepare(&d.Publisher.conn, opts.Handler, opts.AllowPause)
+	d.onConnected = func() { d.announce(); d.flow() }
+	d.onClosed = func() { d.endAll(); d.closeAll() }
+	if err := d.init(f, opts.Logger, publisherEvents{&d.Publisher}); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// AddTrack begins to send a track. Before the first offer it waits for that.
+func (d *Duplex) AddTrack(streamID, trackID string, up *uptrack.UpTrack) (*Sender, error) {
+	sender := d.newSender(streamID, trackID, up)
+	err := d.queue.post(func() {
+		if sender.removed {
+			return
+		}
+		if d.count(kindOf(sender.codec)) >= maxSections {
+			d.senderFailed(sender, ErrSections)
+			return
+		}
+		d.waiting = append(d.waiting, sender)
+		d.change()
+	})
+	if err != nil {
+		return nil, fmt.Errorf("add track: %w", err)
+	}
+	return sender, nil
+}
+
+// RemoveTrack stops sending a track and makes its section inactive in the
+// answer to the next offer.
+func (d *Duplex) RemoveTrack(sender *Sender) {
+	sender.down.Close()
+	_ = d.queue.post(func() {
+		d.forget(sender)
+		if d.removeTrack(sender) {
+			d.leaving = true
+			d.change()
+		}
+	})
+}
+
+// count returns how many tracks of the kind are sent or wait.
+func (d *Duplex) count(kind webrtc.RTPCodecType) int {
+	n := 0
+	for _, s := range d.waiting {
+		if kindOf(s.codec) == kind {
+			n++
+		}
+	}
+	for _, sl := range d.slots {
+		if sl.kind == kind && sl.sender != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// Resumed says that the client may have missed what it was asked for. It makes
+// an offer by itself then, to restart ICE; only without one it is asked again.
+func (d *Duplex) Resumed() {
+	_ = d.queue.post(func() {
+		d.asked, d.awaited = [2]int{}, false
+		d.stopTimers()
+		d.askLater()
+	})
+}
+
+func (d *Duplex) askLater() {
+	d.retry = time.AfterFunc(askAgain, func() {
+		_ = d.queue.post(func() {
+			d.asked = [2]int{}
+			d.ask()
+		})
+	})
+}
+
+func (d *Duplex) forget(sender *Sender) {
+	for i, s := range d.waiting {
+		if s == sender {
+			d.waiting = append(d.waiting[:i], d.waiting[i+1:]...)
+			return
+		}
+	}
+}
+
+// change asks for an offer soon, unless the first one is still to come.
+func (d *Duplex) change() {
+	if d.pc == nil || d.gathering != nil {
+		return
+	}
+	d.gathering = time.AfterFunc(gatherChanges, func() {
+		_ = d.queue.post(func() {
+			d.gathering = nil
+			d.ask()
+		})
+	})
+}
+
+// ask has the client offer, with as many sections as are missing.
+func (d *Duplex) ask() {
+	if d.pc == nil || d.Publisher.conn.state == Closed || len(d.waiting) == 0 && !d.leaving {
+		return
+	}
+	var more [2]int
+	for i, kind := range kinds {
+		missing := d.missing(kind)
+		more[i] = max(0, missing-d.asked[i])
+		d.asked[i] += more[i]
+	}
+	if d.awaited && more == [2]int{} {
+		return // the offer that was asked for will do
+	}
+	d.await()
+	d.call(func() { d.duplex.SectionsRequired(more[0], more[1]) })
+}
+
+// missing counts the sections that waiting tracks of the kind have no use of yet.
+func (d *Duplex) missing(kind webrtc.RTPCodecType) int {
+	missing := 0
+	for _, s := range d.waiting {
+		if kindOf(s.codec) == kind {
+			missing++
+		}
+	}
+	for _, sl := range d.slots {
+		if sl.kind == kind && sl.sender == nil && sl.open && sl.transceiver.Direction() != webrtc.RTPTransceiverDirectionSendrecv {
+			missing-- // it serves now, or after the next answer
+		}
+	}
+	return max(0, missing)
+}
+
+// await gives the client as long for its offer as it has for an answer.
+func (d *Duplex) await() {
+	d.awaited = true
+	if d.timeout != nil {
+		return
+	}
+	d.timeout = time.AfterFunc(d.factory.opts.AnswerTimeout, func() {
+		_ = d.queue.post(func() {
+			d.timeout = nil
+			if d.awaited {
+				d.fail("wait for offer", ErrAnswerTimeout)
+			}
+		})
+	})
+}
+
+// fill gives the sections of an offer to the tracks that wait. It runs between
+// pion's taking the offer and making the answer.
+func (d *Duplex) fill(offer []line) error {
+	d.survey(offer)
+	lines := make(map[string]line, len(offer))
+	for _, l := range offer {
+		lines[l.mid] = l
+	}
+	still := d.waiting[:0]
+	for _, sender := range d.waiting {
+		sl := d.free(kindOf(sender.codec))
+		if sl == nil {
+			still = append(still, sender)
+			continue
+		}
+		if _, ok := matchCodec(lines[sl.transceiver.Mid()].codecs, sender.codec); !ok {
+			d.senderFailed(sender, ErrCodecRejected)
+			continue
+		}
+		pion, err := d.pc.AddTrack(localTrack{sender})
+		if err != nil {
+			return err
+		}
+		if sl.transceiver.Sender() != pion {
+			return fmt.Errorf("%w: section %q is not free", ErrDescription, sl.transceiver.Mid())
+		}
+		d.occupy(sl, sender, pion)
+	}
+	clear(d.waiting[len(still):])
+	d.waiting = still
+	return nil
+}
+
+// survey brings the slots in line with an offer, in pion's order.
+func (d *Duplex) survey(offer []line) {
+	known := make(map[*webrtc.RTPTransceiver]*slot, len(d.slots))
+	for _, sl := range d.slots {
+		known[sl.transceiver] = sl
+	}
+	open := make(map[string]bool, len(offer))
+	for _, l := range offer {
+		open[l.mid] = l.receives && !l.rejected && l.kind != "application"
+	}
+	slots := make([]*slot, 0, len(d.slots))
+	for _, t := range d.pc.GetTransceivers() {
+		sl := known[t]
+		switch {
+		case sl != nil:
+		case open[t.Mid()]:
+			sl = &slot{transceiver: t, kind: t.Kind(), idle: true}
+			if i := kindIndex(t.Kind()); d.asked[i] > 0 {
+				d.asked[i]--
+			}
+		default:
+			continue
+		}
+		sl.open = open[t.Mid()]
+		if sender := sl.sender; sender != nil && !sl.open {
+			// The client took the section back; the track finds another.
+			d.vacate(sender)
+			sender.bound = false
+			sender.down.Unbind()
+			d.waiting = append(d.waiting, sender)
+			sl.idle = true
+		}
+		slots = append(slots, sl)
+	}
+	d.slots = slots
+}
+
+// free returns the section that pion's AddTrack takes next.
+func (d *Duplex) free(kind webrtc.RTPCodecType) *slot {
+	for _, sl := range d.slots {
+		if sl.kind == kind && sl.open && sl.idle && sl.sender == nil {
+			return sl
+		}
+	}
+	return nil
+}
+
+// sends says whether we send in a section.
+func (d *Duplex) sends(mid string) bool {
+	for _, sl := range d.slots {
+		if sl.sender != nil && sl.transceiver.Mid() == mid {
+			return true
+		}
+	}
+	return false
+}
+
+// shares returns what shares the connection among the tracks.
+func (d *Duplex) shares() *budget { return &d.budget }
+
+// answered starts what the answer promises and asks for what it could not hold.
+func (d *Duplex) answered(offer, answer []line) {
+	d.awaited, d.leaving = false, false
+	d.stopTimers()
+	byMid := make(map[string]int, len(answer))
+	for i, l := range answer {
+		byMid[l.mid] = i
+	}
+	freed := false
+	for _, sl := range d.slots {
+		i, ok := byMid[sl.transceiver.Mid()]
+		if !ok {
+			continue
+		}
+		sender := sl.sender
+		if sender == nil {
+			// Where the client has begun to send in a section that was unused,
+			// pion holds that we send too, and AddTrack passes it over.
+			idle := sl.transceiver.Direction() != webrtc.RTPTransceiverDirectionSendrecv
+			freed = freed || idle && !sl.idle
+			sl.idle = idle
+			continue
+		}
+		if sender.bound || sender.refused {
+			continue
+		}
+		if err := sender.bind(answer[i], offer[i].receives, d.factory.extensionsOf(sender.up), &d.budget); err != nil {
+			d.senderFailed(sender, err)
+			continue
+		}
+		d.bound(sender)
+	}
+	switch {
+	case len(d.waiting) == 0:
+		d.asked = [2]int{}
+	case freed || d.asked == [2]int{}:
+		d.change()
+	default:
+		d.askLater()
+	}
+}
+
+func (d *Duplex) stopTimers() {
+	for _, t := range []**time.Timer{&d.retry, &d.timeout} {
+		if *t != nil {
+			(*t).Stop()
+			*t = nil
+		}
+	}
+}
+
+func (d *Duplex) closeAll() {
+	d.stopTimers()
+	if d.gathering != nil {
+		d.gathering.Stop()
+	}
+	for _, sender := range d.waiting {
+		sender.down.Close()
+	}
+	d.sending.close()
+}
+
+func kindIndex(kind webrtc.RTPCodecType) int {
+	if kind == kinds[0] {
+		return 0
+	}
+	return 1
+}
