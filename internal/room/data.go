@@ -68,6 +68,14 @@ func (s *state) sendData(kind peer.DataKind, packet *livekit.DataPacket, sender 
 		s.log.Debug("data packet dropped", "error", err)
 		return
 	}
+	kept := sentData{at: s.now, seq: packet.Sequence, payload: payload}
+	defer func() {
+		if kind == peer.Reliable && sender != nil && kept.seq > 0 {
+			kept.sender = sender.sid
+			s.recent.add(kept)
+			s.wakeAt(s.now.Add(recentKept))
+		}
+	}()
 	if len(identities) == 0 && len(sids) == 0 {
 		for _, p := range s.participants {
 			if p != sender {
@@ -76,10 +84,12 @@ func (s *state) sendData(kind peer.DataKind, packet *livekit.DataPacket, sender 
 		}
 		return
 	}
+	kept.to = []string{}
 	sent := make(map[*participant]bool, len(identities)+len(sids))
 	give := func(p *participant) {
 		if p != nil && p != sender && !sent[p] {
 			sent[p] = true
+			kept.to = append(kept.to, p.sid)
 			p.sendData(kind, payload)
 		}
 	}

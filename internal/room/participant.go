@@ -77,6 +77,8 @@ const (
 	// the client may have seen it connected before the server did.
 	leaveGrace   = 2 * time.Second
 	tokenRefresh = 5 * time.Minute
+	// actionProtocol is the first protocol whose clients read what to do next.
+	actionProtocol = 13
 )
 
 // dependent is as of the join: a later change of permission does not turn a
@@ -152,6 +154,9 @@ func (p *participant) reply(r *livekit.SignalResponse) { p.send(NewMessage(r)) }
 
 // sendLeave tells the client that its session is over and what to do next.
 func (p *participant) sendLeave(reason livekit.DisconnectReason, action livekit.LeaveRequest_Action) {
+	if action == livekit.LeaveRequest_RESUME && p.req.Client.GetProtocol() < actionProtocol {
+		return // it would take this for its end; it resumes when its connection closes
+	}
 	p.send(leaveMessage(reason, action))
 }
 

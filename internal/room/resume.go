@@ -53,6 +53,11 @@ func (s *state) resume(p *participant, req *Join, sink Sink) {
 		lostAt = s.now
 	}
 	p.sink, p.signalLostAt = sink, time.Time{}
+	if p.leaving == livekit.DisconnectReason_SIGNAL_CLOSE && !p.joined {
+		// It lost its signal connection on the way in, and is on the way again.
+		p.leaving = 0
+		p.setDeadline(s.opts.JoinTimeout)
+	}
 	p.log.Info("participant resumes")
 	p.session.resumes++
 	s.emit(event.Event{Name: event.ParticipantReconnecting, Participant: p.info()})
@@ -133,6 +138,7 @@ func (p *participant) syncState(m *livekit.SyncState) {
 			return
 		}
 	}
+	p.replay(m.GetDatachannelReceiveStates())
 	if sub := m.GetSubscription(); sub != nil {
 		p.choose(sub.TrackSids, sub.ParticipantTracks, sub.Subscribe)
 	}

@@ -25,6 +25,7 @@ type state struct {
 	tracks       map[string]*track       // published, by sid
 	departures   []departure             // recent, oldest first: for those who resume
 	nonces       []string                // of API data, oldest first
+	recent       recentData              // reliable messages, for those who resume
 	onDeparture  func(sid string, reason livekit.DisconnectReason)
 	onFinished   func()
 
@@ -116,6 +117,7 @@ func (s *state) tick() {
 		s.broadcastRoom()
 	}
 	s.wakeAt(s.countsDue)
+	s.wakeAt(s.recent.trim(s.now))
 	s.tickSpeakers()
 	s.tickQuality()
 	if at := s.closesAt(); !at.IsZero() && !s.now.Before(at) {
