@@ -51,7 +51,10 @@ var layers = []layer{
 	{"internal/eventlog", []string{"event"}},
 
 	// Media: no room, no event, no configuration.
-	{"internal/sfu/peer", []string{"internal/sfu/uptrack", "internal/sfu/downtrack", "internal/sfu/bwe", "internal/sfu/allocator"}},
+	{"internal/sfu/peer", []string{
+		"internal/sfu/transport", "internal/sfu/srtp", "internal/sfu/uptrack", "internal/sfu/downtrack",
+		"internal/sfu/bwe", "internal/sfu/allocator",
+	}},
 	{"internal/sfu/downtrack", append([]string{"internal/sfu/uptrack"}, mediaLeaves...)},
 	{"internal/sfu/uptrack", mediaLeaves},
 	{"internal/sfu/allocator", nil},
@@ -65,6 +68,8 @@ var layers = []layer{
 	{"internal/sfu/quality", nil},
 	{"internal/sfu/rtpstats", nil},
 	{"internal/sfu/seqmap", nil},
+	{"internal/sfu/transport", []string{"internal/sfu/srtp"}},
+	{"internal/sfu/srtp", nil},
 
 	// Leaves.
 	{"internal/fold", []string{"event"}},
@@ -92,6 +97,8 @@ var seams = map[string][]string{
 	"github.com/pion/webrtc":        {"internal/sfu/peer"},
 	"github.com/pion/ice":           {"internal/sfu/peer"},
 	"github.com/pion/interceptor":   {"internal/sfu/peer"},
+	"github.com/pion/dtls":          {"internal/sfu/peer"},
+	"github.com/pion/transport":     {"internal/sfu/peer"},
 	"github.com/cockroachdb/pebble": {"internal/eventlog/pebble"},
 	"github.com/coder/websocket":    {"internal/signal", "internal/agent"},
 	"github.com/twitchtv/twirp":     {"internal/httpapi"},

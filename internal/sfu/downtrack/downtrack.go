@@ -14,10 +14,10 @@ import (
 	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
 )
 
-// Writer sends one RTP packet. It must be safe for concurrent use and must
-// not keep the header or the payload.
+// Writer sends one RTP packet: with the batch, or at once if that is nil. It
+// must be safe for concurrent use and must not keep the header or the payload.
 type Writer interface {
-	WriteRTP(h *rtp.Header, payload []byte) (int, error)
+	WriteRTP(h *rtp.Header, payload []byte, batch uptrack.Batch) (int, error)
 }
 
 // Ext maps a header extension id of the publisher to one of the subscriber.
@@ -46,6 +46,7 @@ type Source interface {
 	Attach(uptrack.Sink)
 	Detach(uptrack.Sink)
 	Muted() bool
+	InTurn(f func()) bool
 	RequestKeyframe(layer int)
 	Retrieve(layer int, seq uint64, buf []byte, p *uptrack.Packet) bool
 	RTPTime(layer int, ssrc uint32, at time.Time) (timestamp uint32, ok bool)
@@ -66,10 +67,8 @@ type Options struct {
 
 // DownTrack is one track as one subscriber receives it.
 //
-// The packet path is in forward.go. Packets of layers that are not sent are
-// turned away by atomics alone. What is sent goes through mu, because two
-// layers of one track come from two goroutines and meet at a switch: only
-// then is it contended, and nothing but Write ever waits for it.
+// The packet path is in forward.go. It takes no lock: the source has it write
+// one packet at a time, and others tell it what to do by atomics.
 type DownTrack struct {
 	src     Source
 	onLayer func(int)        // immutable
@@ -86,10 +85,10 @@ type DownTrack struct {
 	// restarts counts the breaks that the subscriber's side makes: bound
 	// anew, resumed. The path begins anew when it sees another count.
 	restarts atomic.Uint32
-	current  atomic.Int32  // layer being sent, -1 = waiting. Written under mu
-	seen     atomic.Uint32 // the restarts that were obeyed. Written under mu
+	current  atomic.Int32  // layer being sent, -1 = waiting. Written in turn
+	seen     atomic.Uint32 // the restarts that were obeyed. Written in turn
 
-	// Written under mu, read by the RTCP side.
+	// Written in turn, read by the RTCP side.
 	history  atomic.Pointer[seqmap.History]
 	mappings [mappings]atomic.Pointer[mapping]
 	mapping  atomic.Pointer[mapping] // the latest
@@ -98,8 +97,7 @@ type DownTrack struct {
 	counters counters
 	reports  reports
 
-	mu sync.Mutex // guards f
-	f  forwarder
+	f forwarder // in turn only: by Write, and within Source.InTurn
 
 	rtxMu sync.Mutex // guards rtx
 	rtx   retransmitter
@@ -127,7 +125,7 @@ func New(opts Options) *DownTrack {
 	d.allotted.Store(uptrack.MaxLayers - 1)
 	d.current.Store(-1)
 	d.f.init()
-	d.rtx.seq = uint16(rand.Uint32())
+	d.rtx.seq = uint16(rand.Uint32N(1 << 15))
 	return d
 }
 
@@ -156,9 +154,8 @@ func (d *DownTrack) Bind(b Binding) {
 	}
 	d.bindMu.Unlock()
 	// If the path is busy, packets flow and none is needed.
-	if anew && d.src.Muted() && d.mu.TryLock() {
-		d.f.pad(d, &b, d.now())
-		d.mu.Unlock()
+	if anew && d.src.Muted() {
+		d.src.InTurn(func() { d.f.pad(d, &b, d.now()) })
 	}
 }
 

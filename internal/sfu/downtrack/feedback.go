@@ -135,7 +135,7 @@ func (d *DownTrack) resend(b *Binding, m *mapping, seq uint16, up uint64) bool {
 		r.seq++
 		w, payload = b.RTX, r.withOriginal(seq)
 	}
-	if _, err := w.WriteRTP(&r.header, payload); err != nil {
+	if _, err := w.WriteRTP(&r.header, payload, nil); err != nil {
 		d.counters.writeErrors.Add(1)
 		return true
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
 )
 
-// forwarder is the state of the packet path; DownTrack.mu guards it.
+// forwarder is the state of the packet path.
 type forwarder struct {
 	started bool // something was sent
 	layer   int
@@ -46,7 +46,7 @@ const (
 )
 
 func (f *forwarder) init() {
-	f.seq = 1<<16 | uint64(uint16(rand.Uint32()))
+	f.seq = 1<<16 | uint64(rand.Uint32N(1<<15)) // far from the rollover, RFC 3711 §3.3.1
 	f.timestamp = rand.Uint32()
 	f.layer = -1
 }
@@ -58,17 +58,13 @@ func (d *DownTrack) Write(p *uptrack.Packet) {
 		return
 	}
 	if d.seen.Load() != d.restarts.Load() {
-		d.mu.Lock()
 		d.seen.Store(d.restarts.Load())
 		d.current.Store(-1)
-		d.mu.Unlock()
 	}
 	if p.Layer != int(d.current.Load()) && !d.admits(p) {
 		return
 	}
-	d.mu.Lock()
 	d.f.forward(d, b, p)
-	d.mu.Unlock()
 }
 
 // admits decides on a packet of a layer that is not being sent: whether it
@@ -100,7 +96,7 @@ func (f *forwarder) forward(d *DownTrack, b *Binding, p *uptrack.Packet) {
 		d.current.Store(-1)
 	}
 	if current != p.Layer {
-		// Again, as another layer's goroutine may have been here meanwhile.
+		// Again, if the publisher's side broke off.
 		if !d.admits(p) {
 			return
 		}
@@ -121,7 +117,7 @@ func (f *forwarder) replay(d *DownTrack, b *Binding, p *uptrack.Packet) {
 	q := new(uptrack.Packet)
 	for seq := p.Seq + 1; seq <= p.Newest && seq <= p.Seq+uptrack.MaxReplay; seq++ {
 		if d.src.Retrieve(p.Layer, seq, buf, q) {
-			q.Arrival = p.Arrival
+			q.Arrival, q.Batch = p.Arrival, p.Batch
 			f.send(d, b, q)
 		}
 	}
@@ -160,7 +156,7 @@ func (f *forwarder) send(d *DownTrack, b *Binding, p *uptrack.Packet) {
 	}
 	m.rewrite(p)
 	setExtensions(h, b, p, &f.stamp)
-	_, err := b.Writer.WriteRTP(h, p.Payload)
+	_, err := b.Writer.WriteRTP(h, p.Payload, p.Batch)
 	m.restore(p)
 	if err != nil {
 		d.counters.writeErrors.Add(1)
@@ -274,7 +270,7 @@ func (f *forwarder) pad(d *DownTrack, b *Binding, now time.Time) {
 	if b.SequenceExt != 0 {
 		_ = f.header.SetExtension(b.SequenceExt, f.stamp[:])
 	}
-	if _, err := b.Writer.WriteRTP(&f.header, nil); err != nil {
+	if _, err := b.Writer.WriteRTP(&f.header, nil, nil); err != nil {
 		d.counters.writeErrors.Add(1)
 		return
 	}

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/pion/rtp"
+
+	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
 )
 
 func TestPauseAndStarvationAreUndoneEachByItself(t *testing.T) {
@@ -90,12 +92,12 @@ type stamper struct {
 	packets, without int
 }
 
-func (s *stamper) WriteRTP(h *rtp.Header, payload []byte) (int, error) {
+func (s *stamper) WriteRTP(h *rtp.Header, payload []byte, _ uptrack.Batch) (int, error) {
 	s.packets++
 	if len(h.GetExtension(5)) != 2 {
 		s.without++
 	}
-	return s.viewer.WriteRTP(h, payload)
+	return s.viewer.WriteRTP(h, payload, nil)
 }
 
 func TestNoPaddingWithoutRetransmissions(t *testing.T) {

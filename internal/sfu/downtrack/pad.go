@@ -28,7 +28,7 @@ func (d *DownTrack) Pad(bytes int) (sent int) {
 		if b.SequenceExt != 0 {
 			_ = r.header.SetExtension(b.SequenceExt, r.stamp[:])
 		}
-		if _, err := b.RTX.WriteRTP(&r.header, nil); err != nil {
+		if _, err := b.RTX.WriteRTP(&r.header, nil, nil); err != nil {
 			d.counters.writeErrors.Add(1)
 			return sent
 		}

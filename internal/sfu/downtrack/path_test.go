@@ -51,7 +51,7 @@ func advance(raw []byte) {
 // null is a Writer that does what the cheapest transport must: look at it.
 type null struct{ octets atomic.Uint64 }
 
-func (n *null) WriteRTP(h *rtp.Header, payload []byte) (int, error) {
+func (n *null) WriteRTP(h *rtp.Header, payload []byte, _ uptrack.Batch) (int, error) {
 	n.octets.Store(uint64(len(payload)) + uint64(h.SequenceNumber))
 	return len(payload), nil
 }
@@ -94,10 +94,10 @@ func BenchmarkForward(b *testing.B) {
 				b.ReportAllocs()
 				b.ResetTimer()
 				s := &source{rawPacket(b, size.payload), b.N, make(chan struct{})}
-				up.AddStream(uptrack.StreamInfo{SSRC: 5}, s)
+				play(up, uptrack.StreamInfo{SSRC: 5}, s)
 				<-s.donec
 				b.StopTimer()
-				up.Close()
+				end(up)
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*down), "ns/fwd")
 				for _, d := range downs {
 					if got := d.Stats().Packets; got != uint64(b.N) {
@@ -148,7 +148,7 @@ func TestForwardAllocatesNothing(t *testing.T) {
 		t.Run(size.name, func(t *testing.T) {
 			up := uptrack.New(uptrack.Options{Codec: size.codec, AudioLevelExt: 1, NACK: true})
 			h := newHand()
-			up.AddStream(uptrack.StreamInfo{SSRC: 5}, h)
+			play(up, uptrack.StreamInfo{SSRC: 5}, h)
 			downs := subscribe(up, 20)
 			downs[3].SetPaused(true)
 			downs[4].Unbind()
@@ -164,7 +164,7 @@ func TestForwardAllocatesNothing(t *testing.T) {
 				t.Errorf("%v allocations a packet", n)
 			}
 			close(h.packets)
-			up.Close()
+			end(up)
 			if s := downs[0].Stats(); s.Packets < 3000 {
 				t.Fatalf("only %d packets were forwarded", s.Packets)
 			}
@@ -179,7 +179,7 @@ type quitter struct {
 	n    int
 }
 
-func (q *quitter) WriteRTP(h *rtp.Header, payload []byte) (int, error) {
+func (q *quitter) WriteRTP(h *rtp.Header, payload []byte, _ uptrack.Batch) (int, error) {
 	q.n++
 	switch q.n % 7 {
 	case 1:
@@ -201,10 +201,34 @@ func (q *quitter) WriteRTP(h *rtp.Header, payload []byte) (int, error) {
 	return 0, io.ErrClosedPipe
 }
 
+// Who holds a lock of a track has no say in when packets go.
+func TestForwardTakesNoLock(t *testing.T) {
+	up := uptrack.New(uptrack.Options{Codec: sizes[0].codec})
+	in := up.AddStream(uptrack.StreamInfo{SSRC: 5})
+	downs := subscribe(up, 20)
+	for _, d := range downs {
+		d.bindMu.Lock()
+		defer d.bindMu.Unlock()
+		d.rtxMu.Lock()
+		defer d.rtxMu.Unlock()
+	}
+	raw := rawPacket(t, 100)
+	for range 100 {
+		advance(raw)
+		in.Receive(raw, nil)
+	}
+	for i, d := range downs {
+		if got := d.Stats().Packets; got != 100 {
+			t.Fatalf("track %d: forwarded %d", i, got)
+		}
+	}
+	in.End()
+}
+
 func TestWriterMayCallItsTrack(t *testing.T) {
 	up := uptrack.New(uptrack.Options{Codec: sizes[0].codec})
 	h := newHand()
-	up.AddStream(uptrack.StreamInfo{SSRC: 5}, h)
+	play(up, uptrack.StreamInfo{SSRC: 5}, h)
 	q := new(quitter)
 	q.down = New(Options{Source: up})
 	raw := rawPacket(t, 100)
@@ -214,7 +238,7 @@ func TestWriterMayCallItsTrack(t *testing.T) {
 		h.put(raw, nil)
 	}
 	close(h.packets)
-	up.Close()
+	end(up)
 	if q.n != 100 {
 		t.Fatalf("%d writes, want none after Close", q.n)
 	}
@@ -229,7 +253,7 @@ func TestEverythingAtOnce(t *testing.T) {
 	for _, rid := range simulcast {
 		h := newHand()
 		streams = append(streams, h)
-		up.AddStream(uptrack.StreamInfo{RID: rid, SSRC: uint32(len(streams))}, h)
+		play(up, uptrack.StreamInfo{RID: rid, SSRC: uint32(len(streams))}, h)
 	}
 	downs := subscribe(up, 8)
 
@@ -305,7 +329,7 @@ func TestEverythingAtOnce(t *testing.T) {
 	for _, d := range downs {
 		d.Close()
 	}
-	up.Close()
+	end(up)
 }
 
 // scripted is a Stream of given packets.
@@ -348,7 +372,7 @@ func FuzzForward(f *testing.F) {
 				s.packets = append(s.packets, raw)
 			}
 		}
-		up.AddStream(uptrack.StreamInfo{}, s)
+		play(up, uptrack.StreamInfo{}, s)
 		<-s.donec
 		nack := &rtcp.TransportLayerNack{MediaSSRC: 1, Nacks: []rtcp.NackPair{{PacketID: lost, LostPackets: 0xffff}}}
 		for _, p := range out.take() {
@@ -367,6 +391,6 @@ func FuzzForward(f *testing.F) {
 			}
 		}
 		d.Close()
-		up.Close()
+		end(up)
 	})
 }

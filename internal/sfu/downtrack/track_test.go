@@ -37,7 +37,7 @@ type tape struct {
 	fail error
 }
 
-func (w *tape) WriteRTP(h *rtp.Header, payload []byte) (int, error) {
+func (w *tape) WriteRTP(h *rtp.Header, payload []byte, _ uptrack.Batch) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.fail != nil {
@@ -84,13 +84,13 @@ func withRig(t *testing.T, opts uptrack.Options, script func(t *testing.T, r *ri
 			return nil
 		}
 		r.up = uptrack.New(opts)
-		r.up.AddStream(uptrack.StreamInfo{SSRC: 5}, r)
+		play(r.up, uptrack.StreamInfo{SSRC: 5}, r)
 		r.down = New(Options{Source: r.up})
 		defer func() {
 			close(r.packets)
 			synctest.Wait()
 			r.down.Close()
-			r.up.Close()
+			end(r.up)
 		}()
 		script(t, r)
 	})

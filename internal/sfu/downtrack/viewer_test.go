@@ -8,6 +8,8 @@ import (
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 
+	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
+
 	"github.com/rollcall-rtc/rollcall/internal/sfu/codec"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/rtpstats"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/seqmap"
@@ -71,7 +73,7 @@ func newViewer(w *world) *viewer {
 }
 
 // WriteRTP implements Writer.
-func (v *viewer) WriteRTP(h *rtp.Header, payload []byte) (int, error) {
+func (v *viewer) WriteRTP(h *rtp.Header, payload []byte, _ uptrack.Batch) (int, error) {
 	raw, err := (&rtp.Packet{Header: *h, Payload: payload}).Marshal()
 	if err != nil {
 		return 0, err

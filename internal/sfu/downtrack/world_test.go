@@ -136,7 +136,7 @@ func (w *world) close() {
 	}
 	synctest.Wait()
 	w.down.Close()
-	w.up.Close()
+	end(w.up)
 }
 
 // publisher captures a frame each 33 ms and sends it on every layer.
@@ -202,7 +202,7 @@ func (p *publisher) start(rid string) *simLayer {
 	} else {
 		p.layers = append(p.layers, l)
 	}
-	if !p.w.up.AddStream(uptrack.StreamInfo{RID: rid, SSRC: l.ssrc, PayloadType: 96}, l) {
+	if !play(p.w.up, uptrack.StreamInfo{RID: rid, SSRC: l.ssrc, PayloadType: 96}, l) {
 		p.w.t.Fatal("stream refused")
 	}
 	return l

@@ -3,6 +3,7 @@ package peer
 import (
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -27,6 +28,8 @@ type conn struct {
 	events  events
 	queue   *queue
 	donec   chan struct{}
+
+	packets packets
 
 	// tasks only
 	pc       *webrtc.PeerConnection
@@ -55,6 +58,7 @@ func (c *conn) init(f *Factory, log *slog.Logger, e events) error {
 	}
 	c.factory, c.log, c.events = f, log, e
 	c.queue, c.donec = newQueue(), make(chan struct{})
+	c.packets.init(f.mux)
 	return f.register(c)
 }
 
@@ -86,9 +90,9 @@ func (c *conn) guarded(op func() error) (err error) {
 	return op()
 }
 
-// open makes the pion connection.
-func (c *conn) open(api *webrtc.API) error {
-	pc, err := api.NewPeerConnection(c.factory.config)
+// open makes the pion connection, for the codecs of media.
+func (c *conn) open(media *webrtc.MediaEngine) error {
+	pc, err := c.factory.apiFor(&c.packets, media).NewPeerConnection(c.factory.config)
 	if err != nil {
 		return err
 	}
@@ -97,13 +101,19 @@ func (c *conn) open(api *webrtc.API) error {
 		// pion does not keep the order of these calls, so read the state.
 		_ = c.queue.post(c.updateState)
 	})
-	pc.SCTP().Transport().OnStateChange(func(s webrtc.DTLSTransportState) {
+	dtls := pc.SCTP().Transport()
+	dtls.OnStateChange(func(s webrtc.DTLSTransportState) {
+		if s != webrtc.DTLSTransportStateConnected {
+			return
+		}
+		if err := c.packets.secured(); err != nil {
+			_ = c.queue.post(func() { c.fail("take keys", err) })
+		}
 		// A client may close the moment it is connected: that it was must not
 		// be missed between two looks at the state.
-		if s == webrtc.DTLSTransportStateConnected {
-			c.wasUp.Store(true)
-		}
+		c.wasUp.Store(true)
 	})
+	dtls.ICETransport().OnSelectedCandidatePairChange(c.follow)
 	pc.OnICEConnectionStateChange(func(webrtc.ICEConnectionState) {
 		_ = c.queue.post(c.updateState)
 	})
@@ -111,6 +121,15 @@ func (c *conn) open(api *webrtc.API) error {
 		_ = c.queue.post(func() { c.gathered(candidate) })
 	})
 	return nil
+}
+
+// follow sends media where ICE sends.
+func (c *conn) follow(pair *webrtc.ICECandidatePair) {
+	ip, err := netip.ParseAddr(pair.Remote.Address)
+	at := netip.AddrPortFrom(ip, pair.Remote.Port)
+	if err != nil || !c.packets.link.Select(at, pair.Local.Protocol == webrtc.ICEProtocolTCP) {
+		c.log.Warn("no way to send media to the client", "address", pair.Remote.Address)
+	}
 }
 
 func (c *conn) updateState() {
@@ -128,6 +147,7 @@ func (c *conn) enter(s State) {
 	c.state = s
 	if s == Closed {
 		c.out.close()
+		c.packets.close()
 	}
 	if c.onClosed != nil && s == Closed {
 		c.onClosed()
@@ -250,6 +270,7 @@ func (c *conn) Close() {
 // teardown runs after the last task, so it owns what tasks own.
 func (c *conn) teardown() {
 	c.out.close()
+	c.packets.close()
 	if c.onClosed != nil {
 		c.onClosed()
 	}

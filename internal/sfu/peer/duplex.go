@@ -310,9 +310,6 @@ func (d *Duplex) sends(mid string) bool {
 	return false
 }
 
-// shares returns what shares the connection among the tracks.
-func (d *Duplex) shares() *budget { return &d.budget }
-
 // answered starts what the answer promises and asks for what it could not hold.
 func (d *Duplex) answered(offer, answer []line) {
 	d.awaited, d.leaving = false, false

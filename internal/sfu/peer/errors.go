@@ -8,6 +8,8 @@ import (
 var (
 	// ErrClosed means that the connection or the factory is closed.
 	ErrClosed = errors.New("connection closed")
+	// ErrNotConnected means that nothing can be sent yet, or any more.
+	ErrNotConnected = errors.New("not connected")
 	// ErrPortInUse is wrapped by a *ListenError when somebody has the port.
 	ErrPortInUse = errors.New("address in use")
 	// ErrNoAddress means that no local address is left to listen on.

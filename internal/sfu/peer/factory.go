@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"slices"
@@ -16,9 +15,11 @@ import (
 	"github.com/pion/dtls/v3"
 	"github.com/pion/ice/v4"
 	"github.com/pion/interceptor"
-	"github.com/pion/transport/v5/packetio"
+	pion "github.com/pion/transport/v5"
+	"github.com/pion/transport/v5/stdnet"
 	"github.com/pion/webrtc/v4"
 
+	"github.com/rollcall-rtc/rollcall/internal/sfu/transport"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
 )
 
@@ -31,14 +32,15 @@ const receiveMTU = 1500
 // Factory makes connections. They share its sockets and its certificate.
 type Factory struct {
 	// immutable
-	opts     Options
-	config   webrtc.Configuration
-	engine   webrtc.SettingEngine
-	media    *webrtc.MediaEngine // of subscribers
-	udpMux   ice.UDPMux
-	udpConns []*net.UDPConn
-	tcpMux   *tcpMux
-	tcpLs    []*net.TCPListener
+	opts   Options
+	config webrtc.Configuration
+	engine webrtc.SettingEngine
+	mux    *transport.Mux // nil with a range of ports
+	net    *stdnet.Net
+	tcpMux *tcpMux
+	tcpLs  []*net.TCPListener
+
+	subscriberMedia *webrtc.MediaEngine
 
 	// extensions maps an up-track to the ids its publisher uses, by URI, so
 	// that a subscriber elsewhere can translate them.
@@ -92,32 +94,68 @@ func (f *Factory) configure() error {
 	if err := f.configureEngine(addrs); err != nil {
 		return err
 	}
-	f.media, err = newMediaEngine(nil, true, subscriberExtensions)
+	f.subscriberMedia, err = newMediaEngine(nil, true, subscriberExtensions)
 	return err
 }
 
-// subscriberAPI returns the API for one connection, whose feedback goes to g.
-func (f *Factory) subscriberAPI(g *budget) *webrtc.API {
-	engine := f.engine
-	engine.BufferFactory = func(kind packetio.BufferPacketType, _ uint32) io.ReadWriteCloser {
-		return newInbox(kind, g)
+// apiFor returns a pion that makes one connection, without its packets.
+func (f *Factory) apiFor(p *packets, media *webrtc.MediaEngine) *webrtc.API {
+	e := f.engine
+	if f.mux != nil {
+		e.SetICEUDPMux(p.link)
+	} else {
+		e.SetNet(adoptingNet{f.net, p.link})
 	}
+	if f.tcpMux != nil {
+		e.SetICETCPMux(p.link.Streams(f.tcpMux))
+	}
+	e.SetDTLSKeyLogWriter(&p.keys)
+	e.SetDTLSServerHelloMessageHook(p.keys.helloHook)
 	return webrtc.NewAPI(
-		webrtc.WithMediaEngine(f.media),
-		webrtc.WithSettingEngine(engine),
+		webrtc.WithMediaEngine(media),
+		webrtc.WithSettingEngine(e),
 		webrtc.WithInterceptorRegistry(&interceptor.Registry{}),
 	)
 }
 
+// adoptingNet opens sockets of a connection's own, and keeps their media from
+// pion.
+type adoptingNet struct {
+	*stdnet.Net
+	link *transport.Link
+}
+
+// ListenUDP implements transport.Net of pion.
+func (n adoptingNet) ListenUDP(network string, at *net.UDPAddr) (pion.UDPConn, error) {
+	c, err := n.Net.ListenUDP(network, at)
+	if err != nil {
+		return nil, err
+	}
+	return adoptedUDP{c, n.link.Adopt(c, false)}, nil
+}
+
+type adoptedUDP struct {
+	pion.UDPConn
+	adopted net.PacketConn
+}
+
+// ReadFrom implements net.PacketConn.
+func (c adoptedUDP) ReadFrom(b []byte) (int, net.Addr, error) { return c.adopted.ReadFrom(b) }
+
+// WriteTo implements net.PacketConn.
+func (c adoptedUDP) WriteTo(b []byte, to net.Addr) (int, error) { return c.adopted.WriteTo(b, to) }
+
+// Close implements net.PacketConn.
+func (c adoptedUDP) Close() error { return c.adopted.Close() }
+
 func (f *Factory) listen(addrs []netip.Addr) error {
 	logs := pionLogs{f.opts.Logger}
 	if f.opts.UDPPortRange[1] == 0 {
-		conns, err := listenUDP(addrs, f.opts.UDPPort)
+		mux, err := listenUDP(addrs, f.opts.UDPPort)
 		if err != nil {
 			return err
 		}
-		f.udpConns = conns
-		f.udpMux = newUDPMux(conns, logs)
+		f.mux = mux
 	}
 	if f.opts.TCPPort != 0 {
 		ls, err := listenTCP(addrs, f.opts.TCPPort)
@@ -134,16 +172,18 @@ func (f *Factory) configureEngine(addrs []netip.Addr) error {
 	e := &f.engine
 	e.LoggerFactory = pionLogs{f.opts.Logger}
 	networks := []webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6}
-	if f.udpMux != nil {
-		e.SetICEUDPMux(f.udpMux)
-	} else {
-		err := e.SetEphemeralUDPPortRange(f.opts.UDPPortRange[0], f.opts.UDPPortRange[1])
+	if f.mux == nil {
+		n, err := stdnet.NewNet()
+		if err != nil {
+			return fmt.Errorf("list interfaces: %w", err)
+		}
+		f.net = n
+		err = e.SetEphemeralUDPPortRange(f.opts.UDPPortRange[0], f.opts.UDPPortRange[1])
 		if err != nil {
 			return fmt.Errorf("UDP port range: %w", err)
 		}
 	}
 	if f.tcpMux != nil {
-		e.SetICETCPMux(f.tcpMux)
 		networks = append(networks, webrtc.NetworkTypeTCP4, webrtc.NetworkTypeTCP6)
 	}
 	e.SetNetworkTypes(networks)
@@ -175,48 +215,23 @@ func (f *Factory) configureEngine(addrs []netip.Addr) error {
 	e.SetHostAcceptanceMinWait(0)
 	e.SetSrflxAcceptanceMinWait(0)
 	e.SetPrflxAcceptanceMinWait(0)
-	if f.opts.ICELite {
-		e.SetLite(true)
-		// A lite agent is passive in everything; Chrome insists on it.
-		if err := e.SetAnsweringDTLSRole(webrtc.DTLSRoleServer); err != nil {
-			return err
-		}
+	e.SetLite(f.opts.ICELite)
+	// The server of a handshake chooses the cipher for media, and hears of all
+	// that its keys follow from. Chrome insists on it with a lite agent.
+	if err := e.SetAnsweringDTLSRole(webrtc.DTLSRoleServer); err != nil {
+		return err
 	}
 	e.SetSRTPProtectionProfiles(
 		dtls.SRTP_AEAD_AES_128_GCM, dtls.SRTP_AEAD_AES_256_GCM, dtls.SRTP_AES128_CM_HMAC_SHA1_80,
 	)
-	// Retransmissions without RTX repeat a sequence number.
-	e.DisableSRTPReplayProtection(true)
-	e.DisableSRTCPReplayProtection(true)
 	e.SetReceiveMTU(receiveMTU)
 	e.SetSCTPMaxMessageSize(MaxMessageSize)
 	e.SetIgnoreRidPauseForRecv(true)
 	return nil
 }
 
-// publisherAPI returns the API whose codecs are the enabled ones. If g is not
-// nil the connection sends too, and feedback on that goes there.
-func (f *Factory) publisherAPI(enabled []string, g *budget) (*webrtc.API, error) {
-	media, err := f.publisherMedia(enabled, g != nil)
-	if err != nil {
-		return nil, err
-	}
-	engine := f.engine
-	if g != nil {
-		engine.BufferFactory = func(kind packetio.BufferPacketType, _ uint32) io.ReadWriteCloser {
-			return newInbox(kind, g)
-		}
-	}
-	registry := &interceptor.Registry{}
-	registry.Add(feedbackFactory{})
-	return webrtc.NewAPI(
-		webrtc.WithMediaEngine(media),
-		webrtc.WithSettingEngine(engine),
-		webrtc.WithInterceptorRegistry(registry),
-	), nil
-}
-
-// publisherMedia is made once for each choice; connections copy it.
+// publisherMedia returns the enabled codecs. Clients without transport-wide
+// feedback tell their own estimate of what they can be sent if remb is set.
 func (f *Factory) publisherMedia(enabled []string, remb bool) (*webrtc.MediaEngine, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -235,10 +250,10 @@ func (f *Factory) publisherMedia(enabled []string, remb bool) (*webrtc.MediaEngi
 // UDPAddr returns the address of the shared UDP port, nil if there is none.
 // With several addresses it is the first of them.
 func (f *Factory) UDPAddr() *net.UDPAddr {
-	if len(f.udpConns) == 0 {
+	if f.mux == nil {
 		return nil
 	}
-	return f.udpConns[0].LocalAddr().(*net.UDPAddr)
+	return net.UDPAddrFromAddrPort(f.mux.LocalAddrs()[0])
 }
 
 // TCPAddr returns the address of the ICE-TCP port, nil if there is none.
@@ -269,13 +284,8 @@ func (f *Factory) Close() error {
 
 func (f *Factory) closeSockets() error {
 	var errs []error
-	if f.udpMux != nil {
-		errs = append(errs, f.udpMux.Close())
-	}
-	for _, c := range f.udpConns {
-		if err := c.Close(); !errors.Is(err, net.ErrClosed) {
-			errs = append(errs, err)
-		}
+	if f.mux != nil {
+		errs = append(errs, f.mux.Close())
 	}
 	if f.tcpMux != nil {
 		errs = append(errs, f.tcpMux.Close())

@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/pion/interceptor"
 	"github.com/pion/interceptor/pkg/twcc"
 	"github.com/pion/rtcp"
 )
@@ -19,52 +18,23 @@ const feedbackInterval = 100 * time.Millisecond
 // ones and probes included, as draft-holmer-rmcat-transport-wide-cc-extensions
 // has it. It runs nothing while no packets arrive.
 type feedback struct {
-	interceptor.NoOp
-	start time.Time // immutable
+	write func([]rtcp.Packet) error // immutable
 
 	mu       sync.Mutex
-	recorder *twcc.Recorder         // mu guards
-	writer   interceptor.RTCPWriter // mu guards
-	timer    *time.Timer            // mu guards
-	armed    bool                   // mu guards
-	closed   bool                   // mu guards
+	start    time.Time      // mu guards
+	recorder *twcc.Recorder // mu guards; nil before the first packet
+	timer    *time.Timer    // mu guards
+	armed    bool           // mu guards
+	closed   bool           // mu guards
 }
 
-// feedbackFactory makes one feedback for each connection.
-type feedbackFactory struct{}
-
-// NewInterceptor implements interceptor.Factory.
-func (feedbackFactory) NewInterceptor(string) (interceptor.Interceptor, error) {
-	return &feedback{start: time.Now(), recorder: twcc.NewRecorder(rand.Uint32())}, nil
-}
-
-// BindRTCPWriter implements interceptor.Interceptor.
-func (f *feedback) BindRTCPWriter(w interceptor.RTCPWriter) interceptor.RTCPWriter {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.writer = w
-	return w
-}
-
-// BindRemoteStream implements interceptor.Interceptor.
-func (f *feedback) BindRemoteStream(info *interceptor.StreamInfo, r interceptor.RTPReader) interceptor.RTPReader {
-	for _, e := range info.RTPHeaderExtensions {
-		if e.URI == extTransportCC {
-			return &feedbackReader{RTPReader: r, feedback: f, ssrc: info.SSRC, id: uint8(e.ID)}
-		}
-	}
-	return r
-}
-
-// Close implements interceptor.Interceptor.
-func (f *feedback) Close() error {
+func (f *feedback) close() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.closed = true
 	if f.timer != nil {
 		f.timer.Stop()
 	}
-	return nil
 }
 
 func (f *feedback) arrived(ssrc uint32, seq uint16, at time.Time) {
@@ -72,6 +42,9 @@ func (f *feedback) arrived(ssrc uint32, seq uint16, at time.Time) {
 	defer f.mu.Unlock()
 	if f.closed {
 		return
+	}
+	if f.recorder == nil {
+		f.start, f.recorder = at, twcc.NewRecorder(rand.Uint32())
 	}
 	f.recorder.Record(ssrc, seq, at.Sub(f.start).Microseconds())
 	switch {
@@ -92,31 +65,10 @@ func (f *feedback) report() {
 	if !f.closed {
 		pkts = f.recorder.BuildFeedbackPacket()
 	}
-	w := f.writer
 	f.mu.Unlock()
-	if len(pkts) > 0 && w != nil {
-		_, _ = w.Write(pkts, nil) // fails while the connection is down
+	if len(pkts) > 0 {
+		_ = f.write(pkts) // fails while the connection is down
 	}
-}
-
-// feedbackReader notes the transport sequence numbers of one stream.
-type feedbackReader struct {
-	interceptor.RTPReader
-	feedback *feedback
-	ssrc     uint32
-	id       uint8
-}
-
-// Read implements interceptor.RTPReader.
-func (r *feedbackReader) Read(b []byte, a interceptor.Attributes) (int, interceptor.Attributes, error) {
-	n, a, err := r.RTPReader.Read(b, a)
-	if err != nil {
-		return n, a, err
-	}
-	if ext := headerExtension(b[:n], r.id); len(ext) >= 2 {
-		r.feedback.arrived(r.ssrc, binary.BigEndian.Uint16(ext), time.Now())
-	}
-	return n, a, nil
 }
 
 // headerExtension finds an extension in an RTP packet, RFC 8285 §4. It returns

@@ -10,10 +10,11 @@ import (
 
 	"github.com/pion/ice/v4"
 	"github.com/pion/logging"
+
+	"github.com/rollcall-rtc/rollcall/internal/sfu/transport"
 )
 
 const (
-	udpBufferSize = 4 << 20 // asked of the kernel, which may give less
 	tcpReadQueue  = 64      // packets
 	tcpWriteQueue = 4 << 20 // bytes; a slow client loses packets instead of blocking
 	portTries     = 16      // an ephemeral port must be free on every address
@@ -90,40 +91,13 @@ func allowed(addr netip.Addr, bind []netip.Addr, o Options) bool {
 	})
 }
 
-// udpSockets are bound to one port, one for each address: replies then leave
-// from the address that was asked.
-func listenUDP(addrs []netip.Addr, port int) ([]*net.UDPConn, error) {
-	tries := 1
-	if port == 0 {
-		tries = portTries
+func listenUDP(addrs []netip.Addr, port int) (*transport.Mux, error) {
+	mux, err := transport.Listen(addrs, port, transport.Options{})
+	var failed *transport.AddrError
+	if errors.As(err, &failed) {
+		return nil, listenError("udp", failed.Addr.String(), failed.Err)
 	}
-	var err error
-	for range tries {
-		var conns []*net.UDPConn
-		if conns, err = listenUDPOnce(addrs, port); err == nil {
-			return conns, nil
-		}
-	}
-	return nil, err
-}
-
-func listenUDPOnce(addrs []netip.Addr, port int) ([]*net.UDPConn, error) {
-	var conns []*net.UDPConn
-	for _, addr := range addrs {
-		at := netip.AddrPortFrom(addr, uint16(port))
-		conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
-		if err != nil {
-			for _, c := range conns {
-				_ = c.Close()
-			}
-			return nil, listenError("udp", at.String(), err)
-		}
-		_ = conn.SetReadBuffer(udpBufferSize)
-		_ = conn.SetWriteBuffer(udpBufferSize)
-		conns = append(conns, conn)
-		port = conn.LocalAddr().(*net.UDPAddr).Port
-	}
-	return conns, nil
+	return mux, err
 }
 
 func listenTCP(addrs []netip.Addr, port int) ([]*net.TCPListener, error) {
@@ -163,16 +137,6 @@ func listenError(network, address string, err error) error {
 		err = ErrPortInUse
 	}
 	return &ListenError{Network: network, Address: address, Err: err}
-}
-
-func newUDPMux(conns []*net.UDPConn, logs logging.LoggerFactory) ice.UDPMux {
-	muxes := make([]ice.UDPMux, 0, len(conns))
-	for _, conn := range conns {
-		muxes = append(muxes, ice.NewUDPMuxDefault(ice.UDPMuxParams{
-			Logger: logs.NewLogger("udpmux"), UDPConn: conn,
-		}))
-	}
-	return ice.NewMultiUDPMuxDefault(muxes...)
 }
 
 // tcpMux hands out, for a local address, the listener of that address alone.

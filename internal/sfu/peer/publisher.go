@@ -59,7 +59,6 @@ type answering interface {
 	sends(mid string) bool
 	midToTrackID() map[string]string
 	answered(offer, answer []line)
-	shares() *budget
 }
 
 // maxPreferred bounds what a client that announces tracks can make us keep.
@@ -213,20 +212,13 @@ func (p *Publisher) handleOffer(text string, id uint32) error {
 }
 
 func (p *Publisher) connect() error {
-	var g *budget
-	if p.answering != nil {
-		g = p.answering.shares()
-	}
-	api, err := p.factory.publisherAPI(p.codecs, g)
+	media, err := p.factory.publisherMedia(p.codecs, p.answering != nil)
 	if err != nil {
 		return err
 	}
-	if err := p.open(api); err != nil {
+	if err := p.open(media); err != nil {
 		return err
 	}
-	p.pc.OnTrack(func(track *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
-		_ = p.queue.post(func() { p.attach(track, receiver) })
-	})
 	p.pc.OnDataChannel(func(dc *webrtc.DataChannel) {
 		p.receive(dc)
 		_ = p.queue.post(func() { p.accept(dc) })

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/pion/webrtc/v4"
-
 	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
 )
 
@@ -48,14 +46,16 @@ func (r *Receiver) Simulcast() []string { return slices.Clone(r.rids) }
 // UpTrack returns the packets.
 func (r *Receiver) UpTrack() *uptrack.UpTrack { return r.up }
 
-// publication is a section's Receiver and what feeds it. Tasks own it.
+// publication is a section's Receiver and how its packets are known. Tasks own
+// it.
 type publication struct {
 	receiver  *Receiver
 	announced bool
 	offer     line
 	answer    line
-	sources   []*source
+	codec     lineCodec
 	began     time.Time
+	followed  bool // it began because the client changed its codec
 }
 
 // negotiated compares what the client sends now with what it sent before.
@@ -83,9 +83,10 @@ func (p *Publisher) negotiated(offer, answer []line) {
 		case pub.receiver.trackID != o.trackID || !slices.Equal(pub.receiver.rids, o.rids):
 			p.replace(pub, o, answer[i], answer[i].codecs[0])
 		default:
-			pub.answer = answer[i]
+			pub.offer, pub.answer = o, answer[i]
 		}
 	}
+	p.route()
 	p.announce()
 }
 
@@ -98,9 +99,9 @@ func (p *Publisher) begin(offer, answer line, codec lineCodec) *publication {
 		DependencyDescriptorExt: answer.exts[extDependencyDescriptor],
 		NACK:                    codec.nack,
 		Clock:                   p.clock,
-		WriteRTCP:               p.pc.WriteRTCP,
+		WriteRTCP:               p.packets.writeRTCP,
 	})
-	pub := &publication{offer: offer, answer: answer, began: time.Now()}
+	pub := &publication{offer: offer, answer: answer, codec: codec, began: time.Now()}
 	pub.receiver = &Receiver{
 		trackID: offer.trackID, streamID: offer.streamID, mid: offer.mid, kind: offer.kind,
 		codec: c, rids: offer.rids, up: up,
@@ -129,24 +130,14 @@ func (p *Publisher) sortedMids() []string {
 	return slices.Sorted(maps.Keys(p.lines))
 }
 
-// end stops a Receiver. Its sources can be read by another one when the
-// channel is closed.
-func (p *Publisher) end(pub *publication) <-chan struct{} {
+// end stops a Receiver. Until the next route its packets go nowhere.
+func (p *Publisher) end(pub *publication) {
 	delete(p.lines, pub.receiver.mid)
-	for _, s := range pub.sources {
-		s.stream.end()
-	}
 	if pub.announced {
 		p.call(func() { p.handler.PublisherTrackEnded(pub.receiver) })
 	}
-	up := pub.receiver.up
-	p.factory.extensions.Delete(up)
-	donec := make(chan struct{})
-	p.helpers.Go(func() {
-		defer close(donec)
-		up.Close()
-	})
-	return donec
+	p.factory.extensions.Delete(pub.receiver.up)
+	pub.receiver.up.Close()
 }
 
 func (p *Publisher) endAll() {
@@ -155,60 +146,56 @@ func (p *Publisher) endAll() {
 	}
 }
 
-// replace ends a Receiver and begins one in its place from the same sources.
-func (p *Publisher) replace(old *publication, offer, answer line, codec lineCodec) {
-	donec := p.end(old)
-	pub := p.begin(offer, answer, codec)
-	p.announce()
-	if len(old.sources) == 0 {
-		return
-	}
-	p.helpers.Go(func() {
-		<-donec
-		_ = p.queue.post(func() {
-			if p.lines[offer.mid] != pub {
-				return
-			}
-			for _, s := range old.sources {
-				if !s.stale() {
-					_ = s.track.SetReadDeadline(time.Time{})
-					p.feed(pub, s, codec.pt)
-				}
-			}
-		})
-	})
+// replace ends a Receiver and begins one in its place, for the same packets.
+func (p *Publisher) replace(old *publication, offer, answer line, codec lineCodec) *publication {
+	p.end(old)
+	return p.begin(offer, answer, codec)
 }
 
-// attach takes up a source whose first packet has arrived.
-func (p *Publisher) attach(track *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
-	s := &source{track: track, receiver: receiver}
-	if s.stale() {
-		return
+// route has packets find their publications.
+func (p *Publisher) route() {
+	var ids exts
+	sections := make([]*mediaSection, 0, len(p.lines))
+	for _, mid := range p.sortedMids() {
+		pub := p.lines[mid]
+		sections = append(sections, p.section(pub))
+		e := pub.answer.exts
+		ids.mid = max(ids.mid, e[extMID])
+		ids.rid = max(ids.rid, e[extRID])
+		ids.repairedRID = max(ids.repairedRID, e[extRepairedRID])
+		ids.transportCC = max(ids.transportCC, e[extTransportCC])
 	}
-	pub := p.lines[receiver.RTPTransceiver().Mid()]
-	if pub == nil {
-		return
-	}
-	pt := uint8(track.Codec().PayloadType) // PayloadType is 0 for a rid until it is read
-	p.feed(pub, s, pt)
-	p.helpers.Go(s.readRTCP)
-	p.changeCodec(pub, pt)
+	p.packets.route(sections, ids)
 }
 
-// feed has the publication read a source in one codec.
-func (p *Publisher) feed(pub *publication, s *source, pt uint8) {
-	s.up.Store(pub.receiver.up)
-	s.stream = &stream{track: s.track, pt: pt, changed: func(pt uint8) {
+func (p *packets) route(sections []*mediaSection, ids exts) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closed {
+		p.demux.replace(sections, ids)
+	}
+}
+
+// section is what packets need to know of a publication.
+func (p *Publisher) section(pub *publication) *mediaSection {
+	s := &mediaSection{
+		mid: pub.offer.mid, up: pub.receiver.up, pt: pub.codec.pt, rids: len(pub.offer.rids) > 0,
+		ssrcs: pub.offer.ssrcs, repairs: pub.offer.repairs,
+	}
+	for _, c := range pub.answer.codecs {
+		s.media[c.pt&0x7f] = true
+		if c.rtx != 0 {
+			s.rtx[c.rtx&0x7f] = c.pt + 1
+		}
+	}
+	s.changed = func(pt uint8) {
 		_ = p.queue.post(func() {
-			if p.lines[pub.receiver.mid] == pub && time.Since(pub.began) >= minCodecLife {
+			if p.lines[pub.offer.mid] == pub && (!pub.followed || time.Since(pub.began) >= minCodecLife) {
 				p.changeCodec(pub, pt)
 			}
 		})
-	}}
-	pub.sources = append(pub.sources, s)
-	pub.receiver.up.AddStream(uptrack.StreamInfo{
-		RID: s.track.RID(), SSRC: uint32(s.track.SSRC()), PayloadType: pt,
-	}, s.stream)
+	}
+	return s
 }
 
 // changeCodec follows a client that sends in another codec than the
@@ -216,7 +203,9 @@ func (p *Publisher) feed(pub *publication, s *source, pt uint8) {
 func (p *Publisher) changeCodec(pub *publication, pt uint8) {
 	for _, c := range pub.answer.codecs {
 		if c.pt == pt && c.describe() != pub.receiver.codec {
-			p.replace(pub, pub.offer, pub.answer, c)
+			p.replace(pub, pub.offer, pub.answer, c).followed = true
+			p.route()
+			p.announce()
 			return
 		}
 	}

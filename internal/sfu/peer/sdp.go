@@ -29,6 +29,8 @@ type line struct {
 	ufrag             string
 	codecs            []lineCodec // in order of preference
 	exts              map[string]uint8
+	ssrcs             []uint32          // of media
+	repairs           map[uint32]uint32 // SSRC of media by that of its retransmissions
 }
 
 type lineCodec struct {
@@ -104,6 +106,13 @@ func parseLine(m *sdp.MediaDescription, session string) (line, error) {
 			if id != "" && strings.HasPrefix(rest, "send") && !slices.Contains(l.rids, id) {
 				l.rids = append(l.rids, id)
 			}
+		case "ssrc":
+			id, _, _ := strings.Cut(a.Value, " ")
+			l.addSSRC(id)
+		case "ssrc-group":
+			if f := strings.Fields(a.Value); len(f) == 3 && f[0] == "FID" {
+				l.addRepair(f[1], f[2])
+			}
 		case sdp.AttrKeyExtMap:
 			id, uri := parseExtMap(a.Value)
 			if id != 0 {
@@ -123,7 +132,31 @@ func parseLine(m *sdp.MediaDescription, session string) (line, error) {
 		}
 	}
 	l.codecs = orderCodecs(m.MediaName.Formats, codecs)
+	l.ssrcs = slices.DeleteFunc(l.ssrcs, func(ssrc uint32) bool { _, rtx := l.repairs[ssrc]; return rtx })
 	return l, nil
+}
+
+// maxSSRCs bounds what one section can announce.
+const maxSSRCs = 16
+
+func (l *line) addSSRC(text string) {
+	ssrc, err := strconv.ParseUint(text, 10, 32)
+	if err == nil && len(l.ssrcs) < maxSSRCs && !slices.Contains(l.ssrcs, uint32(ssrc)) {
+		l.ssrcs = append(l.ssrcs, uint32(ssrc))
+	}
+}
+
+// addRepair notes a group of RFC 5576 §4.2: the second repairs the first.
+func (l *line) addRepair(media, repair string) {
+	a, err1 := strconv.ParseUint(media, 10, 32)
+	b, err2 := strconv.ParseUint(repair, 10, 32)
+	if err1 != nil || err2 != nil || len(l.repairs) >= maxSSRCs {
+		return
+	}
+	if l.repairs == nil {
+		l.repairs = map[uint32]uint32{}
+	}
+	l.repairs[uint32(b)] = uint32(a)
 }
 
 func directionOf(attributes []sdp.Attribute, otherwise string) string {

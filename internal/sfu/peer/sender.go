@@ -5,9 +5,9 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"github.com/pion/rtcp"
 	"github.com/pion/webrtc/v4"
 
+	"github.com/rollcall-rtc/rollcall/internal/sfu/bwe"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/downtrack"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
 )
@@ -28,7 +28,8 @@ type Sender struct {
 	since   uint64 // the description that has it first, see Subscriber.made
 	pion    *webrtc.RTPSender
 	bound   bool
-	binding downtrack.Binding // while bound
+	binding downtrack.Binding // while bound, without its writers
+	history *bwe.History      // nil without video
 	removed bool
 	refused bool // the handler heard that it failed
 	// told and toldPaused are what the handler heard of the stream's state.
@@ -42,7 +43,6 @@ func (s *Sender) SetPriority(p int) { s.priority.Store(int32(p)) }
 // binding is how pion would have us send.
 type binding struct {
 	ssrc, rtx uint32
-	writer    webrtc.TrackLocalWriter
 }
 
 // DownTrack returns the packets' last stage, to pause it or cap its layer.
@@ -69,7 +69,7 @@ type localTrack struct{ s *Sender }
 // Bind implements webrtc.TrackLocal.
 func (t localTrack) Bind(c webrtc.TrackLocalContext) (webrtc.RTPCodecParameters, error) {
 	t.s.context.Store(&binding{
-		ssrc: uint32(c.SSRC()), rtx: uint32(c.SSRCRetransmission()), writer: c.WriteStream(),
+		ssrc: uint32(c.SSRC()), rtx: uint32(c.SSRCRetransmission()),
 	})
 	codecs := c.CodecParameters()
 	for _, codec := range codecs {
@@ -137,16 +137,13 @@ func (s *Sender) bind(answer line, wanted bool, upstream map[string]uint8, g *bu
 	s.bound = true
 	s.binding = downtrack.Binding{
 		SSRC: b.ssrc, PayloadType: codec.pt, RTXSSRC: b.rtx, RTXPayloadType: codec.rtx,
-		Writer: b.writer, Extensions: exts,
+		Extensions: exts,
 	}
 	if kindOf(s.codec) != webrtc.RTPCodecTypeVideo {
 		return nil
 	}
-	history := g.add(s)
-	if id := answer.exts[extTransportCC]; id != 0 {
-		s.binding.SequenceExt = id
-		s.binding.Writer = newNumbered(b.writer, history, id)
-	}
+	s.history = g.add(s)
+	s.binding.SequenceExt = answer.exts[extTransportCC]
 	return nil
 }
 
@@ -195,23 +192,20 @@ func fmtpValue(fmtp, key, otherwise string) string {
 	return otherwise
 }
 
-// readRTCP hands the client's RTCP on until pion stops the sender.
-func (s *Sender) readRTCP(sender *webrtc.RTPSender, g *budget) {
-	b := make([]byte, receiveMTU)
-	for {
-		n, _, err := sender.Read(b)
-		if err != nil {
-			return
+// feed begins to send a bound track.
+func (p *packets) feed(s *Sender) {
+	b := s.binding
+	write := func(ssrc uint32) downtrack.Writer {
+		w := p.writer(ssrc)
+		if b.SequenceExt != 0 {
+			return newNumbered(w, s.history, b.SequenceExt)
 		}
-		pkts, err := rtcp.Unmarshal(b[:n])
-		if err != nil {
-			continue
-		}
-		s.down.HandleRTCP(pkts)
-		for _, p := range pkts {
-			if estimate, ok := p.(*rtcp.ReceiverEstimatedMaximumBitrate); ok && estimate.Bitrate >= 0 {
-				g.remb(uint64(estimate.Bitrate))
-			}
-		}
+		return w
 	}
+	b.Writer = write(b.SSRC)
+	if b.RTXSSRC != 0 {
+		b.RTX = write(b.RTXSSRC)
+	}
+	p.listen(s.down, b.SSRC, b.RTXSSRC)
+	s.down.Bind(b)
 }

@@ -34,6 +34,7 @@ type sendingHandler interface {
 
 func (s *sending) prepare(c *conn, h sendingHandler, mayPause bool) {
 	s.via, s.handler = c, h
+	c.packets.budget = &s.budget
 	s.reports.senders = map[*Sender]struct{}{}
 	s.reports.tick = s.budget.poll
 	s.budget.mayPause = mayPause
@@ -67,21 +68,19 @@ func (s *sending) streamState(sender *Sender, paused bool) {
 func (s *sending) occupy(sl *slot, sender *Sender, pion *webrtc.RTPSender) {
 	sl.sender, sl.idle = sender, false
 	sender.slot, sender.pion = sl, pion
-	s.via.helpers.Go(func() { sender.readRTCP(pion, &s.budget) })
 }
 
 // bound is called for a sender whose section the client has agreed to.
 func (s *sending) bound(sender *Sender) {
 	s.start(sender)
-	s.reports.add(sender, s.via.pc.WriteRTCP)
+	s.reports.add(sender, s.via.packets.writeRTCP)
 }
 
 // start begins to send a bound track, once the connection was up: what is sent
-// before is dropped by pion, and with it a key frame that not every client asks
-// for again.
+// before is lost, and with it a key frame that not every client asks for again.
 func (s *sending) start(sender *Sender) {
 	if s.flowing {
-		sender.down.Bind(sender.binding)
+		s.via.packets.feed(sender)
 	}
 }
 
@@ -111,6 +110,7 @@ func (s *sending) removeTrack(sender *Sender) bool {
 func (s *sending) vacate(sender *Sender) bool {
 	s.reports.remove(sender)
 	s.budget.remove(sender)
+	s.via.packets.listen(sender.down)
 	if sender.slot == nil {
 		return false
 	}

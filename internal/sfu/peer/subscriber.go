@@ -147,7 +147,7 @@ func (s *Subscriber) Answer(sdp string, id uint32) {
 }
 
 func (s *Subscriber) connect() error {
-	if err := s.open(s.factory.subscriberAPI(&s.budget)); err != nil {
+	if err := s.open(s.factory.subscriberMedia); err != nil {
 		return err
 	}
 	unordered, noRetransmits := false, uint16(0)

@@ -39,6 +39,9 @@ type Packet struct {
 	FrameNumber uint16
 
 	Arrival time.Time
+	// Batch is where the packets that follow from this one go, nil if they are
+	// sent at once.
+	Batch Batch
 
 	seq16 uint16
 	nexts int

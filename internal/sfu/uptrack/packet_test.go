@@ -17,7 +17,7 @@ func FuzzReceive(f *testing.F) {
 		now := time.Unix(1, 0)
 		u := New(Options{Codec: Codec{MimeType: mimes[int(codec)%len(mimes)], ClockRate: 90000},
 			AudioLevelExt: 1, DependencyDescriptorExt: 2, NACK: true, Now: func() time.Time { return now }})
-		defer u.Close()
+		defer end(u)
 		u.mu.Lock()
 		l := u.layerFor(StreamInfo{})
 		u.mu.Unlock()

@@ -2,24 +2,30 @@ package uptrack
 
 import "time"
 
-// readSize is more than any datagram of ours holds.
-const readSize = 2048
+// Input takes the packets of one stream. One goroutine at a time may use it.
+type Input struct {
+	track  *UpTrack // immutable
+	layer  *upLayer // immutable
+	number int      // immutable; of the layer's streams
 
-// run reads one stream until it ends. It is the packet path.
-func (u *UpTrack) run(l *upLayer, number int, s Stream) {
-	defer u.wg.Done()
-	buf := make([]byte, readSize)
-	p := new(Packet)
-	var asks []uint64
-	for {
-		n, err := s.Read(buf)
-		if err != nil {
-			break
-		}
-		asks = u.receive(l, number, buf[:n], p, asks)
-	}
+	packet Packet
+	asks   []uint64 // scratch space
+}
+
+// Receive takes one RTP packet and hands it to the sinks with the batch, which
+// may be nil. It does not keep raw; sinks may change it and put it back.
+func (in *Input) Receive(raw []byte, batch Batch) {
+	in.packet.Batch = batch
+	in.asks = in.track.receive(in.layer, in.number, raw, &in.packet, in.asks)
+	in.packet.Batch = nil
+}
+
+// End says that no packet follows: the layer is not live any more, unless
+// another stream has taken it over.
+func (in *Input) End() {
+	u, l := in.track, in.layer
 	l.mu.Lock()
-	latest := l.stream == number
+	latest := l.stream == in.number
 	if latest {
 		l.ended = true
 		if l.nacks != nil {
@@ -76,9 +82,11 @@ func (u *UpTrack) receive(l *upLayer, number int, raw []byte, p *Packet, asks []
 	if !u.muted.Load() {
 		p.Epoch += u.unmutes.Load()
 		p.Live = uint8(u.live.Load())
+		u.turn.Lock()
 		for _, s := range *u.sinks.Load() {
 			s.Write(p)
 		}
+		u.turn.Unlock()
 	}
 
 	if v.asks {

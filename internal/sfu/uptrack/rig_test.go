@@ -93,7 +93,7 @@ var (
 // publish adds a stream; it is ended with the test.
 func (r *rig) publish(info StreamInfo) *feed {
 	p := newPipe()
-	if !r.u.AddStream(info, p) {
+	if !play(r.u, info, p) {
 		r.t.Fatal("stream refused")
 	}
 	return &feed{r: r, pipe: p, ssrc: info.SSRC, pt: info.PayloadType, seq: 65530}

@@ -19,13 +19,7 @@ import (
 // MaxLayers is how many simulcast layers one track may have.
 const MaxLayers = layer.Max
 
-// Stream is a source of decrypted RTP packets, one per Read. Read returns an
-// error when the stream has ended.
-type Stream interface {
-	Read(b []byte) (n int, err error)
-}
-
-// StreamInfo describes a Stream.
+// StreamInfo describes one SSRC of a track.
 type StreamInfo struct {
 	// RID is the simulcast rid, empty without simulcast. The rids q, h and f
 	// are the layers 0, 1 and 2; any other takes the lowest free layer.
@@ -63,9 +57,9 @@ type Options struct {
 	Clock *Clock
 
 	// WriteRTCP sends feedback to the publisher. It is called without locks
-	// held, from stream goroutines, timers and callers of RequestKeyframe.
+	// held, by Input.Receive, timers and callers of RequestKeyframe.
 	WriteRTCP func([]rtcp.Packet) error
-	// OnFirstPacket is called once, from a stream goroutine, when the first
+	// OnFirstPacket is called once, on the packet path, when the first
 	// valid packet has arrived; a publisher that starts muted may send no
 	// more than padding.
 	OnFirstPacket func()
@@ -78,12 +72,19 @@ type Options struct {
 }
 
 // Sink takes the packets of an UpTrack. It must be comparable, as a pointer
-// is. Packets of one layer come in turn from one goroutine; different layers
-// come concurrently. Write must not block and must not keep the packet or
-// anything it points to. It may change the bytes of Payload and extensions
+// is. Packets come one at a time, whichever layer they are of: a sink needs no
+// lock. Write must not block and must not keep the packet or anything it
+// points to. It may change the bytes of Payload and extensions
 // while it runs if it puts them back.
 type Sink interface {
 	Write(p *Packet)
+}
+
+// Batch is where the transport gathers the packets that follow from those it
+// has received at one time. Tracks hand it on.
+type Batch interface {
+	// Flush sends what is in it.
+	Flush()
 }
 
 // UpTrack is one published track. Its methods may be called from anywhere,
@@ -101,6 +102,8 @@ type UpTrack struct {
 	begun   atomic.Bool   // the first packet has come
 	live    atomic.Uint32 // mask of live layers
 	armed   atomic.Int64  // when the timer fires, Unix nanoseconds; 0 = stopped. Set under mu
+
+	turn sync.Mutex // held while the sinks run; once per packet
 
 	liveMu   sync.Mutex // guards liveness; once per frame
 	liveness layer.Liveness
@@ -138,18 +141,18 @@ func New(opts Options) *UpTrack {
 // Codec returns what the track is encoded with.
 func (u *UpTrack) Codec() Codec { return u.opts.Codec }
 
-// AddStream starts one goroutine that reads s until it fails. A second stream
-// for the same rid takes that layer over. It reports false, and leaves s
-// alone, if the track is closed or has no free layer.
-func (u *UpTrack) AddStream(info StreamInfo, s Stream) bool {
+// AddStream returns where to put the packets of one SSRC. A second stream for
+// the same rid takes that layer over. It is nil if the track is closed or has
+// no free layer.
+func (u *UpTrack) AddStream(info StreamInfo) *Input {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.closed {
-		return false
+		return nil
 	}
 	l := u.layerFor(info)
 	if l == nil {
-		return false
+		return nil
 	}
 	l.mu.Lock()
 	l.info = info
@@ -160,9 +163,7 @@ func (u *UpTrack) AddStream(info StreamInfo, s Stream) bool {
 	}
 	number := l.stream
 	l.mu.Unlock()
-	u.wg.Add(1)
-	go u.run(l, number, s)
-	return true
+	return &Input{track: u, layer: l, number: number}
 }
 
 // layerFor finds or makes the layer of a stream. mu is held.
@@ -307,6 +308,17 @@ func (u *UpTrack) SetRTT(rtt time.Duration) {
 	}
 }
 
+// InTurn runs f while no sink takes a packet. It reports false, and does not
+// run f, if one does.
+func (u *UpTrack) InTurn(f func()) bool {
+	if !u.turn.TryLock() {
+		return false
+	}
+	defer u.turn.Unlock()
+	f()
+	return true
+}
+
 // SetMuted stops and resumes forwarding. Packets that arrive while muted are
 // counted and not forwarded; video resumes with a key frame.
 func (u *UpTrack) SetMuted(muted bool) {
@@ -339,7 +351,7 @@ func (u *UpTrack) AudioLevel(now time.Time) (level float64, speaking bool) {
 }
 
 // Close stops the track's timer and feedback, detaches the sinks and waits
-// until the stream goroutines have ended, so end the Streams first.
+// for a timer that runs. Packets are not forwarded any more.
 func (u *UpTrack) Close() {
 	u.mu.Lock()
 	u.closed = true

@@ -45,8 +45,8 @@ func TestPacketsReachEverySinkInOrderAndOnce(t *testing.T) {
 			t.Fatalf("first packet announced %d times", firsts)
 		}
 		f.end()
-		r.u.Close()
-		if r.u.AddStream(StreamInfo{}, newPipe()) {
+		end(r.u)
+		if play(r.u, StreamInfo{}, newPipe()) {
 			t.Fatal("a closed track took a stream")
 		}
 	})
@@ -83,7 +83,7 @@ func TestLostPacketIsAskedForUntilItComes(t *testing.T) {
 			t.Fatalf("stats %+v", s)
 		}
 		f.end()
-		r.u.Close()
+		end(r.u)
 	})
 }
 
@@ -101,7 +101,7 @@ func TestWithoutNACKNothingIsAskedFor(t *testing.T) {
 			t.Fatalf("lost %d", s.Lost)
 		}
 		f.end()
-		r.u.Close()
+		end(r.u)
 	})
 }
 
@@ -128,7 +128,7 @@ func TestKeyframeEndsTheWaitForOlderPackets(t *testing.T) {
 			}
 		}
 		f.end()
-		r.u.Close()
+		end(r.u)
 	})
 }
 
@@ -173,7 +173,7 @@ func TestKeyframeRequestsAreThrottledPerLayerAndRepeated(t *testing.T) {
 		}
 		q.end()
 		f.end()
-		r.u.Close()
+		end(r.u)
 	})
 }
 
@@ -188,7 +188,7 @@ func TestRequestsOfAudioAreNotSent(t *testing.T) {
 			t.Fatalf("sent %v", got)
 		}
 		f.end()
-		r.u.Close()
+		end(r.u)
 	})
 }
 
@@ -222,7 +222,7 @@ func TestReceiverReportsGoOutEachSecondWhilePacketsCome(t *testing.T) {
 		}
 		q.end()
 		f.end()
-		r.u.Close()
+		end(r.u)
 	})
 }
 
@@ -247,7 +247,7 @@ func TestMuteStopsForwardingAndBeginsAnEpoch(t *testing.T) {
 			t.Fatalf("after the mute: %+v", got)
 		}
 		f.end()
-		r.u.Close()
+		end(r.u)
 	})
 }
 
@@ -276,7 +276,7 @@ func TestAnotherSSRCOrAJumpBeginsAnEpoch(t *testing.T) {
 			t.Fatalf("asked for %v across the break", n)
 		}
 		f.end()
-		r.u.Close()
+		end(r.u)
 	})
 }
 
@@ -301,7 +301,7 @@ func TestNewStreamOfARIDTakesTheLayerOver(t *testing.T) {
 		if r.u.Stats().Layers[0].Live {
 			t.Fatal("ended and live")
 		}
-		r.u.Close()
+		end(r.u)
 	})
 }
 
@@ -320,7 +320,7 @@ func TestForeignPacketsAreCountedAndDropped(t *testing.T) {
 			t.Fatalf("stats %+v", s)
 		}
 		f.end()
-		r.u.Close()
+		end(r.u)
 	})
 }
 
@@ -339,7 +339,7 @@ func TestUnknownRIDsTakeFreeLayers(t *testing.T) {
 		for _, f := range feeds {
 			f.end()
 		}
-		r.u.Close()
+		end(r.u)
 	})
 }
 
@@ -373,8 +373,8 @@ func TestTimestampsAreMappedThroughSenderReports(t *testing.T) {
 		}
 		v.end()
 		a.end()
-		video.u.Close()
-		audio.u.Close()
+		end(video.u)
+		end(audio.u)
 	})
 }
 
@@ -407,7 +407,7 @@ func TestAudioLevelsBecomeSpeech(t *testing.T) {
 			t.Fatal("speaks while muted")
 		}
 		f.end()
-		r.u.Close()
+		end(r.u)
 	})
 }
 
@@ -432,7 +432,7 @@ func TestRetrieveGivesBackWhatWasReceived(t *testing.T) {
 			t.Fatal("retrieved a packet that never was")
 		}
 		f.end()
-		r.u.Close()
+		end(r.u)
 	})
 }
 
@@ -454,6 +454,6 @@ func TestDependencyDescriptorTellsKeyframesOfEncryptedVideo(t *testing.T) {
 			t.Fatalf("got %+v", got)
 		}
 		f.end()
-		r.u.Close()
+		end(r.u)
 	})
 }

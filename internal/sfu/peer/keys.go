@@ -1,0 +1,98 @@
+package peer
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"sync"
+
+	"github.com/pion/dtls/v3"
+	"github.com/pion/dtls/v3/pkg/crypto/prf"
+	dtlsext "github.com/pion/dtls/v3/pkg/protocol/extension"
+	"github.com/pion/dtls/v3/pkg/protocol/handshake"
+
+	"github.com/rollcall-rtc/rollcall/internal/sfu/srtp"
+)
+
+// exporterLabel is that of RFC 5764 §4.2.
+const exporterLabel = "EXTRACTOR-dtls_srtp"
+
+var errNoKeys = errors.New("handshake without keys for media")
+
+// handshakeKeys collects what the keys of SRTP follow from, as pion's hooks
+// tell it during a handshake in which we are the server: its ServerHello, and
+// the line that it would write for a debugger. pion has the result and no way
+// to get at it.
+type handshakeKeys struct {
+	mu           sync.Mutex
+	clientRandom []byte       // mu guards
+	serverRandom []byte       // mu guards
+	master       []byte       // mu guards
+	profile      srtp.Profile // mu guards
+	suite        uint16       // mu guards
+}
+
+// helloHook notes a ServerHello that is about to be sent.
+func (k *handshakeKeys) helloHook(hello handshake.MessageServerHello) handshake.Message {
+	random := hello.Random.MarshalFixed()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.serverRandom = random[:]
+	if hello.CipherSuiteID != nil {
+		k.suite = *hello.CipherSuiteID
+	}
+	for _, e := range hello.Extensions {
+		if use, ok := e.(*dtlsext.UseSRTP); ok && len(use.ProtectionProfiles) > 0 {
+			k.profile = srtp.Profile(use.ProtectionProfiles[0])
+		}
+	}
+	return &hello
+}
+
+// Write takes a line of a key log: CLIENT_RANDOM, the random, and the master
+// secret. It implements io.Writer.
+func (k *handshakeKeys) Write(line []byte) (int, error) {
+	fields := bytes.Fields(line)
+	if len(fields) != 3 || string(fields[0]) != "CLIENT_RANDOM" {
+		return len(line), nil
+	}
+	random, err := hex.AppendDecode(nil, fields[1])
+	if err != nil {
+		return 0, err
+	}
+	master, err := hex.AppendDecode(nil, fields[2])
+	if err != nil {
+		return 0, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.clientRandom, k.master = random, master
+	return len(line), nil
+}
+
+// export derives the keys once the handshake is complete, and forgets what
+// they follow from.
+func (k *handshakeKeys) export() (srtp.Keys, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.master == nil || k.serverRandom == nil || k.profile == 0 {
+		return srtp.Keys{}, errNoKeys
+	}
+	hashOf := func() hash.Hash { return sha256.New() }
+	switch dtls.CipherSuiteID(k.suite) {
+	case dtls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, dtls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384:
+		hashOf = sha512.New384
+	}
+	seed := append(append([]byte(exporterLabel), k.clientRandom...), k.serverRandom...)
+	material, err := prf.PHash(k.master, seed, k.profile.KeyingLen(), hashOf)
+	if err != nil {
+		return srtp.Keys{}, fmt.Errorf("export keys: %w", err)
+	}
+	clear(k.master)
+	k.master = nil
+	return k.profile.Split(material, false)
+}

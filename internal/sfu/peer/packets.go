@@ -1,0 +1,200 @@
+package peer
+
+import (
+	"encoding/binary"
+	"sync"
+	"sync/atomic"
+
+	"github.com/pion/rtcp"
+
+	"github.com/rollcall-rtc/rollcall/internal/sfu/bwe"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/downtrack"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/srtp"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/transport"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
+)
+
+// maxEarly is how many datagrams wait for the end of the handshake: a client
+// may send the moment it has ended on its side.
+const maxEarly = 64
+
+// packets is the media of a connection, both ways. pion makes the connection
+// and its keys and sees no packet of it.
+//
+// Receiving: HandleMedia runs on the goroutine that has read the socket, opens
+// the packet where it lies, and puts it into the up-track it belongs to, which
+// calls the down-tracks, which seal their copies into the batch.
+type packets struct {
+	link     *transport.Link // immutable
+	keys     handshakeKeys
+	arrivals feedback
+	budget   *budget // immutable; nil if nothing is sent
+
+	sealer  atomic.Pointer[srtp.Sealer]                     // nil before the handshake
+	senders atomic.Pointer[map[uint32]*downtrack.DownTrack] // by SSRC; the map is immutable
+
+	mu      sync.Mutex   // held while a packet is received
+	opener  *srtp.Opener // mu guards; nil before the handshake
+	scratch srtp.Scratch // mu guards
+	early   [][]byte     // mu guards
+	closed  bool         // mu guards
+	demux   demux        // mu guards
+
+	sendMu  sync.Mutex            // a leaf
+	writers map[uint32]*rtpWriter // sendMu guards; by SSRC
+}
+
+func (p *packets) init(m *transport.Mux) {
+	p.link = transport.NewLink(m, p)
+	p.arrivals.write = p.writeRTCP
+	p.senders.Store(&map[uint32]*downtrack.DownTrack{})
+	p.writers = map[uint32]*rtpWriter{}
+}
+
+// secured begins to use the keys of a handshake that has ended.
+func (p *packets) secured() error {
+	keys, err := p.keys.export()
+	if err != nil {
+		return err
+	}
+	sealer, err := srtp.NewSealer(keys)
+	if err != nil {
+		return err
+	}
+	opener, err := srtp.NewOpener(keys)
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil
+	}
+	p.sealer.Store(sealer)
+	p.opener = opener
+	early := p.early
+	p.early = nil
+	batch := transport.Borrow()
+	defer batch.Return()
+	for _, b := range early {
+		p.receive(b, batch)
+	}
+	return nil
+}
+
+// HandleMedia implements transport.Handler.
+func (p *packets) HandleMedia(b []byte, batch *transport.Batch) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.closed:
+	case p.opener != nil:
+		p.receive(b, batch)
+	case len(p.early) < maxEarly:
+		p.early = append(p.early, append([]byte(nil), b...))
+	}
+}
+
+// receive takes one datagram; RFC 5761 §4 tells RTCP from RTP. mu is held.
+func (p *packets) receive(b []byte, batch *transport.Batch) {
+	if len(b) < 2 {
+		return
+	}
+	if kind := b[1]; kind >= 192 && kind <= 223 {
+		b, err := p.opener.RTCP(&p.scratch, b)
+		if err != nil {
+			return
+		}
+		p.takeFeedback(b)
+		if pkts, err := rtcp.Unmarshal(b); err == nil {
+			p.handleRTCP(pkts)
+		}
+		return
+	}
+	b, err := p.opener.RTP(&p.scratch, b)
+	if err != nil {
+		return
+	}
+	p.demux.receive(p, b, batch)
+}
+
+// takeFeedback hands on what of a compound packet says how the client receives.
+// It names any SSRC, that of padding too.
+func (p *packets) takeFeedback(b []byte) {
+	for p.budget != nil && len(b) >= 4 {
+		n := min(4+4*int(binary.BigEndian.Uint16(b[2:])), len(b))
+		if bwe.IsFeedback(b[:n]) {
+			p.budget.feedback(b[:n])
+		}
+		b = b[n:]
+	}
+}
+
+// handleRTCP gives reports to the tracks they are about. mu is held.
+func (p *packets) handleRTCP(pkts []rtcp.Packet) {
+	senders := *p.senders.Load()
+	var about []*downtrack.DownTrack
+	for _, pkt := range pkts {
+		switch pkt := pkt.(type) {
+		case *rtcp.SenderReport:
+			if up := p.demux.trackOf(pkt.SSRC); up != nil {
+				up.HandleRTCP(pkt.SSRC, []rtcp.Packet{pkt})
+			}
+		case *rtcp.ReceiverEstimatedMaximumBitrate:
+			if p.budget != nil && pkt.Bitrate >= 0 {
+				p.budget.remb(uint64(pkt.Bitrate))
+			}
+		}
+		if len(senders) == 0 {
+			continue
+		}
+		for _, ssrc := range pkt.DestinationSSRC() {
+			if down := senders[ssrc]; down != nil && !contains(about, down) {
+				about = append(about, down)
+			}
+		}
+	}
+	for _, down := range about {
+		down.HandleRTCP(pkts)
+	}
+}
+
+func contains(downs []*downtrack.DownTrack, d *downtrack.DownTrack) bool {
+	for _, other := range downs {
+		if other == d {
+			return true
+		}
+	}
+	return false
+}
+
+// close ends the receiving of packets: none is on its way after it.
+func (p *packets) close() {
+	p.mu.Lock()
+	p.closed = true
+	p.early = nil
+	p.demux.close()
+	p.sealer.Store(nil)
+	p.mu.Unlock()
+	p.arrivals.close()
+}
+
+// listen has a down-track hear of reports about its SSRCs.
+func (p *packets) listen(d *downtrack.DownTrack, ssrcs ...uint32) {
+	p.sendMu.Lock()
+	defer p.sendMu.Unlock()
+	senders := map[uint32]*downtrack.DownTrack{}
+	for ssrc, other := range *p.senders.Load() {
+		if other != d {
+			senders[ssrc] = other
+		}
+	}
+	for _, ssrc := range ssrcs {
+		if ssrc != 0 {
+			senders[ssrc] = d
+		}
+	}
+	p.senders.Store(&senders)
+}
+
+var _ uptrack.Batch = (*transport.Batch)(nil)

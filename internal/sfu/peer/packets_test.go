@@ -1,0 +1,167 @@
+package peer
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"net"
+	"net/netip"
+	"testing"
+
+	"github.com/pion/rtp"
+
+	"github.com/rollcall-rtc/rollcall/internal/sfu/downtrack"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/srtp"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/transport"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
+)
+
+// path is the way of packets from one client to many, without ICE and DTLS:
+// sealed as the client seals, opened, forwarded, sealed for each, sent.
+type path struct {
+	t      testing.TB
+	in     *packets
+	out    []*packets
+	downs  []*downtrack.DownTrack
+	sealer *srtp.Sealer // the publisher's
+	stream srtp.Stream
+	batch  *transport.Batch
+	plain  []byte
+	sealed []byte
+	seq    uint16
+}
+
+func newKeys(t testing.TB, p srtp.Profile) (server, client srtp.Keys) {
+	t.Helper()
+	material := make([]byte, p.KeyingLen())
+	if _, err := rand.Read(material); err != nil {
+		t.Fatal(err)
+	}
+	server, err := p.Split(material, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if client, err = p.Split(material, true); err != nil {
+		t.Fatal(err)
+	}
+	return server, client
+}
+
+// secure gives a connection keys and, if there is a mux, somewhere to send.
+func secure(t testing.TB, p *packets, m *transport.Mux, keys srtp.Keys) {
+	t.Helper()
+	p.init(m)
+	sealer, err := srtp.NewSealer(keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.opener, err = srtp.NewOpener(keys); err != nil {
+		t.Fatal(err)
+	}
+	p.sealer.Store(sealer)
+	client, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	c, err := p.link.GetConn(fmt.Sprintf("%p", p), p.link.GetListenAddresses()[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	if _, err := c.WriteTo([]byte{0, 1}, client.LocalAddr()); err != nil {
+		t.Fatal(err)
+	}
+	if !p.link.Select(client.LocalAddr().(*net.UDPAddr).AddrPort(), false) {
+		t.Fatal("no path")
+	}
+}
+
+func newPath(t testing.TB, subscribers, size int) *path {
+	t.Helper()
+	m, err := transport.Listen([]netip.Addr{netip.MustParseAddr("127.0.0.1")}, 0, transport.Options{Readers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = m.Close() })
+	w := &path{t: t, in: new(packets), batch: transport.Borrow(), sealed: make([]byte, 1500)}
+	server, client := newKeys(t, srtp.AEADAES128GCM)
+	secure(t, w.in, m, server)
+	if w.sealer, err = srtp.NewSealer(client); err != nil {
+		t.Fatal(err)
+	}
+	up := uptrack.New(uptrack.Options{Codec: uptrack.Codec{MimeType: "audio/opus", ClockRate: 48000}})
+	t.Cleanup(up.Close)
+	section := &mediaSection{mid: "0", up: up, pt: 111, ssrcs: []uint32{5}}
+	section.media[111] = true
+	w.in.route([]*mediaSection{section}, exts{mid: 1})
+	for i := range subscribers {
+		p := new(packets)
+		keys, _ := newKeys(t, srtp.AEADAES128GCM)
+		secure(t, p, m, keys)
+		d := downtrack.New(downtrack.Options{Source: up})
+		d.Bind(downtrack.Binding{SSRC: uint32(100 + i), PayloadType: 111, Writer: p.writer(uint32(100 + i))})
+		w.out, w.downs = append(w.out, p), append(w.downs, d)
+	}
+	w.plain, err = (&rtp.Packet{Header: rtp.Header{Version: 2, PayloadType: 111, SSRC: 5}, Payload: make([]byte, size)}).Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// packet takes one more packet of the publisher all the way.
+func (w *path) packet() {
+	b := append(w.sealed[:0], w.plain...)
+	w.seq++
+	binary.BigEndian.PutUint16(b[2:], w.seq)
+	index, _ := w.stream.Index(w.seq)
+	b = w.sealer.RTP(&w.batch.Scratch, b, 12, index)
+	w.in.HandleMedia(b, w.batch)
+	w.batch.Flush()
+}
+
+func (w *path) forwarded() (n uint64) {
+	for _, d := range w.downs {
+		n += d.Stats().Packets
+	}
+	return n
+}
+
+// The budget of the packet path, from the socket to the sockets.
+func TestForwardingAllocatesNothingAndWaitsForNobody(t *testing.T) {
+	w := newPath(t, 20, 900)
+	for range 300 { // caches and batches grow to their size
+		w.packet()
+	}
+	for _, p := range w.out {
+		// Whoever has these has no say in when packets go.
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.sendMu.Lock()
+		defer p.sendMu.Unlock()
+	}
+	before := w.forwarded()
+	const runs = 500
+	if n := testing.AllocsPerRun(runs, w.packet); n != 0 {
+		t.Errorf("%v allocations for a packet to 20 subscribers", n)
+	}
+	if got := w.forwarded() - before; got != 20*(runs+1) {
+		t.Errorf("%d packets went, want %d", got, 20*(runs+1))
+	}
+}
+
+func BenchmarkPacketPath(b *testing.B) {
+	for _, size := range []int{100, 1100} {
+		for _, n := range []int{1, 10, 75} {
+			b.Run(fmt.Sprintf("bytes=%d/down=%d", size, n), func(b *testing.B) {
+				w := newPath(b, n, size)
+				b.ReportAllocs()
+				for b.Loop() {
+					w.packet()
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/fwd")
+			})
+		}
+	}
+}

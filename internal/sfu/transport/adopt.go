@@ -1,0 +1,107 @@
+package transport
+
+import (
+	"net"
+	"net/netip"
+	"sync"
+)
+
+// adopted is a socket of the agent's own, or what ICE-TCP has in its place:
+// media is taken out of what is read from it, and written to it packet by
+// packet.
+type adopted struct {
+	net.PacketConn
+	link *Link // immutable
+	tcp  bool  // immutable
+
+	mu    sync.Mutex
+	paths map[netip.AddrPort]*Path // mu guards
+}
+
+// Adopt returns c for the agent to use, without the media that c receives.
+func (l *Link) Adopt(c net.PacketConn, tcp bool) net.PacketConn {
+	a := &adopted{PacketConn: c, link: l, tcp: tcp, paths: map[netip.AddrPort]*Path{}}
+	l.join(a)
+	return a
+}
+
+// ReadFrom implements net.PacketConn.
+func (a *adopted) ReadFrom(b []byte) (int, net.Addr, error) {
+	for {
+		n, from, err := a.PacketConn.ReadFrom(b)
+		if err != nil || !isMedia(b[:n]) {
+			return n, from, err
+		}
+		batch := Borrow()
+		a.link.handler.HandleMedia(b[:n], batch)
+		batch.Return()
+	}
+}
+
+// WriteTo implements net.PacketConn.
+func (a *adopted) WriteTo(b []byte, to net.Addr) (int, error) {
+	if addr, ok := addrPort(to); ok {
+		a.note(addr, to)
+	}
+	return a.PacketConn.WriteTo(b, to)
+}
+
+func (a *adopted) note(addr netip.AddrPort, to net.Addr) {
+	a.link.mu.Lock()
+	a.link.stamp++
+	stamp := a.link.stamp
+	a.mu.Lock()
+	p := a.paths[addr]
+	if p == nil && len(a.paths) < maxPaths {
+		p = &Path{addr: addr, plain: a.PacketConn, to: to}
+		a.paths[addr] = p
+	}
+	a.mu.Unlock()
+	if p != nil {
+		p.stamp = stamp
+	}
+	a.link.mu.Unlock()
+}
+
+func (a *adopted) route(addr netip.AddrPort) *Path {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.paths[addr]
+}
+
+func (a *adopted) stream() bool { return a.tcp }
+
+// Close implements net.PacketConn.
+func (a *adopted) Close() error {
+	a.link.leave(a)
+	return a.PacketConn.Close()
+}
+
+// streamMux is the part of an ICE-TCP multiplexer that an agent uses.
+type streamMux interface {
+	GetConnByUfrag(ufrag string, isIPv6 bool, local net.IP) (net.PacketConn, error)
+	RemoveConnByUfrag(ufrag string)
+	Close() error
+}
+
+// StreamMux is an ICE-TCP multiplexer for one connection: media takes the way
+// through its Link.
+type StreamMux struct {
+	streamMux
+	link *Link
+}
+
+// Streams returns inner for the agent to use. Closing it leaves inner open.
+func (l *Link) Streams(inner streamMux) *StreamMux { return &StreamMux{inner, l} }
+
+// GetConnByUfrag returns the agent's share of the listener.
+func (m *StreamMux) GetConnByUfrag(ufrag string, isIPv6 bool, local net.IP) (net.PacketConn, error) {
+	c, err := m.streamMux.GetConnByUfrag(ufrag, isIPv6, local)
+	if err != nil {
+		return nil, err
+	}
+	return m.link.Adopt(c, true), nil
+}
+
+// Close does nothing: the listener is everybody's.
+func (m *StreamMux) Close() error { return nil }

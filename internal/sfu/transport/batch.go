@@ -1,0 +1,180 @@
+package transport
+
+import (
+	"sync"
+
+	"github.com/rollcall-rtc/rollcall/internal/sfu/srtp"
+)
+
+const (
+	// arenaSize is what a reader gathers before it sends: some frames for as many
+	// subscribers as one core can serve.
+	arenaSize = 1 << 20
+	// looseSize is enough for what is not sent by a reader: a report, a repetition.
+	looseSize = 4 << 10
+
+	// A train has at most so many packets and bytes. The kernel takes 64 of them,
+	// and one IP packet's length; receivers are built for bursts of this size.
+	maxTrain      = 48
+	maxTrainBytes = 60000
+
+	maxEntries = 2048
+)
+
+// Batch gathers the packets that follow from one wake-up. It belongs to the
+// goroutine that it is handed to.
+type Batch struct {
+	// Scratch is for sealing packets into the batch.
+	Scratch srtp.Scratch
+
+	reader  int    // index of the reader that owns it, -1 for a loose one
+	round   uint32 // counts flushes; never 0
+	arena   []byte
+	used    int
+	entries []entry
+	chains  []chain
+	out     outbox
+}
+
+// entry is a packet in the arena.
+type entry struct {
+	off, n int32
+	next   int32 // of the same destination, -1 for none
+}
+
+// chain is what goes to one destination, in order.
+type chain struct {
+	path        *Path
+	first, last int32
+}
+
+func newBatch(reader, size int) *Batch {
+	return &Batch{reader: reader, round: 1, arena: make([]byte, size)}
+}
+
+var loose = sync.Pool{New: func() any { return newBatch(-1, looseSize) }}
+
+// Borrow returns a Batch for packets that no wake-up of a reader brought.
+// Return sends what is in it.
+func Borrow() *Batch { return loose.Get().(*Batch) }
+
+// Return sends what is in a borrowed Batch, which must not be used after it.
+func (b *Batch) Return() {
+	b.Flush()
+	loose.Put(b)
+}
+
+// Reserve returns room for n bytes, valid until the next call. What is in the
+// batch may be sent to make room.
+func (b *Batch) Reserve(n int) []byte {
+	if b.used+n > len(b.arena) || len(b.entries) == maxEntries {
+		b.Flush()
+		if n > len(b.arena) {
+			b.arena = make([]byte, n)
+		}
+	}
+	return b.arena[b.used : b.used+n : b.used+n]
+}
+
+// Add sends what lies in the first n bytes of the room reserved last, with the
+// batch.
+func (b *Batch) Add(p *Path, n int) {
+	i := int32(len(b.entries))
+	b.entries = append(b.entries, entry{off: int32(b.used), n: int32(n), next: -1})
+	b.used += n
+	if c := b.chainOf(p); c != nil {
+		b.entries[c.last].next = i
+		c.last = i
+		return
+	}
+	if b.reader >= 0 && p.marks != nil {
+		p.marks[b.reader] = uint64(b.round)<<32 | uint64(len(b.chains))
+	}
+	b.chains = append(b.chains, chain{path: p, first: i, last: i})
+}
+
+func (b *Batch) chainOf(p *Path) *chain {
+	if b.reader >= 0 && p.marks != nil {
+		// Only this reader reads and writes its mark.
+		mark := p.marks[b.reader]
+		if uint32(mark>>32) != b.round {
+			return nil
+		}
+		return &b.chains[uint32(mark)]
+	}
+	for i := range b.chains {
+		if b.chains[i].path == p {
+			return &b.chains[i]
+		}
+	}
+	return nil
+}
+
+// Flush sends what is in the batch. It is sent by the end of the wake-up
+// anyhow.
+func (b *Batch) Flush() {
+	if len(b.chains) > 0 {
+		b.send()
+		clear(b.chains) // a batch in the pool must not keep connections
+	}
+	b.entries, b.chains, b.used = b.entries[:0], b.chains[:0], 0
+	if b.round++; b.round == 0 {
+		b.round = 1
+	}
+}
+
+func (b *Batch) send() {
+	var s *socket
+	for i := range b.chains {
+		c := &b.chains[i]
+		if c.path.plain != nil {
+			for at := c.first; at >= 0; at = b.entries[at].next {
+				_, _ = c.path.plain.WriteTo(b.bytes(at), c.path.to) // lost, as any packet may be
+			}
+			continue
+		}
+		if s != nil && c.path.sock != s {
+			s.send(b)
+		}
+		s = c.path.sock
+		b.queue(c)
+	}
+	if s != nil {
+		s.send(b)
+	}
+}
+
+func (b *Batch) bytes(i int32) []byte {
+	e := &b.entries[i]
+	return b.arena[e.off : e.off+e.n]
+}
+
+// queue divides a chain into trains: packets of one size, of which the last may
+// be shorter. The order of packets never changes.
+func (b *Batch) queue(c *chain) {
+	for at := c.first; at >= 0; {
+		size := b.entries[at].n
+		count, total, end := 0, int32(0), at
+		for end >= 0 {
+			n := b.entries[end].n
+			if count > 0 && (n > size || count == b.longest(c.path) || total+n > maxTrainBytes) {
+				break
+			}
+			count, total = count+1, total+n
+			end = b.entries[end].next
+			if n < size {
+				break
+			}
+		}
+		b.out.add(b, c.path, at, count)
+		at = end
+	}
+}
+
+// longest is how many packets a train to p may have.
+func (b *Batch) longest(p *Path) int {
+	if p.sock.trains() {
+		return maxTrain
+	}
+	return 1
+}

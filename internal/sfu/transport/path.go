@@ -1,0 +1,23 @@
+package transport
+
+import (
+	"net"
+	"net/netip"
+)
+
+// Path is where a connection's packets go. It is immutable but for the marks,
+// of which each belongs to one reader.
+type Path struct {
+	sock *socket
+	addr netip.AddrPort
+	dest rawAddr // addr as the system has it
+
+	plain net.PacketConn // instead of sock: ICE-TCP, and sockets of the agent's own
+	to    net.Addr
+
+	marks []uint64 // by reader: the round and the chain of its batch
+	stamp uint64   // of the agent's last packet to addr; Link.mu guards it
+}
+
+// Addr is the address of the client.
+func (p *Path) Addr() netip.AddrPort { return p.addr }
