@@ -30,7 +30,7 @@ var layers = []layer{
 	}},
 	{"internal/server", []string{
 		"internal/httpapi", "internal/signal", "internal/agent", "internal/room", "internal/delivery", "internal/eventlog/...",
-		"internal/sfu/peer", "internal/config", "internal/token", "event", "web",
+		"internal/sfu/peer", "internal/turn", "internal/external", "internal/config", "internal/token", "event", "web",
 	}},
 
 	// Edges: bytes to commands. The event log reaches httpapi through its own interfaces.
@@ -79,6 +79,8 @@ var layers = []layer{
 	{"webhook/storetest", []string{"webhook", "event"}},
 	{"webhook", []string{"event", "internal/fold"}},
 	{"internal/config", nil},
+	{"internal/external", nil},
+	{"internal/turn", nil},
 	{"internal/token", nil},
 	{"web", nil},
 
@@ -99,6 +101,7 @@ var seams = map[string][]string{
 	"github.com/pion/interceptor":   {"internal/sfu/peer"},
 	"github.com/pion/dtls":          {"internal/sfu/peer"},
 	"github.com/pion/transport":     {"internal/sfu/peer"},
+	"github.com/pion/turn":          {"internal/turn"},
 	"github.com/cockroachdb/pebble": {"internal/eventlog/pebble"},
 	"github.com/coder/websocket":    {"internal/signal", "internal/agent"},
 	"github.com/twitchtv/twirp":     {"internal/httpapi"},

@@ -100,6 +100,7 @@ if [[ $what == all ]]; then
 	need ip iproute2
 	need nft nftables
 	need nsenter util-linux
+	need openssl openssl
 	# The agents framework's.
 	python3 -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || packages+=(python3 python3-venv)
 fi

@@ -22,6 +22,7 @@ type Config struct {
 	KeyFile string // has been read into Keys
 
 	RTC     RTC
+	TURN    TURN
 	Room    Room
 	Webhook Webhook
 	Log     Log
@@ -44,8 +45,12 @@ type RTC struct {
 	PortRangeStart, PortRangeEnd int
 	// TCPPort is for ICE over TCP; 0 turns it off, -1 takes any free one.
 	TCPPort int
-	// NodeIP is advertised in place of the local addresses of its family.
-	NodeIP string
+	// NodeIPs are advertised in place of the local addresses of their family: at
+	// most one of each.
+	NodeIPs []string
+	// UseExternalIP asks STUNServers what the local addresses are known as, and
+	// advertises that; AdvertiseInternalIP advertises both.
+	UseExternalIP, AdvertiseInternalIP bool
 	// Interfaces and IPs (CIDR) choose among the machine's addresses.
 	Interfaces Filter
 	IPs        Filter
@@ -55,6 +60,24 @@ type RTC struct {
 	// STUNServers and TURNServers are handed to clients.
 	STUNServers []string
 	TURNServers []TURNServer
+}
+
+// TURN is the relay that is part of the server.
+type TURN struct {
+	Enabled bool
+	// UDPPort and TLSPort are 0 for none, -1 for any free one.
+	UDPPort, TLSPort int
+	// Domain is the name in the certificate.
+	Domain            string
+	CertFile, KeyFile string
+	// ExternalTLS says that TLS ends before us, on port 443 of Domain.
+	ExternalTLS                           bool
+	RelayRangeStart, RelayRangeEnd        int
+	MaxAllocations, MaxAddressAllocations int // of a participant, of an address
+	// MaxBitrate is in bits per second, for a participant, each way.
+	MaxBitrate int
+	// BindAddresses are for TLS; empty means those of the server.
+	BindAddresses []string
 }
 
 // Filter keeps what Includes names or, when that is empty, what Excludes does not.
@@ -139,6 +162,14 @@ func Defaults() *Config {
 		RTC: RTC{
 			UDPPort: 7882,
 			TCPPort: 7881,
+		},
+		TURN: TURN{
+			UDPPort:               3478,
+			RelayRangeStart:       30000,
+			RelayRangeEnd:         40000,
+			MaxAllocations:        24,
+			MaxAddressAllocations: 480,
+			MaxBitrate:            50_000_000,
 		},
 		Room: Room{
 			AutoCreate:       true,

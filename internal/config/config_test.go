@@ -78,7 +78,8 @@ keys: {front: front-secret-front-secret-front-s, back: 1234567890_1234567890_123
 rtc:
   udp_port: 2
   tcp_port: -1
-  node_ip: 192.0.2.7
+  node_ip: {ipv6: "2001:db8::7", ipv4: 192.0.2.7}
+  advertise_internal_ip: true
   interfaces: {includes: [en0], excludes: [docker0]}
   ips: {includes: [10.0.0.0/16], excludes: [192.168.1.0/24]}
   enable_loopback_candidate: yes
@@ -87,6 +88,20 @@ rtc:
   turn_servers:
     - {host: turn.example.org, port: 443, protocol: tls, username: u, credential: c}
     - host: other.example.org
+turn:
+  enabled: true
+  udp_port: -1
+  tls_port: 443
+  domain: relay.example.org
+  cert_file: cert.pem
+  key_file: key.pem
+  external_tls: true
+  bind_addresses: [10.0.0.2]
+  relay_range_start: 10
+  relay_range_end: 11
+  max_allocations: 12
+  max_address_allocations: 13
+  max_bitrate: 0
 room:
   auto_create: false
   max_participants: 3
@@ -108,7 +123,7 @@ limit:
 		Port: 1, BindAddresses: []string{"10.0.0.1", "::"}, DataDir: "/var/lib/rollcall",
 		Keys: Keys{"front": "front-secret-front-secret-front-s", "back": "1234567890_1234567890_1234567890_12"},
 		RTC: RTC{
-			UDPPort: 2, TCPPort: -1, NodeIP: "192.0.2.7",
+			UDPPort: 2, TCPPort: -1, NodeIPs: []string{"2001:db8::7", "192.0.2.7"}, AdvertiseInternalIP: true,
 			Interfaces:         Filter{Includes: []string{"en0"}, Excludes: []string{"docker0"}},
 			IPs:                Filter{Includes: []string{"10.0.0.0/16"}, Excludes: []string{"192.168.1.0/24"}},
 			LoopbackCandidates: true, ICELite: true, STUNServers: []string{"stun.example.org:3478"},
@@ -116,6 +131,11 @@ limit:
 				{Host: "turn.example.org", Port: 443, Protocol: "tls", Username: "u", Credential: "c"},
 				{Host: "other.example.org", Port: 3478, Protocol: "udp"},
 			},
+		},
+		TURN: TURN{
+			Enabled: true, UDPPort: -1, TLSPort: 443, Domain: "relay.example.org", CertFile: "cert.pem", KeyFile: "key.pem",
+			ExternalTLS: true, BindAddresses: []string{"10.0.0.2"}, RelayRangeStart: 10, RelayRangeEnd: 11,
+			MaxAllocations: 12, MaxAddressAllocations: 13,
 		},
 		Room: Room{
 			MaxParticipants: 3, EmptyTimeout: 4 * time.Second, DepartureTimeout: 5 * time.Second,
@@ -139,7 +159,7 @@ func TestLaterSourcesWin(t *testing.T) {
 	want.Keys = Keys{"front": "front-secret-front-secret-front-s"}
 	want.Port = 3                                           // document in the environment over file
 	want.DataDir = "env"                                    // variable over document
-	want.RTC.NodeIP = "192.0.2.3"                           // flag over variable
+	want.RTC.NodeIPs = []string{"192.0.2.3"}                // flag over variable
 	want.RTC.UDPPort = 2                                    // file over default
 	want.Room.MaxParticipants = 9                           //
 	want.BindAddresses = []string{"127.0.0.1", "127.0.0.2"} // repeated flag

@@ -11,7 +11,7 @@ type key struct {
 // supported are the keys that have an effect, in the order of rollcall.yaml.
 var supported = []key{
 	{"port", number(func(c *Config) *int { return &c.Port }, 0, maxPort)},
-	{"bind_addresses", bindAddresses},
+	{"bind_addresses", addresses(func(c *Config) *[]string { return &c.BindAddresses })},
 	{"data_dir", text(func(c *Config) *string { return &c.DataDir })},
 	{"development", boolean(func(c *Config) *bool { return &c.Development })},
 
@@ -23,6 +23,8 @@ var supported = []key{
 	{"rtc.port_range_end", number(func(c *Config) *int { return &c.RTC.PortRangeEnd }, 0, maxPort)},
 	{"rtc.tcp_port", number(func(c *Config) *int { return &c.RTC.TCPPort }, -1, maxPort)},
 	{"rtc.node_ip", nodeIP},
+	{"rtc.use_external_ip", boolean(func(c *Config) *bool { return &c.RTC.UseExternalIP })},
+	{"rtc.advertise_internal_ip", boolean(func(c *Config) *bool { return &c.RTC.AdvertiseInternalIP })},
 	{"rtc.interfaces.includes", texts(func(c *Config) *[]string { return &c.RTC.Interfaces.Includes })},
 	{"rtc.interfaces.excludes", texts(func(c *Config) *[]string { return &c.RTC.Interfaces.Excludes })},
 	{"rtc.ips.includes", prefixes(func(c *Config) *[]string { return &c.RTC.IPs.Includes })},
@@ -31,6 +33,20 @@ var supported = []key{
 	{"rtc.use_ice_lite", boolean(func(c *Config) *bool { return &c.RTC.ICELite })},
 	{"rtc.stun_servers", texts(func(c *Config) *[]string { return &c.RTC.STUNServers })},
 	{"rtc.turn_servers", turnServers},
+
+	{"turn.enabled", boolean(func(c *Config) *bool { return &c.TURN.Enabled })},
+	{"turn.udp_port", number(func(c *Config) *int { return &c.TURN.UDPPort }, -1, maxPort)},
+	{"turn.tls_port", number(func(c *Config) *int { return &c.TURN.TLSPort }, -1, maxPort)},
+	{"turn.domain", text(func(c *Config) *string { return &c.TURN.Domain })},
+	{"turn.cert_file", text(func(c *Config) *string { return &c.TURN.CertFile })},
+	{"turn.key_file", text(func(c *Config) *string { return &c.TURN.KeyFile })},
+	{"turn.external_tls", boolean(func(c *Config) *bool { return &c.TURN.ExternalTLS })},
+	{"turn.bind_addresses", addresses(func(c *Config) *[]string { return &c.TURN.BindAddresses })},
+	{"turn.relay_range_start", number(func(c *Config) *int { return &c.TURN.RelayRangeStart }, 1, maxPort)},
+	{"turn.relay_range_end", number(func(c *Config) *int { return &c.TURN.RelayRangeEnd }, 1, maxPort)},
+	{"turn.max_allocations", number(func(c *Config) *int { return &c.TURN.MaxAllocations }, 1, maxInt)},
+	{"turn.max_address_allocations", number(func(c *Config) *int { return &c.TURN.MaxAddressAllocations }, 1, maxInt)},
+	{"turn.max_bitrate", number(func(c *Config) *int { return &c.TURN.MaxBitrate }, 0, maxInt)},
 
 	{"room.auto_create", boolean(func(c *Config) *bool { return &c.Room.AutoCreate })},
 	{"room.max_participants", number(func(c *Config) *int { return &c.Room.MaxParticipants }, 0, maxInt)},

@@ -6,11 +6,11 @@ package config
 // that value, because it asks for what happens anyway.
 var known = []string{
 	"prometheus_port=0", "prometheus.*", "debug_handler.*", "debug_handler_port.*", "webtransport.*",
-	"redis.*", "audio.*", "video.*", "turn.*", "ingress.*", "sip.*",
+	"redis.*", "audio.*", "video.*", "ingress.*", "sip.*",
 	"node_selector.*", "region", "signal_relay.*", "psrpc.*", "agents.*", "metric.*", "trace.*",
 	"node_stats.*", "enable_data_tracks=false", "enable_participant_data_blob=false", "api.*",
 
-	"rtc.use_external_ip=false", "rtc.advertise_internal_ip=false", "rtc.external_ip_only=false",
+	"rtc.external_ip_only=false",
 	"rtc.skip_external_ip_validation=false", "rtc.require_ipv4=false", "rtc.use_stun_port_as_ice=false",
 	"rtc.use_mdns=false", "rtc.force_tcp=false", "rtc.batch_io.*", "rtc.enable_warp=false",
 	"rtc.strict_acks", "rtc.packet_buffer_size", "rtc.packet_buffer_size_video",

@@ -39,7 +39,10 @@ rtc: &rtc
       ttl: 14400
 turn:
   enabled: true
+  domain: turn.example.org
   tls_port: 5349
+  udp_port: 3478
+  external_tls: true
 keys:
   lk: &secret lk-secret-lk-secret-lk-secret-lk-s
   numeric: 12345678901234567890123456789012
@@ -72,7 +75,7 @@ node_selector: {kind: any}
 
 func TestLiveKitFileStartsRollcallAndNamesWhatHasNoEffect(t *testing.T) {
 	c := mustLoad(t, livekitFile, nil)
-	if c.BindAddresses != nil || c.RTC.NodeIP != "192.0.2.1" || c.RTC.UDPPort != 7882 || c.RTC.PortRangeEnd != 60000 ||
+	if c.BindAddresses != nil || !slices.Equal(c.RTC.NodeIPs, []string{"192.0.2.1", "2001:db8::1"}) || !c.TURN.Enabled || c.TURN.TLSPort != 5349 || c.RTC.UDPPort != 7882 || c.RTC.PortRangeEnd != 60000 ||
 		c.Room.MaxParticipants != 20 || c.Room.DepartureTimeout != 30*time.Second || c.Limit.MaxMetadataSize != 1000 ||
 		c.Keys["numeric"] != "12345678901234567890123456789012" || c.Logging.Level.String() != "DEBUG" ||
 		!slices.Equal(c.Room.EnabledCodecs, []string{"audio/opus", "video/VP8"}) ||
@@ -81,8 +84,8 @@ func TestLiveKitFileStartsRollcallAndNamesWhatHasNoEffect(t *testing.T) {
 	}
 
 	want := []string{
-		"prometheus_port", "region", "redis", "rtc.use_external_ip", "rtc.node_ip.ipv6", "rtc.pli_throttle",
-		"rtc.congestion_control", "rtc.turn_servers[0].secret", "rtc.turn_servers[0].ttl", "turn",
+		"prometheus_port", "region", "redis", "rtc.pli_throttle",
+		"rtc.congestion_control", "rtc.turn_servers[0].secret", "rtc.turn_servers[0].ttl",
 		"room.enabled_codecs[1].mime audio/red", "room.playout_delay.min", "room.room_configurations",
 		"webhook.filter_params", "logging.pion_level", "limit.bytes_per_sec", "node_selector",
 	}
@@ -98,8 +101,9 @@ func TestLiveKitFileStartsRollcallAndNamesWhatHasNoEffect(t *testing.T) {
 		t.Errorf("unsupported keys:\n got %q\nwant %q", got, want)
 	}
 
-	if len(c.Warnings) != 2 || !strings.Contains(c.Warnings[0], "7882 is used") || !strings.Contains(c.Warnings[1], "no effect beside port_range_start") {
-		t.Errorf("warnings = %q, want those of the two port ranges", c.Warnings)
+	if len(c.Warnings) != 3 || !strings.Contains(c.Warnings[0], "7882 is used") ||
+		!strings.Contains(c.Warnings[1], "no effect beside port_range_start") || !strings.Contains(c.Warnings[2], "use_external_ip") {
+		t.Errorf("warnings = %q, want those of the two port ranges and of two external addresses", c.Warnings)
 	}
 }
 

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"cmp"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -122,15 +121,17 @@ func texts(field func(*Config) *[]string) setter {
 	return textsLike(field, "text", func(t string) bool { return t != "" })
 }
 
-// bindAddresses reads LiveKit's empty address as what it means: all of them.
-func bindAddresses(s *source, path string, v value) {
-	field := func(c *Config) *[]string { return &c.BindAddresses }
-	textsLike(field, "an IP address, such as 0.0.0.0", func(t string) bool {
+// addresses reads LiveKit's empty address as what it means: all of them.
+func addresses(field func(*Config) *[]string) setter {
+	set := textsLike(field, "an IP address, such as 0.0.0.0", func(t string) bool {
 		_, err := netip.ParseAddr(t)
 		return err == nil || t == ""
-	})(s, path, v)
-	if slices.Contains(s.cfg.BindAddresses, "") {
-		s.cfg.BindAddresses = nil
+	})
+	return func(s *source, path string, v value) {
+		set(s, path, v)
+		if slices.Contains(*field(s.cfg), "") {
+			*field(s.cfg) = nil
+		}
 	}
 }
 
@@ -225,37 +226,33 @@ func udpPort(s *source, path string, v value) {
 	s.cfg.RTC.UDPPort = int(from)
 }
 
-// nodeIP takes an address, or LiveKit's pair of ipv4 and ipv6, of which one
-// is used.
+// nodeIP takes an address, or LiveKit's pair of ipv4 and ipv6.
 func nodeIP(s *source, path string, v value) {
-	const what = "an IP address"
 	if t, ok := v.scalar(); ok {
 		if _, err := netip.ParseAddr(t); err != nil && t != "" {
-			v.expected(path, what)
+			v.expected(path, "an IP address")
 			return
 		}
-		s.cfg.RTC.NodeIP = t
+		s.cfg.RTC.NodeIPs = nil
+		if t != "" {
+			s.cfg.RTC.NodeIPs = []string{t}
+		}
 		return
 	}
-	var four, six, whereSix string
+	var both []string
 	v.entries(path, func(name, where string, v value) {
 		t, ok := v.scalar()
-		_, err := netip.ParseAddr(t)
+		addr, err := netip.ParseAddr(t)
 		switch {
 		case name != "ipv4" && name != "ipv6":
 			s.unknown(join(path, name), where)
-		case !ok || err != nil:
-			v.expected(join(path, name), what)
-		case name == "ipv4":
-			four = t
+		case !ok || err != nil || addr.Unmap().Is4() != (name == "ipv4"):
+			v.expected(join(path, name), "an "+map[string]string{"ipv4": "IPv4", "ipv6": "IPv6"}[name]+" address")
 		default:
-			six, whereSix = t, where
+			both = append(both, t)
 		}
 	})
-	if four != "" && six != "" {
-		s.unsupported(path+".ipv6", whereSix)
-	}
-	s.cfg.RTC.NodeIP = cmp.Or(four, six)
+	s.cfg.RTC.NodeIPs = both
 }
 
 func turnServers(s *source, path string, v value) {

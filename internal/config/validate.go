@@ -21,6 +21,8 @@ func (m *merge) validate() {
 		m.problem(m.where("rtc.tcp_port", "port"), "rtc.tcp_port", "is the same as port, %d; each needs its own", c.Port)
 	}
 	m.validateRange()
+	m.validateExternal()
+	m.validateTURN()
 	m.validateWebhook()
 	for _, name := range slices.Sorted(maps.Keys(c.Keys)) {
 		if len(c.Keys[name]) < goodSecret && !c.Development {
@@ -44,6 +46,43 @@ func (m *merge) validateRange() {
 			m.cfg.Warnings = append(m.cfg.Warnings, fmt.Sprintf(
 				"rtc.udp_port (%s): has no effect beside port_range_start and port_range_end", at))
 		}
+	}
+}
+
+// validateExternal names what makes asking for the external address useless.
+func (m *merge) validateExternal() {
+	if m.cfg.RTC.UseExternalIP && len(m.cfg.RTC.NodeIPs) > 0 {
+		m.cfg.Warnings = append(m.cfg.Warnings, fmt.Sprintf(
+			"rtc.use_external_ip (%s): has no effect on the address families that node_ip has an address of", m.where("rtc.use_external_ip")))
+	}
+}
+
+func (m *merge) validateTURN() {
+	t := &m.cfg.TURN
+	if !t.Enabled {
+		return
+	}
+	where := m.where("turn.enabled")
+	if t.UDPPort == 0 && t.TLSPort == 0 {
+		m.problem(where, "turn", "expected udp_port or tls_port")
+	}
+	if t.TLSPort != 0 {
+		if t.Domain == "" {
+			m.problem(m.where("turn.tls_port"), "turn.domain", "expected the name that clients reach tls_port by")
+		}
+		if !t.ExternalTLS && (t.CertFile == "" || t.KeyFile == "") {
+			m.problem(m.where("turn.tls_port"), "turn.cert_file", "expected cert_file and key_file, or external_tls: true")
+		}
+	}
+	if t.RelayRangeEnd < t.RelayRangeStart {
+		m.problem(m.where("turn.relay_range_end", "turn.relay_range_start"), "turn.relay_range_end",
+			"%d is below relay_range_start, %d", t.RelayRangeEnd, t.RelayRangeStart)
+	}
+	if udp := m.cfg.RTC.UDPPort; udp != 0 && udp == t.UDPPort && m.cfg.RTC.PortRangeEnd == 0 {
+		m.problem(m.where("turn.udp_port"), "turn.udp_port", "is the same as rtc.udp_port, %d; each needs its own", udp)
+	}
+	if t.TLSPort > 0 && (t.TLSPort == m.cfg.Port || t.TLSPort == m.cfg.RTC.TCPPort) {
+		m.problem(m.where("turn.tls_port"), "turn.tls_port", "%d is taken by port or rtc.tcp_port; each needs its own", t.TLSPort)
 	}
 }
 

@@ -179,6 +179,12 @@ func (s *state) transportChanged(p *participant, st peer.State, primary bool) {
 			s.remove(p, livekit.DisconnectReason_SIGNAL_CLOSE)
 		case p.joined && p.leaving == 0:
 			p.lose("transport")
+			if p.sink != nil && s.now.Sub(p.resumedAt) < resumePatience {
+				// The client has noticed before us, and is at it: what failed is
+				// from before. Cutting its signal connection would undo that.
+				p.setDeadline(resumePatience)
+				return
+			}
 			// The client may resume; its signal connection may not know yet.
 			p.sendLeave(livekit.DisconnectReason_CONNECTION_TIMEOUT, livekit.LeaveRequest_RESUME)
 			p.dropSignal()
@@ -186,6 +192,10 @@ func (s *state) transportChanged(p *participant, st peer.State, primary bool) {
 		}
 	}
 }
+
+// resumePatience is how long a client that has resumed may take to bring its
+// transport back. SDKs give up, and start over, after 15 s.
+const resumePatience = 20 * time.Second
 
 // transportFailed says that the connection which decides about p is down for good.
 func (p *participant) transportFailed() bool {

@@ -109,7 +109,7 @@ func (s *state) join(req *Join, sink Sink) (*participant, error) {
 		ServerVersion:        s.opts.ServerInfo.Version,
 		ServerInfo:           s.opts.ServerInfo,
 		ServerRegion:         s.opts.ServerInfo.Region,
-		IceServers:           s.opts.ICEServers,
+		IceServers:           p.iceServers(),
 		SubscriberPrimary:    req.SubscriberPrimary(),
 		PingInterval:         pingInterval,
 		PingTimeout:          pingTimeout,
@@ -276,6 +276,9 @@ func (s *state) remove(p *participant, reason livekit.DisconnectReason) {
 		s.remember(p.info())
 	}
 	s.onDeparture(p.sid, reason)
+	if s.opts.Relay != nil {
+		s.opts.Relay.Revoke(p.sid)
+	}
 	if p.sink != nil {
 		p.sink.Close()
 		p.sink = nil

@@ -253,6 +253,36 @@ func TestFailedTransportMayResumeForAWhile(t *testing.T) {
 	})
 }
 
+// A client that notices first resumes, and the server sees the old transport
+// fail in the middle of that.
+func TestTransportThatFailsDuringAResumeDoesNotUndoIt(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		c := tc.enter("demo", "bob")
+		c.h.SignalLost(c.sink)
+		c.sink = &recorder{}
+		if _, err := tc.reg.Resume(context.Background(), c.join, c.h.sid, c.sink); err != nil {
+			t.Fatal(err)
+		}
+		sleep(time.Second)
+		c.heard()
+		c.transport(peer.Failed)
+		c.wantHeard("not asked to do what it does")
+		sleep(10 * time.Second)
+		c.transport(peer.Connected)
+		sleep(2 * time.Minute)
+		tc.wantEvents("still there", "room_started 0/0", "participant_joined bob 1/0")
+
+		// A resume that leads nowhere is the end.
+		c.sink = &recorder{}
+		if _, err := tc.reg.Resume(context.Background(), c.join, c.h.sid, c.sink); err != nil {
+			t.Fatal(err)
+		}
+		c.transport(peer.Failed)
+		sleep(21 * time.Second)
+		tc.wantEvents("gone", "room_started 0/0", "participant_joined bob 1/0", "participant_left bob 0/0")
+	})
+}
+
 func TestFullRoomRefusesPeopleButNotAgents(t *testing.T) {
 	inBubble(t, Options{Defaults: Defaults{MaxParticipants: 1}}, func(tc *test) {
 		tc.enter("demo", "alice")

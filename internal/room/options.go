@@ -37,7 +37,9 @@ type Options struct {
 	ServerInfo *livekit.ServerInfo
 	// ICEServers are handed to clients; empty is fine.
 	ICEServers []*livekit.ICEServer
-	Logger     *slog.Logger
+	// Relay is the server's own; nil if there is none.
+	Relay  Relay
+	Logger *slog.Logger
 }
 
 // Defaults are the settings of rooms.

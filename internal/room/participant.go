@@ -49,6 +49,7 @@ type participant struct {
 	joined       bool
 	gone         bool
 	leaving      livekit.DisconnectReason // set while a goodbye waits for the transport
+	resumedAt    time.Time                // the last time; zero: never
 	deadline     time.Time                // join timeout, grace or resume timeout; zero: none
 	tokenDue     time.Time                // when the token is refreshed
 

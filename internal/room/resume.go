@@ -52,7 +52,7 @@ func (s *state) resume(p *participant, req *Join, sink Sink) {
 		p.sink.Close()
 		lostAt = s.now
 	}
-	p.sink, p.signalLostAt = sink, time.Time{}
+	p.sink, p.signalLostAt, p.resumedAt = sink, time.Time{}, s.now
 	if p.leaving == livekit.DisconnectReason_SIGNAL_CLOSE && !p.joined {
 		// It lost its signal connection on the way in, and is on the way again.
 		p.leaving = 0
@@ -63,7 +63,7 @@ func (s *state) resume(p *participant, req *Join, sink Sink) {
 	s.emit(event.Event{Name: event.ParticipantReconnecting, Participant: p.info()})
 	p.lost = true
 	p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_Reconnect{Reconnect: &livekit.ReconnectResponse{
-		IceServers:     s.opts.ICEServers,
+		IceServers:     p.iceServers(),
 		ServerInfo:     s.opts.ServerInfo,
 		LastMessageSeq: p.reliable.highest,
 	}}})

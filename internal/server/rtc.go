@@ -1,15 +1,120 @@
 package server
 
 import (
+	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"path"
 	"slices"
+	"time"
 
 	"github.com/livekit/protocol/livekit"
 
 	"github.com/rollcall-rtc/rollcall/internal/config"
+	"github.com/rollcall-rtc/rollcall/internal/external"
+	"github.com/rollcall-rtc/rollcall/internal/room"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
+	"github.com/rollcall-rtc/rollcall/internal/turn"
 )
+
+// externalTimeout is how long STUN servers may take at the start.
+const externalTimeout = 5 * time.Second
+
+// defaultSTUN is asked for the external address if no other server is named.
+const defaultSTUN = "stun.l.google.com:19302"
+
+// openMedia binds the media sockets.
+func (s *Server) openMedia(ctx context.Context) error {
+	rtc := s.cfg.RTC
+	opts := peer.Options{
+		UDPPort:            rtc.UDPPort,
+		UDPPortRange:       [2]uint16{uint16(rtc.PortRangeStart), uint16(rtc.PortRangeEnd)},
+		TCPPort:            rtc.TCPPort,
+		BindAddresses:      s.cfg.BindAddresses,
+		NodeIPs:            rtc.NodeIPs,
+		AdvertiseInternal:  rtc.AdvertiseInternalIP,
+		LoopbackCandidates: rtc.LoopbackCandidates,
+		ICELite:            rtc.ICELite,
+		KeepInterface:      keepName(rtc.Interfaces),
+		KeepIP:             keepIP(rtc.IPs),
+		Logger:             s.log,
+	}
+	if rtc.UseExternalIP {
+		addrs, err := peer.LocalAddresses(opts)
+		if err != nil {
+			return err
+		}
+		opts.External = s.discover(ctx, addrs)
+	}
+	var err error
+	s.media, err = peer.NewFactory(opts)
+	return err
+}
+
+// discover asks as what the addresses are known outside that node_ip does not
+// say it of.
+func (s *Server) discover(ctx context.Context, addrs []netip.Addr) map[netip.Addr]netip.Addr {
+	addrs = slices.DeleteFunc(addrs, func(a netip.Addr) bool {
+		return a.IsLoopback() || slices.ContainsFunc(s.cfg.RTC.NodeIPs, func(text string) bool {
+			node, err := netip.ParseAddr(text)
+			return err == nil && node.Unmap().Is4() == a.Is4()
+		})
+	})
+	servers := s.cfg.RTC.STUNServers
+	if len(servers) == 0 {
+		servers = []string{defaultSTUN}
+	}
+	ctx, cancel := context.WithTimeout(ctx, externalTimeout)
+	defer cancel()
+	return external.Discover(ctx, addrs, servers, s.log)
+}
+
+// openRelay starts TURN, if it is wanted.
+func (s *Server) openRelay() error {
+	t := s.cfg.TURN
+	if !t.Enabled {
+		return nil
+	}
+	opts := turn.Options{
+		MediaPorts: s.media.MediaPorts(), UDPPort: t.UDPPort, TLSPort: t.TLSPort,
+		BindAddresses: t.BindAddresses, Domain: t.Domain, CertFile: t.CertFile, KeyFile: t.KeyFile,
+		ExternalTLS: t.ExternalTLS, RelayPorts: [2]uint16{uint16(t.RelayRangeStart), uint16(t.RelayRangeEnd)},
+		Limits: turn.Limits{PerParticipant: t.MaxAllocations, PerAddress: t.MaxAddressAllocations, Bitrate: int64(t.MaxBitrate)},
+		Logger: s.log,
+	}
+	if len(opts.BindAddresses) == 0 {
+		opts.BindAddresses = s.cfg.BindAddresses
+	}
+	if opts.Limits.Bitrate == 0 {
+		opts.Limits.Bitrate = -1
+	}
+	for _, m := range s.media.MediaAddrs() {
+		opts.Media = append(opts.Media, turn.MediaAddr(m))
+	}
+	var err error
+	if s.relay, err = turn.Start(opts); err != nil {
+		return err
+	}
+	udp, tls := s.relay.Addrs()
+	s.log.Info("TURN is up", "udp", udp, "tls", tls)
+	return nil
+}
+
+// relayOf is the relay as rooms know it; nil if there is none.
+func relayOf(s *turn.Server) room.Relay {
+	if s == nil {
+		return nil
+	}
+	return relay{s}
+}
+
+type relay struct{ *turn.Server }
+
+func (r relay) Admit(sid string) []*livekit.ICEServer {
+	c := r.Server.Admit(sid)
+	return []*livekit.ICEServer{{Urls: c.URLs, Username: c.Username, Credential: c.Password}}
+}
 
 // iceServers is what clients are told; nothing unless it was configured.
 func iceServers(rtc config.RTC) []*livekit.ICEServer {

@@ -27,6 +27,7 @@ import (
 	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
 	"github.com/rollcall-rtc/rollcall/internal/signal"
 	"github.com/rollcall-rtc/rollcall/internal/token"
+	"github.com/rollcall-rtc/rollcall/internal/turn"
 	"github.com/rollcall-rtc/rollcall/web"
 )
 
@@ -40,6 +41,7 @@ type Server struct {
 	consumers *httpapi.Consumers
 	delivery  *delivery.Engine
 	media     *peer.Factory
+	relay     *turn.Server // nil if it is not enabled
 	rooms     *room.Registry
 	agents    *agent.Dispatcher
 	signal    *signal.Handler
@@ -89,7 +91,10 @@ func Start(ctx context.Context, cfg *config.Config, version string, log *slog.Lo
 	if err := s.openLog(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.openMedia(); err != nil {
+	if err := s.openMedia(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.openRelay(); err != nil {
 		return nil, err
 	}
 	if err := s.openRooms(ctx, version); err != nil {
@@ -152,25 +157,6 @@ func (s *Server) receiverNetworks() []netip.Prefix {
 	return networks
 }
 
-// openMedia binds the media sockets.
-func (s *Server) openMedia() error {
-	rtc := s.cfg.RTC
-	var err error
-	s.media, err = peer.NewFactory(peer.Options{
-		UDPPort:            rtc.UDPPort,
-		UDPPortRange:       [2]uint16{uint16(rtc.PortRangeStart), uint16(rtc.PortRangeEnd)},
-		TCPPort:            rtc.TCPPort,
-		BindAddresses:      s.cfg.BindAddresses,
-		NodeIP:             rtc.NodeIP,
-		LoopbackCandidates: rtc.LoopbackCandidates,
-		ICELite:            rtc.ICELite,
-		KeepInterface:      keepName(rtc.Interfaces),
-		KeepIP:             keepIP(rtc.IPs),
-		Logger:             s.log,
-	})
-	return err
-}
-
 func (s *Server) openRooms(ctx context.Context, version string) error {
 	limits := s.cfg.Limit
 	info := &livekit.ServerInfo{
@@ -202,6 +188,7 @@ func (s *Server) openRooms(ctx context.Context, version string) error {
 		Wants:      func(sid string, agents []*livekit.RoomAgentDispatch) { s.agents.Wants(sid, agents) },
 		ServerInfo: info,
 		ICEServers: iceServers(s.cfg.RTC),
+		Relay:      relayOf(s.relay),
 		Logger:     s.log,
 	})
 	s.rooms.Restore(s.leftOpen)
@@ -361,6 +348,9 @@ func (s *Server) stop(ctx context.Context) error {
 	if s.media != nil {
 		errs = append(errs, s.media.Close())
 	}
+	if s.relay != nil {
+		errs = append(errs, s.relay.Close())
+	}
 	if s.delivery != nil {
 		s.drainDelivery(ctx)
 		errs = append(errs, s.delivery.Close(ctx))
@@ -404,11 +394,12 @@ type Stats struct {
 	LogLast     uint64                   `json:"logLast"`
 	Log         httpapi.LogState         `json:"log"`
 	Endpoints   []delivery.EndpointStats `json:"endpoints"`
+	Relay       *turn.Stats              `json:"relay,omitempty"` // if there is one
 }
 
 // Stats returns a snapshot.
 func (s *Server) Stats() Stats {
-	return Stats{
+	stats := Stats{
 		Uptime:      time.Since(s.startedAt).Round(time.Second).String(),
 		Goroutines:  runtime.NumGoroutine(),
 		Rooms:       s.rooms.Stats(),
@@ -418,4 +409,9 @@ func (s *Server) Stats() Stats {
 		Log:         s.logState(),
 		Endpoints:   s.delivery.Stats(),
 	}
+	if s.relay != nil {
+		relay := s.relay.Stats()
+		stats.Relay = &relay
+	}
+	return stats
 }

@@ -1,7 +1,7 @@
-// Builds everything and runs the tests in a network of their own. Arguments are
-// test files; without any, all of them run.
+// Builds everything and runs each test file in a network of its own. Arguments
+// are test files, all without any, and options of node --test.
 
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { buildAll } from '../sdk/build.mjs';
@@ -15,13 +15,40 @@ await buildAll();
 mkdirSync(out, { recursive: true });
 build('./test/net/wire', wire);
 
-const named = process.argv.slice(2);
+// Files wait for timeouts of clients and servers most of the time, so two at a
+// time are hardly slower than one; each has a network of its own.
+const atATime = 2;
+
+const options = process.argv.slice(2).filter((word) => word.startsWith('--'));
+const named = process.argv.slice(2).filter((word) => !word.startsWith('--'));
 const files = named.length ? named : readdirSync(path.join(suite, 'tests'))
   .filter((name) => name.endsWith('.test.mjs'))
   .sort()
   .map((name) => path.join('tests', name));
-const { status } = spawnSync('unshare', [...inside(), process.execPath, 'inside.mjs', ...files], { cwd: suite, stdio: 'inherit' });
-process.exit(status ?? 1);
+const waiting = [...files];
+const failed = [];
+await Promise.all(Array.from({ length: atATime }, async () => {
+  while (waiting.length) {
+    const file = waiting.shift();
+    const { code, output } = await runFile(file);
+    process.stdout.write(`--- ${file}\n${output}`);
+    if (code !== 0) failed.push(file);
+  }
+}));
+for (const file of failed) console.log(`failed: ${file}`);
+console.log(`${files.length - failed.length} passed, ${failed.length} failed`);
+process.exit(failed.length || files.length === 0 ? 1 : 0);
+
+function runFile(file) {
+  const child = spawn('unshare', [...inside(), process.execPath, 'inside.mjs', ...options, file], {
+    cwd: suite, stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const chunks = [];
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => chunks.push(chunk));
+  return new Promise((resolve) => {
+    child.once('close', (code) => resolve({ code, output: Buffer.concat(chunks) }));
+  });
+}
 
 // What runs inside sees its own network and processes only, and ends with us.
 function inside() {

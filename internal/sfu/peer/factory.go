@@ -35,6 +35,7 @@ type Factory struct {
 	opts   Options
 	config webrtc.Configuration
 	engine webrtc.SettingEngine
+	addrs  []MediaAddr
 	mux    *transport.Mux // nil with a range of ports
 	net    *stdnet.Net
 	tcpMux *tcpMux
@@ -86,6 +87,9 @@ func (f *Factory) configure() error {
 	}
 	addrs, err := localAddresses(f.opts)
 	if err != nil {
+		return err
+	}
+	if f.addrs, err = advertised(addrs, f.opts); err != nil {
 		return err
 	}
 	if err := f.listen(addrs); err != nil {
@@ -194,17 +198,9 @@ func (f *Factory) configureEngine(addrs []netip.Addr) error {
 		addr, ok := netip.AddrFromSlice(ip)
 		return ok && slices.Contains(addrs, addr.Unmap())
 	})
-	if f.opts.NodeIP != "" {
-		if _, err := netip.ParseAddr(f.opts.NodeIP); err != nil {
-			return fmt.Errorf("node address: %w", err)
-		}
-		err := e.SetICEAddressRewriteRules(webrtc.ICEAddressRewriteRule{
-			External:        []string{f.opts.NodeIP},
-			AsCandidateType: webrtc.ICECandidateTypeHost,
-			Mode:            webrtc.ICEAddressRewriteReplace,
-		})
-		if err != nil {
-			return fmt.Errorf("node address: %w", err)
+	if rules := rewriteRules(f.addrs); len(rules) > 0 {
+		if err := e.SetICEAddressRewriteRules(rules...); err != nil {
+			return fmt.Errorf("advertised addresses: %w", err)
 		}
 	}
 	e.SetICETimeouts(f.opts.DisconnectedTimeout, f.opts.FailedTimeout, f.opts.KeepaliveInterval)

@@ -36,7 +36,7 @@ func TestUnusableAddressesAreRefused(t *testing.T) {
 	for name, opts := range map[string]Options{
 		"nothing to listen on": {BindAddresses: []string{"203.0.113.77"}},
 		"no address":           {BindAddresses: []string{"here"}},
-		"no node address":      {BindAddresses: []string{"127.0.0.1"}, NodeIP: "there"},
+		"no node address":      {BindAddresses: []string{"127.0.0.1"}, NodeIPs: []string{"there"}},
 		"port range":           {BindAddresses: []string{"127.0.0.1"}, UDPPortRange: [2]uint16{9, 3}},
 	} {
 		if f, err := NewFactory(opts); err == nil {
@@ -121,7 +121,7 @@ func TestICELiteConnects(t *testing.T) {
 }
 
 func TestNodeIPIsAdvertised(t *testing.T) {
-	f := newTestFactory(t, func(o *Options) { o.NodeIP, o.TCPPort = "203.0.113.9", -1 })
+	f := newTestFactory(t, func(o *Options) { o.NodeIPs, o.TCPPort = []string{"203.0.113.9"}, -1 })
 	heard := &candidates{}
 	sub, err := f.NewSubscriber(SubscriberOptions{Handler: heard})
 	if err != nil {

@@ -3,6 +3,7 @@ package peer
 import (
 	"log/slog"
 	"net"
+	"net/netip"
 	"time"
 
 	"github.com/pion/webrtc/v4"
@@ -21,8 +22,14 @@ type Options struct {
 	// BindAddresses restricts listening to these local IP addresses. Empty or
 	// an unspecified address means all.
 	BindAddresses []string
-	// NodeIP is advertised in place of the local addresses of its family.
-	NodeIP string
+	// NodeIPs are advertised in place of the local addresses of their family: an
+	// IPv4 address, an IPv6 one, or both.
+	NodeIPs []string
+	// External is what local addresses are known as outside; where it names one,
+	// that is advertised.
+	External map[netip.Addr]netip.Addr
+	// AdvertiseInternal advertises the local addresses as well.
+	AdvertiseInternal bool
 	// LoopbackCandidates also listens on, and advertises, loopback addresses.
 	LoopbackCandidates bool
 	// ICELite answers connectivity checks and makes none.

@@ -7,7 +7,7 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import readline from 'node:readline';
 import { within } from '../../sdk/harness/wait.mjs';
-import { out, wire } from './paths.mjs';
+import { scratch, wire } from './paths.mjs';
 
 /** Where the server is, for every place. */
 export const hub = { ipv4: '10.77.0.1', ipv6: 'fd77::1' };
@@ -136,7 +136,7 @@ table inet wall {
 
   /** A file that runs command here, for what wants to start one file. */
   launcher(command) {
-    const file = path.join(out, `${path.basename(command)}-${this.name}`);
+    const file = path.join(scratch, `${path.basename(command)}-${this.name}`);
     writeFileSync(file, `#!/bin/sh\nexec nsenter --net=${this.path} -- ${command} "$@"\n`);
     chmodSync(file, 0o755);
     return file;
@@ -151,7 +151,7 @@ table inet wall {
 }
 
 function writeScript(name, text) {
-  const file = path.join(out, `${name}.nft`);
+  const file = path.join(scratch, `${name}.nft`);
   writeFileSync(file, text);
   return file;
 }
