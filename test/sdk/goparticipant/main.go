@@ -44,6 +44,7 @@ func run(url, token string, options []lksdk.ConnectOption, out *output) error {
 		return fmt.Errorf("join: %w", err)
 	}
 	p.room = room
+	room.LocalParticipant.Callback = p.ownCallback()
 	defer p.close()
 	out.event("connected", map[string]any{
 		"identity": room.LocalParticipant.Identity(),

@@ -6,7 +6,6 @@ import (
 
 	"github.com/livekit/protocol/livekit"
 	lksdk "github.com/livekit/server-sdk-go/v2"
-	"github.com/pion/webrtc/v4"
 )
 
 // participant is one session in a room.
@@ -88,6 +87,7 @@ func (p *participant) callback() *lksdk.RoomCallback {
 			p.out.event("disconnected", map[string]any{"reason": p.room.DisconnectReason().String()})
 		},
 		OnParticipantConnected: func(rp *lksdk.RemoteParticipant) {
+			rp.Callback = p.ownCallback()
 			p.out.event("participantConnected", map[string]any{"identity": rp.Identity(), "sid": rp.SID()})
 		},
 		OnParticipantDisconnected: func(rp *lksdk.RemoteParticipant) {
@@ -98,42 +98,14 @@ func (p *participant) callback() *lksdk.RoomCallback {
 		},
 		OnReconnecting: func() { p.out.event("reconnecting", nil) },
 		OnReconnected:  func() { p.out.event("reconnected", nil) },
-		ParticipantCallback: lksdk.ParticipantCallback{
-			OnTrackPublished: func(pub *lksdk.RemoteTrackPublication, rp *lksdk.RemoteParticipant) {
-				p.out.event("trackPublished", trackFields(pub, rp))
-			},
-			OnTrackUnpublished: func(pub *lksdk.RemoteTrackPublication, rp *lksdk.RemoteParticipant) {
-				p.out.event("trackUnpublished", trackFields(pub, rp))
-			},
-			OnTrackSubscribed: func(track *webrtc.TrackRemote, pub *lksdk.RemoteTrackPublication, rp *lksdk.RemoteParticipant) {
-				p.received.watch(track, rp.Identity(), sourceName(pub.Source()))
-				p.out.event("trackSubscribed", trackFields(pub, rp))
-			},
-			OnTrackUnsubscribed: func(_ *webrtc.TrackRemote, pub *lksdk.RemoteTrackPublication, rp *lksdk.RemoteParticipant) {
-				p.out.event("trackUnsubscribed", trackFields(pub, rp))
-			},
-			OnTrackMuted: func(pub lksdk.TrackPublication, who lksdk.Participant) {
-				p.out.event("trackMuted", trackFields(pub, who))
-			},
-			OnTrackUnmuted: func(pub lksdk.TrackPublication, who lksdk.Participant) {
-				p.out.event("trackUnmuted", trackFields(pub, who))
-			},
-			OnMetadataChanged: func(_ string, who lksdk.Participant) {
-				p.out.event("metadata", map[string]any{"identity": who.Identity(), "metadata": who.Metadata()})
-			},
-			OnAttributesChanged: func(changed map[string]string, who lksdk.Participant) {
-				p.out.event("attributes", map[string]any{"identity": who.Identity(), "changed": changed})
-			},
-			OnDataPacket: func(data lksdk.DataPacket, params lksdk.DataReceiveParams) {
-				user, ok := data.(*lksdk.UserDataPacket)
-				if !ok {
-					return
-				}
-				p.out.event("data", map[string]any{
-					"from": params.SenderIdentity, "text": string(user.Payload), "topic": user.Topic,
-				})
-			},
+		OnActiveSpeakersChanged: func(speakers []lksdk.Participant) {
+			identities := []string{}
+			for _, s := range speakers {
+				identities = append(identities, s.Identity())
+			}
+			p.out.event("activeSpeakers", map[string]any{"identities": identities})
 		},
+		ParticipantCallback: p.participantCallback(""),
 	}
 }
 

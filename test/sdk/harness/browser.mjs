@@ -125,6 +125,7 @@ class BrowserParticipant {
   sendData(text, { reliable = true, topic, to } = {}) {
     return this.#call('sendData', text, { reliable, topic, destinationIdentities: to });
   }
+  allowSubscribers(all) { return this.#call('allowSubscribers', all); }
   setMetadata(metadata) { return this.#call('setMetadata', metadata); }
   setName(name) { return this.#call('setName', name); }
   setAttributes(attributes) { return this.#call('setAttributes', attributes); }

@@ -1,7 +1,7 @@
 // A participant on @livekit/rtc-node, with media that it draws and hums itself.
 
 import {
-  AudioFrame, AudioSource, AudioStream, DataPacketKind, DisconnectReason, LocalAudioTrack, LocalVideoTrack, Room, RoomEvent,
+  AudioFrame, AudioSource, AudioStream, ConnectionQuality, DataPacketKind, DisconnectReason, LocalAudioTrack, LocalVideoTrack, Room, RoomEvent,
   SimulateScenarioKind, TrackKind, TrackPublishOptions, TrackSource, VideoBufferType, VideoFrame, VideoSource, VideoStream, dispose,
 } from '@livekit/rtc-node';
 import { Recorder } from './recorder.mjs';
@@ -12,6 +12,10 @@ const sources = {
   [TrackSource.SOURCE_CAMERA]: 'camera',
   [TrackSource.SOURCE_MICROPHONE]: 'microphone',
   [TrackSource.SOURCE_SCREENSHARE]: 'screen_share',
+};
+const qualities = {
+  [ConnectionQuality.QUALITY_POOR]: 'poor', [ConnectionQuality.QUALITY_GOOD]: 'good',
+  [ConnectionQuality.QUALITY_EXCELLENT]: 'excellent', [ConnectionQuality.QUALITY_LOST]: 'lost',
 };
 const kinds = { [TrackKind.KIND_AUDIO]: 'audio', [TrackKind.KIND_VIDEO]: 'video' };
 
@@ -70,6 +74,10 @@ export class NodeParticipant {
       .on(RoomEvent.TrackUnsubscribed, (_, pub, p) => tell('trackUnsubscribed', track(pub, p)))
       .on(RoomEvent.TrackMuted, (pub, p) => tell('trackMuted', track(pub, p)))
       .on(RoomEvent.TrackUnmuted, (pub, p) => tell('trackUnmuted', track(pub, p)))
+      .on(RoomEvent.LocalTrackPublished, (pub) => tell('localTrackPublished', { sid: pub.sid }))
+      .on(RoomEvent.LocalTrackUnpublished, (pub) => tell('localTrackUnpublished', { sid: pub?.sid })) // the SDK has forgotten it by then
+      .on(RoomEvent.ActiveSpeakersChanged, (speakers) => tell('activeSpeakers', { identities: speakers.map((p) => p.identity) }))
+      .on(RoomEvent.ConnectionQualityChanged, (quality, p) => tell('connectionQuality', { identity: p.identity, quality: qualities[quality] }))
       .on(RoomEvent.ParticipantMetadataChanged, (metadata, p) => tell('metadata', { identity: p.identity, metadata }))
       .on(RoomEvent.ParticipantNameChanged, (name, p) => tell('name', { identity: p.identity, name }))
       .on(RoomEvent.ParticipantAttributesChanged, (changed, p) => tell('attributes', { identity: p.identity, changed }))

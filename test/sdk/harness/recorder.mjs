@@ -52,7 +52,9 @@ function matches(event, name, fields) {
   return [name].flat().includes(event.event) && contains(event, fields);
 }
 
+// A part may be a function that judges the value.
 function contains(value, part) {
+  if (typeof part === 'function') return part(value);
   if (part === null || typeof part !== 'object') return value === part;
   return value !== null && typeof value === 'object' &&
     Object.entries(part).every(([key, wanted]) => contains(value[key], wanted));

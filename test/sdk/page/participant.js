@@ -5,6 +5,7 @@
 import {
   ConnectionError, ConnectionErrorReason, DisconnectReason, Room, RoomEvent, Track, VideoPreset,
 } from 'livekit-client';
+import { watchParticipants } from './participantevents.js';
 
 // Without the parameter the SDK does as it does by itself.
 const connections = new URLSearchParams(location.search).get('connections');
@@ -56,6 +57,7 @@ room
   .on(RoomEvent.ParticipantPermissionsChanged, (_, p) => tell('permissions', {
     identity: p.identity, canPublish: p.permissions.canPublish, canSubscribe: p.permissions.canSubscribe,
   }))
+  .on(RoomEvent.TrackSubscriptionPermissionChanged, (pub, status, p) => tell('subscriptionPermission', { ...track(pub, p), status }))
   .on(RoomEvent.RoomMetadataChanged, (metadata) => tell('roomMetadata', { metadata }))
   .on(RoomEvent.DataReceived, (payload, p, kind, topic) => tell('data', {
     from: p?.identity ?? '', text: new TextDecoder().decode(payload), topic: topic ?? '', reliable: kind === 0,
@@ -64,6 +66,8 @@ room
   .on(RoomEvent.Reconnecting, () => tell('reconnecting'))
   .on(RoomEvent.Reconnected, () => tell('reconnected'))
   .on(RoomEvent.Disconnected, (reason) => tell('disconnected', { reason: DisconnectReason[reason] ?? '' }));
+
+watchParticipants(room, tell, track);
 
 // show attaches a remote track to the page, and counts the pictures that it really paints.
 function show(media, key) {
@@ -130,6 +134,8 @@ window.participant = {
   setSubscribed: (identity, source, subscribed) => remotePublication(identity, source).setSubscribed(subscribed),
 
   sendData: (text, options) => room.localParticipant.publishData(new TextEncoder().encode(text), options),
+  /** Lets everybody subscribe to this participant's tracks, or nobody. */
+  allowSubscribers: (all) => room.localParticipant.setTrackSubscriptionPermissions(all, []),
   setMetadata: (metadata) => room.localParticipant.setMetadata(metadata),
   setName: (name) => room.localParticipant.setName(name),
   setAttributes: (attributes) => room.localParticipant.setAttributes(attributes),

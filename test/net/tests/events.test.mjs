@@ -1,0 +1,148 @@
+// Each of the 23 client events, by its real cause, in every SDK that has it, at
+// the room and at the participant. docs/compat.md is what this saw:
+// ROLLCALL_UPDATE=1 writes it, any other run compares.
+
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { netScene } from '../harness/scene.mjs';
+import { document, events, limit, render, scopes, sdks } from '../harness/compat.mjs';
+import { wantAudio, wantVideo } from '../../sdk/harness/media.mjs';
+
+const stage = netScene({ server: { room: { departure_timeout: 60 } } });
+const patience = 60_000;
+
+// What each SDK calls an event in what the harness records.
+const recorded = {
+  ParticipantConnected: 'participantConnected', ParticipantDisconnected: 'participantDisconnected',
+  Reconnecting: 'reconnecting', Reconnected: 'reconnected', Disconnected: 'disconnected',
+  TrackPublished: 'trackPublished', TrackUnpublished: 'trackUnpublished', TrackSubscribed: 'trackSubscribed',
+  TrackUnsubscribed: 'trackUnsubscribed', TrackMuted: 'trackMuted', TrackUnmuted: 'trackUnmuted',
+  LocalTrackPublished: 'localTrackPublished', LocalTrackUnpublished: 'localTrackUnpublished',
+  ActiveSpeakersChanged: 'activeSpeakers', IsSpeakingChanged: 'isSpeaking', ConnectionQualityChanged: 'connectionQuality',
+  ParticipantAttributesChanged: 'attributes', ParticipantMetadataChanged: 'metadata', RoomMetadataChanged: 'roomMetadata',
+  DataReceived: 'data', TrackStreamStateChanged: 'streamState', TrackSubscriptionPermissionChanged: 'subscriptionPermission',
+  ParticipantPermissionsChanged: 'permissions',
+};
+
+stage.test('every client event fires for its real cause in every SDK that has it', async (call) => {
+  const seen = new Set();
+  const causes = {};
+  const failures = [];
+  const home = await call.place('home');
+  const away = await call.place('away');
+  const watchers = {
+    'livekit-client': await call.browserAt(home, 'browser'),
+    '@livekit/rtc-node': await call.node('node'),
+    'server-sdk-go': await call.go('go'),
+  };
+  const everybody = Object.values(watchers);
+
+  /**
+   * Does what causes an event, and notes who tells it. fields: what it carries,
+   * or a function of the watcher that says so.
+   */
+  async function provoke(cause, does, expected) {
+    const from = new Map(everybody.map((who) => [who, who.events.list.length]));
+    const result = await does();
+    await Promise.all(Object.entries(expected).flatMap(([event, fields]) => {
+      causes[event] = cause;
+      return sdks.flatMap((sdk) => scopes.filter((scope) => !limit(event, sdk, scope)).map(async (scope) => {
+        const who = watchers[sdk];
+        const name = `${scope === 'participant' ? 'participant:' : ''}${recorded[event]}`;
+        const payload = typeof fields === 'function' ? fields(who, sdk, scope, result) : fields;
+        try {
+          await who.events.want(name, payload, { from: from.get(who), deadline: patience });
+          seen.add(`${event} ${sdk} ${scope}`);
+        } catch (error) {
+          failures.push(`${event} at the ${scope} of ${sdk}: ${error.message}`);
+        }
+      }));
+    }));
+    return result;
+  }
+
+  // The guest does what the others hear of; it is behind a cable of its own.
+  const guest = await provoke('somebody joins', () => call.browserAt(away, 'guest'), {
+    ParticipantConnected: (_, __, ___, joined) => ({ identity: 'guest', sid: joined.sid }),
+  });
+  const camera = { identity: 'guest', kind: 'video', source: 'camera' };
+  await provoke('somebody publishes a camera', () => guest.publishCamera(), {
+    TrackPublished: (_, __, ___, { sid }) => ({ ...camera, sid }),
+    TrackSubscribed: (_, __, ___, { sid }) => ({ ...camera, sid }),
+  });
+  for (const who of everybody) await wantVideo(who, 'guest', 5, patience);
+
+  await provoke('the client publishes a microphone',
+    async () => new Map(await Promise.all(everybody.map(async (who) => [who, (await who.publishMicrophone()).sid]))),
+    { LocalTrackPublished: (who, _, __, sids) => ({ sid: sids.get(who) }) });
+
+  await provoke('somebody speaks', () => guest.publishMicrophone(), {
+    ActiveSpeakersChanged: { identities: (list) => list.includes('guest') },
+    IsSpeakingChanged: { identity: 'guest', speaking: true },
+  });
+  for (const who of everybody) await wantAudio(who, 'guest', patience);
+  const microphone = { identity: 'guest', source: 'microphone' };
+  await provoke('somebody mutes a microphone', () => guest.setMuted('microphone', true), {
+    TrackMuted: microphone, IsSpeakingChanged: { identity: 'guest', speaking: false },
+  });
+  await provoke('somebody unmutes it', () => guest.setMuted('microphone', false), { TrackUnmuted: microphone });
+  causes.IsSpeakingChanged = 'somebody speaks, and is silent';
+
+  await provoke('somebody sets attributes', () => guest.setAttributes({ seat: '7' }), {
+    ParticipantAttributesChanged: { identity: 'guest', changed: { seat: '7' } },
+  });
+  await provoke('somebody sets metadata', () => guest.setMetadata('of the guest'), {
+    ParticipantMetadataChanged: { identity: 'guest', metadata: 'of the guest' },
+  });
+  await provoke('UpdateRoomMetadata', () => call.api.updateRoomMetadata(call.room, 'of the room'), {
+    RoomMetadataChanged: { metadata: 'of the room' },
+  });
+  await provoke('somebody sends data', () => guest.sendData('hello', { reliable: true, topic: 'chat' }), {
+    DataReceived: { from: 'guest', text: 'hello' },
+  });
+  await provoke('somebody forbids to subscribe', () => guest.allowSubscribers(false), {
+    TrackSubscriptionPermissionChanged: { ...camera, status: 'not_allowed' },
+  });
+  await guest.allowSubscribers(true);
+  for (const who of everybody) await wantVideo(who, 'guest', 5, patience);
+  await provoke('the client unpublishes its microphone', async () => {
+    const sids = new Map(everybody.map((who) => [who, who.events.all('localTrackPublished').at(-1).sid]));
+    for (const who of everybody) await who.unpublish(who === watchers['livekit-client'] ? 'microphone' : sids.get(who));
+    return sids;
+  }, { LocalTrackUnpublished: (who, sdk, __, sids) => (sdk === '@livekit/rtc-node' ? {} : { sid: sids.get(who) }) });
+
+  await provoke('UpdateParticipant takes the permission to publish away, from the watcher itself',
+    () => call.api.updateParticipant(call.room, 'browser', { permission: { canPublish: false, canSubscribe: true, canPublishData: true } }),
+    { ParticipantPermissionsChanged: { identity: 'browser', canPublish: false } });
+
+  // The network.
+  await provoke('a quarter of what somebody sends is lost on the way', () => away.set({ up: { loss: 0.25 } }), {
+    ConnectionQualityChanged: { identity: 'guest', quality: (quality) => ['good', 'poor'].includes(quality) },
+  });
+  await away.mend();
+  await provoke('the link has no room for the video', () => home.set({ down: { rate: 50_000, queue: 20_000 } }), {
+    TrackStreamStateChanged: { ...camera, state: 'paused' },
+  });
+  await home.mend();
+  await watchers['livekit-client'].events.want('streamState', { identity: 'guest', state: 'active' },
+    { from: watchers['livekit-client'].events.list.findIndex((e) => e.event === 'streamState' && e.state === 'paused'), deadline: patience });
+
+  await provoke('somebody unpublishes a camera', () => guest.unpublish('camera'), {
+    TrackUnsubscribed: camera, TrackUnpublished: camera,
+  });
+  await provoke('somebody leaves', () => guest.leave(), { ParticipantDisconnected: { identity: 'guest', sid: guest.sid } });
+
+  await provoke('the server is killed and comes back', async () => {
+    await call.server.end('SIGKILL');
+    await call.server.run();
+  }, { Reconnecting: {}, Reconnected: {} });
+  await provoke('DeleteRoom', () => call.api.deleteRoom(call.room), {
+    Disconnected: { reason: 'ROOM_DELETED' },
+  });
+
+  assert.deepEqual(failures, []);
+  assert.deepEqual(events.filter((event) => !causes[event]), [], 'events that nothing has provoked');
+  const text = render(seen, causes);
+  if (process.env.ROLLCALL_UPDATE) writeFileSync(document, text);
+  assert.equal(readFileSync(document, 'utf8'), text, 'docs/compat.md is not what this run saw; ROLLCALL_UPDATE=1 writes it');
+});
