@@ -123,7 +123,7 @@ func (c *client) do(ctx context.Context, method, path string, query url.Values, 
 	if err != nil {
 		return nil, err
 	}
-	grant := &token.RollcallGrant{Events: true, Endpoints: true}
+	grant := &token.RollcallGrant{Events: true, Endpoints: true, Forget: true}
 	raw, err := token.Mint(c.key, c.secret, &token.Claims{Rollcall: grant}, time.Now(), 10*time.Minute)
 	if err != nil {
 		return nil, err

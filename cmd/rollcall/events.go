@@ -18,6 +18,7 @@ var eventVerbs = []verb{
 	{"show", "print one event", showEvent},
 	{"why", "say what became of an event at each endpoint", whyEvent},
 	{"replay", "send events again", replayEvents},
+	{"forget", "take a person out of past events", forgetPerson},
 	{"status", "say what the log holds, and for whom", logStatus},
 }
 

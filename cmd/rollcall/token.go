@@ -88,6 +88,7 @@ func (f *tokenFlags) register(fs *flag.FlagSet) {
 	fs.BoolVar(&f.grant.RoomList, "list", false, "list rooms")
 	fs.BoolVar(&f.own.Events, "events", false, "read the events of all rooms")
 	fs.StringVar(&f.own.Room, "events-room", "", "read the events of this room, by `name`")
+	fs.BoolVar(&f.own.Forget, "forget", false, "take people out of past events")
 	fs.BoolVar(&f.own.Endpoints, "endpoints", false, "see and change the endpoints of webhooks")
 }
 

@@ -95,20 +95,33 @@ func newSender(e *Endpoint, f *feed, o *Options) (*sender, error) {
 
 // job is one attempt to make; it is a copy, so that the lane stays the loop's.
 type job struct {
-	lane  *lane
-	dead  *deadLetter // in place of lane
-	seq   uint64
-	rec   *event.Record // nil: read it first
-	probe bool
-	trial bool // of the event behind the lane's head
+	lane       *lane
+	dead       *deadLetter // in place of lane
+	seq        uint64
+	rec        *event.Record // nil: read it first
+	probe      bool
+	trial      bool   // of the event behind the lane's head
+	generation uint64 // of the feed when the records were read
 	// batch are the events of one request, seq the last of them; nil for one.
 	batch []item
 	details
 }
 
+// forget has the records read again: they were changed.
+func (j *job) forget() {
+	j.rec = nil
+	for i := range j.batch {
+		j.batch[i].rec = nil
+	}
+}
+
 // send makes one attempt. It goes through the transport itself: no redirects,
 // no cookies, and no errors that quote the URL.
 func (s *sender) send(ctx context.Context, j job) result {
+	if now := s.feed.changes(); j.seq != 0 && j.generation != now {
+		j.forget()
+		j.generation = now
+	}
 	r := result{job: j, began: time.Now()}
 	body, err := s.load(ctx, &r.job)
 	if err != nil {
@@ -117,6 +130,9 @@ func (s *sender) send(ctx context.Context, j job) result {
 		return r
 	}
 	s.post(ctx, &r, body)
+	if r.generation != s.feed.changes() {
+		r.response = "" // it may tell of somebody who was forgotten meanwhile
+	}
 	r.latency = time.Since(r.began)
 	return r
 }

@@ -23,7 +23,9 @@ const (
 	attemptFormat = 1
 )
 
-func attemptPrefix(id string) string { return "delivery-attempts/" + id + "/" }
+const attemptsPrefix = "delivery-attempts/"
+
+func attemptPrefix(id string) string { return attemptsPrefix + id + "/" }
 
 // attemptLog is driven by the endpoint's loop.
 type attemptLog struct {

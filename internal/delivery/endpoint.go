@@ -41,33 +41,34 @@ type endpoint struct {
 	logger *slog.Logger
 
 	// loop only
-	scan     uint64 // everything up to it is done or in lanes
-	from     uint64 // where the endpoint began
-	passed   uint64 // where its filter was changed last
-	more     bool   // the log may hold something after scan
-	filling  bool   // reading ahead until enough lanes are ready
-	disabled *time.Time
-	paused   bool
-	ended    *time.Time
-	retiring bool // onEnded was called
-	relaying bool // nothing starts until nothing flies: the layout changes
-	lanes    map[laneKey]*lane
-	fresh    laneQueue // heads that were never tried
-	retry    laneQueue // heads whose gap is over
-	timers   timerHeap // heads whose gap is not
-	trials   []*lane   // whose next event is tried at once
-	hungry   []*lane   // windows to fill from the log
-	prev     *previous
-	breaker  *breaker
-	pace     pace
-	health   health
-	inFlight int
-	picks    int
-	retained int       // bytes of bodies that lanes hold
-	readAt   time.Time // no read of the log before it
-	closing  bool
-	giveUp   context.CancelFunc
-	removed  bool // nothing is saved any more
+	scan       uint64 // everything up to it is done or in lanes
+	from       uint64 // where the endpoint began
+	passed     uint64 // where its filter was changed last
+	more       bool   // the log may hold something after scan
+	filling    bool   // reading ahead until enough lanes are ready
+	disabled   *time.Time
+	paused     bool
+	ended      *time.Time
+	retiring   bool // onEnded was called
+	relaying   bool // nothing starts until nothing flies: the layout changes
+	lanes      map[laneKey]*lane
+	fresh      laneQueue // heads that were never tried
+	retry      laneQueue // heads whose gap is over
+	timers     timerHeap // heads whose gap is not
+	trials     []*lane   // whose next event is tried at once
+	hungry     []*lane   // windows to fill from the log
+	prev       *previous
+	breaker    *breaker
+	pace       pace
+	health     health
+	inFlight   int
+	picks      int
+	generation uint64    // of the feed that the lanes' records are of, or an older one
+	retained   int       // bytes of bodies that lanes hold
+	readAt     time.Time // no read of the log before it
+	closing    bool
+	giveUp     context.CancelFunc
+	removed    bool // nothing is saved any more
 
 	// loop only: what was given up
 	dead       map[uint64]*deadLetter

@@ -37,6 +37,8 @@ type feed struct {
 	end     uint64          // mu guards
 	entries []entry         // mu guards; the array behind it is only ever appended to
 	bytes   int             // mu guards
+	// generation counts how often records of the log were changed.
+	generation uint64 // mu guards
 }
 
 func newFeed(log Log, logger *slog.Logger) *feed {
@@ -70,7 +72,9 @@ func (f *feed) run(ctx context.Context) {
 
 // follow takes in the next batch.
 func (f *feed) follow(ctx context.Context) error {
-	end := f.last()
+	f.mu.RLock()
+	end, generation := f.end, f.generation
+	f.mu.RUnlock()
 	if err := f.log.Wait(ctx, end); err != nil {
 		return err
 	}
@@ -86,7 +90,7 @@ func (f *feed) follow(ctx context.Context) error {
 	if upTo == end {
 		return errors.New("the log announced a record that it does not hold")
 	}
-	f.append(entries, upTo)
+	f.append(entries, upTo, generation)
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	for _, c := range f.wake {
@@ -148,9 +152,14 @@ func (f *feed) skip(to uint64) {
 	f.start, f.end = to, to
 }
 
-func (f *feed) append(entries []entry, upTo uint64) {
+// append takes in what was read while generation was that of the log; else it is
+// read again.
+func (f *feed) append(entries []entry, upTo, generation uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.generation != generation {
+		return
+	}
 	f.entries = append(f.entries, entries...)
 	f.end = upTo
 	for _, e := range entries {
@@ -204,6 +213,14 @@ func (f *feed) record(ctx context.Context, seq uint64) (*event.Record, error) {
 		return nil, errMissing
 	}
 	return entries[0].rec, nil
+}
+
+// changes is how often records of the log were changed: who holds some of before
+// reads them anew.
+func (f *feed) changes() uint64 {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.generation
 }
 
 func (f *feed) last() uint64 {

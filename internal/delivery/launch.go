@@ -116,5 +116,6 @@ func (ep *endpoint) fly(sending context.Context, j job, now time.Time) {
 	ep.inFlight++
 	ep.pace.sent(now)
 	s := ep.sender
+	j.generation = ep.generation
 	go func() { ep.resultc <- s.send(sending, j) }()
 }

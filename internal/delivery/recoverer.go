@@ -27,11 +27,12 @@ type recoverer struct {
 	req    RecoverRequest
 	ctx    context.Context // of this run: the goroutine's own
 
-	pace  pace
-	queue []*event.Record // read and matching
-	read  uint64          // up to where the log was read
-	other *sender         // for ToURL
-	match *matcher
+	pace       pace
+	queue      []*event.Record // read and matching
+	generation uint64          // of the feed that queue is of, or an older one
+	read       uint64          // up to where the log was read
+	other      *sender         // for ToURL
+	match      *matcher
 }
 
 // work sends one event after the other. One that is refused is tried again like
@@ -79,6 +80,9 @@ func (w *recoverer) fill(n int) error {
 	for len(w.queue) < n && w.read < w.req.Through {
 		if err := w.interrupted(); err != nil {
 			return err
+		}
+		if len(w.queue) == 0 {
+			w.generation = w.engine.feed.changes()
 		}
 		entries, upTo, err := w.engine.feed.read(w.ctx, w.read, scanChunk)
 		if gone, ok := left(w.read, err); ok {
@@ -197,7 +201,7 @@ func (w *recoverer) try(rec *event.Record, n int) (result, error) {
 			}
 		}
 		w.pace.sent(time.Now())
-		r := s.send(w.ctx, job{seq: rec.Seq, rec: rec, details: details{attempt: n, late: true, recovery: w.state.ID}})
+		r := s.send(w.ctx, job{seq: rec.Seq, rec: rec, generation: w.generation, details: details{attempt: n, late: true, recovery: w.state.ID}})
 		if r.cancelled {
 			return r, errPaused
 		}

@@ -19,6 +19,7 @@ func (e *Engine) Redeliver(ctx context.Context, endpoint string, seq uint64) (At
 	if err != nil {
 		return Attempt{}, fmt.Errorf("redeliver: %w", err)
 	}
+	generation := e.feed.changes()
 	rec, err := e.feed.record(ctx, seq)
 	if errors.Is(err, errMissing) {
 		err = ErrUnknownEvent
@@ -26,7 +27,7 @@ func (e *Engine) Redeliver(ctx context.Context, endpoint string, seq uint64) (At
 	if err != nil {
 		return Attempt{}, fmt.Errorf("redeliver event %d: %w", seq, err)
 	}
-	a, err := ep.sendNow(ctx, job{seq: seq, rec: rec, details: details{late: true}})
+	a, err := ep.sendNow(ctx, job{seq: seq, rec: rec, generation: generation, details: details{late: true}})
 	if err != nil {
 		return a, fmt.Errorf("redeliver event %d: %w", seq, err)
 	}
@@ -40,14 +41,14 @@ func (e *Engine) Test(ctx context.Context, id string) (Attempt, error) {
 	if err != nil {
 		return Attempt{}, fmt.Errorf("test: %w", err)
 	}
-	now := time.Now()
+	now, generation := time.Now(), e.feed.changes()
 	rec := &event.Record{ID: newID("test_"), Name: event.RoomStarted, Room: "rollcall-test", RoomSID: "RM_test", Time: now}
 	sample := event.Event{Name: rec.Name, Time: now, Room: &livekit.Room{
 		Sid: rec.RoomSID, Name: rec.Room, CreationTime: now.Unix(), CreationTimeMs: now.UnixMilli()}}
 	if rec.Body, err = sample.Body(rec.ID); err != nil {
 		return Attempt{}, fmt.Errorf("test: %w", err)
 	}
-	a, err := ep.sendNow(ctx, job{rec: rec, details: details{test: true}})
+	a, err := ep.sendNow(ctx, job{rec: rec, generation: generation, details: details{test: true}})
 	if err != nil {
 		return a, fmt.Errorf("test endpoint %s: %w", id, err)
 	}

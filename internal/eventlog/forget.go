@@ -21,36 +21,68 @@ const (
 	keyForgotten  = reserved + "forgotten"
 )
 
+// Person is whom Forget is about.
+type Person struct {
+	Identity string
+	// Room limits it to the events of the rooms of that name; empty: all events.
+	Room string
+}
+
+// Forgotten is what Forget did.
+type Forgotten struct {
+	// Pseudonym stands where the identity stood.
+	Pseudonym string
+	// Events were changed.
+	Events int
+}
+
+// scrubber is a Store whose files keep what was overwritten for a while.
+type scrubber interface {
+	// Scrub rewrites the files that hold records from first to last.
+	Scrub(ctx context.Context, first, last uint64) error
+}
+
 // Forget takes the personal data of a participant out of all events that are
-// committed when it is called, and returns how many it changed: in place of the
-// identity stands a pseudonym, the same each time, and name, metadata and
-// attributes are gone. Seq, ids, order and everything else stay. What is delivered
-// or read from then on is the changed body; what happens later is recorded in full
-// again.
+// committed when it is called: in place of the identity stands a pseudonym, the
+// same each time, and name, metadata and attributes are gone. Seq, ids, order and
+// everything else stay. What is delivered or read from then on is the changed
+// body; what happens later is recorded in full again. It returns when the
+// engine's files do not hold what was changed either.
 //
 // Each part is durable as a whole. After an error or a crash Forget goes on where
 // it is called again: what is changed already is not found any more.
-func (l *Log) Forget(ctx context.Context, identity string) (n int, err error) {
-	if identity == "" {
-		return 0, nil
+func (l *Log) Forget(ctx context.Context, p Person) (done Forgotten, err error) {
+	if p.Identity == "" {
+		return done, nil
 	}
-	pseudonym, err := l.pseudonym(ctx, identity)
-	if err != nil {
-		return 0, fmt.Errorf("forget a participant: %w", err)
+	if done.Pseudonym, err = l.pseudonym(ctx, p.Identity); err != nil {
+		return done, fmt.Errorf("forget a participant: %w", err)
 	}
-	f := forgetter{identity: identity, pseudonym: pseudonym}
+	f := newForgetter(p, done.Pseudonym)
 	for after, last := uint64(0), l.Last(); after < last; {
 		part, next, err := l.forgetPart(ctx, &f, after)
-		n += part
+		done.Events += part
 		if err != nil {
-			return n, fmt.Errorf("forget a participant: %w", err)
+			return done, fmt.Errorf("forget a participant: %w", err)
 		}
 		if next == after {
 			break
 		}
 		after = next
 	}
-	return n, nil
+	s, ok := l.store.(scrubber)
+	if !ok || f.last == 0 {
+		return done, nil
+	}
+	l.reading.RLock()
+	defer l.reading.RUnlock()
+	if err := l.Err(); err != nil {
+		return done, fmt.Errorf("forget a participant: %w", err)
+	}
+	if err := s.Scrub(ctx, f.first, f.last); err != nil {
+		return done, fmt.Errorf("forget a participant: rewrite files: %w", err)
+	}
+	return done, nil
 }
 
 // Forgotten counts the parts of the log that Forget has changed since Open: who
@@ -88,6 +120,7 @@ func (l *Log) forgetPart(ctx context.Context, f *forgetter, after uint64) (n int
 		if r, ok := f.record(records[i]); ok {
 			changed = append(changed, r)
 		}
+		f.note(&records[i])
 	}
 	if len(changed) == 0 {
 		return 0, next, nil
@@ -135,16 +168,52 @@ func (l *Log) pseudonym(ctx context.Context, identity string) (string, error) {
 // forgetter changes bodies.
 type forgetter struct {
 	identity, pseudonym string
+	room                string
+	// literal is how the identity stands in a body, nil if that is not sure.
+	literal     []byte
+	first, last uint64 // of the records that are, or were, about the participant
+}
+
+func newForgetter(p Person, pseudonym string) forgetter {
+	f := forgetter{identity: p.Identity, room: p.Room, pseudonym: pseudonym}
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.@:+ ", r)
+	}
+	if strings.IndexFunc(p.Identity, func(r rune) bool { return !plain(r) }) < 0 {
+		f.literal = []byte(`"` + p.Identity + `"`)
+	}
+	return f
+}
+
+// note widens the range that has to be scrubbed, also by what an earlier call
+// changed that did not come to its end.
+func (f *forgetter) note(r *event.Record) {
+	if r.Identity != f.identity && r.Identity != f.pseudonym && !bytes.Contains(r.Body, []byte(f.pseudonym)) && !f.mayName(r.Body) {
+		return
+	}
+	if f.first == 0 {
+		f.first = r.Seq
+	}
+	f.last = r.Seq
+}
+
+// mayName says whether the identity may stand in a body: most bodies need not be
+// taken apart to see that it does not.
+func (f *forgetter) mayName(body []byte) bool {
+	return len(body) > 0 && (f.literal == nil || bytes.Contains(body, f.literal))
 }
 
 // record returns r without the participant, and whether that differs.
 func (f *forgetter) record(r event.Record) (event.Record, bool) {
+	if f.room != "" && r.Room != f.room {
+		return r, false
+	}
 	changed := r.Identity == f.identity
 	if changed {
 		r.Identity = f.pseudonym
 	}
 	for _, body := range []*[]byte{&r.Body, &r.FullBody} {
-		if len(*body) == 0 {
+		if !f.mayName(*body) {
 			continue
 		}
 		if b, ok := f.value(*body, ""); ok {

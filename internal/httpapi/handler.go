@@ -58,7 +58,7 @@ func apiRoutes(o Options, auth authenticator) []route {
 	return slices.Concat(
 		[]route{{"GET", "/events", stream.serve}},
 		(&eventAPI{log: o.Log, deliveries: o.Deliveries, auth: auth}).routes(),
-		(&logAPI{state: o.LogState, auth: auth}).routes(),
+		(&logAPI{state: o.LogState, forgetter: o.Forgetter, auth: auth}).routes(),
 		(&consumerAPI{consumers: o.Consumers, log: o.Log, state: o.LogState, auth: auth}).routes(),
 		(&stateAPI{log: o.Log, rooms: rooms, auth: auth}).routes(),
 		(&endpointAPI{endpoints: o.Endpoints, deliveries: o.Deliveries, log: o.Log, state: o.LogState, auth: auth}).routes(),

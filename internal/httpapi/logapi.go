@@ -26,15 +26,22 @@ type LogState struct {
 	Needs []delivery.Place `json:"needs"`
 }
 
-// logAPI serves GET /log, to who may read the events of all rooms.
+// logAPI serves /log: what the log is like, and taking somebody out of it.
 type logAPI struct {
-	state func() LogState
-	auth  authenticator
+	state     func() LogState
+	forgetter Forgetter
+	auth      authenticator
 }
 
-func (h *logAPI) routes() []route { return []route{{"GET", "/log", h.serve}} }
+func (h *logAPI) routes() []route {
+	return []route{
+		{"GET", "/log", h.show},
+		{"POST", "/log/forget", h.forget},
+	}
+}
 
-func (h *logAPI) serve(w http.ResponseWriter, r *http.Request) error {
+// show is for who may read the events of all rooms.
+func (h *logAPI) show(w http.ResponseWriter, r *http.Request) error {
 	claims, err := h.auth.bearer(r)
 	if err != nil {
 		return err
@@ -48,6 +55,39 @@ func (h *logAPI) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	writeJSON(w, http.StatusOK, state)
+	return nil
+}
+
+// forget puts a pseudonym in the place of an identity, in all past events or in
+// those of a room, and drops what else they tell of that person. It can be
+// repeated, and has to be after an error. The answer comes when all is done, which
+// for a long log takes a while.
+func (h *logAPI) forget(w http.ResponseWriter, r *http.Request) error {
+	claims, err := h.auth.bearer(r)
+	if err != nil {
+		return err
+	}
+	var in struct {
+		Identity string `json:"identity"`
+		Room     string `json:"room"`
+	}
+	if err := decodeJSON(w, r, &in); err != nil {
+		return err
+	}
+	if err := claims.CanForget(in.Room); err != nil {
+		return err
+	}
+	if in.Identity == "" {
+		return badRequest(`the body wants the identity of the participant: {"identity": "ana"}`)
+	}
+	pseudonym, n, err := h.forgetter.Forget(r.Context(), in.Identity, in.Room)
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, struct {
+		Pseudonym string `json:"pseudonym"`
+		Events    int    `json:"events"`
+	}{pseudonym, n})
 	return nil
 }
 

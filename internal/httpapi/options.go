@@ -38,6 +38,8 @@ type Options struct {
 	Ready func() error
 	// Alive is Ready without what a restart would not help. Nil: it is Ready.
 	Alive func() error
+	// Forgetter takes people out of past events. Required.
+	Forgetter Forgetter
 	// LogState is what GET /log shows. Nil: an empty log that keeps everything.
 	LogState func() LogState
 	// Draining is closed when event streams shall end. Nil: never.
@@ -102,6 +104,12 @@ type Log interface {
 	// RoomName returns the name of the room whose session has the sid, "" if the
 	// log knows no such session.
 	RoomName(ctx context.Context, sid string) (string, error)
+}
+
+// Forgetter takes the personal data of a participant out of the events of a room,
+// or of all when room is empty, and out of what is known of their deliveries.
+type Forgetter interface {
+	Forget(ctx context.Context, identity, room string) (pseudonym string, events int, err error)
 }
 
 // Store keeps small values. Put and Delete return when that is durable.

@@ -17,17 +17,21 @@ import (
 	"github.com/rollcall-rtc/rollcall/internal/token"
 )
 
-// caller sends requests to a server with every grant.
+// caller sends requests to a server, with every grant if it has none.
 type caller struct {
-	t *testing.T
-	s *Server
+	t     *testing.T
+	s     *Server
+	grant *token.RollcallGrant
 }
 
 // Do implements the client of the room service.
 func (c caller) Do(r *http.Request) (*http.Response, error) {
 	claims := &token.Claims{
 		Video:    &token.VideoGrant{RoomCreate: true, RoomList: true, RoomAdmin: true, Room: "demo"},
-		Rollcall: &token.RollcallGrant{Events: true, Endpoints: true},
+		Rollcall: &token.RollcallGrant{Events: true, Endpoints: true, Forget: true},
+	}
+	if c.grant != nil {
+		claims.Rollcall = c.grant
 	}
 	raw, err := token.Mint(key, secret, claims, time.Now(), time.Minute)
 	if err != nil {
@@ -95,7 +99,7 @@ func TestEventsLeaveTheLogWhenAllHaveThem(t *testing.T) {
 	sink, receiver := newSink(t)
 	sink.Script(func(*webhooksink.Delivery) webhooksink.Fault { return webhooksink.Fault{Status: 503} })
 	s := start(t, configure(t, t.TempDir(), fmt.Sprintf("log: {retention_age: 1s}\nwebhook: {urls: ['%s']}", receiver.URL)))
-	c := caller{t, s}
+	c := caller{t: t, s: s}
 	if status, body := c.call("PUT", "/consumers/crm", `{"after":0}`); status != 201 {
 		t.Fatalf("%d %s", status, body)
 	}
@@ -135,7 +139,7 @@ func TestFullLogIsNotReadyAndSaysWhoHoldsIt(t *testing.T) {
 	_, receiver := newSink(t)
 	receiver.Down()
 	s := start(t, configure(t, t.TempDir(), fmt.Sprintf("log: {quota: 20kB}\nwebhook: {urls: ['%s']}", receiver.URL)))
-	c := caller{t, s}
+	c := caller{t: t, s: s}
 	probe := func(path string) (int, string) { return c.call("GET", path, "") }
 	if status, body := probe("/readyz"); status != 200 {
 		t.Fatalf("%d %s", status, body)

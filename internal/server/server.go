@@ -216,6 +216,7 @@ func (s *Server) openRooms(ctx context.Context, version string) error {
 		Ready:        s.ready,
 		Alive:        s.alive,
 		LogState:     s.logState,
+		Forgetter:    s,
 		Draining:     s.settled,
 		DevKey:       s.devKey(),
 		Debug:        s.cfg.Development,

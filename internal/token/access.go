@@ -98,6 +98,20 @@ func (c *Claims) CanManageEndpoints() error {
 	return nil
 }
 
+// CanForget says whether the bearer may take a person out of past events of room,
+// or of all when room is empty.
+func (c *Claims) CanForget(room string) error {
+	switch own := c.Rollcall; {
+	case own == nil || !own.Forget:
+		return fmt.Errorf("%w: grant rollcall.forget is missing", ErrGrant)
+	case own.Room != "" && room == "":
+		return fmt.Errorf("%w: its grant rollcall.forget is for room %.64q, not for all", ErrGrant, own.Room)
+	case own.Room != "" && own.Room != room:
+		return fmt.Errorf("%w: its grant rollcall.forget is for room %.64q, not %.64q", ErrGrant, own.Room, room)
+	}
+	return nil
+}
+
 // EventsRoom is the one room to which reading events is limited, "" if the
 // bearer may read those of all rooms.
 func (c *Claims) EventsRoom() string {

@@ -50,6 +50,8 @@ type RollcallGrant struct {
 	// Endpoints permits seeing and changing where events are delivered. It
 	// concerns all rooms: beside a Room it permits nothing.
 	Endpoints bool `json:"endpoints,omitempty"`
+	// Forget permits taking a person out of past events: all, or those of Room.
+	Forget bool `json:"forget,omitempty"`
 	// Room limits the grant to the room of that name.
 	Room string `json:"room,omitempty"`
 }

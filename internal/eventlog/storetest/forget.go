@@ -78,21 +78,25 @@ func testForget(t *testing.T, d Disk) {
 	var cuts []Disk
 	rng := rand.New(rand.NewPCG(1, 5))
 	l = openLog(t, hooked{open(t, d), func() { cuts = append(cuts, d.PowerCut(rng.Uint64())) }}, 0)
-	n, err := l.Forget(ctx, "anna")
-	if err != nil || n != 451 { // 150 joins, tracks and destinations, and the ingress
-		t.Fatalf("Forget = %d, %v; want 451", n, err)
+	anna := eventlog.Person{Identity: "anna"}
+	done, err := l.Forget(ctx, anna)
+	if err != nil || done.Events != 451 { // 150 joins, tracks and destinations, and the ingress
+		t.Fatalf("Forget = %+v, %v; want 451 events", done, err)
 	}
 	if l.Forgotten() == 0 {
 		t.Error("nobody is told")
 	}
 	pseudonym := checkForgotten(t, before, ReadAll(t, l))
-	if n, err := l.Forget(ctx, "anna"); n != 0 || err != nil {
-		t.Errorf("again, Forget = %d, %v", n, err)
+	if again, err := l.Forget(ctx, anna); again.Events != 0 || again.Pseudonym != pseudonym || err != nil {
+		t.Errorf("again, Forget = %+v, %v", again, err)
 	}
 	people(l)
 	wantSync(t, l, 1802)
-	if n, err := l.Forget(ctx, "anna"); n != 451 || err != nil {
-		t.Errorf("after more of the same, Forget = %d, %v", n, err)
+	if none, err := l.Forget(ctx, eventlog.Person{Identity: "anna", Room: "bert"}); none.Events != 0 || err != nil {
+		t.Errorf("of another room, Forget = %+v, %v", none, err)
+	}
+	if more, err := l.Forget(ctx, eventlog.Person{Identity: "anna", Room: "anna"}); more.Events != 451 || err != nil {
+		t.Errorf("after more of the same, Forget = %+v, %v", more, err)
 	}
 	if all := ReadAll(t, l); all[1700].Identity == "anna" || all[0].Identity != pseudonym || all[901].Identity != pseudonym {
 		t.Errorf("the pseudonym is %q, then %q", pseudonym, all[901].Identity)
@@ -104,7 +108,7 @@ func testForget(t *testing.T, d Disk) {
 	}
 	for _, cut := range cuts[:5] {
 		l := openLog(t, open(t, cut), 0)
-		if _, err := l.Forget(ctx, "anna"); err != nil {
+		if _, err := l.Forget(ctx, anna); err != nil {
 			t.Fatal(err)
 		}
 		all := ReadAll(t, l)
