@@ -29,6 +29,9 @@ type Event struct {
 	// Room is set on every event of a room; for egress and ingress it may hold
 	// sid and name only.
 	Room *livekit.Room
+	// Tags are those that the room was given when it was made; nil for none.
+	// Immutable.
+	Tags map[string]string
 	// Participant is set with ScopeParticipant and ScopeTrack.
 	Participant *livekit.ParticipantInfo
 	// Track is set with ScopeTrack.
@@ -82,6 +85,8 @@ type Record struct {
 	Synthesized bool
 	Actor       Actor
 	Reason      string
+	// Tags are those of the room; nil for none. Immutable.
+	Tags map[string]string
 	// Body is the webhook's JSON, frozen when the event was appended: exactly
 	// the bytes that are signed and sent.
 	Body []byte

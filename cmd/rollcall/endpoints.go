@@ -36,6 +36,7 @@ type endpoint struct {
 	ID, URL, Description, APIKey, Source, Mode, Format string
 	Filter                                             struct {
 		Events, Exclude, Rooms []string
+		Tags                   map[string]string
 	}
 	Headers []string
 	Rate    float64
@@ -153,7 +154,7 @@ func showEndpoint(env environment, raw json.RawMessage) error {
 		events = "what LiveKit has"
 	}
 	pairs := []string{"id", e.ID, "url", e.URL, "description", e.Description, "from", e.Source, "API key", e.APIKey, "state", e.state(),
-		"events", events, "without", strings.Join(e.Filter.Exclude, ", "), "rooms", strings.Join(e.Filter.Rooms, ", "),
+		"events", events, "without", strings.Join(e.Filter.Exclude, ", "), "rooms", strings.Join(e.Filter.Rooms, ", "), "tags", tagsText(e.Filter.Tags),
 		"mode", e.Mode, "format", e.Format, "headers", strings.Join(e.Headers, ", "), "secrets", fmt.Sprint(len(e.Secrets))}
 	if e.Status != nil {
 		failed := e.Status.LastError
@@ -168,6 +169,15 @@ func showEndpoint(env environment, raw json.RawMessage) error {
 		fmt.Fprintf(env.stdout, "\nSecret for Standard Webhooks, shown this once:\n  %s\n", e.Secret)
 	}
 	return nil
+}
+
+// tagsText is tags as --tag takes them.
+func tagsText(tags map[string]string) string {
+	pairs := make([]string, 0, len(tags))
+	for _, name := range slices.Sorted(maps.Keys(tags)) {
+		pairs = append(pairs, name+"="+tags[name])
+	}
+	return strings.Join(pairs, ", ")
 }
 
 func showAttempts(env environment, raw json.RawMessage) error {
@@ -283,6 +293,24 @@ func (s settings) register(fs *flag.FlagSet) {
 	list("events", "events", "`names` or globs of events, with commas between them (default what LiveKit has)")
 	list("exclude", "exclude", "`names` or globs of events to leave out")
 	list("rooms", "rooms", "`globs` of room names (default all)")
+	fs.Func("tag", "tag `name=value` that the room has to have; may be repeated", func(v string) error {
+		name, value, ok := strings.Cut(v, "=")
+		if !ok || name == "" {
+			return errors.New("want name=value")
+		}
+		filter, _ := s["filter"].(map[string]any)
+		if filter == nil {
+			filter = map[string]any{}
+			s["filter"] = filter
+		}
+		tags, _ := filter["tags"].(map[string]string)
+		if tags == nil {
+			tags = map[string]string{}
+			filter["tags"] = tags
+		}
+		tags[name] = value
+		return nil
+	})
 	fs.Func("header", "header `Name: value` to send along; may be repeated", func(v string) error {
 		name, value, ok := strings.Cut(v, ":")
 		if !ok {

@@ -123,6 +123,7 @@ type authorized string
 
 func (a authorized) Do(r *http.Request) (*http.Response, error) {
 	r.Header.Set("Authorization", "Bearer "+string(a))
+	r.Close = true // the server may be another one by the next request
 	return http.DefaultClient.Do(r)
 }
 

@@ -29,6 +29,9 @@ type Config struct {
 	Logging Logging
 	Limit   Limit
 
+	// Where says of each key that was given where: a file with line and column, a
+	// variable or a flag.
+	Where map[string]string
 	// Unsupported names the keys that were given, are known from LiveKit and
 	// have no effect yet, each with its place.
 	Unsupported []string
@@ -110,6 +113,15 @@ type Webhook struct {
 	// APIKey signs the requests; it is one of Keys.
 	APIKey string
 	URLs   []string
+	// Include and Exclude filter the events for URLs; Include wins.
+	Include, Exclude []string
+	// FullTrackContext sends URLs track events with the whole room and participant.
+	FullTrackContext bool
+	// Endpoints have options of their own.
+	Endpoints []Endpoint
+	// AllowNetworks are private networks (CIDR) that endpoints which the API or a
+	// request asks for may be in.
+	AllowNetworks []string
 }
 
 // Log says how long events are kept.

@@ -54,9 +54,14 @@ var supported = []key{
 	{"room.departure_timeout", seconds(func(c *Config) *duration { return &c.Room.DepartureTimeout })},
 	{"room.enabled_codecs", codecs},
 	{"room.enable_remote_unmute", boolean(func(c *Config) *bool { return &c.Room.EnableRemoteUnmute })},
+	{"room.enable_full_room_in_webhooks", boolean(func(c *Config) *bool { return &c.Webhook.FullTrackContext })},
 
 	{"webhook.api_key", text(func(c *Config) *string { return &c.Webhook.APIKey })},
 	{"webhook.urls", webhookURLs},
+	{"webhook.filter_params.include_events", texts(func(c *Config) *[]string { return &c.Webhook.Include })},
+	{"webhook.filter_params.exclude_events", texts(func(c *Config) *[]string { return &c.Webhook.Exclude })},
+	{"webhook.endpoints", webhookEndpoints},
+	{"webhook.allow_networks", prefixes(func(c *Config) *[]string { return &c.Webhook.AllowNetworks })},
 
 	{"log.retention_age", span(func(c *Config) *duration { return &c.Log.RetentionAge })},
 	{"log.retention_size", bytes(func(c *Config) *int64 { return &c.Log.RetentionSize })},

@@ -27,9 +27,9 @@ var known = []string{
 
 	"room.playout_delay.enabled=false", "room.playout_delay.min", "room.playout_delay.max",
 	"room.sync_streams=false", "room.create_room_timeout", "room.create_room_attempts",
-	"room.enable_full_room_in_webhooks", "room.update_batch_target_size", "room.room_configurations.*",
+	"room.update_batch_target_size", "room.room_configurations.*",
 
-	"webhook.url_notifier.*", "webhook.resource_url_notifier.*", "webhook.filter_params.*",
+	"webhook.url_notifier.*", "webhook.resource_url_notifier.*",
 
 	"logging.pion_level", "logging.sample=false", "logging.component_levels.*", "logging.sample_initial",
 	"logging.sample_interval", "logging.item_sample_seconds", "logging.item_sample_initial",

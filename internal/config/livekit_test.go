@@ -82,12 +82,15 @@ func TestLiveKitFileStartsRollcallAndNamesWhatHasNoEffect(t *testing.T) {
 		c.RTC.TURNServers[0].Host != "turn.example.org" {
 		t.Errorf("configuration read wrongly: %+v", c)
 	}
+	if !slices.Equal(c.Webhook.Include, []string{"room_started"}) {
+		t.Errorf("the filter of the webhooks is %q", c.Webhook.Include)
+	}
 
 	want := []string{
 		"prometheus_port", "region", "redis", "rtc.pli_throttle",
 		"rtc.congestion_control", "rtc.turn_servers[0].secret", "rtc.turn_servers[0].ttl",
 		"room.enabled_codecs[1].mime audio/red", "room.playout_delay.min", "room.room_configurations",
-		"webhook.filter_params", "logging.pion_level", "limit.bytes_per_sec", "node_selector",
+		"logging.pion_level", "limit.bytes_per_sec", "node_selector",
 	}
 	var got []string
 	for _, u := range c.Unsupported {

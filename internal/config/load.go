@@ -33,6 +33,7 @@ func Load(flags *Flags, environ []string) (*Config, error) {
 	if len(m.cfg.Keys) == 0 {
 		return nil, ErrNoKeys
 	}
+	m.cfg.Where = m.set
 	return m.cfg, nil
 }
 

@@ -88,10 +88,18 @@ func (m *merge) validateTURN() {
 
 func (m *merge) validateWebhook() {
 	w := &m.cfg.Webhook
-	if len(w.URLs) == 0 {
+	needed := len(w.URLs) > 0
+	for i := range w.Endpoints {
+		e := &w.Endpoints[i]
+		needed = needed || e.APIKey == ""
+		if _, ok := m.cfg.Keys[e.APIKey]; !ok && e.APIKey != "" && len(m.cfg.Keys) > 0 {
+			m.problems = append(m.problems, e.Problem(i, "api_key", fmt.Sprintf("%.64q is none of the keys", e.APIKey)))
+		}
+	}
+	if !needed {
 		return
 	}
-	where := m.where("webhook.api_key", "webhook.urls")
+	where := m.where("webhook.api_key", "webhook.urls", "webhook.endpoints")
 	if w.APIKey == "" && len(m.cfg.Keys) == 1 {
 		for name := range m.cfg.Keys {
 			w.APIKey = name

@@ -19,7 +19,7 @@ type Filter struct {
 	Exclude []string `json:"exclude,omitempty"`
 	// Rooms are globs over room names; empty means all, and events of no room.
 	Rooms []string `json:"rooms,omitempty"`
-	// Tags must be among those of the room.
+	// Tags must be among those of the room, name and value.
 	Tags map[string]string `json:"tags,omitempty"`
 }
 
@@ -38,14 +38,21 @@ func (f *Filter) validate() error {
 			}
 		}
 	}
-	for _, p := range f.Events {
-		known := slices.ContainsFunc(event.Catalogue(), func(d event.Definition) bool { return glob(p, string(d.Name)) })
-		if !known {
-			return &EndpointError{Field: "filter.events", Problem: fmt.Sprintf("%q is no event", p)}
+	for _, list := range []struct {
+		field    string
+		patterns []string
+	}{{"filter.events", f.Events}, {"filter.exclude", f.Exclude}} {
+		for _, p := range list.patterns {
+			known := slices.ContainsFunc(event.Catalogue(), func(d event.Definition) bool { return glob(p, string(d.Name)) })
+			if !known {
+				return &EndpointError{Field: list.field, Problem: fmt.Sprintf("%q is no event", p)}
+			}
 		}
 	}
-	if len(f.Tags) > 0 {
-		return &EndpointError{Field: "filter.tags", Problem: "rooms have no tags to filter by"}
+	for k := range f.Tags {
+		if k == "" || len(f.Tags) > maxPatterns {
+			return &EndpointError{Field: "filter.tags", Problem: fmt.Sprintf("want at most %d, with names", maxPatterns)}
+		}
 	}
 	return nil
 }
@@ -86,12 +93,13 @@ type matcher struct {
 	names  map[event.Name]bool
 	filter Filter // for names that the catalogue does not have
 	rooms  []string
+	tags   map[string]string
 	room   string // SourceRoom: this one only
 	egress string // SourceEgress: this one only
 }
 
 func newMatcher(e *Endpoint) *matcher {
-	m := &matcher{names: make(map[event.Name]bool), filter: e.Filter, rooms: e.Filter.Rooms}
+	m := &matcher{names: make(map[event.Name]bool), filter: e.Filter, rooms: e.Filter.Rooms, tags: e.Filter.Tags}
 	for _, d := range event.Catalogue() {
 		m.names[d.Name] = m.asks(d.Name, d.Stock)
 	}
@@ -132,6 +140,11 @@ func (m *matcher) why(rec *event.Record) string {
 	if len(m.rooms) > 0 && !anyGlob(m.rooms, rec.Room) {
 		return "the endpoint's filter leaves this room out"
 	}
+	for k, v := range m.tags {
+		if has, ok := rec.Tags[k]; !ok || has != v {
+			return "the room does not have the endpoint's tag " + k
+		}
+	}
 	if m.room != "" && rec.Room != m.room {
 		return "the endpoint belongs to another room"
 	}
@@ -142,7 +155,7 @@ func (m *matcher) why(rec *event.Record) string {
 }
 
 func (m *matcher) match(rec *event.Record) bool {
-	return m.wants(rec.Name) && (len(m.rooms) == 0 && m.room == "" && m.egress == "" || m.why(rec) == "")
+	return m.wants(rec.Name) && (len(m.rooms) == 0 && len(m.tags) == 0 && m.room == "" && m.egress == "" || m.why(rec) == "")
 }
 
 // egressOf returns the id of the egress that rec is of, "" for none.

@@ -45,6 +45,7 @@ func TestFilterTakesNamesRoomsAndScopes(t *testing.T) {
 		return &event.Record{Name: ev.Name, Room: "blue", Body: body}
 	}
 	muted := &event.Record{Name: event.TrackMuted, Room: "blue"}
+	tagged := &event.Record{Name: event.ParticipantJoined, Room: "den", Tags: map[string]string{"tenant": "acme", "floor": "2"}}
 	joined := &event.Record{Name: event.ParticipantJoined, Room: "team/red"}
 	for _, tc := range []struct {
 		name string
@@ -59,6 +60,10 @@ func TestFilterTakesNamesRoomsAndScopes(t *testing.T) {
 		{"excluded from the stock", Endpoint{Filter: Filter{Exclude: []string{"participant_*"}}}, joined, false},
 		{"room", Endpoint{Filter: Filter{Rooms: []string{"x", "team/*"}}}, joined, true},
 		{"other room", Endpoint{Filter: Filter{Rooms: []string{"team-*"}}}, joined, false},
+		{"tags", Endpoint{Filter: Filter{Tags: map[string]string{"tenant": "acme"}}}, tagged, true},
+		{"other value", Endpoint{Filter: Filter{Tags: map[string]string{"tenant": "acme", "floor": "3"}}}, tagged, false},
+		{"other tag", Endpoint{Filter: Filter{Tags: map[string]string{"house": ""}}}, tagged, false},
+		{"no tags", Endpoint{Filter: Filter{Tags: map[string]string{"tenant": "acme"}}}, joined, false},
 		{"room scope", Endpoint{Source: SourceRoom, Scope: "team/red"}, joined, true},
 		{"room scope is no glob", Endpoint{Source: SourceRoom, Scope: "*"}, joined, false},
 		{"egress scope", Endpoint{Source: SourceEgress, Scope: "EG_1"}, egress("EG_1"), true},
@@ -98,7 +103,7 @@ func TestEndpointsAreCheckedFieldByField(t *testing.T) {
 		"filter.events":  func(e *Endpoint) { e.Filter.Events = []string{"no_such_event"} },
 		"filter.exclude": func(e *Endpoint) { e.Filter.Exclude = []string{""} },
 		"filter.rooms":   func(e *Endpoint) { e.Filter.Rooms = make([]string, 300) },
-		"filter.tags":    func(e *Endpoint) { e.Filter.Tags = map[string]string{"a": "b"} },
+		"filter.tags":    func(e *Endpoint) { e.Filter.Tags = map[string]string{"": "b"} },
 	} {
 		bad := good.clone()
 		change(&bad)

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -129,7 +130,7 @@ func (ep *endpoint) change(desc Endpoint, s *sender, now time.Time) {
 }
 
 func filterEqual(a, b Filter) bool {
-	return slices.Equal(a.Events, b.Events) && slices.Equal(a.Exclude, b.Exclude) && slices.Equal(a.Rooms, b.Rooms)
+	return slices.Equal(a.Events, b.Events) && slices.Equal(a.Exclude, b.Exclude) && slices.Equal(a.Rooms, b.Rooms) && maps.Equal(a.Tags, b.Tags)
 }
 
 // sift has the lanes read again, with a new filter.

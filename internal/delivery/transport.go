@@ -3,7 +3,6 @@ package delivery
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -46,6 +45,16 @@ func newTransport(e *Endpoint, o *Options) (*http.Transport, error) {
 	}, nil
 }
 
+// Check is Validate for an endpoint with its defaults, and looks at its files too.
+func Check(e Endpoint) error {
+	e.setDefaults()
+	if err := e.Validate(); err != nil {
+		return err
+	}
+	_, err := tlsConfig(&e, &Options{})
+	return err
+}
+
 // tlsConfig reads the files that the endpoint names.
 func tlsConfig(e *Endpoint, o *Options) (*tls.Config, error) {
 	conf := o.Transport.TLS.Clone()
@@ -58,7 +67,7 @@ func tlsConfig(e *Endpoint, o *Options) (*tls.Config, error) {
 	if e.CAFile != "" {
 		pem, err := os.ReadFile(e.CAFile)
 		if err != nil {
-			return nil, fmt.Errorf("%w: caFile: %w", ErrEndpoint, err)
+			return nil, &EndpointError{Field: "caFile", Problem: err.Error()}
 		}
 		conf.RootCAs = x509.NewCertPool()
 		if !conf.RootCAs.AppendCertsFromPEM(pem) {
@@ -68,7 +77,7 @@ func tlsConfig(e *Endpoint, o *Options) (*tls.Config, error) {
 	if e.ClientCert != "" {
 		pair, err := tls.LoadX509KeyPair(e.ClientCert, e.ClientKey)
 		if err != nil {
-			return nil, fmt.Errorf("%w: clientCert: %w", ErrEndpoint, err)
+			return nil, &EndpointError{Field: "clientCert", Problem: err.Error()}
 		}
 		conf.Certificates = []tls.Certificate{pair}
 	}

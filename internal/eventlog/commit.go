@@ -245,6 +245,7 @@ func freeze(r *event.Record, e *event.Event, now time.Time) (clean bool) {
 	r.Synthesized = e.Synthesized
 	r.Actor = e.Actor
 	r.Reason = e.Reason
+	r.Tags = e.Tags
 	r.Body = body
 	return clean
 }

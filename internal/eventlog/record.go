@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -22,6 +24,7 @@ import (
 //	committed    varint, µs since 1970
 //	name, room, roomSID, participantSID, identity, trackSID, actor, reason
 //	             each uvarint length and bytes
+//	tags         uvarint count and as many pairs, sorted, if the flags announce it
 //	body         uvarint length and bytes
 //	full body    likewise, if the flags announce it
 //	checksum     4 bytes little endian, CRC-32C of all before it
@@ -29,6 +32,7 @@ const (
 	recordV1        = 1
 	flagSynthesized = 1 << 0
 	flagFullBody    = 1 << 1
+	flagTags        = 1 << 2
 	checksumSize    = 4
 )
 
@@ -49,6 +53,9 @@ func AppendRecord(b []byte, r *event.Record) ([]byte, error) {
 	if len(r.FullBody) > 0 {
 		flags |= flagFullBody
 	}
+	if len(r.Tags) > 0 {
+		flags |= flagTags
+	}
 	b = append(b, recordV1, flags)
 	b = binary.AppendUvarint(b, r.Seq)
 	b = binary.AppendUvarint(b, r.RoomSeq)
@@ -58,6 +65,15 @@ func AppendRecord(b []byte, r *event.Record) ([]byte, error) {
 	for _, s := range [...]string{string(r.Name), r.Room, r.RoomSID, r.ParticipantSID, r.Identity, r.TrackSID, string(r.Actor), r.Reason} {
 		b = binary.AppendUvarint(b, uint64(len(s)))
 		b = append(b, s...)
+	}
+	if len(r.Tags) > 0 {
+		b = binary.AppendUvarint(b, uint64(len(r.Tags)))
+		for _, name := range slices.Sorted(maps.Keys(r.Tags)) {
+			for _, s := range [...]string{name, r.Tags[name]} {
+				b = binary.AppendUvarint(b, uint64(len(s)))
+				b = append(b, s...)
+			}
+		}
 	}
 	b = binary.AppendUvarint(b, uint64(len(r.Body)))
 	b = append(b, r.Body...)
@@ -111,6 +127,13 @@ func decodeRecord(b []byte, seq uint64) (event.Record, error) {
 	r.TrackSID = d.string()
 	r.Actor = event.Actor(d.string())
 	r.Reason = d.string()
+	if flags&flagTags != 0 {
+		r.Tags = make(map[string]string)
+		for n := d.uvarint(); n > 0 && !d.failed; n-- {
+			name := d.string()
+			r.Tags[name] = d.string()
+		}
+	}
 	r.Body = append([]byte(nil), d.take(d.uvarint())...)
 	if flags&flagFullBody != 0 {
 		r.FullBody = append([]byte(nil), d.take(d.uvarint())...)

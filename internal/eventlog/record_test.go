@@ -18,7 +18,7 @@ func storedRecords() []event.Record {
 		{
 			Seq: 1<<63 + 5, RoomSeq: 300, ID: "018bcfe5-6800-7abc-bfff-ffffffffffff", Name: event.TrackPublished,
 			Room: "a room\x00 \u00e4", RoomSID: "RM_1", ParticipantSID: "PA_1", Identity: "anna", TrackSID: "TR_1",
-			Actor: event.ActorAPI, Reason: "room_deleted",
+			Actor: event.ActorAPI, Reason: "room_deleted", Tags: map[string]string{"tenant": "acme", "": "x", "floor": ""},
 			Time: time.UnixMicro(1_700_000_000_123_456).UTC(), Committed: time.UnixMicro(1_700_000_000_123_999).UTC(), Synthesized: true,
 			Body:     []byte(`{"event":"track_published","id":"018bcfe5-6800-7abc-bfff-ffffffffffff"}`),
 			FullBody: []byte(`{"event":"track_published","room":{"sid":"RM_1"}}`),

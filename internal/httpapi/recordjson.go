@@ -2,6 +2,8 @@ package httpapi
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -12,15 +14,16 @@ import (
 const timeLayout = "2006-01-02T15:04:05.000000Z07:00"
 
 // appendRecord appends r as /events shows it, a JSON object on one line; every
-// field is always there. It is written by hand: a client that catches up on
+// field but tags is always there. It is written by hand: a client that catches up on
 // millions of events waits for nothing else, and the body, which is the very
 // bytes that the webhook signs, must pass untouched.
 //
 //	seq, roomSeq, id, name, time, room, roomSid, participantSid, identity,
-//	trackSid, synthesized, actor, reason, committed, body
+//	trackSid, synthesized, actor, reason, committed, tags, body
 //
 // actor is who caused the event: client, server, api or crash. committed is when
-// the log wrote it, null in records of a time when that was not kept.
+// the log wrote it, null in records of a time when that was not kept. tags are those
+// of the room, and there only if it has some.
 func appendRecord(b []byte, r *event.Record) []byte {
 	b = append(b, `{"seq":`...)
 	b = strconv.AppendUint(b, r.Seq, 10)
@@ -53,6 +56,17 @@ func appendRecord(b []byte, r *event.Record) []byte {
 		b = append(b, "null"...)
 	} else {
 		b = append(r.Committed.UTC().AppendFormat(append(b, '"'), timeLayout), '"')
+	}
+	if len(r.Tags) > 0 {
+		b = append(b, `,"tags":{`...)
+		for i, name := range slices.Sorted(maps.Keys(r.Tags)) {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = append(appendString(b, name), ':')
+			b = appendString(b, r.Tags[name])
+		}
+		b = append(b, '}')
 	}
 	b = append(b, `,"body":`...)
 	b = append(b, r.Body...)

@@ -3,6 +3,7 @@ package room
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 
@@ -65,6 +66,9 @@ func (g *Registry) Create(ctx context.Context, req *livekit.CreateRoomRequest) (
 	if err := l.check("", req.Metadata, nil); err != nil {
 		return nil, err
 	}
+	if err := checkTags(req.Tags); err != nil {
+		return nil, err
+	}
 	for {
 		r, err := g.roomFor(req, true)
 		if err != nil {
@@ -72,6 +76,9 @@ func (g *Registry) Create(ctx context.Context, req *livekit.CreateRoomRequest) (
 		}
 		var info *livekit.Room
 		err = g.turn(ctx, r, func(s *state) {
+			if len(req.Tags) > 0 {
+				s.tags = maps.Clone(req.Tags)
+			}
 			s.configure(override(s.settings, req))
 			info = s.info()
 		})

@@ -3,12 +3,16 @@ package room
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
 
+	"github.com/rollcall-rtc/rollcall/event"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
 )
 
@@ -404,8 +408,10 @@ func TestCallerOfTheLastTurnGetsItsAnswer(t *testing.T) {
 }
 
 func TestRestoredRoomWaitsForThoseWhoComeBack(t *testing.T) {
-	left := func() []*livekit.Room {
-		return []*livekit.Room{{Sid: "RM_before", Name: "demo", Metadata: "kept", DepartureTimeout: 20, NumParticipants: 3, NumPublishers: 1}}
+	left := func() []Left {
+		return []Left{{Room: &livekit.Room{
+			Sid: "RM_before", Name: "demo", Metadata: "kept", DepartureTimeout: 20, NumParticipants: 3, NumPublishers: 1,
+		}}}
 	}
 	for name, tt := range map[string]struct {
 		back bool
@@ -435,5 +441,42 @@ func TestRestoredRoomWaitsForThoseWhoComeBack(t *testing.T) {
 				tc.wantEvents("no second start", tt.want...)
 			})
 		})
+	}
+}
+
+func TestTagsAreOnEveryEventOfTheRoom(t *testing.T) {
+	var mu sync.Mutex
+	var got []string
+	publish := func(events ...event.Event) uint64 {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, e := range events {
+			got = append(got, fmt.Sprint(e.Name, e.Tags))
+		}
+		return uint64(len(got))
+	}
+	reg := NewRegistry(Options{Publish: publish})
+	ctx := context.Background()
+	for _, tags := range []map[string]string{{"a": "1"}, {"b": "2"}, nil} {
+		if _, err := reg.Create(ctx, &livekit.CreateRoomRequest{Name: "den", Tags: tags, Metadata: fmt.Sprint(tags)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := reg.Delete(ctx, "den"); err != nil {
+		t.Fatal(err)
+	}
+	if err := reg.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	first, last := got[0], got[len(got)-1]
+	if first != "room_startedmap[a:1]" || !strings.HasSuffix(last, "map[b:2]") {
+		t.Errorf("%v", got)
+	}
+	for _, tags := range []map[string]string{{"": "x"}, {"a": "\xff"}, {"a": strings.Repeat("x", maxTagBytes)}} {
+		if _, err := reg.Create(ctx, &livekit.CreateRoomRequest{Name: "attic", Tags: tags}); err == nil {
+			t.Errorf("%.40q is accepted", tags)
+		}
 	}
 }

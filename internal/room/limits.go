@@ -24,6 +24,26 @@ func (l Limits) check(name, metadata string, attributes map[string]string) error
 	return nil
 }
 
+// The limits of a room's tags: each of its events carries them.
+const (
+	maxTags     = 32
+	maxTagBytes = 4 << 10
+)
+
+func checkTags(tags map[string]string) error {
+	total := 0
+	for k, v := range tags {
+		total += len(k) + len(v)
+		if k == "" || !utf8.ValidString(k) || !utf8.ValidString(v) {
+			return invalid("tags must have names and be valid UTF-8")
+		}
+	}
+	if len(tags) > maxTags || total > maxTagBytes {
+		return invalid("%d tags of %d bytes, the limit is %d of %d", len(tags), total, maxTags, maxTagBytes)
+	}
+	return nil
+}
+
 func (l Limits) checkRoomName(name string) error {
 	if name == "" {
 		return invalid("room name is required")

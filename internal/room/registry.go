@@ -3,6 +3,7 @@ package room
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 	"time"
 
@@ -163,6 +164,9 @@ func (g *Registry) checkJoin(req *Join) error {
 	if err := checkText("identity", req.Identity, l.MaxIdentity); err != nil {
 		return err
 	}
+	if err := checkTags(req.RoomConfig.GetTags()); err != nil {
+		return err
+	}
 	return l.check(req.Name, req.Metadata, req.Attributes)
 }
 
@@ -175,6 +179,7 @@ func createFrom(req *Join) *livekit.CreateRoomRequest {
 		create.MaxParticipants = c.MaxParticipants
 		create.Metadata = c.Metadata
 		create.Agents = c.Agents
+		create.Tags = c.Tags
 	}
 	return create
 }
@@ -199,6 +204,7 @@ func (g *Registry) roomFor(req *livekit.CreateRoomRequest, create bool) (*Room, 
 	if g.opts.Wants != nil {
 		g.opts.Wants(sid, req.Agents)
 	}
+	s.tags = maps.Clone(req.Tags)
 	g.loops.Go(func() {
 		s.begin()
 		r.run(s)
@@ -217,22 +223,28 @@ func (g *Registry) open(settings *livekit.Room, now time.Time) (*Room, *state) {
 	return r, s
 }
 
+// Left is a room session that an earlier run left open.
+type Left struct {
+	Room *livekit.Room
+	Tags map[string]string
+}
+
 // Restore makes sessions live again that an earlier run of the server left open,
 // with their sids and settings, and nobody in them: who comes back before the
 // departure timeout finds the same session, else it finishes. Call it before
 // the first join. A name that is live already is passed over.
-func (g *Registry) Restore(sessions []*livekit.Room) {
+func (g *Registry) Restore(sessions []Left) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := time.Now()
 	for _, left := range sessions {
-		if g.stopping || g.rooms[left.Name] != nil {
+		if g.stopping || g.rooms[left.Room.Name] != nil {
 			continue
 		}
-		settings := proto.CloneOf(left)
+		settings := proto.CloneOf(left.Room)
 		settings.NumParticipants, settings.NumPublishers, settings.ActiveRecording = 0, 0, false
 		r, s := g.open(settings, now)
-		s.joinedOnce = true
+		s.tags, s.joinedOnce = left.Tags, true
 		s.wakeAt(s.closesAt())
 		s.log.Info("room restored", "grace", s.closesAt().Sub(now))
 		g.loops.Go(func() { r.run(s) })

@@ -19,6 +19,7 @@ type state struct {
 	now  time.Time // start of this turn
 
 	settings     *livekit.Room           // without counts; replaced, never changed
+	tags         map[string]string       // replaced, never changed
 	snapshot     *livekit.Room           // settings with counts; nil when they changed
 	participants map[string]*participant // by identity, every accepted one
 	bySID        map[string]*participant // the same by sid
@@ -81,6 +82,7 @@ func (s *state) begin() {
 func (s *state) emit(e event.Event) {
 	e.Time = s.now
 	e.Room = s.info()
+	e.Tags = s.tags
 	s.events = append(s.events, e)
 }
 

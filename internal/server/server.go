@@ -8,7 +8,6 @@ import (
 	"maps"
 	"net"
 	"net/http"
-	"net/netip"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -48,10 +47,10 @@ type Server struct {
 	http      *http.Server
 	bound     []net.Listener
 
-	reading   chan struct{}   // closed when all readers of the log are there
-	draining  chan struct{}   // closed when Stop begins
-	leftOpen  []*livekit.Room // room sessions of the last run
-	settled   chan struct{}   // closed when the events of the last rooms are durable
+	reading   chan struct{}       // closed when all readers of the log are there
+	draining  chan struct{}       // closed when Stop begins
+	leftOpen  []eventlog.LeftOpen // room sessions of the last run
+	settled   chan struct{}       // closed when the events of the last rooms are durable
 	stopOnce  sync.Once
 	stopErr   error
 	serveErr  chan error // buffered: a listener ended by itself
@@ -108,6 +107,10 @@ func Start(ctx context.Context, cfg *config.Config, version string, log *slog.Lo
 
 // openLog opens the log, starts delivery and closes what a crash left open.
 func (s *Server) openLog(ctx context.Context) error {
+	endpoints, err := s.endpoints()
+	if err != nil {
+		return err
+	}
 	store, err := pebble.Open(pebble.Options{Dir: filepath.Join(s.cfg.DataDir, "events"), Logger: s.log})
 	if err != nil {
 		return err
@@ -117,13 +120,6 @@ func (s *Server) openLog(ctx context.Context) error {
 		return errors.Join(fmt.Errorf("open event log in %s: %w", s.cfg.DataDir, err), store.Close())
 	}
 	s.consumers = httpapi.NewConsumers(apiLog{s.events})
-	endpoints := make([]delivery.Endpoint, 0, len(s.cfg.Webhook.URLs))
-	for _, url := range s.cfg.Webhook.URLs {
-		endpoints = append(endpoints, delivery.Endpoint{
-			ID: delivery.EndpointID(url), URL: url,
-			APIKey: s.cfg.Webhook.APIKey, Secret: s.cfg.Keys[s.cfg.Webhook.APIKey],
-		})
-	}
 	s.delivery, err = delivery.Start(delivery.Options{
 		Log: s.events, Cursors: s.events, Endpoints: endpoints, Logger: s.log,
 		Keys: s.cfg.Keys, AllowNetworks: s.receiverNetworks(),
@@ -142,19 +138,6 @@ func (s *Server) openLog(ctx context.Context) error {
 		s.log.Warn("the last run did not end cleanly: closed the sessions that it left open", "events", n, "took", time.Since(began))
 	}
 	return nil
-}
-
-// receiverNetworks are private networks that endpoints of the API may be in. In
-// development the receiver is on this machine or beside it.
-func (s *Server) receiverNetworks() []netip.Prefix {
-	if !s.cfg.Development {
-		return nil
-	}
-	var networks []netip.Prefix
-	for _, n := range []string{"127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"} {
-		networks = append(networks, netip.MustParsePrefix(n))
-	}
-	return networks
 }
 
 func (s *Server) openRooms(ctx context.Context, version string) error {
@@ -191,7 +174,11 @@ func (s *Server) openRooms(ctx context.Context, version string) error {
 		Relay:      relayOf(s.relay),
 		Logger:     s.log,
 	})
-	s.rooms.Restore(s.leftOpen)
+	left := make([]room.Left, 0, len(s.leftOpen))
+	for _, l := range s.leftOpen {
+		left = append(left, room.Left(l))
+	}
+	s.rooms.Restore(left)
 	var err error
 	s.agents, err = agent.Start(ctx, agent.Options{
 		Log: s.events, Rooms: s.rooms, Keys: token.Keys(s.cfg.Keys), AutoCreate: s.cfg.Room.AutoCreate,
