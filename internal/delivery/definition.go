@@ -32,8 +32,10 @@ type Endpoint struct {
 	Source Source `json:"source"`
 	// Scope is what an endpoint of SourceRoom or SourceEgress belongs to, and
 	// ends with: the room's name or the egress's id.
-	Scope  string `json:"scope,omitempty"`
-	Filter Filter `json:"filter"`
+	Scope string `json:"scope,omitempty"`
+	// Session is the sid of the session of the room, see Bind.
+	Session string `json:"session,omitempty"`
+	Filter  Filter `json:"filter"`
 	// Headers are sent along; they cannot replace those that the engine sets.
 	Headers map[string]string `json:"headers,omitempty"`
 	// CAFile, ClientCert and ClientKey are PEM files: whom to trust in place of
@@ -239,6 +241,9 @@ func (e *Endpoint) Validate() error {
 		}
 		if scoped := e.Source != SourceAPI; scoped != (e.Scope != "") {
 			return bad("scope", "wanted with room and egress endpoints, and only there")
+		}
+		if e.Session != "" && e.Source != SourceRoom {
+			return bad("session", "only rooms have sessions")
 		}
 	default:
 		return bad("source", "unknown")

@@ -95,6 +95,7 @@ type matcher struct {
 	rooms  []string
 	tags   map[string]string
 	room   string // SourceRoom: this one only
+	sid    string // and this session of it
 	egress string // SourceEgress: this one only
 }
 
@@ -105,7 +106,7 @@ func newMatcher(e *Endpoint) *matcher {
 	}
 	switch e.Source {
 	case SourceRoom:
-		m.room = e.Scope
+		m.room, m.sid = e.Scope, e.Session
 	case SourceEgress:
 		m.egress = e.Scope
 	}
@@ -147,6 +148,9 @@ func (m *matcher) why(rec *event.Record) string {
 	}
 	if m.room != "" && rec.Room != m.room {
 		return "the endpoint belongs to another room"
+	}
+	if m.sid != "" && rec.RoomSID != "" && rec.RoomSID != m.sid {
+		return "the endpoint belongs to another session of the room"
 	}
 	if m.egress != "" && egressOf(rec) != m.egress {
 		return "the endpoint belongs to another egress"

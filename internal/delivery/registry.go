@@ -30,15 +30,6 @@ func (e *Engine) Put(ctx context.Context, desc Endpoint) (Endpoint, error) {
 	return e.put(ctx, desc)
 }
 
-// PutScoped creates an endpoint of a room or an egress, as its Source and Scope
-// say. It gets the events of that alone, and ends with it.
-func (e *Engine) PutScoped(ctx context.Context, desc Endpoint) (Endpoint, error) {
-	if desc.Source != SourceRoom && desc.Source != SourceEgress {
-		return Endpoint{}, fmt.Errorf("put endpoint: %w", &EndpointError{Field: "source", Problem: "want room or egress"})
-	}
-	return e.put(ctx, desc)
-}
-
 func (e *Engine) put(ctx context.Context, desc Endpoint) (Endpoint, error) {
 	e.admin.Lock()
 	defer e.admin.Unlock()
@@ -57,7 +48,7 @@ func (e *Engine) put(ctx context.Context, desc Endpoint) (Endpoint, error) {
 	desc.Created, desc.Updated = now, now
 	old, err := e.find(desc.ID)
 	if err == nil {
-		if was := old.description(); was.Source != desc.Source || was.Scope != desc.Scope {
+		if was := old.description(); was.Source != desc.Source || was.Scope != desc.Scope || was.Session != desc.Session {
 			return Endpoint{}, fmt.Errorf("put endpoint %s: %w", desc.ID, ErrReadOnly)
 		} else {
 			desc.Created = was.Created
@@ -223,7 +214,7 @@ func (e *Engine) storedEndpoints() (all []Endpoint, unusable []string, _ error) 
 		}
 		return strings.Compare(a.ID, b.ID)
 	})
-	return all, unusable, nil
+	return e.dropUnbound(all), unusable, nil
 }
 
 // Delete ends an endpoint of the API, gives up its attempts in flight and

@@ -206,7 +206,7 @@ func TestRotatedSecretsOverlap(t *testing.T) {
 func TestScopedEndpointsEndWithTheirRoomOrEgress(t *testing.T) {
 	inAPIWorld(t, func(w *world) {
 		for _, ep := range []Endpoint{
-			{ID: "a", URL: "http://a/", Source: SourceRoom, Scope: "blue"},
+			{ID: "a", URL: "http://a/", Source: SourceRoom, Scope: "blue", Session: "RM_blue"},
 			{ID: "b", URL: "http://b/", Source: SourceEgress, Scope: "EG_1", Filter: Filter{Exclude: []string{"egress_updated"}}},
 		} {
 			ep.APIKey = "devkey"

@@ -25,7 +25,7 @@ func (ep *endpoint) wantsRefill(now time.Time) bool {
 
 // wantsScan says whether more lanes could be put to use.
 func (ep *endpoint) wantsScan() bool {
-	if ep.disabled != nil || ep.relaying || len(ep.lanes) >= ep.opts.MaxLanes {
+	if ep.disabled != nil || ep.relaying || ep.desc.unbound() || len(ep.lanes) >= ep.opts.MaxLanes {
 		return false
 	}
 	if ep.layout == inOne {
@@ -116,7 +116,7 @@ func (ep *endpoint) maybeEnd(rec *event.Record, now time.Time) {
 		return
 	}
 	switch {
-	case ep.desc.Source == SourceRoom && rec.Name == event.RoomFinished && rec.Room == ep.desc.Scope:
+	case ep.desc.Source == SourceRoom && rec.Name == event.RoomFinished && rec.Room == ep.desc.Scope && rec.RoomSID == ep.desc.Session:
 	case ep.desc.Source == SourceEgress && rec.Name == event.EgressEnded && egressOf(rec) == ep.desc.Scope:
 	default:
 		return

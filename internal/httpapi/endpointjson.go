@@ -61,6 +61,7 @@ type endpointJSON struct {
 	APIKey           string          `json:"apiKey"`
 	Source           delivery.Source `json:"source"`
 	Scope            string          `json:"scope,omitempty"`
+	Session          string          `json:"session,omitempty"`
 	Filter           delivery.Filter `json:"filter"`
 	Headers          []string        `json:"headers"`
 	Mode             delivery.Mode   `json:"mode"`
@@ -102,7 +103,7 @@ type endpointStatus struct {
 func newEndpointJSON(ep delivery.Endpoint, stats []delivery.EndpointStats) endpointJSON {
 	open := ep.Redacted()
 	out := endpointJSON{
-		ID: open.ID, URL: open.URL, Description: open.Description, APIKey: open.APIKey, Source: open.Source, Scope: open.Scope,
+		ID: open.ID, URL: open.URL, Description: open.Description, APIKey: open.APIKey, Source: open.Source, Scope: open.Scope, Session: open.Session,
 		Filter: open.Filter, Headers: []string{}, Mode: open.Mode, Batch: batchJSON{open.Batch.Max, open.Batch.Wait.Milliseconds()},
 		Format: open.Format, FullTrackContext: open.FullTrackContext, Block: open.Block, Rate: open.Rate, Paused: open.Paused,
 		Secrets: []secretJSON{}, Created: open.Created, Updated: open.Updated,

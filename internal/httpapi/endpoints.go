@@ -139,7 +139,11 @@ func (h *endpointAPI) patch(c *call) error {
 // changeable returns the endpoint, if it is the API's to change.
 func (h *endpointAPI) changeable(id string) (delivery.Endpoint, error) {
 	ep, err := h.endpoints.Endpoint(id)
-	if err == nil && ep.Source == delivery.SourceConfig {
+	switch {
+	case err != nil:
+	case ep.Source == delivery.SourceRoom || ep.Source == delivery.SourceEgress:
+		err = problemf(http.StatusConflict, "failed_precondition", "endpoint %s belongs to %s %s and ends with it", id, ep.Source, ep.Scope)
+	case ep.Source == delivery.SourceConfig:
 		err = problemf(http.StatusConflict, "failed_precondition", "endpoint %s comes from the configuration: change it there and restart; it can be paused here", id)
 	}
 	return ep, err
@@ -176,7 +180,8 @@ func (h *endpointAPI) save(c *call, ep delivery.Endpoint, in endpointInput, stat
 }
 
 func (h *endpointAPI) delete(c *call) error {
-	if _, err := h.changeable(c.id); err != nil {
+	// Those of rooms and egresses cannot be changed, but ended before their time.
+	if ep, err := h.changeable(c.id); err != nil && (ep.Source == "" || ep.Source == delivery.SourceConfig) {
 		return err
 	}
 	if err := h.endpoints.Delete(c.Context(), c.id); err != nil {

@@ -128,6 +128,9 @@ type Endpoints interface {
 	Stats() []delivery.EndpointStats
 	Pause(ctx context.Context, id string) error
 	Resume(ctx context.Context, id string) error
+	PutRoom(ctx context.Context, room string, hooks []delivery.Endpoint) ([]delivery.Endpoint, error)
+	Bind(ctx context.Context, id, session string) (delivery.Endpoint, error)
+	Drop(ctx context.Context, endpoints []delivery.Endpoint) error
 	RotateSecret(ctx context.Context, id string, overlap time.Duration) (delivery.Endpoint, error)
 }
 

@@ -13,6 +13,7 @@ import (
 type roomService struct {
 	rooms        Rooms        // immutable
 	participants Participants // immutable
+	endpoints    Endpoints    // immutable
 }
 
 var _ livekit.RoomService = (*roomService)(nil)
@@ -27,6 +28,13 @@ func (s *roomService) CreateRoom(ctx context.Context, req *livekit.CreateRoomReq
 	if e := req.Egress; e.GetRoom() != nil || e.GetParticipant() != nil || e.GetTracks() != nil {
 		// Not ignored: a recording that is silently missing is found out too late.
 		return nil, twirp.NewError(twirp.Unimplemented, absentServices["livekit.Egress"])
+	}
+	hooks, err := roomHooks(ctx, req)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(hooks) > 0:
+		return s.createWithHooks(ctx, req, hooks)
 	}
 	return s.rooms.Create(ctx, req)
 }

@@ -44,7 +44,7 @@ type twirpHandler struct {
 }
 
 func newTwirp(o Options, auth authenticator) http.Handler {
-	service := &roomService{rooms: o.Rooms, participants: o.Participants}
+	service := &roomService{rooms: o.Rooms, participants: o.Participants, endpoints: o.Endpoints}
 	errors := twirp.WithServerInterceptors(mapErrors(o.Logger))
 	// JSON answers keep the generated defaults, proto names and zero values: it
 	// is what the reference server sends, and every SDK and script reads.
@@ -107,7 +107,7 @@ func (t *twirpHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set(headerSeq, strconv.FormatUint(t.log.Last(), 10))
-	r = r.WithContext(withClaims(r.Context(), claims))
+	r = r.WithContext(withHookHeaders(withClaims(r.Context(), claims), r.Header.Values(headerWebhook)))
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	handler.ServeHTTP(w, r)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"strings"
 	"sync"
 	"time"
 
@@ -170,6 +171,10 @@ func (g *Registry) checkJoin(req *Join) error {
 	return l.check(req.Name, req.Metadata, req.Attributes)
 }
 
+// ownTags begin the names of tags that ask the server for something. A join's come
+// from a token that a client has, and ask for nothing.
+const ownTags = "rollcall."
+
 // createFrom is the CreateRoom that a join stands for.
 func createFrom(req *Join) *livekit.CreateRoomRequest {
 	create := &livekit.CreateRoomRequest{Name: req.Room}
@@ -179,7 +184,8 @@ func createFrom(req *Join) *livekit.CreateRoomRequest {
 		create.MaxParticipants = c.MaxParticipants
 		create.Metadata = c.Metadata
 		create.Agents = c.Agents
-		create.Tags = c.Tags
+		create.Tags = maps.Clone(c.Tags)
+		maps.DeleteFunc(create.Tags, func(name, _ string) bool { return strings.HasPrefix(name, ownTags) })
 	}
 	return create
 }

@@ -5,16 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
+	"github.com/twitchtv/twirp"
 
 	"github.com/rollcall-rtc/rollcall/internal/config"
 	"github.com/rollcall-rtc/rollcall/internal/testkit/webhooksink"
+	"github.com/rollcall-rtc/rollcall/internal/token"
 )
 
 func TestConfiguredEndpointGetsWhatItAsksForAndHowItAsks(t *testing.T) {
@@ -163,4 +167,109 @@ func TestEndpointsThatCannotBeUsedAreAllNamedWithTheirPlace(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "data")); err == nil {
 		t.Error("the log was opened before")
 	}
+}
+
+// create is CreateRoom with endpoints of the room, in tags or headers.
+func (c caller) create(req *livekit.CreateRoomRequest, headers ...string) error {
+	ctx := c.t.Context()
+	if len(headers) > 0 {
+		h := make(http.Header)
+		for _, text := range headers {
+			h.Add("Rollcall-Webhook", text)
+		}
+		var err error
+		if ctx, err = twirp.WithHTTPRequestHeaders(ctx, h); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+	_, err := livekit.NewRoomServiceProtobufClient("http://"+c.s.Addr().String(), c).CreateRoom(ctx, req)
+	return err
+}
+
+func TestCreateRoomBringsEndpointsOfItsOwn(t *testing.T) {
+	byTag, tagReceiver := newSink(t)
+	byHeader, headerReceiver := newSink(t)
+	s := start(t, configure(t, t.TempDir(), "webhook: {allow_networks: [127.0.0.0/8]}"))
+	c := caller{t: t, s: s}
+	req := func() *livekit.CreateRoomRequest {
+		return &livekit.CreateRoomRequest{Name: "den", Tags: map[string]string{
+			"tenant":               "acme",
+			"rollcall.webhook":     tagReceiver.URL,
+			"rollcall.webhook.two": fmt.Sprintf(`{"url": "%s/two", "filter": {"events": ["room_finished"]}, "headers": {"X-Team": "blue"}}`, tagReceiver.URL),
+		}}
+	}
+	c.open("attic")
+	for range 2 { // it can be repeated
+		if err := c.create(req(), headerReceiver.URL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, body := c.call("GET", "/endpoints", "")
+	if n := strings.Count(body, `"source":"room","scope":"den","session":"RM_`); n != 3 {
+		t.Errorf("%d endpoints of the room: %s", n, body)
+	}
+	if _, err := livekit.NewRoomServiceProtobufClient("http://"+s.Addr().String(), c).DeleteRoom(t.Context(), &livekit.DeleteRoomRequest{Room: "den"}); err != nil {
+		t.Fatal(err)
+	}
+	c.open("den") // without endpoints
+	c.eventually("they end with their session", func() bool {
+		_, body := c.call("GET", "/endpoints", "")
+		return !strings.Contains(body, `"source":"room"`)
+	})
+	if got := names(byHeader.Accepted()); !slices.Equal(got, []string{"room_started", "room_finished"}) {
+		t.Errorf("by header: %v", got)
+	}
+	paths := map[string][]string{}
+	for _, d := range byTag.Deliveries() {
+		paths[d.Path] = append(paths[d.Path], d.Name())
+		if d.Path == "/two" && d.Header.Get("X-Team") != "blue" {
+			t.Errorf("without its header: %v", d.Header)
+		}
+	}
+	if !slices.Equal(paths["/"], []string{"room_started", "room_finished"}) || !slices.Equal(paths["/two"], []string{"room_finished"}) {
+		t.Errorf("by tag: %v", paths)
+	}
+	if _, body := c.call("GET", "/events?wait=0&room=den", ""); strings.Contains(body, tagReceiver.URL) || !strings.Contains(body, `"tags":{"tenant":"acme"}`) {
+		t.Errorf("the log shows %s", body)
+	}
+}
+
+func TestCreateRoomWithEndpointsThatCannotBeMakesNoRoom(t *testing.T) {
+	s := start(t, configure(t, t.TempDir(), "key_file: ''\n"))
+	c := caller{t: t, s: s}
+	none := caller{t: t, s: s, grant: &token.RollcallGrant{}}
+	for what, try := range map[string]struct {
+		c    caller
+		tags map[string]string
+		says string
+	}{
+		"no URL":          {c, map[string]string{"rollcall.webhook": "here"}, "want an absolute http or https URL"},
+		"no JSON":         {c, map[string]string{"rollcall.webhook": "{"}, "ends too early"},
+		"unknown field":   {c, map[string]string{"rollcall.webhook": `{"uri": "http://127.0.0.1/"}`}, `a field "uri"`},
+		"wrong event":     {c, map[string]string{"rollcall.webhook": `{"url": "http://127.0.0.1/", "filter": {"events": ["x"]}}`}, `"x" is no event`},
+		"unknown key":     {c, map[string]string{"rollcall.webhook": `{"url": "http://127.0.0.1/", "apiKey": "back"}`}, "no API key"},
+		"another key":     {none, map[string]string{"rollcall.webhook": `{"url": "http://127.0.0.1/", "apiKey": "back"}`}, "another key"},
+		"means nothing":   {c, map[string]string{"rollcall.webhok": "http://127.0.0.1/"}, "means nothing"},
+		"paused":          {c, map[string]string{"rollcall.webhook": `{"url": "http://127.0.0.1/", "paused": true}`}, "paused"},
+		"a file's secret": {c, map[string]string{"rollcall.webhook": `{"url": "http://127.0.0.1/", "caFile": "/etc/passwd"}`}, "caFile"},
+	} {
+		err := try.c.create(&livekit.CreateRoomRequest{Name: "den", Tags: try.tags})
+		if te, ok := errors.AsType[twirp.Error](err); !ok || te.Code() != twirp.InvalidArgument || !strings.Contains(te.Msg(), try.says) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if n := s.Stats().Rooms.Rooms; n != 0 {
+		t.Errorf("%d rooms were made", n)
+	}
+	if _, body := c.call("GET", "/endpoints", ""); strings.Contains(body, "room") {
+		t.Errorf("endpoints are left: %s", body)
+	}
+	// Where the guard lets nobody go is found out when it is tried.
+	if err := c.create(&livekit.CreateRoomRequest{Name: "den"}, "http://127.0.0.1:1/"); err != nil {
+		t.Fatal(err)
+	}
+	c.eventually("the guard says no", func() bool {
+		_, body := c.call("GET", "/endpoints", "")
+		return strings.Contains(body, "address is not allowed for webhooks")
+	})
 }
