@@ -31,19 +31,14 @@ func (l *Log) CloseOpen(ctx context.Context, now time.Time) (int, error) {
 	return n, err
 }
 
-// LeftOpen is a room session as it was last, with nobody in it.
-type LeftOpen struct {
-	Room *livekit.Room
-	Tags map[string]string
-}
-
 // ClosePeople is CloseOpen for participants and their tracks only. It returns
-// the room sessions that are left open, for the server to go on with.
-func (l *Log) ClosePeople(ctx context.Context, now time.Time) (n int, rooms []LeftOpen, err error) {
+// the room sessions that are left open, as they were last and with nobody in
+// them, for the server to go on with.
+func (l *Log) ClosePeople(ctx context.Context, now time.Time) (n int, rooms []*livekit.Room, err error) {
 	return l.closeOpen(ctx, now, true)
 }
 
-func (l *Log) closeOpen(ctx context.Context, now time.Time, keepRooms bool) (n int, rooms []LeftOpen, err error) {
+func (l *Log) closeOpen(ctx context.Context, now time.Time, keepRooms bool) (n int, rooms []*livekit.Room, err error) {
 	// The index is as of the last commit.
 	if err := l.Sync(ctx, l.lastAppended()); err != nil {
 		return 0, nil, fmt.Errorf("close what is open: %w", err)
@@ -62,7 +57,7 @@ func (l *Log) closeOpen(ctx context.Context, now time.Time, keepRooms bool) (n i
 			return n, nil, fmt.Errorf("close room session %s: %w", session[0].RoomSID, err)
 		}
 		if end := len(events) - 1; keepRooms && end >= 0 && events[end].Name == event.RoomFinished {
-			rooms = append(rooms, LeftOpen{events[end].Room, events[end].Tags})
+			rooms = append(rooms, events[end].Room)
 			events = events[:end]
 		}
 		if len(events) == 0 {
@@ -122,7 +117,6 @@ type leaving struct {
 func (l *Log) closeSession(open []Entry, now time.Time) ([]event.Event, error) {
 	room := &livekit.Room{Sid: open[0].RoomSID, Name: open[0].Room}
 	var roomOpen bool
-	var tags map[string]string
 	var participants []*leaving
 	bySID := make(map[string]*leaving)
 	of := func(sid string) *leaving {
@@ -135,12 +129,9 @@ func (l *Log) closeSession(open []Entry, now time.Time) ([]event.Event, error) {
 		return p
 	}
 	for _, o := range open {
-		w, roomTags, err := l.describe(o)
+		w, err := l.describe(o)
 		if err != nil {
 			return nil, err
-		}
-		if roomTags != nil {
-			tags = roomTags
 		}
 		switch {
 		case o.TrackSID != "":
@@ -201,9 +192,6 @@ func (l *Log) closeSession(open []Entry, now time.Time) ([]event.Event, error) {
 			Room: count(room, nil), RoomEndReason: livekit.RoomEndReason_ROOM_END_SERVER_SHUTDOWN,
 		})
 	}
-	for i := range events {
-		events[i].Tags = tags
-	}
 	return events, nil
 }
 
@@ -235,13 +223,13 @@ func dependent(p *livekit.ParticipantInfo) bool {
 	}
 }
 
-// describe returns the body and the tags of the record behind an index entry. A
-// damaged record leaves the sids of the entry, and the thing is closed all the same.
-func (l *Log) describe(o Entry) (*livekit.WebhookEvent, map[string]string, error) {
+// describe returns the body of the record behind an index entry. A damaged
+// record leaves the sids of the entry, and the thing is closed all the same.
+func (l *Log) describe(o Entry) (*livekit.WebhookEvent, error) {
 	l.reading.RLock()
 	defer l.reading.RUnlock()
 	if err := l.Err(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	records, err := l.store.Read("", o.Seq-1, 1)
 	if err == nil && (len(records) == 0 || records[0].Seq != o.Seq) {
@@ -250,10 +238,10 @@ func (l *Log) describe(o Entry) (*livekit.WebhookEvent, map[string]string, error
 	if err == nil {
 		var w *livekit.WebhookEvent
 		if w, err = records[0].Webhook(); err == nil {
-			return w, records[0].Tags, nil
+			return w, nil
 		}
 	}
 	l.logger.Error("closing an open session without its description", "seq", o.Seq, "room_sid", o.RoomSID,
 		"participant_sid", o.ParticipantSID, "track_sid", o.TrackSID, "error", err)
-	return new(livekit.WebhookEvent), nil, nil
+	return new(livekit.WebhookEvent), nil
 }

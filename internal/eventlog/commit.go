@@ -208,6 +208,10 @@ func (l *Log) fill(b *Batch, records []event.Record, now time.Time) (rest []even
 		}
 		s.seq++
 		r.RoomSeq = s.seq
+		if r.Tags == nil {
+			r.Tags = s.tags // reported by somebody who does not know them: an agent's job
+		}
+		s.tags = r.Tags
 		b.Index = l.sessions.index(b.Index, s, r, l.kinds[r.Name])
 	}
 	b.Records = records

@@ -31,8 +31,9 @@ func kinds() map[event.Name]kind {
 
 // session is one room session as the committer knows it.
 type session struct {
-	seq  uint64           // RoomSeq of its last event
-	open map[Thing]uint64 // what of it is in the index, with the Seq of its opening
+	seq  uint64            // RoomSeq of its last event
+	tags map[string]string // of the room, as its last event has them
+	open map[Thing]uint64  // what of it is in the index, with the Seq of its opening
 }
 
 // sessions are loaded from the store when their first event comes, and kept
@@ -51,12 +52,16 @@ func (ss *sessions) of(room, sid string) (*session, error) {
 	if s := ss.bySID[sid]; s != nil {
 		return s, nil
 	}
-	seq, _, err := ss.store.RoomSeq(room, sid)
+	seq, last, err := ss.store.RoomSeq(room, sid)
 	if err != nil {
 		return nil, err
 	}
 	s := &session{seq: seq, open: make(map[Thing]uint64)}
 	if seq > 0 {
+		// A damaged record has no tags, and is its readers' to complain of.
+		if records, err := ss.store.Read("", last-1, 1); err == nil && len(records) == 1 && records[0].Seq == last {
+			s.tags = records[0].Tags
+		}
 		open, err := ss.store.Open(sid)
 		if err != nil {
 			return nil, err

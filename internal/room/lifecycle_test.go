@@ -408,10 +408,8 @@ func TestCallerOfTheLastTurnGetsItsAnswer(t *testing.T) {
 }
 
 func TestRestoredRoomWaitsForThoseWhoComeBack(t *testing.T) {
-	left := func() []Left {
-		return []Left{{Room: &livekit.Room{
-			Sid: "RM_before", Name: "demo", Metadata: "kept", DepartureTimeout: 20, NumParticipants: 3, NumPublishers: 1,
-		}}}
+	left := func() []*livekit.Room {
+		return []*livekit.Room{{Sid: "RM_before", Name: "demo", Metadata: "kept", DepartureTimeout: 20, NumParticipants: 3, NumPublishers: 1}}
 	}
 	for name, tt := range map[string]struct {
 		back bool

@@ -229,28 +229,23 @@ func (g *Registry) open(settings *livekit.Room, now time.Time) (*Room, *state) {
 	return r, s
 }
 
-// Left is a room session that an earlier run left open.
-type Left struct {
-	Room *livekit.Room
-	Tags map[string]string
-}
-
 // Restore makes sessions live again that an earlier run of the server left open,
 // with their sids and settings, and nobody in them: who comes back before the
 // departure timeout finds the same session, else it finishes. Call it before
-// the first join. A name that is live already is passed over.
-func (g *Registry) Restore(sessions []Left) {
+// the first join. A name that is live already is passed over. Their tags are the
+// log's to remember.
+func (g *Registry) Restore(sessions []*livekit.Room) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := time.Now()
 	for _, left := range sessions {
-		if g.stopping || g.rooms[left.Room.Name] != nil {
+		if g.stopping || g.rooms[left.Name] != nil {
 			continue
 		}
-		settings := proto.CloneOf(left.Room)
+		settings := proto.CloneOf(left)
 		settings.NumParticipants, settings.NumPublishers, settings.ActiveRecording = 0, 0, false
 		r, s := g.open(settings, now)
-		s.tags, s.joinedOnce = left.Tags, true
+		s.joinedOnce = true
 		s.wakeAt(s.closesAt())
 		s.log.Info("room restored", "grace", s.closesAt().Sub(now))
 		g.loops.Go(func() { r.run(s) })

@@ -47,10 +47,10 @@ type Server struct {
 	http      *http.Server
 	bound     []net.Listener
 
-	reading   chan struct{}       // closed when all readers of the log are there
-	draining  chan struct{}       // closed when Stop begins
-	leftOpen  []eventlog.LeftOpen // room sessions of the last run
-	settled   chan struct{}       // closed when the events of the last rooms are durable
+	reading   chan struct{}   // closed when all readers of the log are there
+	draining  chan struct{}   // closed when Stop begins
+	leftOpen  []*livekit.Room // room sessions of the last run
+	settled   chan struct{}   // closed when the events of the last rooms are durable
 	stopOnce  sync.Once
 	stopErr   error
 	serveErr  chan error // buffered: a listener ended by itself
@@ -174,11 +174,7 @@ func (s *Server) openRooms(ctx context.Context, version string) error {
 		Relay:      relayOf(s.relay),
 		Logger:     s.log,
 	})
-	left := make([]room.Left, 0, len(s.leftOpen))
-	for _, l := range s.leftOpen {
-		left = append(left, room.Left(l))
-	}
-	s.rooms.Restore(left)
+	s.rooms.Restore(s.leftOpen)
 	var err error
 	s.agents, err = agent.Start(ctx, agent.Options{
 		Log: s.events, Rooms: s.rooms, Keys: token.Keys(s.cfg.Keys), AutoCreate: s.cfg.Room.AutoCreate,
