@@ -130,7 +130,9 @@ func TestConnectionsAreKeptAndBounded(t *testing.T) {
 	for _, d := range all {
 		conns[d.Remote] = true
 	}
-	if len(conns) > 4 {
-		t.Errorf("%d connections for 400 requests, at most 4 at a time", len(conns))
+	// A request may get a connection that has become idle while one is still being
+	// made for it, which then is spare (net/http.Transport).
+	if len(conns) > 2*4 {
+		t.Errorf("%d connections for 400 requests, 4 at a time", len(conns))
 	}
 }
