@@ -2,6 +2,7 @@ package room
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
@@ -27,6 +28,8 @@ type Join struct {
 	AutoSubscribe bool
 	// KeepVideo forbids pausing video that the connection does not carry.
 	KeepVideo bool
+	// FullICE says that the client wants no ICE-lite.
+	FullICE bool
 	// SinglePC says that the client has one peer connection for both ways, on
 	// which it offers and the server answers.
 	SinglePC bool
@@ -49,6 +52,12 @@ type Join struct {
 // client is connected; it is the server's to offer, at once.
 func (j *Join) SubscriberPrimary() bool {
 	return !j.SinglePC && j.Permission.CanSubscribe && j.Client.GetProtocol() > 2
+}
+
+// fullICE says that the client cannot be answered with ICE-lite: it said so, is
+// older than that, or is Firefox, which then waits for checks that do not come.
+func (j *Join) fullICE() bool {
+	return j.FullICE || j.Client.GetProtocol() <= 5 || strings.EqualFold(j.Client.GetBrowser(), "firefox")
 }
 
 // dependent says that the participant alone does not make a room a meeting.

@@ -87,6 +87,7 @@ func (p *participant) openPublisher() bool {
 	pub, err := p.state.opts.Media.NewPublisher(peer.PublisherOptions{
 		Handler: &connection{room: p.state.room, p: p},
 		Codecs:  p.state.enabledCodecs(),
+		FullICE: p.req.fullICE(),
 		Logger:  p.log,
 	})
 	if err != nil {

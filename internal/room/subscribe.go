@@ -29,6 +29,7 @@ func (p *participant) openSubscriber() error {
 	sub, err := p.state.opts.Media.NewSubscriber(peer.SubscriberOptions{
 		Handler:    &connection{room: p.state.room, p: p},
 		AllowPause: !p.req.KeepVideo,
+		FullICE:    p.req.fullICE(),
 		Logger:     p.log,
 	})
 	if err != nil {
@@ -45,6 +46,7 @@ func (p *participant) openDuplex() error {
 		Handler:    &connection{room: p.state.room, p: p},
 		Codecs:     p.state.enabledCodecs(),
 		AllowPause: !p.req.KeepVideo,
+		FullICE:    p.req.fullICE(),
 		Logger:     p.log,
 	})
 	if err != nil {

@@ -42,6 +42,7 @@ func (req *request) readWrapped(encoded string) error {
 	join.AutoSubscribe = true
 	if settings := m.GetConnectionSettings(); settings != nil {
 		join.AutoSubscribe = settings.AutoSubscribe
+		join.FullICE = settings.DisableIceLite
 		join.KeepVideo = settings.SubscriberAllowPause != nil && !settings.GetSubscriberAllowPause()
 	}
 	join.Offer, join.AddTracks, join.SyncState = m.GetPublisherOffer(), m.GetAddTrackRequests(), m.GetSyncState()

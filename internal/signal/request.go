@@ -83,6 +83,7 @@ func (req *request) readParameters(q url.Values) error {
 	join := req.join
 	join.Client = clientInfo(q)
 	join.AutoSubscribe = boolParam(q, "auto_subscribe", true)
+	join.FullICE = boolParam(q, "disable_ice_lite", false)
 	join.KeepVideo = !boolParam(q, "subscriber_allow_pause", true)
 	req.reconnect, req.sid = boolParam(q, "reconnect", false), q.Get("sid")
 	extra, err := decodeAttributes(q.Get("attributes"))

@@ -28,6 +28,7 @@ type conn struct {
 	events  events
 	queue   *queue
 	donec   chan struct{}
+	fullICE bool
 
 	packets packets
 
@@ -92,7 +93,7 @@ func (c *conn) guarded(op func() error) (err error) {
 
 // open makes the pion connection, for the codecs of media.
 func (c *conn) open(media *webrtc.MediaEngine) error {
-	pc, err := c.factory.apiFor(&c.packets, media).NewPeerConnection(c.factory.config)
+	pc, err := c.factory.apiFor(&c.packets, media, c.fullICE).NewPeerConnection(c.factory.config)
 	if err != nil {
 		return err
 	}

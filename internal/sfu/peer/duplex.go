@@ -29,7 +29,10 @@ type DuplexOptions struct {
 	// AllowPause lets video that the connection does not carry be paused.
 	// Without it, it is sent in its lowest layer.
 	AllowPause bool
-	Logger     *slog.Logger
+	// FullICE makes connectivity checks even if the factory's connections are
+	// ICE-lite, for clients that do not get along with that.
+	FullICE bool
+	Logger  *slog.Logger
 }
 
 // Duplex carries media and data both ways. The client offers, always: what we
@@ -74,6 +77,7 @@ func (f *Factory) NewDuplex(opts DuplexOptions) (*Duplex, error) {
 	d.sending.prepare(&d.Publisher.conn, opts.Handler, opts.AllowPause)
 	d.onConnected = func() { d.announce(); d.flow() }
 	d.onClosed = func() { d.endAll(); d.closeAll() }
+	d.fullICE = opts.FullICE
 	if err := d.init(f, opts.Logger, publisherEvents{&d.Publisher}); err != nil {
 		return nil, err
 	}

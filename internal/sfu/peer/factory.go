@@ -103,8 +103,9 @@ func (f *Factory) configure() error {
 }
 
 // apiFor returns a pion that makes one connection, without its packets.
-func (f *Factory) apiFor(p *packets, media *webrtc.MediaEngine) *webrtc.API {
+func (f *Factory) apiFor(p *packets, media *webrtc.MediaEngine, fullICE bool) *webrtc.API {
 	e := f.engine
+	e.SetLite(f.opts.ICELite && !fullICE)
 	if f.mux != nil {
 		e.SetICEUDPMux(p.link)
 	} else {
@@ -211,7 +212,6 @@ func (f *Factory) configureEngine(addrs []netip.Addr) error {
 	e.SetHostAcceptanceMinWait(0)
 	e.SetSrflxAcceptanceMinWait(0)
 	e.SetPrflxAcceptanceMinWait(0)
-	e.SetLite(f.opts.ICELite)
 	// The server of a handshake chooses the cipher for media, and hears of all
 	// that its keys follow from. Chrome insists on it with a lite agent.
 	if err := e.SetAnsweringDTLSRole(webrtc.DTLSRoleServer); err != nil {

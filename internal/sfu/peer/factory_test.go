@@ -120,6 +120,23 @@ func TestICELiteConnects(t *testing.T) {
 	}
 }
 
+func TestClientThatCannotDoICELiteGetsChecks(t *testing.T) {
+	f := newTestFactory(t, func(o *Options) { o.ICELite = true })
+	for full, lite := range map[bool]bool{true: false, false: true} {
+		heard := &candidates{}
+		sub, err := f.NewSubscriber(SubscriberOptions{Handler: heard, FullICE: full})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sub.Negotiate()
+		eventually(t, "an offer", func() bool { return heard.final() })
+		sub.Close()
+		if got := strings.Contains(heard.offer, "a=ice-lite"); got != lite {
+			t.Errorf("full ICE %v: ice-lite in the offer is %v", full, got)
+		}
+	}
+}
+
 func TestNodeIPIsAdvertised(t *testing.T) {
 	f := newTestFactory(t, func(o *Options) { o.NodeIPs, o.TCPPort = []string{"203.0.113.9"}, -1 })
 	heard := &candidates{}
@@ -185,9 +202,12 @@ type candidates struct {
 	subClient
 	inits []string
 	done  bool
+	offer string
 }
 
-func (c *candidates) SubscriberOffer(string, uint32, map[string]string) {}
+func (c *candidates) SubscriberOffer(sdp string, _ uint32, _ map[string]string) {
+	c.with(func() { c.offer = sdp })
+}
 
 func (c *candidates) StreamState(*Sender, bool) {}
 

@@ -37,7 +37,10 @@ type PublisherOptions struct {
 	Handler PublisherHandler
 	// Codecs are the mime types to accept; empty accepts all we know.
 	Codecs []string
-	Logger *slog.Logger
+	// FullICE makes connectivity checks even if the factory's connections are
+	// ICE-lite, for clients that do not get along with that.
+	FullICE bool
+	Logger  *slog.Logger
 }
 
 // Publisher carries media and data from a client. The client offers.
@@ -70,6 +73,7 @@ func (f *Factory) NewPublisher(opts PublisherOptions) (*Publisher, error) {
 	p := &Publisher{}
 	p.prepare(opts.Handler, opts.Codecs)
 	p.onConnected, p.onClosed = p.announce, p.endAll
+	p.fullICE = opts.FullICE
 	if err := p.init(f, opts.Logger, publisherEvents{p}); err != nil {
 		return nil, err
 	}

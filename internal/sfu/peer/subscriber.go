@@ -38,7 +38,10 @@ type SubscriberOptions struct {
 	// AllowPause lets video that the connection does not carry be paused.
 	// Without it, it is sent in its lowest layer.
 	AllowPause bool
-	Logger     *slog.Logger
+	// FullICE makes connectivity checks even if the factory's connections are
+	// ICE-lite, for clients that do not get along with that.
+	FullICE bool
+	Logger  *slog.Logger
 }
 
 // Subscriber carries media and data to a client. We offer; nothing is sent
@@ -66,6 +69,7 @@ func (f *Factory) NewSubscriber(opts SubscriberOptions) (*Subscriber, error) {
 	s := &Subscriber{handler: opts.Handler}
 	s.sending.prepare(&s.conn, s.handler, opts.AllowPause)
 	s.onConnected, s.onClosed = s.flow, s.closeAll
+	s.fullICE = opts.FullICE
 	if err := s.init(f, opts.Logger, subscriberEvents{s}); err != nil {
 		return nil, err
 	}

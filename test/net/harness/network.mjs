@@ -117,7 +117,7 @@ export class Place {
   async block(...matches) {
     const there = matches.map((match) => `${match} drop`);
     const back = matches.map((match) => `${match.replaceAll('dport', 'sport').replaceAll('daddr', 'saddr')} drop`);
-    this.#nft(`table inet wall
+    this.nft('wall', `table inet wall
 delete table inet wall
 table inet wall {
   chain there { type filter hook output priority 0; ${there.join('; ')}; }
@@ -125,9 +125,14 @@ table inet wall {
 }`);
   }
 
-  async unblock() { this.#nft('table inet wall\ndelete table inet wall'); }
+  async unblock() { this.nft('wall', 'table inet wall\ndelete table inet wall'); }
 
-  #nft(script) { this.run('nft', '-f', writeScript(this.name, script)); }
+  /** Loads a script of nftables, in the place or here, at the hub. */
+  nft(what, script, { here = false } = {}) {
+    const command = ['nft', '-f', writeScript(`${this.name}-${what}`, script)];
+    if (here) run(...command);
+    else this.run(...command);
+  }
 
   /** Runs a command here and returns its output. */
   run(...command) { return run('nsenter', `--net=${this.path}`, '--', ...command); }
@@ -156,7 +161,8 @@ function writeScript(name, text) {
   return file;
 }
 
-function run(command, ...args) {
+/** Runs a command at the hub and returns its output. */
+export function run(command, ...args) {
   const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8' });
   if (status !== 0) throw new Error(`${command} ${args.join(' ')}: ${error?.message ?? (stderr.trim() || `exit ${status}`)}`);
   return stdout;

@@ -1,0 +1,25 @@
+package room
+
+import (
+	"testing"
+
+	"github.com/livekit/protocol/livekit"
+)
+
+func TestWhoIsAnsweredWithFullICE(t *testing.T) {
+	for name, tt := range map[string]struct {
+		join *Join
+		want bool
+	}{
+		"a browser of today": {&Join{Client: &livekit.ClientInfo{Protocol: 16, Browser: "Chrome"}}, false},
+		"an SDK":             {&Join{Client: &livekit.ClientInfo{Protocol: 16}}, false},
+		"who asks for it":    {&Join{Client: &livekit.ClientInfo{Protocol: 16}, FullICE: true}, true},
+		"an old client":      {&Join{Client: &livekit.ClientInfo{Protocol: 5}}, true},
+		"Firefox":            {&Join{Client: &livekit.ClientInfo{Protocol: 16, Browser: "Firefox"}}, true},
+		"who says nothing":   {&Join{}, true},
+	} {
+		if got := tt.join.fullICE(); got != tt.want {
+			t.Errorf("%s: full ICE %v, want %v", name, got, tt.want)
+		}
+	}
+}
