@@ -88,7 +88,7 @@ race() { CGO_ENABLED=1 go test -race -timeout 20m ./...; }
 goparticipant() (cd test/sdk/goparticipant && go vet ./... && go build -o /dev/null .)
 web() { npm_ci web && (cd web && npm run check); }
 sdk() { npm_ci test/sdk && agent_python && (cd test/sdk && ROLLCALL_RACE=1 npm test); }
-net() { npm_ci test/sdk && ROLLCALL_RACE=1 node test/net/run.mjs; }
+net() { npm_ci test/sdk && agent_python && ROLLCALL_RACE=1 node test/net/run.mjs; }
 
 command -v go >/dev/null || die "Go is missing; go.mod says which version"
 command -v git >/dev/null || packages+=(git)

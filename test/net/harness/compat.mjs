@@ -7,7 +7,9 @@ import { repository } from '../../sdk/harness/paths.mjs';
 
 export const document = path.join(repository, 'docs/compat.md');
 
-export const sdks = ['livekit-client', '@livekit/rtc-node', 'server-sdk-go'];
+export const sdks = ['livekit-client', '@livekit/rtc-node', 'livekit for Python', 'server-sdk-go'];
+// These two are made of the same library, and tell everything at the room.
+const native = ['@livekit/rtc-node', 'livekit for Python'];
 export const scopes = ['room', 'participant'];
 
 /** The events, in the order of the table. */
@@ -28,8 +30,8 @@ const roomOnly = [
 const limits = {
   room: 'an event of the room: no SDK tells it at a participant',
   speaking: 'an event of a participant; at the room the SDK has ActiveSpeakersChanged',
-  node: 'rtc-node tells everything at the room; its participants have no events',
-  nodeSpeaking: 'rtc-node has ActiveSpeakersChanged, and no event for one speaker',
+  native: 'the SDK tells everything at the room; its participants have no events',
+  nativeSpeaking: 'the SDK has ActiveSpeakersChanged, and no event for one speaker',
   missing: 'the SDK has no such event',
 };
 
@@ -37,10 +39,11 @@ const limits = {
 export function limit(event, sdk, scope) {
   if (scope === 'participant' && roomOnly.includes(event)) return 'room';
   const late = ['TrackStreamStateChanged', 'TrackSubscriptionPermissionChanged', 'ParticipantPermissionsChanged'];
+  if (event === 'ParticipantPermissionsChanged' && sdk === 'livekit for Python' && scope === 'room') return undefined;
   if (late.includes(event) && sdk !== 'livekit-client') return 'missing';
-  if (event === 'IsSpeakingChanged' && sdk === '@livekit/rtc-node') return 'nodeSpeaking';
+  if (event === 'IsSpeakingChanged' && native.includes(sdk)) return 'nativeSpeaking';
   if (event === 'IsSpeakingChanged' && sdk === 'livekit-client' && scope === 'room') return 'speaking';
-  if (scope === 'participant' && sdk === '@livekit/rtc-node') return 'node';
+  if (scope === 'participant' && native.includes(sdk)) return 'native';
   return undefined;
 }
 
@@ -70,8 +73,9 @@ function versions() {
   const { dependencies } = JSON.parse(readFileSync(path.join(repository, 'test/sdk/package.json'), 'utf8'));
   const mod = readFileSync(path.join(repository, 'test/sdk/goparticipant/go.mod'), 'utf8');
   const [, go] = mod.match(/livekit\/server-sdk-go\/v2 v(\S+)/);
+  const [, python] = readFileSync(path.join(repository, 'test/sdk/agent/requirements.txt'), 'utf8').match(/^livekit==(\S+)/m);
   return [
     `livekit-client ${dependencies['livekit-client']} in Chromium`, `@livekit/rtc-node ${dependencies['@livekit/rtc-node']}`,
-    `server-sdk-go ${go}`,
+    `livekit ${python} for Python`, `server-sdk-go ${go}`,
   ].join(', ');
 }

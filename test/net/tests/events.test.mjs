@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { netScene } from '../harness/scene.mjs';
+import { PyParticipant } from '../../sdk/harness/pyparticipant.mjs';
 import { document, events, limit, render, scopes, sdks } from '../harness/compat.mjs';
 import { wantAudio, wantVideo } from '../../sdk/harness/media.mjs';
 
@@ -24,7 +25,7 @@ const recorded = {
   ParticipantPermissionsChanged: 'permissions',
 };
 
-stage.test('every client event fires for its real cause in every SDK that has it', async (call) => {
+stage.test('every client event fires for its real cause in every SDK that has it', async (call, t) => {
   const seen = new Set();
   const causes = {};
   const failures = [];
@@ -33,9 +34,11 @@ stage.test('every client event fires for its real cause in every SDK that has it
   const watchers = {
     'livekit-client': await call.browserAt(home, 'browser'),
     '@livekit/rtc-node': await call.node('node'),
+    'livekit for Python': await PyParticipant.join(call.server, call.room, 'python'),
     'server-sdk-go': await call.go('go'),
   };
   const everybody = Object.values(watchers);
+  t.after(() => watchers['livekit for Python'].leave({ hard: true }));
 
   /**
    * Does what causes an event, and notes who tells it. fields: what it carries,
@@ -112,8 +115,10 @@ stage.test('every client event fires for its real cause in every SDK that has it
   }, { LocalTrackUnpublished: (who, sdk, __, sids) => (sdk === '@livekit/rtc-node' ? {} : { sid: sids.get(who) }) });
 
   await provoke('UpdateParticipant takes the permission to publish away, from the watcher itself',
-    () => call.api.updateParticipant(call.room, 'browser', { permission: { canPublish: false, canSubscribe: true, canPublishData: true } }),
-    { ParticipantPermissionsChanged: { identity: 'browser', canPublish: false } });
+    async () => {
+      const permission = { canPublish: false, canSubscribe: true, canPublishData: true };
+      for (const identity of ['browser', 'python']) await call.api.updateParticipant(call.room, identity, { permission });
+    }, { ParticipantPermissionsChanged: ({ identity }) => ({ identity, canPublish: false }) });
 
   // The network.
   await provoke('a quarter of what somebody sends is lost on the way', () => away.set({ up: { loss: 0.25 } }), {

@@ -1,0 +1,54 @@
+// A participant on the SDK for Python: a process that speaks JSON lines.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+import readline from 'node:readline';
+import { agentPython, suite } from './paths.mjs';
+import { Recorder } from './recorder.mjs';
+import { joinToken } from './tokens.mjs';
+import { within } from './wait.mjs';
+
+const program = path.join(suite, 'pyparticipant', 'participant.py');
+
+export class PyParticipant {
+  #process;
+  #nextId = 1;
+
+  static async join(server, room, identity, tokenOptions = {}) {
+    const participant = new PyParticipant();
+    participant.identity = identity;
+    participant.events = new Recorder(`Python participant ${identity}`);
+    // The SDK logs to standard error what it tells its application anyway.
+    const child = spawn(agentPython, [program], { stdio: ['pipe', 'pipe', 'inherit'] });
+    participant.#process = child;
+    child.stdin.on('error', () => {}); // It may have ended already.
+    readline.createInterface({ input: child.stdout }).on('line', (line) => participant.events.push(JSON.parse(line)));
+    const { sid } = await participant.#do('join', server.ws, await joinToken(room, identity, tokenOptions));
+    participant.sid = sid;
+    return participant;
+  }
+
+  publishMicrophone() { return this.#do('publishMicrophone'); }
+  unpublish(sid) { return this.#do('unpublish', sid); }
+  videoFrames(identity) { return this.#do('videoFrames', identity); }
+  audioEnergy(identity) { return this.#do('audioEnergy', identity); }
+
+  async #do(op, ...args) {
+    const id = this.#nextId++;
+    const from = this.events.list.length;
+    this.#process.stdin.write(`${JSON.stringify({ id, op, args })}\n`);
+    const reply = await this.events.want('reply', { id }, { from, deadline: 30_000 });
+    if (reply.error) throw new Error(`Python participant ${this.identity}: ${op}: ${reply.error}`);
+    return reply.result;
+  }
+
+  /** Leaves the room, or ends the process without a word when hard is set. */
+  async leave({ hard = false } = {}) {
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
+    const exited = once(this.#process, 'exit');
+    if (hard) this.#process.kill('SIGKILL');
+    else this.#process.stdin.end();
+    await within(`Python participant ${this.identity} to end`, exited);
+  }
+}
