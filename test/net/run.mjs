@@ -25,7 +25,13 @@ const files = named.length ? named : readdirSync(path.join(suite, 'tests'))
   .filter((name) => name.endsWith('.test.mjs'))
   .sort()
   .map((name) => path.join('tests', name));
-const waiting = [...files];
+// The long ones go first, so that the last one does not run alone.
+const long = ['turn', 'reconnect', 'quality'];
+const rank = (file) => {
+  const i = long.indexOf(path.basename(file, '.test.mjs'));
+  return i < 0 ? long.length : i;
+};
+const waiting = files.toSorted((a, b) => rank(a) - rank(b));
 const failed = [];
 await Promise.all(Array.from({ length: atATime }, async () => {
   while (waiting.length) {
