@@ -144,3 +144,28 @@ func TestReceiversAcceptWhatIsSigned(t *testing.T) {
 		t.Errorf("delivery (-want +got):\n%s", diff)
 	}
 }
+
+// When it was committed and what is gone stand in the headers and, signed, in the
+// token.
+func TestTimesAndWhatIsGoneAreToldTwice(t *testing.T) {
+	rec := signRecord()
+	rec.Committed = rec.Time.Add(1500 * time.Microsecond)
+	s := newSigner(&Endpoint{APIKey: "devkey", Secret: "secret"})
+	now := time.Now()
+	h := s.headers(rec, rec.Body, &details{attempt: 1, gone: span{17, 4711}}, now)
+	if got := h.Get("Rollcall-Committed-At"); got != "2026-11-23T11:59:58.251500Z" {
+		t.Errorf("Rollcall-Committed-At: %s", got)
+	}
+	if got := h.Get("Rollcall-Gone"); got != "17-4711" {
+		t.Errorf("Rollcall-Gone: %s", got)
+	}
+	r := &http.Request{Header: h, Body: io.NopCloser(bytes.NewReader(rec.Body))}
+	ev, err := webhook.Receive(r, webhook.Keys{"devkey": "secret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := ev.Delivery
+	if !d.CommittedAt.Equal(rec.Committed) || !d.OccurredAt.Equal(rec.Time) || d.SentAt.IsZero() || len(d.Gone) != 2 || d.Gone[0] != 17 || d.Gone[1] != 4711 {
+		t.Errorf("%+v", d)
+	}
+}
