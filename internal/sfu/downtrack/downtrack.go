@@ -48,6 +48,7 @@ type Source interface {
 	Muted() bool
 	InTurn(f func()) bool
 	RequestKeyframe(layer int)
+	Beginning(p *uptrack.Packet) (seq uint64, ok bool)
 	Retrieve(layer int, seq uint64, buf []byte, p *uptrack.Packet) bool
 	RTPTime(layer int, ssrc uint32, at time.Time) (timestamp uint32, ok bool)
 }

@@ -62,6 +62,7 @@ func (d *DownTrack) Write(p *uptrack.Packet) {
 		d.current.Store(-1)
 	}
 	if p.Layer != int(d.current.Load()) && !d.admits(p) {
+		d.f.catchUp(d, b, p)
 		return
 	}
 	d.f.forward(d, b, p)
@@ -106,6 +107,31 @@ func (f *forwarder) forward(d *DownTrack, b *Binding, p *uptrack.Packet) {
 		return
 	}
 	f.send(d, b, p)
+}
+
+// maxCatchUp is how many packets a subscriber is sent at once when it begins
+// with a key frame of the past: half a second of ordinary video.
+const maxCatchUp = 64
+
+// catchUp begins a track that was never sent with the last key frame, if that
+// is recent, instead of waiting for the next one.
+func (f *forwarder) catchUp(d *DownTrack, b *Binding, p *uptrack.Packet) {
+	if f.started || !d.gate || len(p.Payload) == 0 || p.Layer != layer.Target(p.Live, d.limit(), -1) {
+		return
+	}
+	seq, ok := d.src.Beginning(p)
+	if !ok || p.Newest-seq > maxCatchUp {
+		return
+	}
+	first := new(uptrack.Packet)
+	if !d.src.Retrieve(p.Layer, seq, make([]byte, maxPacket), first) {
+		return
+	}
+	first.Newest, first.Epoch, first.Live = p.Newest, p.Epoch, p.Live
+	first.Arrival, first.Batch = p.Arrival, p.Batch
+	f.begin(d, first)
+	f.send(d, b, first)
+	f.replay(d, b, first)
 }
 
 // replay sends what came before p though it belongs behind it.

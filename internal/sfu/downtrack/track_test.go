@@ -307,7 +307,10 @@ func TestFrameNumbersOfTheDependencyDescriptorRunOn(t *testing.T) {
 func TestVideoWaitsForAKeyframeAndAsksForIt(t *testing.T) {
 	withRig(t, vp8, func(t *testing.T, r *rig) {
 		r.send(vp8Key)
-		r.ts += 3000
+		for range maxCatchUp { // too long ago to begin there
+			r.ts += 3000
+			r.send(vp8Next)
+		}
 		r.down.Bind(Binding{SSRC: 1000, PayloadType: 120, Writer: r.out})
 		if r.plis != 1 {
 			t.Fatalf("%d requests when bound", r.plis)
@@ -337,6 +340,60 @@ func TestVideoWaitsForAKeyframeAndAsksForIt(t *testing.T) {
 		if r.plis != n+1 || r.down.Stats().PLIs != 2 {
 			t.Fatalf("%d requests passed on, %d counted", r.plis-n, r.down.Stats().PLIs)
 		}
+	})
+}
+
+func TestVideoBeginsWithAKeyframeOfAMomentAgo(t *testing.T) {
+	withRig(t, vp8, func(t *testing.T, r *rig) {
+		r.send(vp8Key)
+		for range 10 {
+			r.ts += 3000
+			r.send(vp8Next)
+		}
+		r.down.Bind(Binding{SSRC: 1000, PayloadType: 120, Writer: r.out})
+		r.ts += 3000
+		r.send(vp8Next)
+		got := r.out.take()
+		if len(got) != 12 || got[0].Payload[0] != vp8Key[0] || got[0].Payload[1] != vp8Key[1] {
+			t.Fatalf("%d packets, first %+v", len(got), got[0])
+		}
+		for i, p := range got[1:] {
+			if p.SequenceNumber != got[i].SequenceNumber+1 || p.Timestamp != got[i].Timestamp+3000 {
+				t.Errorf("after %d at %d comes %d at %d", got[i].SequenceNumber, got[i].Timestamp, p.SequenceNumber, p.Timestamp)
+			}
+		}
+		r.ts += 3000
+		r.send(vp8Next)
+		r.one("it goes on")
+		// Once it was sent, the subscriber's link decides when video fits.
+		r.down.SetPaused(true)
+		r.send(vp8Next)
+		r.down.SetPaused(false)
+		r.send(vp8Next)
+		r.none("resumed at a key frame to come")
+	})
+}
+
+func TestWhatWasMutedIsNotShownLater(t *testing.T) {
+	withRig(t, vp8, func(t *testing.T, r *rig) {
+		r.up.SetMuted(true)
+		r.send(vp8Key)
+		r.ts += 3000
+		r.up.SetMuted(false)
+		r.down.Bind(Binding{SSRC: 1000, PayloadType: 120, Writer: r.out})
+		r.send(vp8Next)
+		r.none("the key frame was muted")
+		r.send(vp8Key)
+		r.one("the next key frame")
+		r.down.Unbind()
+
+		r.up.SetMuted(true)
+		r.up.SetMuted(false)
+		late := New(Options{Source: r.up})
+		late.Bind(Binding{SSRC: 1001, PayloadType: 120, Writer: r.out})
+		r.send(vp8Next)
+		r.none("the key frame was before the mute")
+		late.Close()
 	})
 }
 

@@ -39,6 +39,10 @@ type upLayer struct {
 	floor       uint64
 	keyframeTS  uint32
 	keyframeSeq uint64
+	// keyframeEpoch is the Packet.Epoch of the last key frame, and keyframeOpen
+	// says that it was forwarded.
+	keyframeEpoch uint32
+	keyframeOpen  bool
 	recv        rtpstats.Receiver
 	rate        rtpstats.Rate
 	nacks       *nack.Generator // nil if the publisher does not retransmit
@@ -136,6 +140,8 @@ func (l *upLayer) accept(u *UpTrack, p *Packet, raw []byte, now time.Time) (v ve
 			l.stats.Keyframes++
 		}
 		l.keyframeTS, l.keyframeSeq = p.Timestamp, seq
+		l.keyframeOpen = !u.muted.Load()
+		l.keyframeEpoch = l.epoch + u.unmutes.Load()
 		if newest && l.nacks != nil {
 			l.nacks.Abandon(l.floor)
 		}

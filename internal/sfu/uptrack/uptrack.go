@@ -280,6 +280,21 @@ func (u *UpTrack) RequestKeyframe(i int) {
 	u.wake(next)
 }
 
+// Beginning returns the first packet of a layer's last key frame, if p follows
+// it without a break. What came while the track was muted does not count.
+func (u *UpTrack) Beginning(p *Packet) (seq uint64, ok bool) {
+	l := u.layer(p.Layer)
+	if l == nil {
+		return 0, false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.keyframeSeq == 0 || !l.keyframeOpen || l.keyframeEpoch != p.Epoch || l.keyframeSeq > p.Seq {
+		return 0, false
+	}
+	return l.keyframeSeq, true
+}
+
 // Retrieve parses a packet from the cache into p. What p points to is in buf.
 // Layer, Seq and what the packet itself says are set.
 func (u *UpTrack) Retrieve(layer int, seq uint64, buf []byte, p *Packet) bool {
