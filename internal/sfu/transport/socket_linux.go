@@ -23,6 +23,12 @@ const (
 
 	maxMessages = 256 // of one sendmmsg
 
+	// What arrived while the first packets were handled is of the same wake-up:
+	// a frame comes packet by packet, and the first one wakes us. So many more
+	// looks are taken, while there is little to send.
+	maxLooks  = 4
+	maxGather = 512 // packets
+
 	// maxRefusals is how many trains in a row a path may refuse before no more
 	// are tried: one may be too long for a link, all of them mean the device.
 	maxRefusals = 8
@@ -155,24 +161,34 @@ func (s *socket) read(member int) {
 	in := newInbox(s.sys.raws[member], size)
 	batch := newBatch(member, arenaSize)
 	for {
-		n, err := in.read()
-		if err != nil {
-			if errors.Is(err, net.ErrClosed) {
-				return
+		n, err := in.read(true)
+		for looks := 0; err == nil && n > 0; looks++ {
+			s.handle(in, n, batch)
+			if looks == maxLooks || len(batch.entries) == 0 || len(batch.entries) > maxGather {
+				break
 			}
-			time.Sleep(time.Millisecond) // out of memory; the socket is as before
-			continue
-		}
-		for i := range n {
-			from := in.from(i)
-			b, segment := in.datagram(i)
-			for len(b) > segment {
-				s.dispatch(b[:segment:segment], from, batch)
-				b = b[segment:]
-			}
-			s.dispatch(b, from, batch)
+			n, err = in.read(false)
 		}
 		batch.Flush()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return
+		case err != nil:
+			time.Sleep(time.Millisecond) // out of memory; the socket is as before
+		}
+	}
+}
+
+// handle dispatches what was read.
+func (s *socket) handle(in *inbox, n int, batch *Batch) {
+	for i := range n {
+		from := in.from(i)
+		b, segment := in.datagram(i)
+		for len(b) > segment {
+			s.dispatch(b[:segment:segment], from, batch)
+			b = b[segment:]
+		}
+		s.dispatch(b, from, batch)
 	}
 }
 
@@ -187,6 +203,7 @@ type inbox struct {
 	msgs  []message
 
 	receive func(fd uintptr) bool // a method value, so that calls allocate nothing
+	wait    bool
 	got     int
 	errno   syscall.Errno
 }
@@ -209,8 +226,9 @@ func newInbox(raw syscall.RawConn, size int) *inbox {
 	return in
 }
 
-// read waits for a wake-up and returns how many datagrams it brought.
-func (in *inbox) read() (int, error) {
+// read returns how many datagrams there are. It waits for some if it is told to.
+func (in *inbox) read(wait bool) (int, error) {
+	in.wait = wait
 	for i := range in.msgs {
 		h := &in.msgs[i].hdr
 		h.Namelen = unix.SizeofSockaddrInet6
@@ -230,13 +248,17 @@ func (in *inbox) recvmmsg(fd uintptr) bool {
 	for {
 		n, _, e := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&in.msgs[0])), uintptr(len(in.msgs)), unix.MSG_DONTWAIT, 0, 0)
 		switch e {
-		case unix.EAGAIN:
-			return false
+		case 0:
+			in.got, in.errno = int(n), 0
+			return true
 		case unix.EINTR:
-			continue
+		case unix.EAGAIN:
+			in.got, in.errno = 0, 0
+			return !in.wait
+		default:
+			in.got, in.errno = 0, e
+			return true
 		}
-		in.got, in.errno = int(n), e
-		return true
 	}
 }
 
