@@ -128,7 +128,8 @@ func (c *conn) open(media *webrtc.MediaEngine) error {
 func (c *conn) follow(pair *webrtc.ICECandidatePair) {
 	ip, err := netip.ParseAddr(pair.Remote.Address)
 	at := netip.AddrPortFrom(ip, pair.Remote.Port)
-	if err != nil || !c.packets.link.Select(at, pair.Local.Protocol == webrtc.ICEProtocolTCP) {
+	found := err == nil && c.packets.link.Select(at, pair.Local.Protocol == webrtc.ICEProtocolTCP)
+	if !found && !c.stopped.Load() {
 		c.log.Warn("no way to send media to the client", "address", pair.Remote.Address)
 	}
 }
