@@ -43,14 +43,14 @@ type upLayer struct {
 	// says that it was forwarded.
 	keyframeEpoch uint32
 	keyframeOpen  bool
-	recv        rtpstats.Receiver
-	rate        rtpstats.Rate
-	nacks       *nack.Generator // nil if the publisher does not retransmit
-	keyframes   keyframe.Requester
-	audio       audiolevel.Detector
-	reportedAll uint64 // packets at the last receiver report
-	lastPacket  time.Time
-	stats       LayerStats // the counters
+	recv          rtpstats.Receiver
+	rate          rtpstats.Rate
+	nacks         *nack.Generator // nil if the publisher does not retransmit
+	keyframes     keyframe.Requester
+	audio         audiolevel.Detector
+	reportedAll   uint64 // packets at the last receiver report
+	lastPacket    time.Time
+	stats         LayerStats // the counters
 }
 
 // MaxReplay is how far back in the cache forwarding may begin: the start of a
