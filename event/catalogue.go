@@ -164,9 +164,9 @@ var catalogue = []Definition{
 	{Name: DataSent, Scope: ScopeRoom, Detail: &Data{},
 		Doc: "The API sent data into the room. The payload is not recorded."},
 	{Name: ParticipantSummary, Scope: ScopeParticipant, Detail: &Summary{},
-		Doc: "What a participant's session was like; it follows participant_left."},
+		Doc: "What a participant's session was like; it follows participant_left, unless that was concluded after a crash."},
 	{Name: RoomSummary, Scope: ScopeRoom, Detail: &RoomTotals{},
-		Doc: "What a room session was like; it precedes room_finished."},
+		Doc: "What a room session was like, from its start and through restarts of the server; it precedes room_finished."},
 }
 
 // Catalogue returns every definition, in the order of the documentation.

@@ -88,8 +88,15 @@ type RoomTotals struct {
 	Peak       int   `json:"peak"`
 	Published  int   `json:"tracksPublished"`
 	TalkMS     int64 `json:"talkMs"`
-	// ParticipantMS is the time of all participants together.
-	ParticipantMS int64  `json:"participantMs"`
-	Reason        string `json:"reason"`
-	By            Actor  `json:"by"`
+	// ParticipantMS is the time of all participants together, Quality how much of it
+	// their connections were of each level.
+	ParticipantMS int64            `json:"participantMs"`
+	Quality       map[string]int64 `json:"qualityMs"`
+	Resumes       int              `json:"resumes"`
+	// FirstMediaMS is the mean of the participants' own, of those that had media; -1
+	// if none had.
+	FirstMediaMS int64 `json:"firstMediaMs"`
+	// Reason is that of room_finished, By who caused it.
+	Reason string `json:"reason"`
+	By     Actor  `json:"by"`
 }

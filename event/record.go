@@ -1,6 +1,7 @@
 package event
 
 import (
+	"encoding/json"
 	"fmt"
 
 	"github.com/livekit/protocol/livekit"
@@ -15,4 +16,16 @@ func (r *Record) Webhook() (*livekit.WebhookEvent, error) {
 		return nil, fmt.Errorf("decode body of event %d: %w", r.Seq, err)
 	}
 	return w, nil
+}
+
+// Detail decodes what an event beyond LiveKit's adds to its body into v, a
+// pointer to the type that the catalogue names.
+func (r *Record) Detail(v any) error {
+	body := struct {
+		Rollcall any `json:"rollcall"`
+	}{v}
+	if err := json.Unmarshal(r.Body, &body); err != nil {
+		return fmt.Errorf("decode detail of event %d: %w", r.Seq, err)
+	}
+	return nil
 }

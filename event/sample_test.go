@@ -153,7 +153,8 @@ func sampleDetail(t testing.TB, of any) any {
 			Reason: "client_initiated", By: event.ActorClient}
 	case *event.RoomTotals:
 		return &event.RoomTotals{StartedAt: start, FinishedAt: end, DurationMS: 60_000, Sessions: 4, Identities: 3, Aborted: 1, Peak: 2,
-			Published: 5, TalkMS: 30_000, ParticipantMS: 110_000, Reason: "departure_timeout", By: event.ActorServer}
+			Published: 5, TalkMS: 30_000, ParticipantMS: 110_000, Quality: map[string]int64{"excellent": 100_000, "poor": 10_000},
+			Resumes: 2, FirstMediaMS: 310, Reason: "departure_timeout", By: event.ActorServer}
 	default:
 		t.Fatalf("there is no sample of the detail %T", of)
 		return nil

@@ -78,6 +78,11 @@ type Delivery struct {
 	OccurredAt time.Time `json:"occurredAt"`
 	// CommittedAt is when it was written to the log.
 	CommittedAt time.Time `json:"committedAt"`
+	// Actor is who caused the event: "client", "server", "api" or "crash"; Reason
+	// says why in a word or two, on every event with which something ends. They
+	// are empty for a batch.
+	Actor  string `json:"actor"`
+	Reason string `json:"reason"`
 	// SentAt is when this attempt was made.
 	SentAt time.Time `json:"sentAt"`
 	// Synthesized says that the server did not see it happen, but concluded it

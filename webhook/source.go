@@ -98,6 +98,8 @@ func decodePage(body []byte) ([]*Event, uint64, error) {
 			Time        time.Time       `json:"time"`
 			Committed   time.Time       `json:"committed"`
 			Synthesized bool            `json:"synthesized"`
+			Actor       string          `json:"actor"`
+			Reason      string          `json:"reason"`
 			Body        json.RawMessage `json:"body"`
 		} `json:"events"`
 		Cursor uint64 `json:"cursor"`
@@ -109,6 +111,7 @@ func decodePage(body []byte) ([]*Event, uint64, error) {
 	for i, e := range page.Events {
 		ev := &Event{WebhookEvent: new(livekit.WebhookEvent), Raw: e.Body, Delivery: Delivery{
 			Seq: e.Seq, RoomSeq: e.RoomSeq, OccurredAt: e.Time, CommittedAt: e.Committed, Synthesized: e.Synthesized,
+			Actor: e.Actor, Reason: e.Reason,
 		}}
 		if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(e.Body, ev.WebhookEvent); err != nil {
 			return nil, 0, fmt.Errorf("read events: event %d: %w: %w", e.Seq, ErrMalformedBody, err)

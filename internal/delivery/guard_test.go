@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/rollcall-rtc/rollcall/internal/eventlog"
@@ -92,8 +93,8 @@ func FuzzGuardTakesAnyAddress(f *testing.F) {
 }
 
 func TestGuardStandsAtTheDialAfterDNSAndNotBeforeTheConfig(t *testing.T) {
-	var hits int
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { hits++ }))
+	var hits atomic.Int64
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { hits.Add(1) }))
 	defer srv.Close()
 	byName := strings.Replace(srv.URL, "127.0.0.1", "localhost", 1)
 	log, err := eventlog.Open(eventlog.Options{Store: memory.New()})
@@ -115,8 +116,8 @@ func TestGuardStandsAtTheDialAfterDNSAndNotBeforeTheConfig(t *testing.T) {
 			t.Fatal(err)
 		}
 		a, err := eng.Test(bg, "api")
-		if err != nil || a.Status != 0 || !strings.Contains(a.Error, "loopback") || hits != 0 {
-			t.Errorf("%s: %+v, %v, %d requests", u, a, err, hits)
+		if err != nil || a.Status != 0 || !strings.Contains(a.Error, "loopback") || hits.Load() != 0 {
+			t.Errorf("%s: %+v, %v, %d requests", u, a, err, hits.Load())
 		}
 	}
 	if a, err := eng.Test(bg, "config"); err != nil || !a.Delivered() {

@@ -27,6 +27,9 @@ const (
 	headerCommittedAt = "Rollcall-Committed-At"
 	headerSentAt      = "Rollcall-Sent-At"
 	headerSynthesized = "Rollcall-Synthesized"
+	// headerActor is who caused the event, headerReason why, in a word or two.
+	headerActor  = "Rollcall-Actor"
+	headerReason = "Rollcall-Reason"
 	// headerGap lists the sequence numbers of the lane that were not delivered
 	// before this one; those that can be are delivered late.
 	headerGap = "Rollcall-Gap"
@@ -143,7 +146,7 @@ func (s *signer) headers(rec *event.Record, body []byte, x *details, now time.Ti
 	}
 	// One array holds all values: a header has one each.
 	values := make([]string, 0, 32)
-	h := make(http.Header, 16+len(s.static))
+	h := make(http.Header, 20+len(s.static))
 	set := func(name, value string) {
 		values = append(values, value)
 		h[name] = values[len(values)-1 : len(values) : len(values)]
@@ -187,6 +190,10 @@ func (s *signer) headers(rec *event.Record, body []byte, x *details, now time.Ti
 	set(headerEvent, string(rec.Name))
 	set(headerID, rec.ID)
 	set(headerOccurredAt, occurred)
+	set(headerActor, actorOf(rec))
+	if rec.Reason != "" {
+		set(headerReason, headerText(rec.Reason))
+	}
 	if !rec.Committed.IsZero() {
 		set(headerCommittedAt, rec.Committed.UTC().Format(timeLayout))
 	}
@@ -200,6 +207,14 @@ func (s *signer) headers(rec *event.Record, body []byte, x *details, now time.Ti
 		cloudEvent(set, rec, occurred)
 	}
 	return h
+}
+
+// actorOf is the record's actor; who reports none means the client.
+func actorOf(rec *event.Record) string {
+	if rec.Actor == "" {
+		return string(event.ActorClient)
+	}
+	return string(rec.Actor)
 }
 
 func joinSeqs(seqs []uint64) string {
@@ -261,6 +276,15 @@ func (s *signer) claims(b []byte, rec *event.Record, id string, body []byte, x *
 	if !rec.Committed.IsZero() {
 		b = append(b, `","committedAt":"`...)
 		b = rec.Committed.UTC().AppendFormat(b, timeLayout)
+	}
+	if x.count == 0 {
+		b = append(b, `","actor":"`...)
+		b = append(b, actorOf(rec)...)
+		if rec.Reason != "" {
+			b = append(b, `","reason":`...)
+			b = appendString(b, rec.Reason)
+			b = b[:len(b)-1] // the quote that ends it follows
+		}
 	}
 	b = append(b, `","sentAt":"`...)
 	b = append(b, sent...)

@@ -28,6 +28,7 @@ func signRecord() *event.Record {
 	return &event.Record{
 		Seq: 812, RoomSeq: 4, ID: "019ab0de-7c00-7000-8000-000000000001", Name: event.RoomFinished,
 		Room: "blue", RoomSID: "RM_1", Time: signNow.Add(-2 * time.Second), Synthesized: true,
+		Committed: signNow.Add(-time.Second), Actor: event.ActorServer, Reason: "departure_timeout",
 		Body: []byte(`{"event":"room_finished","room":{"sid":"RM_1","name":"blue"},"id":"019ab0de-7c00-7000-8000-000000000001"}`),
 	}
 }
@@ -44,19 +45,22 @@ func TestHeadersAreLiveKitsAndStandardWebhooksAndOurs(t *testing.T) {
 	h.Del("Authorization")
 	h.Del("Webhook-Signature")
 	want := http.Header{
-		"Content-Type":         {"application/webhook+json"},
-		"User-Agent":           {"LiveKit"},
-		"Webhook-Id":           {"019ab0de-7c00-7000-8000-000000000001"},
-		"Webhook-Timestamp":    {"1795435200"},
-		"Rollcall-Event":       {"room_finished"},
-		"Rollcall-Event-Id":    {"019ab0de-7c00-7000-8000-000000000001"},
-		"Rollcall-Seq":         {"812"},
-		"Rollcall-Prev-Seq":    {"800"},
-		"Rollcall-Room-Seq":    {"4"},
-		"Rollcall-Attempt":     {"3"},
-		"Rollcall-Occurred-At": {"2026-11-23T11:59:58.250000Z"},
-		"Rollcall-Sent-At":     {"2026-11-23T12:00:00.250000Z"},
-		"Rollcall-Synthesized": {"true"},
+		"Content-Type":          {"application/webhook+json"},
+		"User-Agent":            {"LiveKit"},
+		"Webhook-Id":            {"019ab0de-7c00-7000-8000-000000000001"},
+		"Webhook-Timestamp":     {"1795435200"},
+		"Rollcall-Event":        {"room_finished"},
+		"Rollcall-Event-Id":     {"019ab0de-7c00-7000-8000-000000000001"},
+		"Rollcall-Seq":          {"812"},
+		"Rollcall-Prev-Seq":     {"800"},
+		"Rollcall-Room-Seq":     {"4"},
+		"Rollcall-Attempt":      {"3"},
+		"Rollcall-Occurred-At":  {"2026-11-23T11:59:58.250000Z"},
+		"Rollcall-Sent-At":      {"2026-11-23T12:00:00.250000Z"},
+		"Rollcall-Synthesized":  {"true"},
+		"Rollcall-Actor":        {"server"},
+		"Rollcall-Reason":       {"departure_timeout"},
+		"Rollcall-Committed-At": {"2026-11-23T11:59:59.250000Z"},
 	}
 	if diff := cmp.Diff(want, h); diff != "" {
 		t.Errorf("headers (-want +got):\n%s", diff)
@@ -91,6 +95,7 @@ func TestHeadersAreLiveKitsAndStandardWebhooksAndOurs(t *testing.T) {
 		"rollcall": map[string]any{
 			"id": "019ab0de-7c00-7000-8000-000000000001", "seq": 812.0, "prevSeq": 800.0, "roomSeq": 4.0, "attempt": 3.0,
 			"occurredAt": "2026-11-23T11:59:58.250000Z", "sentAt": "2026-11-23T12:00:00.250000Z", "synthesized": true,
+			"committedAt": "2026-11-23T11:59:59.250000Z", "actor": "server", "reason": "departure_timeout",
 		},
 	}
 	if diff := cmp.Diff(wantClaims, got); diff != "" {
@@ -100,9 +105,12 @@ func TestHeadersAreLiveKitsAndStandardWebhooksAndOurs(t *testing.T) {
 
 func TestUnknownPlacesHaveNoHeader(t *testing.T) {
 	rec := signRecord()
-	rec.RoomSeq, rec.Synthesized = 0, false
+	rec.RoomSeq, rec.Synthesized, rec.Actor, rec.Reason, rec.Committed = 0, false, "", "", time.Time{}
 	h := signHeaders(t, rec, 0, 1)
-	for _, name := range []string{headerPrevSeq, headerRoomSeq, headerSynthesized} {
+	if actor := h.Get(headerActor); actor != "client" {
+		t.Errorf("who reports no actor means the client, not %q", actor)
+	}
+	for _, name := range []string{headerPrevSeq, headerRoomSeq, headerSynthesized, headerReason, headerCommittedAt} {
 		if _, ok := h[name]; ok {
 			t.Errorf("%s: %q", name, h.Get(name))
 		}
@@ -139,7 +147,8 @@ func TestReceiversAcceptWhatIsSigned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := webhook.Delivery{Seq: 812, PrevSeq: 800, RoomSeq: 4, Attempt: 3, OccurredAt: rec.Time, SentAt: signNow, Synthesized: true}
+	want := webhook.Delivery{Seq: 812, PrevSeq: 800, RoomSeq: 4, Attempt: 3, OccurredAt: rec.Time, SentAt: signNow, Synthesized: true,
+		CommittedAt: rec.Committed, Actor: "server", Reason: "departure_timeout"}
 	if diff := cmp.Diff(want, got.Delivery); diff != "" {
 		t.Errorf("delivery (-want +got):\n%s", diff)
 	}

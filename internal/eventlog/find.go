@@ -15,6 +15,26 @@ import (
 // serves all from here on. It is 1 for an empty log.
 func (l *Log) First() uint64 { return l.first.Load() }
 
+// Started returns the Seq of the event with which the open room session of that
+// sid began, or ErrNotFound.
+func (l *Log) Started(roomSID string) (uint64, error) {
+	l.reading.RLock()
+	defer l.reading.RUnlock()
+	if err := l.Err(); err != nil {
+		return 0, err
+	}
+	open, err := l.store.Open(roomSID)
+	if err != nil {
+		return 0, fmt.Errorf("find the start of session %s: %w", roomSID, err)
+	}
+	for _, e := range open {
+		if e.Thing == (Thing{RoomSID: roomSID}) {
+			return e.Opened, nil
+		}
+	}
+	return 0, fmt.Errorf("find the start of session %.64q: %w", roomSID, ErrNotFound)
+}
+
 // ByID returns the event with that id, or ErrNotFound. Ids rise with Seq, so some
 // two dozen records are looked at among ten million.
 func (l *Log) ByID(ctx context.Context, id string) (event.Record, error) {

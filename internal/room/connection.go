@@ -177,18 +177,20 @@ func (s *state) transportChanged(p *participant, st peer.State, primary bool) {
 			s.remove(p, p.leaving)
 		case !p.joined && p.sink == nil:
 			s.remove(p, livekit.DisconnectReason_SIGNAL_CLOSE)
+		case p.joined && p.leaving == 0 && st == peer.Closed && p.sink != nil:
+			// The client has closed it: its goodbye is on its way, on a connection
+			// that may be slower.
+			p.hangUp = s.now.Add(goodbyeGrace)
+			s.wakeAt(p.hangUp)
 		case p.joined && p.leaving == 0:
-			p.lose("transport")
 			if p.sink != nil && s.now.Sub(p.resumedAt) < resumePatience {
 				// The client has noticed before us, and is at it: what failed is
 				// from before. Cutting its signal connection would undo that.
+				p.lose("transport")
 				p.setDeadline(resumePatience)
 				return
 			}
-			// The client may resume; its signal connection may not know yet.
-			p.sendLeave(livekit.DisconnectReason_CONNECTION_TIMEOUT, livekit.LeaveRequest_RESUME)
-			p.dropSignal()
-			p.setDeadline(s.opts.ResumeTimeout)
+			p.askToResume()
 		}
 	}
 }
@@ -196,6 +198,16 @@ func (s *state) transportChanged(p *participant, st peer.State, primary bool) {
 // resumePatience is how long a client that has resumed may take to bring its
 // transport back. SDKs give up, and start over, after 15 s.
 const resumePatience = 20 * time.Second
+
+// askToResume ends the signal connection of a client whose transport is down: it
+// may resume, and may not know yet.
+func (p *participant) askToResume() {
+	p.hangUp = time.Time{}
+	p.lose("transport")
+	p.sendLeave(livekit.DisconnectReason_CONNECTION_TIMEOUT, livekit.LeaveRequest_RESUME)
+	p.dropSignal()
+	p.setDeadline(p.state.opts.ResumeTimeout)
+}
 
 // transportFailed says that the connection which decides about p is down for good.
 func (p *participant) transportFailed() bool {

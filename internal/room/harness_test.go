@@ -43,6 +43,7 @@ type fakePeer struct {
 	data   []*livekit.DataPacket
 	closed bool
 	restarts,
+	looks,
 	offers int
 	offered uint32 // id of the last Offer
 }
@@ -51,6 +52,7 @@ func (f *fakePeer) Offer(_ string, id uint32)  { f.mu.Lock(); f.offered = id; f.
 func (f *fakePeer) PreferCodec(string, string) {}
 func (f *fakePeer) Answer(string, uint32)      {}
 func (f *fakePeer) AddCandidate(string) error  { return nil }
+func (f *fakePeer) Look()                      { f.mu.Lock(); f.looks++; f.mu.Unlock() }
 func (f *fakePeer) Negotiate()                 { f.mu.Lock(); f.offers++; f.mu.Unlock() }
 func (f *fakePeer) RestartICE()                { f.mu.Lock(); f.restarts++; f.mu.Unlock() }
 func (f *fakePeer) Resumed()                   { f.mu.Lock(); f.restarts++; f.mu.Unlock() }
@@ -122,9 +124,12 @@ type test struct {
 	t   *testing.T
 	reg *Registry
 
+	options Options
+
 	mu     sync.Mutex
 	events []event.Event // of LiveKit's names
 	beyond []event.Event // the others
+	log    []event.Record
 
 	identities map[string]string // by sid
 	restored   map[string]string // names of sessions that were open before, by sid
@@ -142,9 +147,12 @@ func inBubble(t *testing.T, o Options, fn func(tc *test)) {
 			tc.mu.Lock()
 			defer tc.mu.Unlock()
 			for _, e := range events {
-				if _, err := e.Body("id"); err != nil {
+				body, err := e.Body("id")
+				if err != nil {
 					t.Errorf("event without a body: %v", err)
 				}
+				tc.log = append(tc.log, event.Record{Name: e.Name, RoomSID: e.Room.Sid, ParticipantSID: e.Participant.GetSid(),
+					Identity: e.Participant.GetIdentity(), Time: e.Time, Body: body})
 				if d, ok := event.Lookup(e.Name); ok && d.Stock {
 					tc.events = append(tc.events, e)
 				} else {
@@ -153,7 +161,7 @@ func inBubble(t *testing.T, o Options, fn func(tc *test)) {
 			}
 			return uint64(len(tc.events) + len(tc.beyond))
 		}
-		tc.reg = NewRegistry(o)
+		tc.options, tc.reg = o, NewRegistry(o)
 		fn(tc)
 		for _, r := range tc.reg.all() {
 			_ = tc.reg.Delete(context.Background(), r.name)
@@ -317,7 +325,8 @@ func (tc *test) wantEvents(why string, want ...string) {
 
 // checkGrammar proves what holds of every story: rooms start and finish once and
 // nothing of them is outside; every accepted participant ends exactly once, with
-// left only after joined; tracks lie within their participant.
+// left only after joined; tracks lie within their participant; whatever closes
+// says by whom and why.
 func (tc *test) checkGrammar() {
 	tc.t.Helper()
 	type life struct{ joined, ended bool }
@@ -331,6 +340,9 @@ func (tc *test) checkGrammar() {
 	}
 	for i, e := range tc.events {
 		room := rooms[e.Room.Sid]
+		if d, _ := event.Lookup(e.Name); len(d.Closes) > 0 && (e.Reason == "" || e.Actor == "") {
+			fail(i, "nobody caused it, for no reason")
+		}
 		if e.Name == event.RoomStarted {
 			if room != nil || names[e.Room.Name] != "" {
 				fail(i, "room started twice")
@@ -380,6 +392,11 @@ func (tc *test) checkGrammar() {
 			} else {
 				t.ended = true
 			}
+		}
+	}
+	for _, e := range tc.beyond {
+		if e.Name == event.ParticipantConnecting && people[e.Participant.Sid] == nil {
+			tc.t.Errorf("participant %s was accepted, and that is all", e.Participant.Sid)
 		}
 	}
 	for sid, p := range people {

@@ -247,6 +247,7 @@ func (s *state) farewell(p *participant, reason livekit.DisconnectReason, from p
 	case st >= from && st <= peer.Connecting:
 		p.leaving = reason
 		p.setDeadline(leaveGrace)
+		p.look()
 	default:
 		s.remove(p, reason)
 	}
@@ -258,8 +259,9 @@ func (s *state) remove(p *participant, reason livekit.DisconnectReason) {
 	if p.gone {
 		return
 	}
+	by, why := actorOf(reason), wordOf(reason)
 	for len(p.tracks) > 0 {
-		s.unpublish(p.tracks[len(p.tracks)-1], actorOf(reason))
+		s.unpublish(p.tracks[len(p.tracks)-1], by, why)
 	}
 	p.dropSubscriptions()
 	delete(s.participants, p.identity)
@@ -276,7 +278,6 @@ func (s *state) remove(p *participant, reason livekit.DisconnectReason) {
 	if wasJoined {
 		name = event.ParticipantLeft
 	}
-	by, why := actorOf(reason), wordOf(reason)
 	s.emit(event.Event{Name: name, Participant: p.info(), Actor: by, Reason: why})
 	s.summarize(p, wasJoined, by, why)
 	p.log.Info("participant gone", "event", string(name), "reason", reason.String())

@@ -64,6 +64,9 @@ func TestGoodbyeRightAfterTheClientSawItselfConnectedIsJoinedAndLeft(t *testing.
 		c.transport(peer.Connecting)
 		c.leave()
 		tc.wantEvents("waits for the transport", "room_started 0/0")
+		if sub := c.sub(); sub.looks != 1 {
+			t.Errorf("what the client can have seen was looked for %d times", sub.looks)
+		}
 		c.transport(peer.Connected)
 		tc.wantEvents("both", "room_started 0/0", "participant_joined quick 1/0", "participant_left quick 0/0")
 	})
@@ -84,6 +87,35 @@ func TestGoodbyeOfAReachableClientIsJoinedAndLeft(t *testing.T) {
 		c.transport(peer.Reachable)
 		tc.wantEvents("waited for it", "room_started 0/0", "participant_joined quick 1/0", "participant_left quick 0/0",
 			"participant_joined quicker 1/0", "participant_left quicker 0/0")
+	})
+}
+
+// Media and signalling come by different ways: the end of the one can overtake
+// the goodbye on the other.
+func TestGoodbyeAfterTheTransportWasClosedIsTheClientsOwn(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		c := tc.enter("demo", "quick")
+		c.heard()
+		c.transport(peer.Closed)
+		sleep(goodbyeGrace / 2)
+		c.wantHeard("nothing yet")
+		c.leave()
+		tc.wantEvents("at once", "room_started 0/0", "participant_joined quick 1/0", "participant_left quick 0/0")
+		if left := tc.events[2]; left.Participant.DisconnectReason != livekit.DisconnectReason_CLIENT_INITIATED || left.Actor != event.ActorClient {
+			t.Errorf("left for %v, by %s", left.Participant.DisconnectReason, left.Actor)
+		}
+
+		c = tc.enter("demo", "silent")
+		sleep(time.Minute) // and told of everything
+		c.heard()
+		c.transport(peer.Closed)
+		sleep(goodbyeGrace)
+		c.wantHeard("asked to resume", "leave CONNECTION_TIMEOUT RESUME")
+		sleep(time.Minute)
+		if left := tc.events[4]; left.Name != event.ParticipantLeft || left.Participant.DisconnectReason != livekit.DisconnectReason_CONNECTION_TIMEOUT ||
+			left.Actor != event.ActorServer {
+			t.Errorf("%s for %v, by %s", left.Name, left.Participant.DisconnectReason, left.Actor)
+		}
 	})
 }
 
@@ -407,6 +439,8 @@ func TestCallerOfTheLastTurnGetsItsAnswer(t *testing.T) {
 	}
 }
 
+func unknownPast(*livekit.Room) *Past { return nil }
+
 func TestRestoredRoomWaitsForThoseWhoComeBack(t *testing.T) {
 	left := func() []*livekit.Room {
 		return []*livekit.Room{{Sid: "RM_before", Name: "demo", Metadata: "kept", DepartureTimeout: 20, NumParticipants: 3, NumPublishers: 1}}
@@ -421,8 +455,8 @@ func TestRestoredRoomWaitsForThoseWhoComeBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, Options{}, func(tc *test) {
 				tc.restored = map[string]string{"RM_before": "demo"}
-				tc.reg.Restore(left())
-				tc.reg.Restore(left()) // harmless
+				tc.reg.Restore(left(), unknownPast)
+				tc.reg.Restore(left(), unknownPast) // harmless
 				sleep(10 * time.Second)
 				if tt.back {
 					c := tc.enter("demo", "alice")

@@ -20,6 +20,7 @@ type Publisher interface {
 	PreferCodec(trackID, mime string)
 	AddCandidate(init string) error
 	SendData(kind peer.DataKind, payload []byte) error
+	Look()
 	Close()
 }
 
@@ -31,6 +32,7 @@ type Subscriber interface {
 	AddCandidate(init string) error
 	RestartICE()
 	SendData(kind peer.DataKind, payload []byte) error
+	Look()
 	Close()
 }
 

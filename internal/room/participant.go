@@ -51,6 +51,7 @@ type participant struct {
 	leaving      livekit.DisconnectReason // set while a goodbye waits for the transport
 	resumedAt    time.Time                // the last time; zero: never
 	deadline     time.Time                // join timeout, grace or resume timeout; zero: none
+	hangUp       time.Time                // when a goodbye is not waited for any more; zero: none is due
 	tokenDue     time.Time                // when the token is refreshed
 
 	tracks        []*track          // published, in order
@@ -76,7 +77,10 @@ type participant struct {
 const (
 	// leaveGrace is how long a goodbye waits for a transport that is coming up:
 	// the client may have seen it connected before the server did.
-	leaveGrace   = 2 * time.Second
+	leaveGrace = 2 * time.Second
+	// goodbyeGrace is how long a transport that the client has closed waits for the
+	// goodbye that explains it.
+	goodbyeGrace = time.Second
 	tokenRefresh = 5 * time.Minute
 	// actionProtocol is the first protocol whose clients read what to do next.
 	actionProtocol = 13
@@ -99,6 +103,16 @@ func (p *participant) primary() peer.State {
 		return p.subState
 	}
 	return p.pubState
+}
+
+// look has the primary connection find out what the client can have seen of it.
+func (p *participant) look() {
+	switch {
+	case p.req.SubscriberPrimary() && p.subscriber != nil:
+		p.subscriber.Look()
+	case p.publisher != nil:
+		p.publisher.Look()
+	}
 }
 
 // touch says that the participant's info changed.
@@ -195,6 +209,9 @@ func (p *participant) tick() {
 			return
 		}
 	}
+	if !p.hangUp.IsZero() && !now.Before(p.hangUp) {
+		p.askToResume()
+	}
 	if !p.tokenDue.IsZero() && !now.Before(p.tokenDue) {
 		p.refreshToken()
 	}
@@ -205,6 +222,7 @@ func (p *participant) tick() {
 		}
 	}
 	p.state.wakeAt(p.deadline)
+	p.state.wakeAt(p.hangUp)
 	p.state.wakeAt(p.tokenDue)
 }
 
@@ -297,7 +315,7 @@ func (p *participant) setPermission(permission *livekit.ParticipantPermission) {
 			p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_TrackUnpublished{
 				TrackUnpublished: &livekit.TrackUnpublishedResponse{TrackSid: t.info.Sid},
 			}})
-			s.unpublish(t, event.ActorAPI)
+			s.unpublish(t, event.ActorAPI, permissionRevoked)
 		}
 	}
 	if !permission.CanSubscribe {

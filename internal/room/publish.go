@@ -292,13 +292,20 @@ func (p *participant) receiverEnded(r Receiver) {
 		return
 	}
 	t := p.tracks[i]
-	p.state.unpublish(t, event.ActorClient)
+	p.state.unpublish(t, event.ActorClient, mediaEnded)
 	p.ended = append(p.endedLately(), endedTrack{t, p.state.now})
 	p.state.broadcast(p, false)
 }
 
+// Why a track ends before its publisher's session does; with that, it is for
+// the session's reason.
+const (
+	mediaEnded        = "media_ended"
+	permissionRevoked = "permission_revoked"
+)
+
 // unpublish ends a track for everybody; the caller broadcasts the participant.
-func (s *state) unpublish(t *track, by event.Actor) {
+func (s *state) unpublish(t *track, by event.Actor, why string) {
 	p := t.owner
 	for _, other := range s.participants {
 		other.unsubscribe(t)
@@ -309,7 +316,7 @@ func (s *state) unpublish(t *track, by event.Actor) {
 	p.touch()
 	s.countsChanged()
 	p.log.Info("track unpublished", "track", t.info.Sid)
-	s.emit(event.Event{Name: event.TrackUnpublished, Participant: p.info(), Track: t.info, Actor: by})
+	s.emit(event.Event{Name: event.TrackUnpublished, Participant: p.info(), Track: t.info, Actor: by, Reason: why})
 }
 
 // setMuted applies a mute of the client's own or of the API and tells everybody,

@@ -232,9 +232,10 @@ func (g *Registry) open(settings *livekit.Room, now time.Time) (*Room, *state) {
 // Restore makes sessions live again that an earlier run of the server left open,
 // with their sids and settings, and nobody in them: who comes back before the
 // departure timeout finds the same session, else it finishes. Call it before
-// the first join. A name that is live already is passed over. Their tags are the
-// log's to remember.
-func (g *Registry) Restore(sessions []*livekit.Room) {
+// the first join. past returns what a session was like so far, or nil if that is
+// not known. A name that is live already is passed over. Their tags are the log's
+// to remember.
+func (g *Registry) Restore(sessions []*livekit.Room, past func(*livekit.Room) *Past) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := time.Now()
@@ -246,6 +247,10 @@ func (g *Registry) Restore(sessions []*livekit.Room) {
 		settings.NumParticipants, settings.NumPublishers, settings.ActiveRecording = 0, 0, false
 		r, s := g.open(settings, now)
 		s.joinedOnce = true
+		if p := past(left); p != nil {
+			s.totals = p.totals
+			s.joinedOnce = p.met // or it still waits for the first
+		}
 		s.wakeAt(s.closesAt())
 		s.log.Info("room restored", "grace", s.closesAt().Sub(now))
 		g.loops.Go(func() { r.run(s) })

@@ -18,6 +18,7 @@ func (s *state) signalLost(p *participant, sink Sink) {
 	}
 	p.sink = nil
 	p.signalLostAt = s.now
+	p.hangUp = time.Time{}
 	if p.joined {
 		p.lose("signal")
 	}
@@ -52,7 +53,7 @@ func (s *state) resume(p *participant, req *Join, sink Sink) {
 		p.sink.Close()
 		lostAt = s.now
 	}
-	p.sink, p.signalLostAt, p.resumedAt = sink, time.Time{}, s.now
+	p.sink, p.signalLostAt, p.resumedAt, p.hangUp = sink, time.Time{}, s.now, time.Time{}
 	if p.leaving == livekit.DisconnectReason_SIGNAL_CLOSE && !p.joined {
 		// It lost its signal connection on the way in, and is on the way again.
 		p.leaving = 0
@@ -60,6 +61,7 @@ func (s *state) resume(p *participant, req *Join, sink Sink) {
 	}
 	p.log.Info("participant resumes")
 	p.session.resumes++
+	s.totals.resumes++
 	s.emit(event.Event{Name: event.ParticipantReconnecting, Participant: p.info()})
 	p.lost = true
 	p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_Reconnect{Reconnect: &livekit.ReconnectResponse{

@@ -38,22 +38,32 @@ type totals struct {
 	published    int
 	talk         time.Duration
 	participants time.Duration
+	resumes      int
+	quality      map[string]time.Duration
+	// firstMedia is the sum of what withMedia participants waited for theirs.
+	firstMedia time.Duration
+	withMedia  int
 }
 
 func (t *totals) joined(s *state, p *participant) {
-	if t.identities == nil {
-		t.identities = make(map[string]struct{})
-	}
-	if len(t.identities) < maxIdentities {
-		t.identities[p.identity] = struct{}{}
-	}
-	t.sessions++
 	present := 0
 	for _, other := range s.participants {
 		if other.joined {
 			present++
 		}
 	}
+	t.count(p.identity, present)
+}
+
+// count counts somebody who has joined and with whom so many are present.
+func (t *totals) count(identity string, present int) {
+	if t.identities == nil {
+		t.identities = make(map[string]struct{})
+	}
+	if len(t.identities) < maxIdentities {
+		t.identities[identity] = struct{}{}
+	}
+	t.sessions++
 	t.peak = max(t.peak, present)
 }
 
@@ -62,12 +72,41 @@ const maxIdentities = 100_000
 
 func (t *totals) summary(s *state, by event.Actor, why string) *event.RoomTotals {
 	started := time.UnixMilli(s.settings.CreationTimeMs).UTC()
+	firstMedia := int64(-1)
+	if t.withMedia > 0 {
+		firstMedia = (t.firstMedia / time.Duration(t.withMedia)).Milliseconds()
+	}
 	return &event.RoomTotals{
+		Quality: inMilliseconds(t.quality), Resumes: t.resumes, FirstMediaMS: firstMedia,
 		StartedAt: started, FinishedAt: s.now.UTC(), DurationMS: s.now.Sub(started).Milliseconds(),
 		Sessions: t.sessions, Identities: len(t.identities), Aborted: t.aborted, Peak: t.peak,
 		Published: t.published, TalkMS: t.talk.Milliseconds(), ParticipantMS: t.participants.Milliseconds(),
 		Reason: why, By: by,
 	}
+}
+
+// judged adds how long a connection that is over was of each level.
+func (t *totals) judged(quality map[string]time.Duration) {
+	if t.quality == nil {
+		t.quality = make(map[string]time.Duration)
+	}
+	for level, d := range quality {
+		t.quality[level] += d
+	}
+}
+
+// waited adds how long a participant waited for its first media.
+func (t *totals) waited(d time.Duration) {
+	t.firstMedia += d
+	t.withMedia++
+}
+
+func inMilliseconds(durations map[string]time.Duration) map[string]int64 {
+	ms := make(map[string]int64, len(durations))
+	for level, d := range durations {
+		ms[level] = d.Milliseconds()
+	}
+	return ms
 }
 
 // mediaFlows notes the first media of a participant.
@@ -139,20 +178,24 @@ func (s *state) summarize(p *participant, joined bool, by event.Actor, why strin
 	}
 	length := s.now.Sub(p.session.joinedAt)
 	s.totals.participants += length
+	quality := make(map[string]time.Duration, len(p.session.quality))
+	for level, d := range p.session.quality {
+		quality[strings.ToLower(level.String())] = d
+	}
+	s.totals.judged(quality)
 	summary := &event.Summary{
 		JoinedAt: p.session.joinedAt.UTC(), LeftAt: s.now.UTC(), DurationMS: length.Milliseconds(),
 		ConnectMS:    p.session.joinedAt.Sub(p.joinedAt).Milliseconds(),
 		FirstMediaMS: -1,
 		TalkMS:       p.session.talk.Milliseconds(), TalkSegments: p.session.segments,
 		Published: p.session.published, Subscribed: p.session.subscribed, Resumes: p.session.resumes,
-		Quality: make(map[string]int64, len(p.session.quality)),
+		Quality: inMilliseconds(quality),
 		Reason:  why, By: by,
 	}
 	if !p.session.firstMedia.IsZero() {
-		summary.FirstMediaMS = p.session.firstMedia.Sub(p.joinedAt).Milliseconds()
-	}
-	for level, d := range p.session.quality {
-		summary.Quality[strings.ToLower(level.String())] = d.Milliseconds()
+		waited := p.session.firstMedia.Sub(p.joinedAt)
+		s.totals.waited(waited)
+		summary.FirstMediaMS = waited.Milliseconds()
 	}
 	s.emit(event.Event{Name: event.ParticipantSummary, Participant: p.info(), Actor: by, Reason: why, Detail: summary})
 }
@@ -166,7 +209,7 @@ func actorOf(reason livekit.DisconnectReason) event.Actor {
 	case livekit.DisconnectReason_PARTICIPANT_REMOVED, livekit.DisconnectReason_ROOM_DELETED:
 		return event.ActorAPI
 	case livekit.DisconnectReason_CLIENT_INITIATED, livekit.DisconnectReason_DUPLICATE_IDENTITY,
-		livekit.DisconnectReason_SIGNAL_CLOSE, livekit.DisconnectReason_CONNECTION_TIMEOUT,
+		livekit.DisconnectReason_SIGNAL_CLOSE,
 		livekit.DisconnectReason_USER_UNAVAILABLE, livekit.DisconnectReason_USER_REJECTED,
 		livekit.DisconnectReason_AGENT_ERROR:
 		return event.ActorClient

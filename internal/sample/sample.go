@@ -155,7 +155,8 @@ func (s story) detail(of any) any {
 			Reason: "client_initiated", By: event.ActorClient}
 	case *event.RoomTotals:
 		return &event.RoomTotals{StartedAt: joined, FinishedAt: at, DurationMS: at.Sub(joined).Milliseconds(), Sessions: 2, Identities: 2, Peak: 2,
-			Published: 3, TalkMS: 20_000, ParticipantMS: 95_000, Reason: "departure_timeout", By: event.ActorServer}
+			Published: 3, TalkMS: 20_000, ParticipantMS: 95_000, Quality: map[string]int64{"excellent": 90_000, "good": 5_000},
+			Resumes: 1, FirstMediaMS: 420, Reason: "departure_timeout", By: event.ActorServer}
 	}
 	return nil
 }

@@ -174,7 +174,7 @@ func (s *Server) openRooms(ctx context.Context, version string) error {
 		Relay:      relayOf(s.relay),
 		Logger:     s.log,
 	})
-	s.rooms.Restore(s.leftOpen)
+	s.rooms.Restore(s.leftOpen, s.pastOfRooms(ctx))
 	var err error
 	s.agents, err = agent.Start(ctx, agent.Options{
 		Log: s.events, Rooms: s.rooms, Keys: token.Keys(s.cfg.Keys), AutoCreate: s.cfg.Room.AutoCreate,

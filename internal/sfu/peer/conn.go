@@ -142,6 +142,24 @@ func (c *conn) updateState() {
 	c.enter(s)
 }
 
+// Look finds out whether the client can have seen the connection come up while
+// it still comes up here, and if so enters Reachable: for a client that says
+// goodbye the moment it is connected and answers no more checks.
+func (c *conn) Look() { _ = c.queue.post(c.look) }
+
+func (c *conn) look() {
+	if c.pc == nil || c.state >= Reachable {
+		return
+	}
+	for _, s := range c.pc.GetStats() {
+		// A client has the connection once its own check was answered (RFC 8445 §7.2.5.3).
+		if pair, ok := s.(webrtc.ICECandidatePairStats); ok && pair.ResponsesSent > 0 {
+			c.enter(Reachable)
+			return
+		}
+	}
+}
+
 func (c *conn) enter(s State) {
 	if s == c.state || c.state == Closed {
 		return

@@ -21,6 +21,7 @@ func main() {
 	url := flag.String("url", "", "address of the server, ws://…")
 	token := flag.String("token", "", "access token")
 	single := flag.Bool("single", false, "use one peer connection for both ways")
+	leave := flag.Bool("leave", false, "leave as soon as the SDK says that it is connected")
 	flag.Parse()
 
 	// The SDK's own log would mix with the lines that the harness reads.
@@ -31,13 +32,13 @@ func main() {
 	if *single {
 		options = append(options, lksdk.WithSinglePeerConnection())
 	}
-	if err := run(*url, *token, options, out); err != nil {
+	if err := run(*url, *token, options, *leave, out); err != nil {
 		out.event("failed", map[string]any{"message": err.Error()})
 		os.Exit(1)
 	}
 }
 
-func run(url, token string, options []lksdk.ConnectOption, out *output) error {
+func run(url, token string, options []lksdk.ConnectOption, leave bool, out *output) error {
 	p := &participant{out: out, received: newReception()}
 	room, err := lksdk.ConnectToRoomWithToken(url, token, p.callback(), options...)
 	if err != nil {
@@ -46,6 +47,9 @@ func run(url, token string, options []lksdk.ConnectOption, out *output) error {
 	p.room = room
 	room.LocalParticipant.Callback = p.ownCallback()
 	defer p.close()
+	if leave {
+		return nil
+	}
 	out.event("connected", map[string]any{
 		"identity": room.LocalParticipant.Identity(),
 		"sid":      room.LocalParticipant.SID(),

@@ -49,6 +49,9 @@ export class NodeParticipant {
     return participant;
   }
 
+  /** Notes that the SDK is used, in whatever way. */
+  static used() { NodeParticipant.#used = true; }
+
   /** Ends the SDK's native threads, so that the process can end. */
   static async dispose() {
     if (NodeParticipant.#used) await dispose();

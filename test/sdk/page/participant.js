@@ -205,4 +205,25 @@ window.participant = {
   },
 };
 
+// Joins and leaves, once with each token and a few at a time: in the very turn in
+// which the SDK says that it is connected, by its promise or by its event.
+window.comeAndGo = async (url, tokens, { by, atOnce }) => {
+  const visit = async (token) => {
+    const guest = new Room();
+    if (by === 'event') {
+      const gone = new Promise((resolve) => { guest.once(RoomEvent.Disconnected, resolve); });
+      guest.once(RoomEvent.Connected, () => guest.disconnect());
+      await guest.connect(url, token);
+      await gone;
+    } else {
+      await guest.connect(url, token);
+      await guest.disconnect();
+    }
+  };
+  const left = [...tokens];
+  await Promise.all(Array.from({ length: atOnce }, async () => {
+    while (left.length) await visit(left.shift());
+  }));
+};
+
 window.ready = true;
