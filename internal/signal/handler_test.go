@@ -3,12 +3,17 @@ package signal
 import (
 	"context"
 	"encoding/base64"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -32,8 +37,37 @@ type test struct {
 	handler *Handler
 	url     string
 
+	broken atomic.Bool   // the server's writes fail
+	failed chan struct{} // has an element for each that did
+
 	mu     sync.Mutex
 	events []event.Name
+	left   []livekit.DisconnectReason
+}
+
+// brittleListener accepts connections that can be read but not written to while
+// broken is set, as those whose other end is closed.
+type brittleListener struct {
+	net.Listener
+	tc *test
+}
+
+func (l brittleListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	return brittleConn{conn, l.tc}, err
+}
+
+type brittleConn struct {
+	net.Conn
+	tc *test
+}
+
+func (c brittleConn) Write(p []byte) (int, error) {
+	if c.tc.broken.Load() {
+		c.tc.failed <- struct{}{}
+		return 0, syscall.EPIPE
+	}
+	return c.Conn.Write(p)
 }
 
 func newTest(t *testing.T, d room.Defaults) *test {
@@ -42,7 +76,7 @@ func newTest(t *testing.T, d room.Defaults) *test {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tc := &test{T: t}
+	tc := &test{T: t, failed: make(chan struct{}, 1000)}
 	tc.reg = room.NewRegistry(room.Options{
 		Media: room.Peers(media), Defaults: d,
 		ServerInfo: &livekit.ServerInfo{Version: "1.9.0"},
@@ -51,12 +85,17 @@ func newTest(t *testing.T, d room.Defaults) *test {
 			defer tc.mu.Unlock()
 			for _, e := range events {
 				tc.events = append(tc.events, e.Name)
+				if e.Name == event.ParticipantConnectionAborted {
+					tc.left = append(tc.left, e.Participant.DisconnectReason)
+				}
 			}
 			return uint64(len(tc.events))
 		},
 	})
 	tc.handler = NewHandler(Options{Rooms: tc.reg, Keys: token.Keys{key: secret}})
-	server := httptest.NewServer(tc.handler)
+	server := httptest.NewUnstartedServer(tc.handler)
+	server.Listener = brittleListener{server.Listener, tc}
+	server.Start()
 	tc.url = server.URL
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -363,6 +402,42 @@ func TestClientThatVanishesBeforeItsTransportIsAborted(t *testing.T) {
 			t.Fatalf("events %v", tc.events)
 		}
 		time.Sleep(5 * time.Millisecond) // a real socket's end, polled
+	}
+}
+
+func TestGoodbyeIsHeardOnAConnectionThatCannotBeWrittenTo(t *testing.T) {
+	tc := newTest(t, room.Defaults{})
+	const n = 20
+	var clients []*client
+	for i := range n {
+		c := tc.dial(url.Values{}, mint(t, fmt.Sprint("guest-", i), nil))
+		c.next()
+		clients = append(clients, c)
+	}
+	tc.broken.Store(true)
+	for _, c := range clients {
+		// The one cannot be answered, and the other follows.
+		c.say(&livekit.SignalRequest{Message: &livekit.SignalRequest_PingReq{PingReq: &livekit.Ping{Timestamp: 1}}})
+		<-tc.failed
+		c.say(&livekit.SignalRequest{Message: &livekit.SignalRequest_Leave{Leave: &livekit.LeaveRequest{}}})
+	}
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		tc.mu.Lock()
+		left := slices.Clone(tc.left)
+		tc.mu.Unlock()
+		if len(left) == n {
+			for _, reason := range left {
+				if reason != livekit.DisconnectReason_CLIENT_INITIATED {
+					t.Errorf("left with %s", reason)
+				}
+			}
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d of %d left", len(left), n)
+		}
+		time.Sleep(5 * time.Millisecond) // real sockets' end, polled
 	}
 }
 

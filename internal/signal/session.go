@@ -89,10 +89,12 @@ func (s *session) take() (queue []*room.Message, more bool) {
 
 // run reads and writes until the connection ends, on either side.
 func (s *session) run(conn *websocket.Conn, p *room.Participant, ping time.Duration) {
-	written := make(chan struct{})
+	written, heard := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(written)
-		s.write(conn, ping)
+		if !s.write(conn, ping) {
+			s.hearOut(heard)
+		}
 		s.cancel()
 	}()
 	if p != nil {
@@ -100,9 +102,26 @@ func (s *session) run(conn *websocket.Conn, p *room.Participant, ping time.Durat
 	} else {
 		<-written
 	}
+	close(heard)
 	s.Close()
 	<-written
 	_ = conn.CloseNow()
+}
+
+// lastWords is how long a connection that cannot be written to any more is still
+// read.
+const lastWords = 5 * time.Second
+
+// hearOut waits for the reader to get to the end of what the client has sent: who
+// says goodbye and closes does not read what we write meanwhile.
+func (s *session) hearOut(heard <-chan struct{}) {
+	timer := time.NewTimer(lastWords)
+	defer timer.Stop()
+	select {
+	case <-heard:
+	case <-timer.C:
+	case <-s.ctx.Done():
+	}
 }
 
 // read brings the client's messages into the room, until the connection ends.
@@ -146,30 +165,31 @@ func (s *session) answerPing(req *livekit.SignalRequest) bool {
 	return true
 }
 
-// write sends what is queued and probes an idle connection, until either ends.
-func (s *session) write(conn *websocket.Conn, interval time.Duration) {
+// write sends what is queued and probes an idle connection, until either ends. It
+// reports false if the connection cannot be written to any more.
+func (s *session) write(conn *websocket.Conn, interval time.Duration) bool {
 	timer := time.NewTimer(interval)
 	defer timer.Stop()
 	for {
 		select {
 		case <-s.ctx.Done():
-			return
+			return true
 		case <-timer.C:
 			if err := s.ping(conn); err != nil {
 				s.log.Debug("signal connection does not answer", "error", err)
-				return
+				return false
 			}
 		case <-s.wakec:
 			queue, more := s.take()
 			for _, m := range queue {
 				if err := s.writeOne(conn, m); err != nil {
 					s.log.Debug("write signal message", "error", err)
-					return
+					return false
 				}
 			}
 			if !more {
 				_ = conn.Close(websocket.StatusNormalClosure, "")
-				return
+				return true
 			}
 		}
 		timer.Reset(interval)

@@ -40,8 +40,11 @@ func TestPowerCutsLoseNothing(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
+	for _, p := range j.problems {
+		t.Error(p)
+	}
 	j.verdict.Deaths = *cuts
-	conclude(t, "power cut", j, time.Since(began), "")
+	conclude(t, "power cut", j.verdict, time.Since(began), "")
 }
 
 func urls(receivers []*receiver) (urls []string) {

@@ -29,6 +29,19 @@ type verdict struct {
 	Slowest time.Duration
 }
 
+// add counts another run as part of this one.
+func (v *verdict) add(w verdict) {
+	v.Deaths += w.Deaths
+	v.Committed += w.Committed
+	v.Durable += w.Durable
+	v.Delivered += w.Delivered
+	v.Lost += w.Lost
+	v.Disorder += w.Disorder
+	v.Repeats += w.Repeats
+	v.Unexplained += w.Unexplained
+	v.Slowest = max(v.Slowest, w.Slowest)
+}
+
 // judge holds the lives to what was seen of them. Between death and the next
 // settled its caller is the only one; witness methods lock for themselves.
 type judge struct {

@@ -25,6 +25,7 @@ import (
 
 var (
 	kills  = flag.Int("kills", 40, "how many processes are killed")
+	lanes  = flag.Int("lanes", 1, "in how many logs at a time, each with receivers and victims of its own")
 	cuts   = flag.Int("cuts", 40, "how many times the power is cut")
 	seed   = flag.Uint64("seed", 0, "of the choices; 0 is another one each time")
 	report = flag.String("report", "", "a file to which the result is appended")
@@ -156,14 +157,35 @@ func newRandom(t *testing.T) *rand.Rand {
 func TestKilledProcessesLoseNothing(t *testing.T) {
 	random := newRandom(t)
 	began := time.Now()
+	dir := t.TempDir()
+	var mu sync.Mutex
+	var all verdict
+	t.Run("lanes", func(t *testing.T) {
+		for lane := range *lanes {
+			random := rand.New(rand.NewPCG(random.Uint64(), 0))
+			n := (*kills + *lanes - 1 - lane) / *lanes
+			t.Run(fmt.Sprint(lane), func(t *testing.T) {
+				t.Parallel()
+				v := killAgainAndAgain(t, n, random, filepath.Join(dir, fmt.Sprint(lane)))
+				mu.Lock()
+				defer mu.Unlock()
+				all.add(v)
+			})
+		}
+	})
+	if !t.Failed() {
+		conclude(t, "kill -9", all, time.Since(began), dir)
+	}
+}
+
+// killAgainAndAgain lets n victims die over one log, and a last one live.
+func killAgainAndAgain(t *testing.T, n int, random *rand.Rand, dir string) verdict {
+	began := time.Now()
 	gate := new(sync.RWMutex)
 	receivers := []*receiver{newReceiver(t, gate, false), newReceiver(t, gate, true)}
 	j := newJudge("the good receiver", "the faulty receiver")
-	told := sentence{Dir: filepath.Join(t.TempDir(), "events")}
-	for _, r := range receivers {
-		told.URLs = append(told.URLs, r.url)
-	}
-	for n := range *kills {
+	told := sentence{Dir: dir, URLs: urls(receivers)}
+	for i := range n {
 		told.Life, told.After, told.Moment = j.life, j.last, ""
 		grace := time.Duration(-1)
 		if random.IntN(10) < 7 {
@@ -174,14 +196,14 @@ func TestKilledProcessesLoseNothing(t *testing.T) {
 		runAndKill(t, told, j, grace)
 		collect(t, j, receivers)
 		if len(j.problems) > 0 {
-			t.Fatalf("after %d kills, the last at %q:\n%s", n+1, told.Moment, strings.Join(j.problems, "\n"))
+			t.Fatalf("after %d kills, the last at %q:\n%s", i+1, told.Moment, strings.Join(j.problems, "\n"))
 		}
-		if (n+1)%500 == 0 {
-			t.Logf("%d kills in %s: %+v", n+1, time.Since(began).Round(time.Second), j.verdict)
+		if (i+1)%250 == 0 {
+			t.Logf("%d kills in %s: %+v", i+1, time.Since(began).Round(time.Second), j.verdict)
 		}
 	}
 
-	// A last life delivers the rest, and reads the whole log once more.
+	// A last life delivers the rest, and another reads the whole log once more.
 	told.Life, told.After, told.Moment, told.Idle = j.life, j.last, "", true
 	last := start(t, told, j)
 	<-last.settled
@@ -200,8 +222,11 @@ func TestKilledProcessesLoseNothing(t *testing.T) {
 	if whole.chain != j.chain || whole.last < j.last {
 		t.Errorf("read at the end, the log of %d events is not what it was when it had %d", whole.last, j.last)
 	}
-	j.verdict.Deaths = *kills
-	conclude(t, "kill -9", j, time.Since(began), filepath.Dir(told.Dir))
+	for _, p := range j.problems {
+		t.Error(p)
+	}
+	j.verdict.Deaths = n
+	return j.verdict
 }
 
 // process is a victim that runs.
