@@ -16,6 +16,10 @@ var (
 	ErrStalled = errors.New("store does not finish a write")
 	// ErrCorrupt is matched by every CorruptError.
 	ErrCorrupt = errors.New("corrupt record")
+	// ErrDamaged is returned on opening a store whose files are damaged in a place
+	// that all else depends on. It has to be restored from a copy, or moved away for
+	// a new one.
+	ErrDamaged = errors.New("store is damaged")
 	// ErrNewerFormat is returned on opening a store that a newer version wrote.
 	ErrNewerFormat = errors.New("store was written by a newer version")
 	// ErrNotFound is returned for an event that is not in the log.

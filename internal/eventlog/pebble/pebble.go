@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -67,10 +68,21 @@ func Open(opts Options) (*Store, error) {
 		err = s.err
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open event store in %s: %w", opts.Dir, err)
+		return nil, fmt.Errorf("open event store in %s: %w", opts.Dir, damage(err))
 	}
 	return s, nil
 }
+
+// damage marks an error that says that files are damaged or missing.
+func damage(err error) error {
+	if err != nil && (pebble.IsCorruptionError(err) || errors.Is(err, fs.ErrNotExist) || malformed.MatchString(err.Error())) {
+		return fmt.Errorf("%w: %w", eventlog.ErrDamaged, err)
+	}
+	return err
+}
+
+// malformed matches what Pebble says of damage that it does not mark as such.
+var malformed = regexp.MustCompile(`malformed|corrupt|invalid chunk|checksum|name from file`)
 
 func (s *Store) open(opts Options) error {
 	if err := opts.FS.MkdirAll(opts.Dir, 0o755); err != nil {

@@ -78,7 +78,7 @@ func (s *Store) Last() (event.Record, error) {
 	}
 	defer iter.Close()
 	if !iter.Last() {
-		return event.Record{}, iter.Error()
+		return event.Record{}, damage(iter.Error())
 	}
 	return decodeEvent(iter)
 }
@@ -101,7 +101,7 @@ func (s *Store) RoomSeq(room, sid string) (roomSeq, seq uint64, err error) {
 			return roomSeq, indexedSeq(index.Key()), nil
 		}
 	}
-	return 0, 0, index.Error()
+	return 0, 0, damage(index.Error())
 }
 
 // Open returns the open things of one session or of all.
@@ -123,7 +123,7 @@ func (s *Store) Open(roomSID string) ([]eventlog.Entry, error) {
 		}
 		open = append(open, e)
 	}
-	return open, iter.Error()
+	return open, damage(iter.Error())
 }
 
 // Values returns the values under prefix.
@@ -142,11 +142,11 @@ func (s *Store) Values(prefix, behind string, limit int) ([]eventlog.Value, erro
 	for ok := iter.First(); ok && (limit <= 0 || len(values) < limit); ok = iter.Next() {
 		value, err := iter.ValueAndErr()
 		if err != nil {
-			return nil, err
+			return nil, damage(err)
 		}
 		values = append(values, eventlog.Value{Key: string(iter.Key()[1:]), Value: append([]byte{}, value...)})
 	}
-	return values, iter.Error()
+	return values, damage(iter.Error())
 }
 
 // events returns an iterator over the records from seq on.
