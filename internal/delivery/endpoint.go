@@ -126,6 +126,14 @@ func newEndpoint(desc Endpoint, f *feed, o *Options) (*endpoint, error) {
 	return ep, nil
 }
 
+// earliest returns t, but not what lies after limit; zero stays zero.
+func earliest(t, limit time.Time) time.Time {
+	if t.After(limit) {
+		return limit
+	}
+	return t
+}
+
 // become takes over a description, but for its layout.
 func (ep *endpoint) become(desc Endpoint, s *sender) {
 	if ep.sender != nil {
@@ -156,11 +164,13 @@ func (ep *endpoint) restore(s storedState, last uint64) error {
 		ep.scan = last
 		ep.touchSelf(time.Now())
 	}
+	// What was stored is of the clock of then, which may have been ahead of ours.
+	now := time.Now()
 	for key, lc := range s.lanes {
 		ep.saved[key] = struct{}{}
 		l := &lane{
 			key: key, timer: -1, scanned: lc.After, tail: lc.Prev, overflow: true,
-			attempts: lc.Attempts, firstFailure: lc.FirstFailure, hungry: true, size: ep.desc.Batch.Max,
+			attempts: lc.Attempts, firstFailure: earliest(lc.FirstFailure, now), hungry: true, size: ep.desc.Batch.Max,
 		}
 		ep.lanes[key] = l
 		ep.hungry = append(ep.hungry, l)
@@ -168,7 +178,11 @@ func (ep *endpoint) restore(s storedState, last uint64) error {
 	if c.Layout != ep.layout {
 		ep.relay(time.Now())
 	}
+	p := &ep.opts.Retry
 	for _, d := range s.dead {
+		longest := p.Late[len(p.Late)-1]
+		d.Since = earliest(d.Since, now)
+		d.Next = earliest(d.Next, now.Add(longest+time.Duration(max(p.Jitter, 0)*float64(longest))))
 		ep.dead[d.Seq] = d
 		ep.deadTimers.wait(d)
 	}
