@@ -22,7 +22,7 @@ bench: ## measure the server, as docs/performance.md says (FLAGS="-run video")
 
 soak: ## kill the log and delivery 10,000 times and cut their power 1,000 times; takes an hour
 	mkdir -p out
-	go test ./test/soak -count=1 -v -timeout 12h -kills 10000 -lanes 4 -cuts 1000 -report $(CURDIR)/out/soak.txt
+	go test ./test/soak -count=1 -v -timeout 12h -parallel 4 -kills 10000 -lanes 4 -cuts 1000 -report $(CURDIR)/out/soak.txt
 	go test ./internal/delivery -count=1 -timeout 6h -run TestModelHoldsUnderRandomFaults -long 1000
 
 fuzz: ## run each fuzz target for FUZZTIME (20s)

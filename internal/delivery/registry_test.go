@@ -284,3 +284,64 @@ func TestModeCanChangeAndNothingIsLost(t *testing.T) {
 		}
 	}, "a")
 }
+
+// What is done to an endpoint while a request is in flight takes nothing from
+// the events behind it, and repeats none that was accepted.
+func TestEndpointIsChangedWhileARequestIsInFlight(t *testing.T) {
+	for name, test := range map[string]struct {
+		do   func(w *world) error
+		at   string // where the rest goes
+		want int    // of 5 events, at "a" and there
+	}{
+		"another URL": {func(w *world) error {
+			w.put(Endpoint{ID: "a", URL: "http://b/hook"})
+			return nil
+		}, "b", 5},
+		"another secret": {func(w *world) error {
+			_, err := w.eng.RotateSecret(bg, "a", time.Hour)
+			return err
+		}, "a", 5},
+		"paused and resumed": {func(w *world) error {
+			if err := w.eng.Pause(bg, "a"); err != nil {
+				return err
+			}
+			time.Sleep(time.Minute)
+			if n := w.sinks["a"].Len(); n != 1 {
+				w.t.Errorf("%d requests while it was paused", n)
+			}
+			return w.eng.Resume(bg, "a")
+		}, "a", 5},
+		"deleted": {func(w *world) error { return w.eng.Delete(bg, "a") }, "a", 0}, // the request is broken off
+	} {
+		t.Run(name, func(t *testing.T) {
+			inAPIWorld(t, func(w *world) {
+				w.sinks["a"].Script(func(*webhooksink.Delivery) fault { return fault{Delay: 3 * time.Second} })
+				w.put(Endpoint{ID: "a"})
+				w.emit("blue", 5)
+				time.Sleep(time.Second)
+				if err := test.do(w); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(5 * time.Minute)
+				all := w.sinks["a"].Accepted()
+				if test.at != "a" {
+					all = append(all, w.sinks[test.at].Accepted()...)
+				}
+				seen := make(map[string]int)
+				for _, d := range append(w.sinks["a"].Deliveries(), w.sinks["b"].Deliveries()...) {
+					if d.Accepted() {
+						seen[d.ID()]++
+					}
+				}
+				for id, n := range seen {
+					if n > 1 {
+						t.Errorf("event %s was accepted %d times", id, n)
+					}
+				}
+				if len(seen) != test.want || !inOrder(all) {
+					t.Errorf("%d events accepted, want %d in order", len(seen), test.want)
+				}
+			}, "a", "b")
+		})
+	}
+}
