@@ -61,6 +61,9 @@ type server struct {
 	dataDir string
 	log     *os.File
 	cmd     *exec.Cmd
+	// fileSize is how large a file the process may write, in units of 512 bytes; 0
+	// is without limit.
+	fileSize int
 }
 
 // newServer prepares a server that delivers its webhooks to hook; start runs it.
@@ -112,6 +115,9 @@ func newServer(t *testing.T, hook string) *server {
 func (s *server) start() {
 	s.t.Helper()
 	s.cmd = exec.Command(binary, "serve", "--config", s.config, "--data-dir", s.dataDir)
+	if s.fileSize > 0 {
+		s.cmd = exec.Command("sh", append([]string{"-c", `ulimit -f "$0"; exec "$@"`, fmt.Sprint(s.fileSize)}, s.cmd.Args...)...)
+	}
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatalf("start the server: %v", err)
