@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rollcall-rtc/rollcall/event"
 	"github.com/rollcall-rtc/rollcall/internal/eventlog"
 	"github.com/rollcall-rtc/rollcall/internal/eventlog/pebble"
 	"github.com/rollcall-rtc/rollcall/internal/eventlog/storetest"
@@ -61,6 +62,54 @@ func BenchmarkDurable(b *testing.B) {
 			b.ReportMetric(float64(l.Last())/float64(l.Stats().Groups), "events/sync")
 			if err := l.Close(b.Context()); err != nil {
 				b.Fatal(err)
+			}
+		})
+	}
+}
+
+// BenchmarkCloseOpen is what a crash costs the next start: rooms of five, each of
+// whom publishes, are found open and closed.
+func BenchmarkCloseOpen(b *testing.B) {
+	for _, rooms := range []int{100, 2000} {
+		b.Run(fmt.Sprint("rooms=", rooms), func(b *testing.B) {
+			for range b.N {
+				b.StopTimer()
+				dir := b.TempDir()
+				store, err := pebble.Open(pebble.Options{Dir: dir})
+				if err != nil {
+					b.Fatal(err)
+				}
+				l, err := eventlog.Open(eventlog.Options{Store: store})
+				if err != nil {
+					b.Fatal(err)
+				}
+				for i := range rooms {
+					room := storetest.NewRoom(fmt.Sprint("room-", i), fmt.Sprint("RM_", i))
+					events := []event.Event{room.Start()}
+					for p := range 5 {
+						events = append(events, room.Join(), room.Publish(p))
+					}
+					l.Append(events...)
+				}
+				if err := l.Close(b.Context()); err != nil {
+					b.Fatal(err)
+				}
+				b.StartTimer()
+				if store, err = pebble.Open(pebble.Options{Dir: dir}); err != nil {
+					b.Fatal(err)
+				}
+				if l, err = eventlog.Open(eventlog.Options{Store: store}); err != nil {
+					b.Fatal(err)
+				}
+				n, err := l.CloseOpen(b.Context(), time.Now())
+				if err != nil || n != rooms*11 {
+					b.Fatalf("closed with %d events, %v", n, err)
+				}
+				b.StopTimer()
+				if err := l.Close(b.Context()); err != nil {
+					b.Fatal(err)
+				}
+				b.StartTimer()
 			}
 		})
 	}
