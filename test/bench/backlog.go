@@ -2,9 +2,10 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
-	"strings"
+	"math/rand/v2"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
@@ -80,16 +81,28 @@ func (f backlog) appendTo(ctx context.Context, l *eventlog.Log) error {
 	return l.Sync(ctx, last)
 }
 
-// metadata makes a body 1 KB.
-var metadata = strings.Repeat("m", 480)
+// filler is text that does not compress, of which events have pieces as metadata.
+var filler = func() string {
+	var seed [32]byte
+	random := make([]byte, 96<<10)
+	_, _ = rand.NewChaCha8(seed).Read(random)
+	return base64.StdEncoding.EncodeToString(random)
+}()
+
+// metadata returns n bytes of filler, others for each place.
+func metadata(place, n int) string {
+	at := place * 401 % (len(filler) - n)
+	return filler[at : at+n]
+}
 
 // sessionEvent is one step of the n-th session of a room.
 func sessionEvent(room, n, step int) event.Event {
 	now := time.Now()
 	sid := fmt.Sprintf("RM_%05d%07d", room, n)
+	place := (n*sessionEvents+step)*7 + room
 	e := event.Event{Time: now, Actor: event.ActorClient, Room: &livekit.Room{
 		Sid: sid, Name: fmt.Sprint("room", room), EmptyTimeout: 300, DepartureTimeout: 20,
-		CreationTime: now.Unix(), CreationTimeMs: now.UnixMilli(), Metadata: metadata[:100],
+		CreationTime: now.Unix(), CreationTimeMs: now.UnixMilli(), Metadata: metadata(room, 100),
 		EnabledCodecs: []*livekit.Codec{{Mime: "audio/opus"}, {Mime: "video/VP8"}, {Mime: "video/H264"}},
 	}}
 	switch {
@@ -112,7 +125,7 @@ func sessionEvent(room, n, step int) event.Event {
 	}
 	e.Participant = &livekit.ParticipantInfo{
 		Sid: fmt.Sprint("PA_", sid, who), Identity: fmt.Sprint("participant", who), Name: "A Name", State: state,
-		JoinedAt: now.Unix(), JoinedAtMs: now.UnixMilli(), Metadata: metadata[:300],
+		JoinedAt: now.Unix(), JoinedAtMs: now.UnixMilli(), Metadata: metadata(place, 300),
 		Permission: &livekit.ParticipantPermission{CanPublish: true, CanSubscribe: true, CanPublishData: true},
 		Attributes: map[string]string{"plan": "free", "team": "red"},
 	}
