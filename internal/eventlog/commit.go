@@ -202,7 +202,8 @@ func (l *Log) fill(b *Batch, records []event.Record, now time.Time) (rest []even
 		if r.RoomSID == "" {
 			continue
 		}
-		s, err := l.sessions.of(r.Room, r.RoomSID)
+		k := l.kinds[r.Name]
+		s, err := l.sessions.of(r.Room, r.RoomSID, k.opens && k.scope == event.ScopeRoom)
 		if err != nil {
 			return nil, fmt.Errorf("load session %s of room %q: %w", r.RoomSID, r.Room, err)
 		}
@@ -212,7 +213,7 @@ func (l *Log) fill(b *Batch, records []event.Record, now time.Time) (rest []even
 			r.Tags = s.tags // reported by somebody who does not know them: an agent's job
 		}
 		s.tags = r.Tags
-		b.Index = l.sessions.index(b.Index, s, r, l.kinds[r.Name])
+		b.Index = l.sessions.index(b.Index, s, r, k)
 	}
 	b.Records = records
 	return nil, nil

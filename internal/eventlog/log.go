@@ -142,7 +142,9 @@ func Open(opts Options) (*Log, error) {
 	l.next = last + 1
 	l.durable = last
 	l.taken = last
-	l.sessions = sessions{store: l.store, bySID: make(map[string]*session)}
+	if l.sessions, err = newSessions(l.store); err != nil {
+		return nil, fmt.Errorf("open event log: %w", err)
+	}
 	l.cursorTimer = time.AfterFunc(time.Hour, l.flushCursors)
 	l.cursorTimer.Stop()
 	go l.commitLoop()

@@ -42,32 +42,34 @@ type session struct {
 type sessions struct {
 	store    Store
 	bySID    map[string]*session
-	finished []string // sids, oldest first
+	finished []string            // sids, oldest first
+	left     map[string]struct{} // sids that an earlier run left open
 }
 
 const maxFinished = 1024
 
-// of returns the session sid of the room of that name.
-func (ss *sessions) of(room, sid string) (*session, error) {
+// newSessions returns the sessions of a store that is being opened.
+func newSessions(store Store) (sessions, error) {
+	ss := sessions{store: store, bySID: make(map[string]*session), left: make(map[string]struct{})}
+	open, err := store.Open("")
+	for _, o := range open {
+		ss.left[o.RoomSID] = struct{}{}
+	}
+	return ss, err
+}
+
+// of returns the session sid of the room of that name. starts says that it is
+// wanted for the event that opens the session: it is a new one then, unless an
+// earlier run left it open. A new one must not be looked for among all events
+// that the room's name ever had.
+func (ss *sessions) of(room, sid string, starts bool) (*session, error) {
 	if s := ss.bySID[sid]; s != nil {
 		return s, nil
 	}
-	seq, last, err := ss.store.RoomSeq(room, sid)
-	if err != nil {
-		return nil, err
-	}
-	s := &session{seq: seq, open: make(map[Thing]uint64)}
-	if seq > 0 {
-		// A damaged record has no tags, and is its readers' to complain of.
-		if records, err := ss.store.Read("", last-1, 1); err == nil && len(records) == 1 && records[0].Seq == last {
-			s.tags = records[0].Tags
-		}
-		open, err := ss.store.Open(sid)
-		if err != nil {
+	s := &session{open: make(map[Thing]uint64)}
+	if _, left := ss.left[sid]; left || !starts {
+		if err := ss.load(s, room, sid); err != nil {
 			return nil, err
-		}
-		for _, o := range open {
-			s.open[o.Thing] = o.Opened
 		}
 	}
 	ss.bySID[sid] = s
@@ -75,6 +77,24 @@ func (ss *sessions) of(room, sid string) (*session, error) {
 		ss.finish(sid) // until an event opens something, see index
 	}
 	return s, nil
+}
+
+// load reads what the store has of a session.
+func (ss *sessions) load(s *session, room, sid string) error {
+	seq, last, err := ss.store.RoomSeq(room, sid)
+	if err != nil || seq == 0 {
+		return err
+	}
+	s.seq = seq
+	// A damaged record has no tags, and is its readers' to complain of.
+	if records, err := ss.store.Read("", last-1, 1); err == nil && len(records) == 1 && records[0].Seq == last {
+		s.tags = records[0].Tags
+	}
+	open, err := ss.store.Open(sid)
+	for _, o := range open {
+		s.open[o.Thing] = o.Opened
+	}
+	return err
 }
 
 // finish makes sid a candidate to be forgotten.
