@@ -44,6 +44,7 @@ type bench struct {
 	window    time.Duration // how long one repetition is measured
 	short     bool
 	profileTo string // file; empty for no profile
+	backlog   int    // events of the long workloads; 0 for what they have
 	progress  io.Writer
 }
 
@@ -70,6 +71,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	asJSON := fs.Bool("json", false, "write JSON lines instead of the table")
 	asMarkdown := fs.Bool("markdown", false, "write the table as docs/performance.md has it")
 	into := fs.String("into", "", "write that table into `file`, in place of the one that is there")
+	fs.IntVar(&b.backlog, "backlog", 0, "how many `events` the long workloads have behind them, in place of ten million")
 	list := fs.Bool("list", false, "list the workloads and stop")
 	free := fs.Bool("nopin", false, "let the scheduler place server and load")
 	fs.DurationVar(&b.window, "window", defaultWindow, "how long each repetition is measured")

@@ -32,7 +32,11 @@ func (m millions) run(ctx context.Context, b *bench) (o outcome, err error) {
 		return o, err
 	}
 	defer got.close()
+	if b.backlog > 0 {
+		m.backlog.events = b.backlog
+	}
 	f := b.sized(m.backlog)
+	o.add("events", "", float64(f.events))
 	l := got.ledgers[0]
 
 	u0, err := coreTimes()
