@@ -69,19 +69,19 @@ func (c catchingUp) run(ctx context.Context, b *bench) (o outcome, err error) {
 	}
 	killed := make(chan error, 1)
 	again.at, again.reached = 2*want/3, func() { t.kill(); killed <- nil }
-	if err := again.pull(ctx, t, want); err == nil {
+	// A short log may be on its way to the client as a whole by then.
+	if err := again.pull(ctx, t, want); err == nil && !b.short {
 		o.remark("the client did not notice that the server was killed")
 	}
 	<-killed
 	if t, err = b.startOn(ctx, dir); err != nil {
 		return o, err
 	}
-	rest := again.cursor
 	if err := again.pull(ctx, t, want); err != nil {
 		return o, err
 	}
 	o.add("the same, client cut off and server killed on the way", "s", time.Since(began).Seconds()*million)
-	if p.cursor != want || again.cursor != want || rest >= want {
+	if p.cursor != want || again.cursor != want {
 		o.remark("LOST: pulled up to %d and %d of %d", p.cursor, again.cursor, want)
 	}
 	return o, nil
