@@ -120,20 +120,33 @@ func (c *connection) StreamState(sender *peer.Sender, paused bool) { c.streamSta
 
 func (c *connection) streamState(sender Sender, paused bool) {
 	c.post(func(s *state, p *participant) {
-		t := s.tracks[sender.TrackID()]
-		if t == nil || p.subscriptions[sender.TrackID()] == nil {
+		sub := p.subscriptions[sender.TrackID()]
+		if sub == nil || sub.sender != sender {
 			return
 		}
-		state := livekit.StreamState_ACTIVE
+		sub.told, sub.stream = true, livekit.StreamState_ACTIVE
 		if paused {
-			state = livekit.StreamState_PAUSED
+			sub.stream = livekit.StreamState_PAUSED
 		}
-		p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_StreamStateUpdate{
-			StreamStateUpdate: &livekit.StreamStateUpdate{StreamStates: []*livekit.StreamStateInfo{{
-				ParticipantSid: t.owner.sid, TrackSid: t.info.Sid, State: state,
-			}}},
-		}})
+		p.tellStreams(sub)
 	})
+}
+
+// tellStreams tells the client which of these tracks are paused and which flow.
+func (p *participant) tellStreams(subs ...*subscription) {
+	var states []*livekit.StreamStateInfo
+	for _, sub := range subs {
+		if sub.told {
+			states = append(states, &livekit.StreamStateInfo{
+				ParticipantSid: sub.track.owner.sid, TrackSid: sub.track.info.Sid, State: sub.stream,
+			})
+		}
+	}
+	if len(states) > 0 {
+		p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_StreamStateUpdate{
+			StreamStateUpdate: &livekit.StreamStateUpdate{StreamStates: states},
+		}})
+	}
 }
 
 // NegotiationFailed sends the client into a full reconnect. What a client does

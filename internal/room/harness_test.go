@@ -91,6 +91,7 @@ func (s *fakeSender) DownTrack() *downtrack.DownTrack { return s.down }
 
 type fakeReceiver struct {
 	id, kind string
+	rids     []string
 	up       *uptrack.UpTrack
 }
 
@@ -100,7 +101,7 @@ func (r *fakeReceiver) Kind() string    { return r.kind }
 func (r *fakeReceiver) MimeType() string {
 	return map[string]string{"audio": "audio/opus", "video": "video/VP8"}[r.kind]
 }
-func (r *fakeReceiver) Simulcast() []string       { return nil }
+func (r *fakeReceiver) Simulcast() []string       { return r.rids }
 func (r *fakeReceiver) UpTrack() *uptrack.UpTrack { return r.up }
 
 // recorder is a client's end of the signal connection.
@@ -228,8 +229,8 @@ func (c *client) announce(cid string, kind livekit.TrackType, source livekit.Tra
 }
 
 // media says that media with the client's track id can flow.
-func (c *client) media(cid, kind string) *fakeReceiver {
-	r := &fakeReceiver{id: cid, kind: kind, up: uptrack.New(uptrack.Options{Codec: uptrack.Codec{MimeType: kind, ClockRate: 48000}})}
+func (c *client) media(cid, kind string, rids ...string) *fakeReceiver {
+	r := &fakeReceiver{id: cid, kind: kind, rids: rids, up: uptrack.New(uptrack.Options{Codec: uptrack.Codec{MimeType: kind, ClockRate: 48000}})}
 	c.h.room.post(func(*state) { c.h.p.receiverReady(r) })
 	synctest.Wait()
 	return r
@@ -243,6 +244,30 @@ func (c *client) end(r *fakeReceiver) {
 func (c *client) publishCamera() *fakeReceiver {
 	c.announce("cam", livekit.TrackType_VIDEO, livekit.TrackSource_CAMERA)
 	return c.media("cam", "video")
+}
+
+func (c *client) publishSimulcast(rids ...string) *fakeReceiver {
+	c.announce("camera", livekit.TrackType_VIDEO, livekit.TrackSource_CAMERA)
+	return c.media("camera", "video", rids...)
+}
+
+// trackOf returns the one track that c receives of another.
+func (c *client) trackOf(other *client) string {
+	c.tc.t.Helper()
+	for sid, sub := range c.h.p.subscriptions {
+		if sub.track.owner.identity == other.join.Identity {
+			return sid
+		}
+	}
+	c.tc.t.Fatalf("%s receives nothing of %s", c.join.Identity, other.join.Identity)
+	return ""
+}
+
+func (c *client) wantDemands(why string, want ...string) {
+	c.tc.t.Helper()
+	if got := c.demandsHeard(); !slices.Equal(got, want) {
+		c.tc.t.Errorf("%s: told %q, want %q", why, got, want)
+	}
 }
 
 func (c *client) leave() {
@@ -289,6 +314,20 @@ func (tc *test) word(m *livekit.SignalResponse) string {
 		}
 		slices.Sort(parts)
 		return "quality " + strings.Join(parts, " ")
+	case *livekit.SignalResponse_SubscribedQualityUpdate:
+		word := "wanted"
+		for _, q := range m.SubscribedQualityUpdate.SubscribedCodecs[0].Qualities {
+			if q.Enabled {
+				word += " " + q.Quality.String()
+			}
+		}
+		return word
+	case *livekit.SignalResponse_StreamStateUpdate:
+		var parts []string
+		for _, st := range m.StreamStateUpdate.StreamStates {
+			parts = append(parts, tc.identities[st.ParticipantSid]+"="+st.State.String())
+		}
+		return "stream " + strings.Join(parts, " ")
 	case *livekit.SignalResponse_Mute:
 		return fmt.Sprintf("mute %v", m.Mute.Muted)
 	}

@@ -19,6 +19,7 @@ type track struct {
 	info       *livekit.TrackInfo // immutable, replaced on change
 	receiver   Receiver           // nil while pending
 	subscribed bool               // somebody subscribed once
+	demand     demand
 }
 
 // matchPatience is how long media waits for an announcement under its own track
@@ -268,6 +269,7 @@ func (s *state) publish(t *track, r Receiver) {
 	}
 	t.info = info
 	r.UpTrack().SetMuted(info.Muted)
+	t.demand.told = t.topLayer() // what clients send until they are told
 	p.tracks = append(p.tracks, t)
 	s.tracks[info.Sid] = t
 	p.touch()
@@ -280,6 +282,9 @@ func (s *state) publish(t *track, r Receiver) {
 	s.broadcast(p, false)
 	for _, other := range s.participants {
 		other.reconcile(t)
+	}
+	if info.Type == livekit.TrackType_VIDEO {
+		s.demandChanged(t)
 	}
 	s.wakeAt(s.now.Add(speakerInterval))
 }

@@ -110,8 +110,14 @@ func (p *participant) judge() connectionQuality {
 		stats := sub.sender.DownTrack().Stats()
 		sent := stats.Packets > sub.sent
 		sub.sent = stats.Packets
-		if sent {
-			worst = min(worst, quality.Score(quality.Window{Loss: stats.FractionLost, RTT: stats.RTT, Jitter: stats.Jitter}))
+		switch {
+		case sub.track.info.Muted:
+		case stats.Starved:
+			worst = min(worst, quality.Score(quality.Window{Paused: true}))
+		case sent:
+			worst = min(worst, quality.Score(quality.Window{
+				Loss: stats.FractionLost, RTT: stats.RTT, Jitter: stats.Jitter, Missed: stats.Missed,
+			}))
 		}
 	}
 	level := livekit.ConnectionQuality_POOR

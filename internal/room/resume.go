@@ -1,6 +1,7 @@
 package room
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -76,6 +77,13 @@ func (s *state) resume(p *participant, req *Join, sink Sink) {
 	p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_RoomUpdate{
 		RoomUpdate: &livekit.RoomUpdate{Room: s.info()},
 	}})
+	// What was told meanwhile is lost, and clients act on changes only.
+	p.tellStreams(slices.Collect(maps.Values(p.subscriptions))...)
+	for _, t := range p.tracks {
+		if t.demand.begun {
+			t.tellDemand(t.demand.told)
+		}
+	}
 	p.refreshToken()
 	if p.transportFailed() {
 		p.setDeadline(s.opts.JoinTimeout)
@@ -147,6 +155,7 @@ func (p *participant) syncState(m *livekit.SyncState) {
 	for sid, sub := range p.subscriptions {
 		if slices.Contains(m.GetTrackSidsDisabled(), sid) {
 			sub.sender.DownTrack().SetPaused(true)
+			sub.demands(sub.wished())
 		}
 	}
 }

@@ -122,6 +122,7 @@ func (s *state) tick() {
 	s.wakeAt(s.recent.trim(s.now))
 	s.tickSpeakers()
 	s.tickQuality()
+	s.tickDemand()
 	if at := s.closesAt(); !at.IsZero() && !s.now.Before(at) {
 		s.close(livekit.RoomEndReason_ROOM_END_IDLE_TIMEOUT, livekit.DisconnectReason_ROOM_CLOSED, livekit.LeaveRequest_DISCONNECT)
 		return

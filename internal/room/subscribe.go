@@ -6,6 +6,7 @@ import (
 	"github.com/livekit/protocol/livekit"
 
 	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
 )
 
 // subscription is one track on its way to one participant.
@@ -14,6 +15,10 @@ type subscription struct {
 	sender Sender
 	sent   uint64 // packets, when last judged
 	wish   uint32 // the client's priority, 1 the highest; 0: none
+
+	demanded int                 // the highest layer it asks for, as counted in track.demand
+	stream   livekit.StreamState // as last told, if told is set
+	told     bool
 }
 
 // trackPermissions says who may subscribe to a participant's tracks, as its
@@ -148,9 +153,10 @@ func (p *participant) subscribe(t *track) {
 		p.log.Warn("subscribe", "track", t.info.Sid, "error", err)
 		return
 	}
-	sub := &subscription{track: t, sender: sender}
+	sub := &subscription{track: t, sender: sender, demanded: nothing}
 	p.subscriptions[t.info.Sid] = sub
 	sub.prioritize()
+	sub.demands(sub.wished())
 	p.voiceHeard(t.owner)
 	p.session.subscribed++
 	if p.joined {
@@ -171,6 +177,7 @@ func (p *participant) unsubscribe(t *track) {
 		return
 	}
 	delete(p.subscriptions, t.info.Sid)
+	sub.demands(nothing)
 	p.outgoing().RemoveTrack(sub.sender)
 	p.voiceLost(t.owner)
 }
@@ -216,6 +223,7 @@ func (p *participant) trackSettings(req *livekit.UpdateTrackSettings) {
 		if sub.track.info.Type == livekit.TrackType_VIDEO {
 			down.SetMaxLayer(wantedLayer(sub.track, req))
 		}
+		sub.demands(sub.wished())
 	}
 }
 
@@ -245,9 +253,9 @@ func (sub *subscription) prioritize() {
 // wantedLayer picks the smallest layer that fills the wanted size, or the one of
 // the wanted quality when no size is given.
 func wantedLayer(t *track, req *livekit.UpdateTrackSettings) int {
-	top := len(t.receiver.Simulcast()) - 1
-	if top <= 0 {
-		return 0
+	top := t.topLayer()
+	if top == 0 {
+		return uptrack.MaxLayers - 1 // there is nothing to choose
 	}
 	if req.Width == 0 || req.Height == 0 {
 		return min(int(req.Quality), top)

@@ -50,6 +50,19 @@ type Descriptor struct {
 	PictureID uint16
 	TL0       uint8
 	KeyIdx    uint8 // 5 bits
+
+	// HasTemporal says that the sender tells temporal layers: Temporal is that
+	// of the frame, and Sync that it refers to the base layer only.
+	HasTemporal bool
+	Temporal    uint8
+	Sync        bool
+
+	// HasSpatial says that the stream has its spatial layers inside it: Spatial
+	// is that of the packet, and LayerEnds is set on the last one of the layer's
+	// part of a picture.
+	HasSpatial bool
+	Spatial    uint8
+	LayerEnds  bool
 }
 
 // Parse reads the start of a payload. What is cut short or malformed yields

@@ -27,6 +27,9 @@ func parseVP8(b []byte) (d Descriptor, ok bool) {
 			if n >= len(b) {
 				return d, false
 			}
+			if ext&0x20 != 0 {
+				d.HasTemporal, d.Temporal, d.Sync = true, b[n]>>6, b[n]&0x20 != 0
+			}
 			if ext&0x10 != 0 {
 				d.KeyIdxOffset, d.KeyIdx = uint8(n), b[n]&0x1f
 			}

@@ -18,6 +18,7 @@ func parseVP9(b []byte) (d Descriptor, ok bool) {
 			return d, false
 		}
 		sid = b[n] >> 1 & 0x07
+		d.HasSpatial, d.Spatial, d.LayerEnds = true, sid, first&0x04 != 0
 		n++
 		if first&0x10 == 0 { // not F: TL0PICIDX follows
 			if n >= len(b) {

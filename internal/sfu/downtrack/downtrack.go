@@ -10,6 +10,7 @@ import (
 	"github.com/pion/rtp"
 
 	"github.com/rollcall-rtc/rollcall/internal/sfu/codec"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/layer"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/seqmap"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
 )
@@ -47,6 +48,7 @@ type Source interface {
 	Detach(uptrack.Sink)
 	Muted() bool
 	InTurn(f func()) bool
+	Live() uint8
 	RequestKeyframe(layer int)
 	Beginning(p *uptrack.Packet) (seq uint64, ok bool)
 	Retrieve(layer int, seq uint64, buf []byte, p *uptrack.Packet) bool
@@ -83,6 +85,8 @@ type DownTrack struct {
 	stopped  atomic.Uint32           // mask of stop reasons; 0 = it flows
 	maxLayer atomic.Int32            // the subscriber's wish
 	allotted atomic.Int32            // what its connection carries
+	// allottedTemporal is the same of temporal layers.
+	allottedTemporal atomic.Int32
 	// restarts counts the breaks that the subscriber's side makes: bound
 	// anew, resumed. The path begins anew when it sees another count.
 	restarts atomic.Uint32
@@ -93,6 +97,7 @@ type DownTrack struct {
 	history  atomic.Pointer[seqmap.History]
 	mappings [mappings]atomic.Pointer[mapping]
 	mapping  atomic.Pointer[mapping] // the latest
+	dropped  atomic.Uint32           // pictures left out before the newest packet
 	lastSent atomic.Uint64           // timestamp:32 | milliseconds:32, 0 = nothing
 
 	counters counters
@@ -124,6 +129,7 @@ func New(opts Options) *DownTrack {
 	}
 	d.maxLayer.Store(uptrack.MaxLayers - 1)
 	d.allotted.Store(uptrack.MaxLayers - 1)
+	d.allottedTemporal.Store(layer.AllTemporal)
 	d.current.Store(-1)
 	d.f.init()
 	d.rtx.seq = uint16(rand.Uint32N(1 << 15))

@@ -9,6 +9,7 @@ import (
 	"github.com/pion/rtp"
 
 	"github.com/rollcall-rtc/rollcall/internal/sfu/rtpstats"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/seqmap"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
 )
 
@@ -94,7 +95,7 @@ func (d *DownTrack) handleNACK(b *Binding, pairs []rtcp.NackPair) {
 	for _, pair := range pairs {
 		pair.Range(func(seq uint16) bool {
 			d.counters.nacks.Add(1)
-			up, tag, ok := history.Lookup(seq)
+			up, tag, note, ok := history.Lookup(seq)
 			m := d.mappings[int(tag)%mappings].Load()
 			if !ok || m == nil || m.tag != tag {
 				d.counters.nackMisses.Add(1)
@@ -103,7 +104,7 @@ func (d *DownTrack) handleNACK(b *Binding, pairs []rtcp.NackPair) {
 			if !history.Resend(seq, now.Sub(d.epoch), interval) {
 				return true
 			}
-			if !d.resend(b, m, seq, m.base+uint64(int64(int32(up-uint32(m.base))))) {
+			if !d.resend(b, m, note, seq, m.base+uint64(int64(int32(up-uint32(m.base))))) {
 				d.counters.nackMisses.Add(1)
 			}
 			return true
@@ -113,7 +114,7 @@ func (d *DownTrack) handleNACK(b *Binding, pairs []rtcp.NackPair) {
 
 // resend sends a packet again as it was sent under m, by RFC 4588 if that is
 // negotiated. It reports false if the packet is no longer held.
-func (d *DownTrack) resend(b *Binding, m *mapping, seq uint16, up uint64) bool {
+func (d *DownTrack) resend(b *Binding, m *mapping, note uint8, seq uint16, up uint64) bool {
 	r := &d.rtx
 	if r.buf == nil {
 		r.buf = make([]byte, maxPacket)
@@ -122,9 +123,17 @@ func (d *DownTrack) resend(b *Binding, m *mapping, seq uint16, up uint64) bool {
 	if !d.src.Retrieve(m.layer, up, r.buf, p) {
 		return false
 	}
-	m.rewrite(p)
+	marker, dropped := p.Marker, uint16(0)
+	if p.Descriptor.HasSpatial {
+		marker = marker || note != 0
+	} else {
+		// The note is the low bits of a count that has risen by little since.
+		dropped = uint16(d.dropped.Load())
+		dropped -= (dropped - uint16(note)) & seqmap.NoteMask
+	}
+	m.rewrite(p, dropped)
 	r.header = rtp.Header{
-		Version: 2, Marker: p.Marker, PayloadType: b.PayloadType, SSRC: b.SSRC,
+		Version: 2, Marker: marker, PayloadType: b.PayloadType, SSRC: b.SSRC,
 		SequenceNumber: seq, Timestamp: p.Timestamp + m.timestamp,
 		Extensions: r.header.Extensions[:0],
 	}

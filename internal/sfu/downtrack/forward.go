@@ -19,6 +19,7 @@ type forwarder struct {
 	epoch   uint32
 	ssrc    uint32
 	seqs    seqmap.Map
+	thin    thinner
 
 	// The newest of what was sent.
 	seq         uint64
@@ -151,19 +152,35 @@ func (f *forwarder) replay(d *DownTrack, b *Binding, p *uptrack.Packet) {
 
 // send sends p under the mapping in force, unless p has no place in it.
 func (f *forwarder) send(d *DownTrack, b *Binding, p *uptrack.Packet) {
-	if len(p.Payload) == 0 && f.seqs.Drop(p.Seq) {
+	late := p.Seq <= f.seqs.Highest()
+	fate := f.thin.judge(d, p, late)
+	if (fate == dropIt || len(p.Payload) == 0) && f.seqs.Drop(p.Seq) {
 		return
 	}
 	seq, ok := f.seqs.Forward(p.Seq)
 	if !ok {
 		return
 	}
+	if fate != sendIt {
+		f.blank(d, b, p, seq)
+		return
+	}
 	m := f.m
+	dropped := f.thin.dropped
+	if late {
+		dropped = f.thin.droppedBefore(p.Seq)
+	}
 	if f.history == nil {
 		f.history = seqmap.NewHistory(d.historySize())
 		d.history.Store(f.history)
 	}
-	f.history.Put(uint16(seq), uint32(p.Seq), m.tag)
+	marker, note := p.Marker, uint8(dropped&seqmap.NoteMask)
+	if p.Descriptor.HasSpatial {
+		if note = 0; f.thin.endsPicture(p) {
+			marker, note = true, 1
+		}
+	}
+	f.history.Put(uint16(seq), uint32(p.Seq), m.tag, note)
 	timestamp := p.Timestamp + m.timestamp
 	if seq > f.seq {
 		f.seq = seq
@@ -171,19 +188,20 @@ func (f *forwarder) send(d *DownTrack, b *Binding, p *uptrack.Packet) {
 			f.timestamp = timestamp
 		}
 		f.arrival = p.Arrival
-		f.note(p, m)
+		f.note(p, m, dropped)
+		d.dropped.Store(uint32(dropped))
 		d.lastSent.Store(uint64(timestamp)<<32 | uint64(d.millis(p.Arrival)))
 	}
 	h := &f.header
 	*h = rtp.Header{
-		Version: 2, Marker: p.Marker, PayloadType: b.PayloadType, SSRC: b.SSRC,
+		Version: 2, Marker: marker, PayloadType: b.PayloadType, SSRC: b.SSRC,
 		SequenceNumber: uint16(seq), Timestamp: timestamp,
 		Extensions: h.Extensions[:0],
 	}
-	m.rewrite(p)
+	m.rewrite(p, dropped)
 	setExtensions(h, b, p, &f.stamp)
 	_, err := b.Writer.WriteRTP(h, p.Payload, p.Batch)
-	m.restore(p)
+	m.restore(p, dropped)
 	if err != nil {
 		d.counters.writeErrors.Add(1)
 		return
@@ -203,10 +221,11 @@ func (f *forwarder) begin(d *DownTrack, p *uptrack.Packet) {
 	if f.m != nil {
 		m.tag = f.m.tag + 1
 		m.dd = f.frameNumber + 1 - p.FrameNumber
-		m.pictureID = f.pictureID + 1 - p.Descriptor.PictureID
+		m.pictureID = f.pictureID + 1 - p.Descriptor.PictureID + f.thin.dropped
 		m.tl0 = f.tl0 + 1 - p.Descriptor.TL0
 		m.keyIdx = f.keyIdx + 1 - p.Descriptor.KeyIdx
 	}
+	f.thin.forget()
 	f.seqs.Start(p.Seq, f.seq+1)
 	moved := f.layer != p.Layer
 	f.m, f.layer, f.epoch, f.ssrc, f.started = m, p.Layer, p.Epoch, p.SSRC, true
@@ -267,15 +286,33 @@ func (f *forwarder) timestampFor(d *DownTrack, p *uptrack.Packet) uint32 {
 }
 
 // note keeps the counters of the newest packet, as they are sent.
-func (f *forwarder) note(p *uptrack.Packet, m *mapping) {
+func (f *forwarder) note(p *uptrack.Packet, m *mapping, dropped uint16) {
 	if d := &p.Descriptor; d.PictureIDOffset|d.TL0Offset|d.KeyIdxOffset != 0 {
-		f.pictureID = p.Descriptor.PictureID + m.pictureID
+		f.pictureID = p.Descriptor.PictureID + m.pictureID - dropped
 		f.tl0 = p.Descriptor.TL0 + m.tl0
 		f.keyIdx = p.Descriptor.KeyIdx + m.keyIdx
 	}
 	if p.DependencyDescriptor != nil {
 		f.frameNumber = p.FrameNumber + m.dd
 	}
+}
+
+// blank sends a packet's number without its content: the frame it belongs to
+// is left out, and those after it have their numbers already.
+func (f *forwarder) blank(d *DownTrack, b *Binding, p *uptrack.Packet, seq uint64) {
+	f.header = rtp.Header{
+		Version: 2, Padding: true, PaddingSize: 1, PayloadType: b.PayloadType, SSRC: b.SSRC,
+		SequenceNumber: uint16(seq), Timestamp: p.Timestamp + f.m.timestamp,
+		Extensions: f.header.Extensions[:0],
+	}
+	if b.SequenceExt != 0 {
+		_ = f.header.SetExtension(b.SequenceExt, f.stamp[:])
+	}
+	if _, err := b.Writer.WriteRTP(&f.header, nil, p.Batch); err != nil {
+		d.counters.writeErrors.Add(1)
+		return
+	}
+	d.counters.packets.Add(1)
 }
 
 // pad sends one packet of padding alone, after which sending begins anew.

@@ -1,6 +1,9 @@
 package downtrack
 
-import "github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
+import (
+	"github.com/rollcall-rtc/rollcall/internal/sfu/layer"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
+)
 
 // Reasons for not sending. A track flows when there is none.
 const (
@@ -37,16 +40,25 @@ func (d *DownTrack) Starved() bool { return d.stopped.Load()&stopStarved != 0 }
 // SetMaxLayer caps the layer as the subscriber wishes. If only higher ones are
 // live the lowest of them is sent. The layer changes at a key frame, which the
 // next packet asks for.
-func (d *DownTrack) SetMaxLayer(layer int) { d.maxLayer.Store(clampLayer(layer)) }
+func (d *DownTrack) SetMaxLayer(l int) { d.maxLayer.Store(clampLayer(l)) }
 
 // MaxLayer returns the subscriber's cap.
 func (d *DownTrack) MaxLayer() int { return int(d.maxLayer.Load()) }
 
 // SetAllotted caps the layer by what the connection carries. The lower of both
 // caps counts.
-func (d *DownTrack) SetAllotted(layer int) { d.allotted.Store(clampLayer(layer)) }
+func (d *DownTrack) SetAllotted(l int) { d.allotted.Store(clampLayer(l)) }
 
-func clampLayer(layer int) int32 { return int32(min(max(layer, 0), uptrack.MaxLayers-1)) }
+// SetAllottedTemporal caps the temporal layer by what the connection carries.
+// Without it all are sent.
+func (d *DownTrack) SetAllottedTemporal(l int) {
+	d.allottedTemporal.Store(int32(min(max(l, 0), layer.AllTemporal)))
+}
+
+// temporal is the highest temporal layer to send.
+func (d *DownTrack) temporal() int { return int(d.allottedTemporal.Load()) }
+
+func clampLayer(l int) int32 { return int32(min(max(l, 0), uptrack.MaxLayers-1)) }
 
 // limit is the highest layer to send.
 func (d *DownTrack) limit() int { return int(min(d.maxLayer.Load(), d.allotted.Load())) }

@@ -39,6 +39,9 @@ func TestTheLowerOfBothCapsCounts(t *testing.T) {
 			w.down.SetAllotted(c.allotted)
 			w.run(2 * time.Second)
 			w.viewer.wantPlaying(c.want, "under both caps")
+			if missed := w.down.Stats().Missed; missed != c.wish-c.want {
+				t.Fatalf("%d layers missed with %+v", missed, c)
+			}
 		}
 	})
 }

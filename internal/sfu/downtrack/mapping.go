@@ -28,10 +28,11 @@ type mapping struct {
 
 // rewrite changes the counters in p's payload and extensions in place, which
 // saves each subscriber a copy of the packet; restore puts them back.
-func (m *mapping) rewrite(p *uptrack.Packet) {
-	if m.pictureID != 0 || m.tl0 != 0 || m.keyIdx != 0 {
+// dropped is how many pictures were left out before it.
+func (m *mapping) rewrite(p *uptrack.Packet, dropped uint16) {
+	if m.pictureID != dropped || m.tl0 != 0 || m.keyIdx != 0 {
 		c := p.Descriptor
-		c.PictureID = (c.PictureID + m.pictureID) & c.PictureIDMask()
+		c.PictureID = (c.PictureID + m.pictureID - dropped) & c.PictureIDMask()
 		c.TL0 += m.tl0
 		c.KeyIdx += m.keyIdx
 		c.Put(p.Payload)
@@ -41,8 +42,8 @@ func (m *mapping) rewrite(p *uptrack.Packet) {
 	}
 }
 
-func (m *mapping) restore(p *uptrack.Packet) {
-	if m.pictureID != 0 || m.tl0 != 0 || m.keyIdx != 0 {
+func (m *mapping) restore(p *uptrack.Packet, dropped uint16) {
+	if m.pictureID != dropped || m.tl0 != 0 || m.keyIdx != 0 {
 		p.Descriptor.Put(p.Payload)
 	}
 	if m.dd != 0 && p.DependencyDescriptor != nil {

@@ -1,6 +1,9 @@
 package downtrack
 
-import "time"
+import (
+	"math/bits"
+	"time"
+)
 
 // Stats is a snapshot of a DownTrack.
 type Stats struct {
@@ -10,6 +13,7 @@ type Stats struct {
 	Layer    int    // being sent; -1 before the first packet and while waiting for a key frame
 	MaxLayer int    // the subscriber's wish
 	Allotted int    // what its connection carries
+	Missed   int    // live layers between the two
 	Packets  uint64 // sent, retransmissions excluded
 	Octets   uint64 // of their payload
 	Switches uint64 // how often forwarding began or moved
@@ -55,6 +59,9 @@ func (d *DownTrack) Stats() Stats {
 	}
 	if d.seen.Load() != d.restarts.Load() {
 		s.Layer = -1
+	}
+	if live := d.src.Live(); !s.Paused && s.Allotted < s.MaxLayer {
+		s.Missed = bits.OnesCount8(live & (2<<s.MaxLayer - 1) &^ (2<<s.Allotted - 1))
 	}
 	if d.rate > 0 {
 		s.Jitter = time.Duration(r.jitter.Load()) * time.Second / time.Duration(d.rate)

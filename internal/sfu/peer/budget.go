@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -50,8 +51,11 @@ type share struct {
 	step   int
 	peaks  [uptrack.MaxLayers]uint64 // what layers take, falling slowly
 	rates  []uint64                  // of the steps
-	layers []int                     // of the steps
+	steps  []step
 }
+
+// step is what is sent of a track.
+type step struct{ layer, temporal int }
 
 // guesses are what layers take before that is known, in bits per second.
 var guesses = [uptrack.MaxLayers]uint64{150_000, 500_000, 1_500_000, 3_000_000}
@@ -240,8 +244,9 @@ func (g *budget) share(capacity uint64, now time.Time) {
 			}
 			continue
 		}
-		if len(sh.layers) > 0 {
-			sh.sender.down.SetAllotted(sh.layers[sh.step])
+		if len(sh.steps) > 0 {
+			sh.sender.down.SetAllotted(sh.steps[sh.step].layer)
+			sh.sender.down.SetAllottedTemporal(sh.steps[sh.step].temporal)
 		}
 		sh.sender.down.SetStarved(false)
 	}
@@ -252,12 +257,26 @@ func (sh *share) wants() bool {
 	return !sh.sender.down.Paused() && !sh.sender.up.Muted()
 }
 
+// measureTemporal adds the steps below a whole layer: fewer frames are better
+// than none. The share of each is that of the last second.
+func (sh *share) measureTemporal(l int, whole uint64, now time.Time) {
+	rates := sh.sender.up.TemporalRates(l, now)
+	all := slices.Max(rates[:])
+	for t, rate := range rates {
+		if rate > 0 && rate < all {
+			sh.rates = append(sh.rates, uint64(float64(whole)*float64(rate)/float64(all)))
+			sh.steps = append(sh.steps, step{l, t})
+		}
+	}
+}
+
 // measure finds the steps of a track and what they take. A step is a live
-// layer that the subscriber wants, or the least one if it wants none of them.
+// layer that the subscriber wants, or the least one if it wants none of them;
+// the least one comes in parts if it has temporal layers.
 func (sh *share) measure(now time.Time) {
 	up, wish := sh.sender.up, sh.sender.down.MaxLayer()
 	rates, live := up.Rates(now), up.Live()
-	sh.rates, sh.layers = sh.rates[:0], sh.layers[:0]
+	sh.rates, sh.steps = sh.rates[:0], sh.steps[:0]
 	for l := range uptrack.MaxLayers {
 		if live&(1<<l) == 0 {
 			sh.peaks[l] = 0
@@ -272,7 +291,10 @@ func (sh *share) measure(now time.Time) {
 		if n := len(sh.rates); n > 0 && (l > wish || rate <= sh.rates[n-1]) {
 			continue
 		}
-		sh.rates, sh.layers = append(sh.rates, rate), append(sh.layers, l)
+		if len(sh.rates) == 0 && rate == sh.peaks[l] {
+			sh.measureTemporal(l, rate, now)
+		}
+		sh.rates, sh.steps = append(sh.rates, rate), append(sh.steps, step{l, uptrack.AllTemporal})
 	}
 	// The ladder may have become shorter.
 	sh.step = min(sh.step, max(len(sh.rates)-1, 0))

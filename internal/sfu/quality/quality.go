@@ -9,6 +9,10 @@ type Window struct {
 	// RTT is the round trip time, Jitter the interarrival jitter (RFC 3550
 	// §6.4.1); 0 if unknown.
 	RTT, Jitter time.Duration
+	// Missed is how many layers less are sent than are wanted, because the
+	// connection does not carry them; Paused says that nothing is.
+	Missed int
+	Paused bool
 }
 
 // Level is a score in words.
@@ -31,6 +35,8 @@ const (
 	// misses the frame.
 	robustness = 10.0
 
+	pausedScore = 2.0
+
 	excellentAbove = 4.1
 	goodAbove      = 3.5
 )
@@ -52,7 +58,21 @@ func Score(w Window) float64 {
 	case r >= 100:
 		return 4.5
 	}
-	return max(1, 1+0.035*r+r*(r-60)*(100-r)*7e-6)
+	return min(max(1, 1+0.035*r+r*(r-60)*(100-r)*7e-6), w.ceiling())
+}
+
+// ceiling is the best score of what is not sent as it was made: nothing at all
+// is as bad as it gets with a connection that is up.
+func (w Window) ceiling() float64 {
+	switch {
+	case w.Paused:
+		return pausedScore
+	case w.Missed == 1:
+		return (excellentAbove + goodAbove) / 2
+	case w.Missed > 1:
+		return goodAbove - 0.5
+	}
+	return Best
 }
 
 // LevelOf returns the level of a score.

@@ -20,6 +20,10 @@ func TestLevelsFollowWhatPeopleFeel(t *testing.T) {
 		"a long way, no loss":  {Window{RTT: 500 * ms}, Good},
 		"a satellite and more": {Window{RTT: 900 * ms}, Poor},
 		"jitter alone":         {Window{RTT: 50 * ms, Jitter: 150 * ms}, Good},
+		"a layer missing":      {Window{RTT: 20 * ms, Missed: 1}, Good},
+		"two layers missing":   {Window{RTT: 20 * ms, Missed: 2}, Poor},
+		"paused":               {Window{Paused: true}, Poor},
+		"missing, and lossy":   {Window{Loss: 0.05, Missed: 1}, Poor},
 		"nonsense":             {Window{Loss: 7, RTT: -time.Second}, Poor},
 	} {
 		if got := LevelOf(Score(tt.w)); got != tt.want {

@@ -10,7 +10,7 @@ import (
 // each was last sent again.
 type History struct {
 	mask    uint16
-	entries []atomic.Uint64 // present:1 | tag:8 | down:16 | up:32
+	entries []atomic.Uint64 // present:1 | note:7 | tag:8 | down:16 | up:32
 	resent  []atomic.Uint32 // milliseconds since the epoch of the caller plus 1, 0 = never
 }
 
@@ -24,24 +24,28 @@ func NewHistory(size int) *History {
 	}
 }
 
-const present = 1 << 56
+const present = 1 << 63
 
-// Put notes that down was made from up; tag is the caller's.
-func (h *History) Put(down uint16, up uint32, tag uint8) {
+// NoteMask is what of a note is kept.
+const NoteMask = 1<<7 - 1
+
+// Put notes that down was made from up; tag and the 7 bits of note are the
+// caller's.
+func (h *History) Put(down uint16, up uint32, tag, note uint8) {
 	i := down & h.mask
-	h.entries[i].Store(present | uint64(tag)<<48 | uint64(down)<<32 | uint64(up))
+	h.entries[i].Store(present | uint64(note&NoteMask)<<56 | uint64(tag)<<48 | uint64(down)<<32 | uint64(up))
 	if h.resent[i].Load() != 0 { // a load is cheaper than a store
 		h.resent[i].Store(0)
 	}
 }
 
 // Lookup returns what Put noted for down.
-func (h *History) Lookup(down uint16) (up uint32, tag uint8, ok bool) {
+func (h *History) Lookup(down uint16) (up uint32, tag, note uint8, ok bool) {
 	e := h.entries[down&h.mask].Load()
 	if e&present == 0 || uint16(e>>32) != down {
-		return 0, 0, false
+		return 0, 0, 0, false
 	}
-	return uint32(e), uint8(e >> 48), true
+	return uint32(e), uint8(e >> 48), uint8(e>>56) & NoteMask, true
 }
 
 // Resend reports whether down may be sent again: the last time was at least

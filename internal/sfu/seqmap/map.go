@@ -28,6 +28,9 @@ func (m *Map) Start(up, down uint64) {
 	m.highest = up - 1
 }
 
+// Highest returns the highest number that Forward or Drop was asked about.
+func (m *Map) Highest() uint64 { return m.highest }
+
 // Forward returns the number of a packet that stays. ok is false for one that
 // was dropped, is from before the start, or is too old to tell.
 func (m *Map) Forward(up uint64) (down uint64, ok bool) {

@@ -159,22 +159,22 @@ func TestMapForgetsTheOldestSpans(t *testing.T) {
 func TestHistoryFindsOnlyWhatItHolds(t *testing.T) {
 	h := NewHistory(100) // 128
 	for i := range 300 {
-		h.Put(uint16(65400+i), uint32(i), uint8(i))
+		h.Put(uint16(65400+i), uint32(i), uint8(i), uint8(i*3))
 	}
 	for i := range 300 {
-		up, tag, ok := h.Lookup(uint16(65400 + i))
+		up, tag, note, ok := h.Lookup(uint16(65400 + i))
 		if ok != (i >= 300-128) {
 			t.Fatalf("packet %d found: %v", i, ok)
 		}
-		if ok && (up != uint32(i) || tag != uint8(i)) {
-			t.Fatalf("packet %d is %d tag %d", i, up, tag)
+		if ok && (up != uint32(i) || tag != uint8(i) || note != uint8(i*3)&NoteMask) {
+			t.Fatalf("packet %d is %d tag %d note %d", i, up, tag, note)
 		}
 	}
 }
 
 func TestResendIsPacedPerPacket(t *testing.T) {
 	h := NewHistory(16)
-	h.Put(7, 1, 0)
+	h.Put(7, 1, 0, 0)
 	const rtt = 100 * time.Millisecond
 	for _, s := range []struct {
 		seq  uint16
@@ -188,7 +188,7 @@ func TestResendIsPacedPerPacket(t *testing.T) {
 			t.Fatalf("resend of %d at %v: %v", s.seq, s.at, got)
 		}
 	}
-	h.Put(7+16, 2, 0)
+	h.Put(7+16, 2, 0, 0)
 	if !h.Resend(7+16, 150*time.Millisecond, rtt) {
 		t.Fatal("a new packet inherited the pace of the one it replaced")
 	}
@@ -199,11 +199,11 @@ func TestHistoryIsReadWhileWritten(t *testing.T) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for i := range 20_000 {
-			h.Put(uint16(i), uint32(uint16(i))*3, uint8(i))
+			h.Put(uint16(i), uint32(uint16(i))*3, uint8(i), uint8(i))
 		}
 	})
 	for i := range 20_000 {
-		if up, tag, ok := h.Lookup(uint16(i)); ok && (up != uint32(uint16(i))*3 || tag != uint8(i)) {
+		if up, tag, note, ok := h.Lookup(uint16(i)); ok && (up != uint32(uint16(i))*3 || tag != uint8(i) || note != uint8(i)&NoteMask) {
 			t.Errorf("torn entry %d: %d %d", i, up, tag)
 		}
 		h.Resend(uint16(i), time.Second, 0)

@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"github.com/rollcall-rtc/rollcall/internal/sfu/audiolevel"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/codec"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/keyframe"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/layer"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/nack"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/packetcache"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/rtpstats"
@@ -22,8 +24,9 @@ type upLayer struct {
 	index int                // immutable
 	cache *packetcache.Cache // written under mu, read without
 
-	sr             atomic.Pointer[senderReport] // nil before the first of this SSRC
-	keyframeWanted atomic.Bool                  // mirrors keyframes.Wanted()
+	sr             atomic.Pointer[senderReport]    // nil before the first of this SSRC
+	structure      atomic.Pointer[codec.Structure] // of the dependency descriptor, nil before the first
+	keyframeWanted atomic.Bool                     // mirrors keyframes.Wanted()
 
 	mu        sync.Mutex // guards the rest; taken once per packet, never while sinks run
 	info      StreamInfo
@@ -45,7 +48,10 @@ type upLayer struct {
 	keyframeOpen  bool
 	recv          rtpstats.Receiver
 	rate          rtpstats.Rate
-	nacks         *nack.Generator // nil if the publisher does not retransmit
+	temporal      [layer.AllTemporal + 1]rtpstats.Rate // of each temporal layer alone
+	spatial       [MaxLayers]rtpstats.Rate             // of each spatial layer alone, if they are inside the stream
+	inside        bool                                 // they are
+	nacks         *nack.Generator                      // nil if the publisher does not retransmit
 	keyframes     keyframe.Requester
 	audio         audiolevel.Detector
 	reportedAll   uint64 // packets at the last receiver report
@@ -104,12 +110,22 @@ func (l *upLayer) accept(u *UpTrack, p *Packet, raw []byte, now time.Time) (v ve
 	l.seqs.Extend(p.seq16)
 
 	p.Layer, p.Epoch, p.Seq, p.Arrival = l.index, l.epoch, seq, now
-	p.parseCodec(u.kind, u.opts.DependencyDescriptorExt)
+	structure := l.structure.Load()
+	if newer := p.parseCodec(u.kind, u.opts.DependencyDescriptorExt, structure); newer != structure {
+		l.structure.Store(newer)
+	}
 	v.forward = true
 	l.lastPacket = now
 	l.stats.Packets++
 	l.stats.Octets += uint64(len(p.Payload))
 	l.rate.Add(len(raw), now)
+	if d := &p.Descriptor; d.HasSpatial && d.Spatial < MaxLayers {
+		l.inside = true
+		l.spatial[d.Spatial].Add(len(raw), now)
+	}
+	if p.Descriptor.HasTemporal {
+		l.temporal[p.Descriptor.Temporal].Add(len(raw), now)
+	}
 	l.recv.Packet(seq, p.Timestamp, now)
 
 	newest := seq > before

@@ -148,8 +148,9 @@ func (p *Packet) parseExtensions(profile uint16, b []byte) {
 	}
 }
 
-// parseCodec fills what the codec and the dependency descriptor tell.
-func (p *Packet) parseCodec(kind codec.Kind, ddExt uint8) {
+// parseCodec fills what the codec and the dependency descriptor tell. Structures
+// come with key frames and hold until the next; a new one is returned.
+func (p *Packet) parseCodec(kind codec.Kind, ddExt uint8, s *codec.Structure) *codec.Structure {
 	p.Descriptor = codec.Descriptor{}
 	if len(p.Payload) > 0 {
 		p.Descriptor = codec.Parse(kind, p.Payload)
@@ -157,11 +158,25 @@ func (p *Packet) parseCodec(kind codec.Kind, ddExt uint8) {
 	p.Keyframe = p.Descriptor.Keyframe
 	p.DependencyDescriptor, p.FrameNumber = nil, 0
 	if ddExt == 0 {
-		return
+		return s
 	}
 	raw := p.Extension(ddExt)
-	if dd, ok := codec.ParseDependencyDescriptor(raw); ok {
-		p.DependencyDescriptor, p.FrameNumber = raw, dd.FrameNumber
-		p.Keyframe = p.Keyframe || dd.Keyframe() && kind.HasKeyframes()
+	dd, ok := codec.ParseDependencyDescriptor(raw)
+	if !ok {
+		return s
 	}
+	p.DependencyDescriptor, p.FrameNumber = raw, dd.FrameNumber
+	p.Keyframe = p.Keyframe || dd.Keyframe() && kind.HasKeyframes()
+	if dd.Structure {
+		if newer, ok := codec.ParseStructure(raw); ok && (s == nil || newer != *s) {
+			s = &newer
+		}
+	}
+	if s != nil && s.MaxSpatial > 0 && !p.Descriptor.HasSpatial {
+		if spatial, _, ok := s.Layer(dd.Template); ok {
+			d := &p.Descriptor
+			d.HasSpatial, d.Spatial, d.LayerEnds = true, spatial, dd.EndOfFrame
+		}
+	}
+	return s
 }

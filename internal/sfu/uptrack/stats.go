@@ -1,6 +1,10 @@
 package uptrack
 
-import "time"
+import (
+	"time"
+
+	"github.com/rollcall-rtc/rollcall/internal/sfu/layer"
+)
 
 // Stats is a snapshot of a track.
 type Stats struct {
@@ -59,7 +63,8 @@ func (u *UpTrack) Stats() Stats {
 	return s
 }
 
-// Rates returns what each layer takes, in bits per second over the last
+// Rates returns what each layer takes, with those below it if they are inside
+// one stream, in bits per second over the last
 // second, headers included; 0 where nothing arrives. It costs less than Stats.
 func (u *UpTrack) Rates(now time.Time) (rates [MaxLayers]uint64) {
 	live := u.live.Load()
@@ -70,10 +75,59 @@ func (u *UpTrack) Rates(now time.Time) (rates [MaxLayers]uint64) {
 		}
 		l.mu.Lock()
 		rates[i] = l.rate.BitsPerSecond(now)
+		if l.inside {
+			rates[i] = 0
+			sum := uint64(0)
+			for s := range l.spatial {
+				if rate := l.spatial[s].BitsPerSecond(now); rate > 0 {
+					sum += rate
+					rates[s] = sum
+				}
+			}
+		}
 		l.mu.Unlock()
 	}
 	return rates
 }
 
-// Live returns the mask of layers from which packets arrive.
-func (u *UpTrack) Live() uint8 { return uint8(u.live.Load()) }
+// TemporalRates returns what a layer takes up to each of its temporal layers,
+// the first of them the base; 0 for those that it does not have.
+func (u *UpTrack) TemporalRates(i int, now time.Time) (rates [layer.AllTemporal + 1]uint64) {
+	l := u.layer(i)
+	if l == nil {
+		return rates
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	sum := uint64(0)
+	for t := range l.temporal {
+		if rate := l.temporal[t].BitsPerSecond(now); rate > 0 {
+			sum += rate
+			rates[t] = sum
+		}
+	}
+	return rates
+}
+
+// Live returns the mask of layers from which packets arrive, inside one stream or
+// in streams of their own.
+func (u *UpTrack) Live() uint8 {
+	live := uint8(u.live.Load())
+	l := u.layers[0].Load()
+	if l == nil || live != 1 {
+		return live
+	}
+	now := u.now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.inside {
+		return live
+	}
+	live = 0
+	for s := range l.spatial {
+		if l.spatial[s].BitsPerSecond(now) > 0 {
+			live |= 1 << s
+		}
+	}
+	return live
+}

@@ -19,6 +19,9 @@ import (
 // MaxLayers is how many simulcast layers one track may have.
 const MaxLayers = layer.Max
 
+// AllTemporal stands for all temporal layers of a layer.
+const AllTemporal = layer.AllTemporal
+
 // StreamInfo describes one SSRC of a track.
 type StreamInfo struct {
 	// RID is the simulcast rid, empty without simulcast. The rids q, h and f
@@ -307,7 +310,7 @@ func (u *UpTrack) Retrieve(layer int, seq uint64, buf []byte, p *Packet) bool {
 		return false
 	}
 	p.Layer, p.Seq = layer, seq
-	p.parseCodec(u.kind, u.opts.DependencyDescriptorExt)
+	p.parseCodec(u.kind, u.opts.DependencyDescriptorExt, l.structure.Load())
 	return true
 }
 

@@ -1,0 +1,123 @@
+package downtrack
+
+import (
+	"github.com/rollcall-rtc/rollcall/internal/sfu/layer"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
+)
+
+// thinner leaves out frames of temporal layers above the target. The frames
+// that stay are numbered without holes, as receivers wait for those in between.
+type thinner struct {
+	frames  layer.Temporal
+	parts   layer.Spatial
+	dropped uint16 // pictures left out so far, over all mappings
+	ring    [thinned]leftOut
+	n       int
+}
+
+// thinned is how many frames that were left out are remembered for packets that
+// come late: a second or two of them.
+const thinned = 32
+
+// leftOut is a frame that was not sent.
+type leftOut struct {
+	timestamp uint32
+	seq       uint64 // of the first packet of it that came
+	before    uint16 // pictures left out before it
+}
+
+// What becomes of a packet.
+type fate uint8
+
+const (
+	sendIt  fate = iota
+	dropIt       // its number is given to the next packet
+	blankIt      // its number is taken: it is sent without content
+)
+
+// judge decides on a packet. late says that a later one was handled before.
+func (th *thinner) judge(d *DownTrack, p *uptrack.Packet, late bool) fate {
+	switch {
+	case len(p.Payload) == 0:
+		return sendIt
+	case p.Descriptor.HasSpatial:
+		return th.judgeSpatial(d, p, late)
+	case !p.Descriptor.HasTemporal:
+		return sendIt
+	}
+	if late {
+		if int(p.Descriptor.Temporal) > th.frames.Current() || th.wasLeftOut(p.Timestamp) {
+			return blankIt
+		}
+		return sendIt
+	}
+	f := layer.Frame{
+		Timestamp: p.Timestamp, Temporal: int(p.Descriptor.Temporal), Sync: p.Descriptor.Sync, Key: p.Keyframe,
+	}
+	keep, ask := th.frames.Keep(f, d.temporal())
+	if ask {
+		d.src.RequestKeyframe(p.Layer)
+	}
+	if keep {
+		return sendIt
+	}
+	if !th.wasLeftOut(p.Timestamp) {
+		th.ring[th.n%thinned] = leftOut{p.Timestamp, p.Seq, th.dropped}
+		th.n++
+		th.dropped++
+	}
+	return dropIt
+}
+
+// judgeSpatial leaves out the upper parts of pictures. Their ids stay as they
+// are, because a part of each picture is sent.
+func (th *thinner) judgeSpatial(d *DownTrack, p *uptrack.Packet, late bool) fate {
+	spatial := int(p.Descriptor.Spatial)
+	if late {
+		if spatial > th.parts.Current() {
+			return blankIt
+		}
+		return sendIt
+	}
+	keep, ask := th.parts.Keep(p.Timestamp, spatial, p.Keyframe, d.limit())
+	if ask {
+		d.src.RequestKeyframe(p.Layer)
+	}
+	if !keep {
+		return dropIt
+	}
+	return sendIt
+}
+
+// endsPicture reports whether p is the last packet that is sent of a picture,
+// though the publisher sent more of it.
+func (th *thinner) endsPicture(p *uptrack.Packet) bool {
+	return p.Descriptor.LayerEnds && int(p.Descriptor.Spatial) == th.parts.Current()
+}
+
+func (th *thinner) wasLeftOut(timestamp uint32) bool {
+	for i := max(0, th.n-thinned); i < th.n; i++ {
+		if th.ring[i%thinned].timestamp == timestamp {
+			return true
+		}
+	}
+	return false
+}
+
+// droppedBefore is how many pictures were left out before a packet.
+func (th *thinner) droppedBefore(seq uint64) uint16 {
+	dropped := th.dropped
+	for i := th.n - 1; i >= max(0, th.n-thinned); i-- {
+		out := &th.ring[i%thinned]
+		if seq >= out.seq {
+			break
+		}
+		dropped = out.before
+	}
+	return dropped
+}
+
+// forget makes late packets of another layer or epoch match nothing.
+func (th *thinner) forget() {
+	th.frames, th.parts, th.n = layer.Temporal{}, layer.Spatial{}, 0
+}
