@@ -121,6 +121,9 @@ class BrowserParticipant {
   publishMicrophone() { return this.#call('publishMicrophone'); }
   unpublish(source) { return this.#call('unpublish', source); }
   setMuted(source, muted) { return this.#call('setMuted', source, muted); }
+  /** quality: 0 low, 1 medium, 2 high. */
+  setQuality(identity, source, quality) { return this.#call('setQuality', identity, source, quality); }
+  setDynacast(on) { return this.#call('setDynacast', on); }
   setSubscribed(identity, source, subscribed) { return this.#call('setSubscribed', identity, source, subscribed); }
   sendData(text, { reliable = true, topic, to } = {}) {
     return this.#call('sendData', text, { reliable, topic, destinationIdentities: to });
@@ -136,6 +139,7 @@ class BrowserParticipant {
   /** How each connection travels: [{name, protocol, local, remote, relay}]. */
   route() { return this.#call('route'); }
   peerConnections() { return this.#call('peerConnections'); }
+  sentFrames() { return this.#call('sentFrames'); }
   view() { return this.#call('view'); }
 
   async videoFrames(identity) { return (await this.video(identity)).count; }

@@ -131,6 +131,9 @@ window.participant = {
     const publication = room.localParticipant.getTrackPublication(source);
     await room.localParticipant.unpublishTrack(publication.track);
   },
+  setQuality: (identity, source, quality) => remotePublication(identity, source).setVideoQuality(quality),
+  /** Lets the SDK stop what nobody looks at; to be called before publishing. */
+  setDynacast(on) { room.options.dynacast = on; },
   setSubscribed: (identity, source, subscribed) => remotePublication(identity, source).setSubscribed(subscribed),
 
   sendData: (text, options) => room.localParticipant.publishData(new TextEncoder().encode(text), options),
@@ -187,6 +190,12 @@ window.participant = {
   peerConnections() {
     const { pcManager } = room.engine;
     return pcManager.subscriber ? 2 : 1;
+  },
+  /** Frames sent of the camera so far, by simulcast rid. */
+  async sentFrames() {
+    const media = room.localParticipant.getTrackPublication(Track.Source.Camera)?.track;
+    const streams = await statsOf(media?.sender, 'outbound-rtp');
+    return Object.fromEntries(streams.map((s) => [s.rid ?? '', s.framesSent ?? 0]));
   },
   /** What the SDK holds true about the room right now. */
   view() {

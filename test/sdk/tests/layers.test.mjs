@@ -1,0 +1,58 @@
+// Layers as a subscriber wishes them, in each way that browsers make them, and
+// as nobody wishes them.
+
+import { scene } from '../harness/scene.mjs';
+import { wantVideo } from '../harness/media.mjs';
+import { waitFor } from '../harness/wait.mjs';
+
+const stage = scene();
+const size = { width: 640, height: 360 };
+
+const wantWidth = (viewer, identity, what, takes) => waitFor(
+  `${viewer.identity} to see ${identity} ${what}`,
+  async () => {
+    const { width } = await viewer.video(identity);
+    if (takes(width)) return width;
+    throw new Error(`pictures of width ${width}`);
+  },
+  30_000,
+);
+
+// VP8 has a stream for each layer; VP9 has its layers inside one.
+for (const codec of ['vp8', 'vp9']) {
+  stage.test(`the picture of ${codec} is as large as is wished`, async (call) => {
+    const alice = await call.browser('alice');
+    const bob = await call.browser('bob');
+    const carol = await call.browser('carol');
+    await alice.publishCamera({ ...size, codec, simulcast: true });
+    for (const viewer of [bob, carol]) {
+      await viewer.events.want('trackSubscribed', { identity: 'alice', source: 'camera' });
+      await wantWidth(viewer, 'alice', 'in full size', (width) => width === size.width);
+    }
+    await bob.setQuality('alice', 'camera', 0);
+    await wantWidth(bob, 'alice', 'small', (width) => width > 0 && width < size.width);
+    await wantVideo(bob, 'alice', 10);
+    await wantWidth(carol, 'alice', 'in full size still', (width) => width === size.width);
+    await bob.setQuality('alice', 'camera', 2);
+    await wantWidth(bob, 'alice', 'in full size again', (width) => width === size.width);
+    await wantVideo(bob, 'alice', 10);
+  });
+}
+
+stage.test('layers that nobody wishes are not sent, and come back', async (call) => {
+  const alice = await call.browser('alice');
+  const bob = await call.browser('bob');
+  await alice.setDynacast(true);
+  await alice.publishCamera({ ...size, simulcast: true });
+  await wantWidth(bob, 'alice', 'in full size', (width) => width === size.width);
+  const sends = async () => {
+    const before = await alice.sentFrames();
+    await wantVideo(bob, 'alice', 15);
+    const after = await alice.sentFrames();
+    return Object.keys(after).filter((rid) => after[rid] > (before[rid] ?? 0)).sort().join('');
+  };
+  await bob.setQuality('alice', 'camera', 0);
+  await waitFor('the low layer alone to be sent', async () => (await sends()) === 'q', 40_000);
+  await bob.setQuality('alice', 'camera', 2);
+  await wantWidth(bob, 'alice', 'in full size again', (width) => width === size.width);
+});
