@@ -1,6 +1,6 @@
 # `make` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-go bench soak fuzz lint web clean
+.PHONY: help run build test test-go test-sdks bench soak fuzz lint web clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ test: ## run every test, real SDKs and a browser included; installs what they ne
 
 test-go: ## run what needs Go and a C compiler only
 	scripts/test.sh go
+
+test-sdks: ## let receivers in five languages verify every event; installs what they need
+	scripts/test-receivers.sh $(FLAGS)
 
 bench: ## measure the server, as docs/performance.md says (FLAGS="-run video")
 	go run ./test/bench $(FLAGS)

@@ -45,6 +45,7 @@ built() {
 	local name=$1 began=$SECONDS sum
 	shift
 	sum=$(cat "$@" | sha256sum)
+	[[ $name != node || -d $src/node/node_modules && -d examples/node/node_modules ]] || rm -f "$out/node.sum"
 	if [[ -f $out/$name.sum && $(<"$out/$name.sum") == "$sum" ]]; then
 		return 0
 	fi
@@ -59,7 +60,10 @@ build_go() {
 }
 
 build_node() {
-	(cd "$src/node" && npm ci --no-audit --no-fund --loglevel=error >/dev/null)
+	local dir
+	for dir in "$src/node" examples/node; do
+		(cd "$dir" && npm ci --no-audit --no-fund --loglevel=error >/dev/null)
+	done
 }
 
 build_python() {
@@ -94,7 +98,7 @@ install_packages
 built rust "$src"/rust/Cargo.* "$src"/rust/src/* &
 rust=$!
 built go "$src"/go/*
-built node "$src/node/package-lock.json"
+built node "$src/node/package-lock.json" examples/node/package-lock.json
 built python "$src/python/requirements.txt"
 built jvm "$src"/jvm/*
 wait "$rust" || die "the Rust receiver was not built"

@@ -31,6 +31,7 @@ var verbs = []verb{
 	{"events", "follow, explain and replay events", group("events", eventVerbs)},
 	{"endpoints", "see and change where events are delivered", group("endpoints", endpointVerbs)},
 	{"listen", "forward events to a receiver on this machine", listen},
+	{"receive", "receive, verify and print webhooks", receive},
 	{"trigger", "send a receiver a signed sample of an event", trigger},
 	{"verify", "say why a webhook does or does not verify", verify},
 	{"version", "print the version", printVersion},

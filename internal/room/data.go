@@ -103,8 +103,11 @@ func (s *state) sendData(kind peer.DataKind, packet *livekit.DataPacket, sender 
 
 // sendData gives payload to p's client. A client that does not take reliable
 // messages is sent into a reconnect, because it would miss one.
+//
+// A client may see itself connected before the server does, and expects what is
+// sent from then on: reliable data waits in the connection until that is up.
 func (p *participant) sendData(kind peer.DataKind, payload []byte) {
-	if !p.joined {
+	if !p.joined && kind == peer.Lossy {
 		return
 	}
 	var err error
@@ -114,7 +117,7 @@ func (p *participant) sendData(kind peer.DataKind, payload []byte) {
 	case p.publisher != nil:
 		err = p.publisher.SendData(kind, payload)
 	}
-	if err != nil && kind == peer.Reliable {
+	if err != nil && kind == peer.Reliable && p.joined {
 		p.log.Warn("client does not take its reliable data", "error", err)
 		p.overflowed = true
 		p.setDeadline(0)

@@ -115,6 +115,23 @@ func TestAPIDataReachesWhomItNamesOncePerNonce(t *testing.T) {
 	})
 }
 
+// A client may see itself connected before the server does.
+func TestReliableDataWaitsForWhoIsAboutToBeIn(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		alice, bob := tc.enter("demo", "alice"), tc.accept(joinOf("demo", "bob"))
+		for kind, text := range map[livekit.DataPacket_Kind]string{livekit.DataPacket_RELIABLE: "news", livekit.DataPacket_LOSSY: "noise"} {
+			if err := tc.reg.SendData(context.Background(), &livekit.SendDataRequest{Room: "demo", Data: []byte(text), Kind: kind, DestinationIdentities: []string{"bob"}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		alice.sendPacket(peer.Reliable, userPacket("hello"))
+		bob.transport(peer.Connected)
+		if bob.got() != "news hello" || alice.got() != "" {
+			t.Errorf("bob got %q, alice %q", bob.got(), alice.got())
+		}
+	})
+}
+
 func TestOwnMetadataIsBoundedAndAnsweredBothWays(t *testing.T) {
 	inBubble(t, Options{Limits: Limits{MaxMetadata: 10}}, func(tc *test) {
 		c := tc.enter("demo", "alice")

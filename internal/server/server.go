@@ -280,7 +280,15 @@ func optional(address string) bool { return address == "::1" }
 func (s *Server) Addr() net.Addr { return s.bound[0].Addr() }
 
 // MediaAddrs are where media comes in, for the start message.
-func (s *Server) MediaAddrs() (udp, tcp net.Addr) { return s.media.UDPAddr(), s.media.TCPAddr() }
+func (s *Server) MediaAddrs() (udp, tcp net.Addr) {
+	if a := s.media.UDPAddr(); a != nil { // a nil pointer would be no nil net.Addr
+		udp = a
+	}
+	if a := s.media.TCPAddr(); a != nil {
+		tcp = a
+	}
+	return udp, tcp
+}
 
 // Wait returns when the server cannot go on, with the reason, or when ctx ends.
 func (s *Server) Wait(ctx context.Context) error {

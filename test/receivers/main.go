@@ -73,6 +73,20 @@ func run(ctx context.Context) error {
 		results[r.name] = verdicts
 		fmt.Printf("%-28s %d vectors as they should be, in %d ms\n", r.name, len(vectors), time.Since(began).Milliseconds())
 	}
+	if *only == "" {
+		for _, e := range examples {
+			verdicts, err := e.run(ctx, *build, vectors)
+			if err == nil {
+				err = judge(vectors, verdicts)
+			}
+			if err != nil {
+				failures = append(failures, fmt.Errorf("%s: %w", e.name, err))
+				fmt.Printf("%-28s FAILED\n", e.name)
+				continue
+			}
+			fmt.Printf("%-28s %d requests answered as they should be\n", e.name, len(vectors))
+		}
+	}
 	if len(failures) > 0 {
 		return errors.Join(failures...)
 	}
