@@ -190,11 +190,12 @@ var (
 
 // memRooms is Rooms and Participants in memory.
 type memRooms struct {
-	mu    sync.Mutex
-	fail  error                    // mu guards; what each call returns, if set
-	rooms map[string]*livekit.Room // mu guards
-	in    map[string]*livekit.ParticipantInfo
-	sent  []string
+	mu      sync.Mutex
+	fail    error                    // mu guards; what each call returns, if set
+	rooms   map[string]*livekit.Room // mu guards
+	in      map[string]*livekit.ParticipantInfo
+	sent    []string
+	revoked time.Time // of the last removal
 }
 
 func newMemRooms() *memRooms {
@@ -294,12 +295,20 @@ func (m *memRooms) Participant(_ context.Context, room, identity string) (*livek
 	return m.participant(room, identity)
 }
 
-func (m *memRooms) RemoveParticipant(_ context.Context, room, identity string) error {
+func (m *memRooms) RemoveParticipant(_ context.Context, room, identity string, revoked time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.revoked = revoked
 	_, err := m.participant(room, identity)
 	delete(m.in, room+"/"+identity)
 	return err
+}
+
+func (m *memRooms) PerformRPC(_ context.Context, req *livekit.PerformRpcRequest) (string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, err := m.participant(req.Room, req.DestinationIdentity)
+	return req.Method + "(" + req.Payload + ")", err
 }
 
 func (m *memRooms) MuteTrack(_ context.Context, room, identity, trackSID string, muted bool) (*livekit.TrackInfo, error) {

@@ -71,7 +71,8 @@ type Rooms interface {
 type Participants interface {
 	ListParticipants(ctx context.Context, room string) ([]*livekit.ParticipantInfo, error)
 	Participant(ctx context.Context, room, identity string) (*livekit.ParticipantInfo, error)
-	RemoveParticipant(ctx context.Context, room, identity string) error
+	RemoveParticipant(ctx context.Context, room, identity string, revoked time.Time) error
+	PerformRPC(ctx context.Context, req *livekit.PerformRpcRequest) (string, error)
 	MuteTrack(ctx context.Context, room, identity, trackSID string, muted bool) (*livekit.TrackInfo, error)
 	UpdateParticipant(ctx context.Context, req *livekit.UpdateParticipantRequest) (*livekit.ParticipantInfo, error)
 	UpdateSubscriptions(ctx context.Context, req *livekit.UpdateSubscriptionsRequest) error

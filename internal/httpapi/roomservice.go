@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/livekit/protocol/livekit"
 	"github.com/twitchtv/twirp"
@@ -110,7 +111,11 @@ func (s *roomService) RemoveParticipant(ctx context.Context, req *livekit.RoomPa
 	if err := mayTouch(ctx, req.Room, req.Identity); err != nil {
 		return nil, err
 	}
-	if err := s.participants.RemoveParticipant(ctx, req.Room, req.Identity); err != nil {
+	var revoked time.Time
+	if req.RevokeTokenTs > 0 {
+		revoked = time.Unix(req.RevokeTokenTs, 0)
+	}
+	if err := s.participants.RemoveParticipant(ctx, req.Room, req.Identity, revoked); err != nil {
 		return nil, err
 	}
 	return &livekit.RemoveParticipantResponse{}, nil
@@ -165,7 +170,11 @@ func (s *roomService) PerformRpc(ctx context.Context, req *livekit.PerformRpcReq
 	if err := mayTouch(ctx, req.Room, req.DestinationIdentity); err != nil {
 		return nil, err
 	}
-	return nil, twirp.NewError(twirp.Unimplemented, "RPC through the server API is not available yet")
+	payload, err := s.participants.PerformRPC(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	return &livekit.PerformRpcResponse{Payload: payload}, nil
 }
 
 // mayTouch says whether the caller may do something to a participant of room,

@@ -69,7 +69,7 @@ var calls = []struct {
 }
 
 // absent are the methods that the server does not have.
-var absent = map[string]bool{"ForwardParticipant": true, "MoveParticipant": true, "PerformRpc": true}
+var absent = map[string]bool{"ForwardParticipant": true, "MoveParticipant": true}
 
 var (
 	denAdmin = token.VideoGrant{RoomAdmin: true, Room: "den"}
@@ -294,8 +294,12 @@ func TestCallsHandOnTheirArguments(t *testing.T) {
 	if _, err := s.SendData(ctx, &livekit.SendDataRequest{Room: "den", Data: []byte("hi")}); err != nil || cmp.Diff([]string{"hi"}, a.rooms.sent) != "" {
 		t.Errorf("SendData: %v, sent %q", err, a.rooms.sent)
 	}
-	if _, err := s.RemoveParticipant(ctx, ana); err != nil {
-		t.Error(err)
+	answer, err := s.PerformRpc(ctx, &livekit.PerformRpcRequest{Room: "den", DestinationIdentity: "ana", Method: "m", Payload: "p"})
+	if err != nil || answer.Payload != "m(p)" {
+		t.Errorf("PerformRpc = %v, %v", answer, err)
+	}
+	if _, err := s.RemoveParticipant(ctx, &livekit.RoomParticipantIdentity{Room: "den", Identity: "ana", RevokeTokenTs: 1700000000}); err != nil || a.rooms.revoked.Unix() != 1700000000 {
+		t.Errorf("RemoveParticipant: %v, tokens until %v", err, a.rooms.revoked)
 	}
 	left, err := s.ListParticipants(ctx, &livekit.ListParticipantsRequest{Room: "den"})
 	if err != nil || len(left.Participants) != 0 {

@@ -20,6 +20,9 @@ import (
 // callTimeout bounds a call. The Node SDK waits for 10 s.
 const callTimeout = 15 * time.Second
 
+// maxRPCTimeout is the longest that a participant may take to answer.
+const maxRPCTimeout = 5 * time.Minute
+
 // absentServices are those that SDKs know and this server does not offer, with
 // the reason. A clear refusal saves their users a search for a wrong URL.
 var absentServices = map[string]string{
@@ -59,11 +62,20 @@ func newTwirp(o Options, auth authenticator) http.Handler {
 	}
 }
 
+// timeoutOf gives a call to a participant as long as it asks for.
+func timeoutOf(req any) time.Duration {
+	rpc, ok := req.(*livekit.PerformRpcRequest)
+	if !ok {
+		return callTimeout
+	}
+	return callTimeout + min(time.Duration(rpc.ResponseTimeoutMs)*time.Millisecond, maxRPCTimeout)
+}
+
 // mapErrors bounds each call in time and maps its error.
 func mapErrors(logger *slog.Logger) twirp.Interceptor {
 	return func(next twirp.Method) twirp.Method {
 		return func(ctx context.Context, req any) (any, error) {
-			ctx, cancel := context.WithTimeout(ctx, callTimeout)
+			ctx, cancel := context.WithTimeout(ctx, timeoutOf(req))
 			defer cancel()
 			resp, err := next(ctx, req)
 			if err != nil {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/livekit/protocol/livekit"
 
@@ -163,9 +164,12 @@ func (g *Registry) Participant(ctx context.Context, room, identity string) (*liv
 	return info, nil
 }
 
-// RemoveParticipant ends a participant's session and tells it so.
-func (g *Registry) RemoveParticipant(ctx context.Context, room, identity string) error {
+// RemoveParticipant ends a participant's session and tells it so. Tokens that
+// are valid from before revoked do not let it in again; zero stands for a moment
+// from now.
+func (g *Registry) RemoveParticipant(ctx context.Context, room, identity string, revoked time.Time) error {
 	return g.with(ctx, room, identity, func(s *state, p *participant) error {
+		g.revoke(seat{room, identity}, revoked)
 		p.sendLeave(livekit.DisconnectReason_PARTICIPANT_REMOVED, livekit.LeaveRequest_DISCONNECT)
 		s.remove(p, livekit.DisconnectReason_PARTICIPANT_REMOVED)
 		return nil

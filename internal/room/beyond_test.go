@@ -123,7 +123,7 @@ func TestSummariesAddUp(t *testing.T) {
 		tc.accept(joinOf("demo", "ghost")).h.SignalLost(nil)
 		sleep(55 * time.Second)
 		bob.leave()
-		if err := tc.reg.RemoveParticipant(context.Background(), "demo", "alice"); err != nil {
+		if err := tc.reg.RemoveParticipant(context.Background(), "demo", "alice", time.Time{}); err != nil {
 			t.Fatal(err)
 		}
 		if err := tc.reg.Delete(context.Background(), "demo"); err != nil {

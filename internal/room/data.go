@@ -30,10 +30,16 @@ func (c *connection) Data(kind peer.DataKind, label string, payload []byte) {
 // forwardData sends a client's packet on to those it is for, in the sender's
 // true name whatever it claims.
 func (s *state) forwardData(p *participant, kind peer.DataKind, packet *livekit.DataPacket) {
-	if !p.joined || !p.permission.CanPublishData {
+	if !p.joined {
 		return
 	}
 	if kind == peer.Reliable && !p.reliable.accept(packet.Sequence) {
+		return
+	}
+	if s.takeRPC(p, packet) {
+		return
+	}
+	if !p.permission.CanPublishData {
 		return
 	}
 	if _, ok := packet.Value.(*livekit.DataPacket_Speaker); ok {

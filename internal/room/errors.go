@@ -14,6 +14,9 @@ const (
 	ResourceExhausted  Code = "resource_exhausted"
 	Unavailable        Code = "unavailable"
 	Internal           Code = "internal"
+	DeadlineExceeded   Code = "deadline_exceeded"
+	Unimplemented      Code = "unimplemented"
+	Aborted            Code = "aborted"
 )
 
 // Error is a refusal that the caller can act on.
@@ -36,6 +39,7 @@ var (
 	ErrTrackNotFound       = &Error{NotFound, "track does not exist"}
 	ErrRemoteUnmute        = &Error{FailedPrecondition, "remote unmute not enabled"}
 	ErrRoomFull            = &Error{ResourceExhausted, "room has reached its max_participants"}
+	ErrTokenRevoked        = &Error{PermissionDenied, "token was revoked when the participant was removed"}
 	ErrStopping            = &Error{Unavailable, "server is stopping, try again later"}
 )
 

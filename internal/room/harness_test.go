@@ -184,7 +184,7 @@ type client struct {
 
 func joinOf(room, identity string) *Join {
 	return &Join{
-		Room: room, Identity: identity, AutoSubscribe: true,
+		Room: room, Identity: identity, AutoSubscribe: true, TokenFrom: time.Now(),
 		Client: &livekit.ClientInfo{Protocol: 16},
 		Permission: &livekit.ParticipantPermission{
 			CanSubscribe: true, CanPublish: true, CanPublishData: true, CanUpdateMetadata: true,

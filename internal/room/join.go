@@ -39,6 +39,8 @@ type Join struct {
 	AddTracks []*livekit.AddTrackRequest
 	// SyncState is what a resuming client believes; nil: it will say so later.
 	SyncState *livekit.SyncState
+	// TokenFrom is when the token began to be valid; zero: it does not say.
+	TokenFrom time.Time
 	// MayCreate allows the join to make the room when auto-create is off.
 	MayCreate bool
 	// RoomConfig applies if this join makes the room; may be nil.
@@ -285,6 +287,7 @@ func (s *state) remove(p *participant, reason livekit.DisconnectReason) {
 		s.broadcastInfo(p, p.info())
 		s.remember(p.info())
 	}
+	s.hangUp(p)
 	s.onDeparture(p.sid, reason)
 	if s.opts.Relay != nil {
 		s.opts.Relay.Revoke(p.sid)

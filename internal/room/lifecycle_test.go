@@ -243,7 +243,7 @@ func TestSessionThatEndedOnPurposeCannotBeResumed(t *testing.T) {
 	}{
 		"room deleted": {func(tc *test, _ *client) { _ = tc.reg.Delete(ctx, "demo") },
 			Gone{livekit.DisconnectReason_ROOM_DELETED, livekit.LeaveRequest_DISCONNECT}},
-		"removed": {func(tc *test, _ *client) { _ = tc.reg.RemoveParticipant(ctx, "demo", "bob") },
+		"removed": {func(tc *test, _ *client) { _ = tc.reg.RemoveParticipant(ctx, "demo", "bob", time.Time{}) },
 			Gone{livekit.DisconnectReason_PARTICIPANT_REMOVED, livekit.LeaveRequest_DISCONNECT}},
 		"replaced": {func(tc *test, _ *client) { tc.enter("demo", "bob") },
 			Gone{livekit.DisconnectReason_DUPLICATE_IDENTITY, livekit.LeaveRequest_DISCONNECT}},
@@ -409,7 +409,7 @@ func TestEveryStoryIsWellFormed(t *testing.T) {
 					case 0:
 						_ = tc.reg.Delete(context.Background(), c.join.Room)
 					case 1:
-						_ = tc.reg.RemoveParticipant(context.Background(), c.join.Room, c.join.Identity)
+						_ = tc.reg.RemoveParticipant(context.Background(), c.join.Room, c.join.Identity, time.Unix(1, 0))
 					default:
 						_, _ = tc.reg.UpdateParticipant(context.Background(), &livekit.UpdateParticipantRequest{
 							Room: c.join.Room, Identity: c.join.Identity,

@@ -86,7 +86,7 @@ func story(t *testing.T, between func(tc *test)) (totals event.RoomTotals) {
 func TestSummaryOfARoomThatSawARestartIsOfItsWholeLife(t *testing.T) {
 	leave := func(tc *test) {
 		for _, who := range []string{"alice", "bob"} {
-			if err := tc.reg.RemoveParticipant(context.Background(), "demo", who); err != nil {
+			if err := tc.reg.RemoveParticipant(context.Background(), "demo", who, time.Time{}); err != nil {
 				tc.t.Fatal(err)
 			}
 		}

@@ -22,7 +22,10 @@ type Registry struct {
 	farewell map[string]farewell // mu guards; by participant sid
 	order    []string            // mu guards; sids of farewell, oldest first
 	stopping bool                // mu guards
-	loops    sync.WaitGroup
+
+	revoked     map[seat]revocation // mu guards
+	revocations []seat              // mu guards; of revoked, oldest first
+	loops       sync.WaitGroup
 }
 
 // farewell is why a session ended, kept for a client that tries to resume it
@@ -92,6 +95,9 @@ func (g *Registry) Join(ctx context.Context, req *Join, sink Sink) (*Participant
 // Resume gives the session sid, or the identity's if sid is empty, a new signal
 // connection. It never makes a room. It fails with *Gone.
 func (g *Registry) Resume(ctx context.Context, req *Join, sid string, sink Sink) (*Participant, error) {
+	if err := g.admits(req); err != nil {
+		return nil, g.goneOr(sid, err)
+	}
 	if r := g.lookup(req.Room); r != nil {
 		var p *participant
 		_, err := r.do(ctx, func(s *state) {
@@ -113,6 +119,9 @@ func (g *Registry) Resume(ctx context.Context, req *Join, sid string, sink Sink)
 
 // CanResume returns the error with which Resume would refuse the request now, or nil.
 func (g *Registry) CanResume(ctx context.Context, req *Join, sid string) error {
+	if err := g.admits(req); err != nil {
+		return g.goneOr(sid, err)
+	}
 	var there bool
 	if r := g.lookup(req.Room); r != nil {
 		if _, err := r.do(ctx, func(s *state) {
@@ -139,6 +148,14 @@ func (g *Registry) gone(sid string) *Gone {
 		return &Gone{f.reason, livekit.LeaveRequest_DISCONNECT}
 	}
 	return &Gone{livekit.DisconnectReason_STATE_MISMATCH, livekit.LeaveRequest_RECONNECT}
+}
+
+// goneOr tells how the session ended if that is why it cannot be resumed, else err.
+func (g *Registry) goneOr(sid string, err error) error {
+	if gone := g.gone(sid); gone.Final() {
+		return gone
+	}
+	return err
 }
 
 // departed remembers why a session ended.
@@ -168,7 +185,10 @@ func (g *Registry) checkJoin(req *Join) error {
 	if err := checkTags(req.RoomConfig.GetTags()); err != nil {
 		return err
 	}
-	return l.check(req.Name, req.Metadata, req.Attributes)
+	if err := l.check(req.Name, req.Metadata, req.Attributes); err != nil {
+		return err
+	}
+	return g.admits(req)
 }
 
 // ownTags begin the names of tags that ask the server for something. A join's come

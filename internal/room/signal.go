@@ -1,6 +1,8 @@
 package room
 
 import (
+	"context"
+
 	"github.com/livekit/protocol/livekit"
 
 	"github.com/rollcall-rtc/rollcall/event"
@@ -25,6 +27,19 @@ func (h *Participant) Handle(req *livekit.SignalRequest) {
 		if !h.p.gone {
 			s.handle(h.p, req)
 		}
+	})
+}
+
+// Evict ends the session because of what its client does, and tells it so. It
+// waits for the end.
+func (h *Participant) Evict(reason string) {
+	_, _ = h.room.do(context.Background(), func(s *state) {
+		if h.p.gone {
+			return
+		}
+		h.p.log.Warn("participant evicted", "reason", reason)
+		h.p.sendLeave(livekit.DisconnectReason_STATE_MISMATCH, livekit.LeaveRequest_DISCONNECT)
+		s.remove(h.p, livekit.DisconnectReason_STATE_MISMATCH)
 	})
 }
 
@@ -141,13 +156,14 @@ func (p *participant) mute(m *livekit.MuteTrackRequest) {
 // answer comes both ways that SDKs wait for: as an update of itself and as a
 // response.
 func (p *participant) updateOwn(m *livekit.UpdateParticipantMetadata) {
+	echo := m
 	answer := func(reason livekit.RequestResponse_Reason, msg string) {
 		if reason == livekit.RequestResponse_OK && p.req.Client.GetProtocol() <= 14 {
 			return
 		}
 		p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_RequestResponse{RequestResponse: &livekit.RequestResponse{
 			RequestId: m.GetRequestId(), Reason: reason, Message: msg,
-			Request: &livekit.RequestResponse_UpdateMetadata{UpdateMetadata: m},
+			Request: &livekit.RequestResponse_UpdateMetadata{UpdateMetadata: echo},
 		}}})
 	}
 	if !p.permission.CanUpdateMetadata {
@@ -155,6 +171,8 @@ func (p *participant) updateOwn(m *livekit.UpdateParticipantMetadata) {
 		return
 	}
 	if err := p.state.opts.Limits.check(m.GetName(), m.GetMetadata(), mergeAttributes(p.attributes, m.GetAttributes())); err != nil {
+		// What was too long is not sent back.
+		echo = &livekit.UpdateParticipantMetadata{RequestId: m.GetRequestId()}
 		answer(livekit.RequestResponse_LIMIT_EXCEEDED, err.Error())
 		return
 	}

@@ -26,6 +26,7 @@ type state struct {
 	tracks       map[string]*track       // published, by sid
 	departures   []departure             // recent, oldest first: for those who resume
 	nonces       []string                // of API data, oldest first
+	rpcs         map[string]*rpcCall     // calls of the API, by id
 	recent       recentData              // reliable messages, for those who resume
 	onDeparture  func(sid string, reason livekit.DisconnectReason)
 	onFinished   func()

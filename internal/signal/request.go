@@ -59,6 +59,7 @@ func (h *Handler) parse(r *http.Request) (*request, error) {
 		Kind:         claims.Kind,
 		KindDetails:  claims.KindDetails,
 		Permission:   claims.Permission(),
+		TokenFrom:    claims.NotBefore,
 		MayCreate:    claims.CanCreateRoom() == nil,
 		RoomConfig:   claims.RoomConfig,
 		RefreshToken: h.refresher(claims, name),

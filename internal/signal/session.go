@@ -23,6 +23,7 @@ type session struct {
 	mu     sync.Mutex
 	queue  []*room.Message // mu guards; not yet written
 	closed bool            // mu guards; nothing more is queued
+	reason string          // mu guards; why the client is cut off, if it is
 	wakec  chan struct{}   // has an element when queue or closed changed
 	ctx    context.Context // ends when the connection is given up at once
 	cancel context.CancelFunc
@@ -64,6 +65,13 @@ func (s *session) Close() {
 	defer s.mu.Unlock()
 	s.closed = true
 	s.wake()
+}
+
+// cutOff ends the connection, after what was queued, for what the client did.
+func (s *session) cutOff(reason string) {
+	s.mu.Lock()
+	s.reason = reason
+	s.mu.Unlock()
 }
 
 // abandon ends the connection without writing what is queued.
@@ -126,10 +134,15 @@ func (s *session) hearOut(heard <-chan struct{}) {
 
 // read brings the client's messages into the room, until the connection ends.
 func (s *session) read(conn *websocket.Conn, p *room.Participant) {
+	limits := newLimiter(time.Now())
 	for {
 		kind, data, err := conn.Read(s.ctx)
 		if err != nil {
 			s.log.Debug("signal connection ended", "status", websocket.CloseStatus(err).String(), "error", err)
+			return
+		}
+		if err := limits.take(len(data), time.Now()); err != nil {
+			s.evict(p, err)
 			return
 		}
 		req := new(livekit.SignalRequest)
@@ -140,6 +153,10 @@ func (s *session) read(conn *websocket.Conn, p *room.Participant) {
 		}
 		if err != nil {
 			s.log.Debug("signal message ignored", "error", err)
+			if err := limits.unreadable(); err != nil {
+				s.evict(p, err)
+				return
+			}
 			continue
 		}
 		s.text.Store(kind == websocket.MessageText)
@@ -147,6 +164,13 @@ func (s *session) read(conn *websocket.Conn, p *room.Participant) {
 			p.Handle(req)
 		}
 	}
+}
+
+// evict has a client leave that does what no client does.
+func (s *session) evict(p *room.Participant, err error) {
+	s.log.Warn("client cut off", "reason", err)
+	s.cutOff(err.Error())
+	p.Evict(err.Error())
 }
 
 // answerPing answers what concerns the connection and not the room.
@@ -188,12 +212,23 @@ func (s *session) write(conn *websocket.Conn, interval time.Duration) bool {
 				}
 			}
 			if !more {
-				_ = conn.Close(websocket.StatusNormalClosure, "")
+				s.closeWith(conn)
 				return true
 			}
 		}
 		timer.Reset(interval)
 	}
+}
+
+func (s *session) closeWith(conn *websocket.Conn) {
+	s.mu.Lock()
+	reason := s.reason
+	s.mu.Unlock()
+	if reason != "" {
+		_ = conn.Close(websocket.StatusPolicyViolation, reason)
+		return
+	}
+	_ = conn.Close(websocket.StatusNormalClosure, "")
 }
 
 // ping waits for the pong, which the reader receives.

@@ -1,0 +1,161 @@
+package signal
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/livekit/protocol/livekit"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/rollcall-rtc/rollcall/event"
+	"github.com/rollcall-rtc/rollcall/internal/room"
+	"github.com/rollcall-rtc/rollcall/internal/token"
+)
+
+func TestBurstIsTakenAndTheRateHolds(t *testing.T) {
+	now := time.Unix(0, 0)
+	l := newLimiter(now)
+	for i := range messageBurst {
+		if err := l.take(10, now); err != nil {
+			t.Fatalf("message %d: %v", i, err)
+		}
+	}
+	if err := l.take(10, now); !errors.Is(err, errTooManyMessages) {
+		t.Errorf("one more: %v", err)
+	}
+	for i := range 10 * messageRate {
+		now = now.Add(time.Second / messageRate)
+		if err := l.take(10, now); err != nil {
+			t.Fatalf("message %d at the rate: %v", i, err)
+		}
+	}
+	l = newLimiter(now)
+	for range byteBurst / maxMessage {
+		if err := l.take(maxMessage, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.take(1, now); !errors.Is(err, errTooManyBytes) {
+		t.Errorf("one more byte: %v", err)
+	}
+	for range maxGarbage {
+		if err := l.unreadable(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.unreadable(); !errors.Is(err, errGarbage) {
+		t.Errorf("one more: %v", err)
+	}
+}
+
+// flood writes a message until the server has enough of it.
+func (c *client) flood(kind websocket.MessageType, raw []byte, most int) {
+	for range most {
+		if c.conn.Write(c.ctx, kind, raw) != nil {
+			return
+		}
+	}
+}
+
+// wantCutOff reads to the end, which comes after a leave and says why.
+func (c *client) wantCutOff(reason string) {
+	c.Helper()
+	told := false
+	for {
+		_, raw, err := c.conn.Read(c.ctx)
+		var end websocket.CloseError
+		switch {
+		case errors.As(err, &end):
+			if end.Code != websocket.StatusPolicyViolation || !strings.Contains(end.Reason, reason) || !told {
+				c.Errorf("closed with %v %q, told to leave before: %v", end.Code, end.Reason, told)
+			}
+			return
+		case err != nil:
+			c.Errorf("read: %v", err)
+			return
+		}
+		m := new(livekit.SignalResponse)
+		if proto.Unmarshal(raw, m) == nil && m.GetLeave() != nil {
+			told = m.GetLeave().Action == livekit.LeaveRequest_DISCONNECT
+		}
+	}
+}
+
+func TestFloodsAreCutOffWithAReasonAndTheRoomGoesOn(t *testing.T) {
+	candidate, err := proto.Marshal(&livekit.SignalRequest{Message: &livekit.SignalRequest_Trickle{Trickle: &livekit.TrickleRequest{
+		CandidateInit: `{"candidate":"candidate:1 1 udp 2130706431 192.0.2.1 50000 typ host","sdpMid":"0","sdpMLineIndex":0}`,
+		Target:        livekit.SignalTarget_SUBSCRIBER,
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		raw    []byte
+		reason string
+	}{
+		"100,000 candidates": {candidate, "too many signal messages"},
+		"garbage":            {[]byte{0xff, 0xff}, "cannot be read"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tc := newTest(t, room.Defaults{})
+			other := tc.dial(url.Values{}, mint(t, "other", nil))
+			other.next()
+			c := tc.dial(url.Values{}, mint(t, "flooder", nil))
+			go c.flood(websocket.MessageBinary, tt.raw, 100_000)
+			c.wantCutOff(tt.reason)
+			infos, err := tc.reg.ListParticipants(t.Context(), "demo")
+			if err != nil || len(infos) != 1 || infos[0].Identity != "other" {
+				t.Errorf("in the room: %v, %v", infos, err)
+			}
+			other.say(&livekit.SignalRequest{Message: &livekit.SignalRequest_Ping{Ping: 1}})
+			until(other, func(m *livekit.SignalResponse) (bool, bool) { return true, m.GetPong() != 0 })
+			tc.mu.Lock()
+			defer tc.mu.Unlock()
+			ends := 0
+			for _, e := range tc.events {
+				if e == event.ParticipantConnectionAborted || e == event.ParticipantLeft {
+					ends++
+				}
+			}
+			if ends != 1 {
+				t.Errorf("%d ends in %v", ends, tc.events)
+			}
+		})
+	}
+}
+
+func TestMetadataBeyondTheLimitIsRefusedAndBeyondTheMessageSizeEndsTheConnection(t *testing.T) {
+	tc := newTest(t, room.Defaults{})
+	yes := true
+	c := tc.dial(url.Values{}, mint(t, "alice", func(c *token.Claims) { c.Video.CanUpdateOwnMetadata = &yes }))
+	update := func(size int) *livekit.SignalRequest {
+		return &livekit.SignalRequest{Message: &livekit.SignalRequest_UpdateMetadata{
+			UpdateMetadata: &livekit.UpdateParticipantMetadata{RequestId: 7, Metadata: strings.Repeat("m", size)},
+		}}
+	}
+	c.say(update(1 << 20))
+	answer := until(c, func(m *livekit.SignalResponse) (*livekit.RequestResponse, bool) {
+		r := m.GetRequestResponse()
+		return r, r != nil
+	})
+	if answer.RequestId != 7 || answer.Reason != livekit.RequestResponse_LIMIT_EXCEEDED || !strings.Contains(answer.Message, "524288") {
+		t.Errorf("answer %v %s", answer.Reason, answer.Message)
+	}
+	if answer.GetUpdateMetadata().GetMetadata() != "" {
+		t.Error("the answer repeats what was too long")
+	}
+	raw, _ := proto.Marshal(update(maxMessage))
+	_ = c.conn.Write(c.ctx, websocket.MessageBinary, raw)
+	for {
+		if _, _, err := c.conn.Read(c.ctx); err != nil {
+			if websocket.CloseStatus(err) != websocket.StatusMessageTooBig {
+				t.Errorf("closed with %v", err)
+			}
+			return
+		}
+	}
+}
