@@ -129,6 +129,11 @@ class BrowserParticipant {
     return this.#call('sendData', text, { reliable, topic, destinationIdentities: to });
   }
   allowSubscribers(all) { return this.#call('allowSubscribers', all); }
+  answerCalls(method) { return this.#call('answerCalls', method); }
+  call(identity, method, payload) { return this.#call('call', identity, method, payload); }
+  listen(topic) { return this.#call('listen', topic); }
+  sendText(text, topic) { return this.#call('sendText', text, topic); }
+  sendBytes(size, topic) { return this.#call('sendBytes', size, topic); }
   setMetadata(metadata) { return this.#call('setMetadata', metadata); }
   setName(name) { return this.#call('setName', name); }
   setAttributes(attributes) { return this.#call('setAttributes', attributes); }

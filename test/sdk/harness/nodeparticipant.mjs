@@ -155,6 +155,27 @@ export class NodeParticipant {
   sendData(text, { reliable = true, topic = '', to = [] } = {}) {
     return this.#room.localParticipant.publishData(new TextEncoder().encode(text), { reliable, topic, destination_identities: to });
   }
+  answerCalls(method) {
+    this.#room.localParticipant.registerRpcMethod(method, async ({ payload, callerIdentity }) => `${method} ${callerIdentity ? payload : ''}`);
+  }
+  call(identity, method, payload) {
+    return this.#room.localParticipant.performRpc({ destinationIdentity: identity, method, payload });
+  }
+  /** Tells each text and each bunch of bytes that come in on the topic. */
+  listen(topic) {
+    this.#room.registerTextStreamHandler(topic, async (reader, { identity }) =>
+      this.events.push({ event: 'text', from: identity, text: await reader.readAll() }));
+    this.#room.registerByteStreamHandler(topic, async (reader, { identity }) => {
+      const bytes = (await reader.readAll()).flatMap((chunk) => [...chunk]);
+      this.events.push({ event: 'bytes', from: identity, size: bytes.length, sum: bytes.reduce((a, b) => a + b, 0) });
+    });
+  }
+  async sendText(text, topic) { await this.#room.localParticipant.sendText(text, { topic }); }
+  async sendBytes(size, topic) {
+    const writer = await this.#room.localParticipant.streamBytes({ topic, totalSize: size, name: 'file' });
+    await writer.write(new Uint8Array(size).map((_, i) => i));
+    await writer.close();
+  }
   setMetadata(metadata) { return this.#room.localParticipant.updateMetadata(metadata); }
   setName(name) { return this.#room.localParticipant.updateName(name); }
   setAttributes(attributes) { return this.#room.localParticipant.setAttributes(attributes); }

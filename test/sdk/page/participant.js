@@ -136,6 +136,22 @@ window.participant = {
   setDynacast(on) { room.options.dynacast = on; },
   setSubscribed: (identity, source, subscribed) => remotePublication(identity, source).setSubscribed(subscribed),
 
+  /** Answers calls of the method with what the caller says, told back. */
+  answerCalls: (method) => room.registerRpcMethod(method, async ({ payload, callerIdentity }) => `${method} ${callerIdentity ? payload : ''}`),
+  call: (identity, method, payload) => room.localParticipant.performRpc({ destinationIdentity: identity, method, payload }),
+  /** Tells each text and each bunch of bytes that come in on the topic. */
+  listen(topic) {
+    room.registerTextStreamHandler(topic, async (reader, { identity }) => tell('text', { from: identity, text: await reader.readAll() }));
+    room.registerByteStreamHandler(topic, async (reader, { identity }) => {
+      const chunks = await reader.readAll();
+      const bytes = chunks.flatMap((chunk) => [...chunk]);
+      tell('bytes', { from: identity, size: bytes.length, sum: bytes.reduce((a, b) => a + b, 0) });
+    });
+  },
+  sendText: async (text, topic) => { await room.localParticipant.sendText(text, { topic }); },
+  async sendBytes(size, topic) {
+    await room.localParticipant.sendFile(new File([new Uint8Array(size).map((_, i) => i)], 'file'), { topic });
+  },
   sendData: (text, options) => room.localParticipant.publishData(new TextEncoder().encode(text), options),
   /** Lets everybody subscribe to this participant's tracks, or nobody. */
   allowSubscribers: (all) => room.localParticipant.setTrackSubscriptionPermissions(all, []),

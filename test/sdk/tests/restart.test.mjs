@@ -40,7 +40,7 @@ function assertWholeSession(events, roomSid) {
 }
 
 for (const [how, signal] of [['stopped', 'SIGTERM'], ['killed', 'SIGKILL']]) {
-  stage.test(`clients come back to a server that was ${how}`, async (call) => {
+  stage.inBothModes(`clients come back to a server that was ${how}`, async (call) => {
     const all = [await call.browser('browser'), await call.node('node'), await call.go('go')];
     for (const who of all) await who.publishCamera();
     await wantEverybodySeen(all);

@@ -1,0 +1,78 @@
+// What SDKs build on data packets: calls, texts and bytes longer than a packet.
+// And packets across a resume.
+
+import assert from 'node:assert/strict';
+import { AccessToken } from 'livekit-server-sdk';
+import { scene } from '../harness/scene.mjs';
+import { apiKey, apiSecret } from '../harness/tokens.mjs';
+import { waitFor } from '../harness/wait.mjs';
+
+const stage = scene();
+
+stage.inBothModes('calls, texts and bytes travel between a browser and rtc-node', async (call) => {
+  const browser = await call.browser('browser');
+  const node = await call.node('node');
+  await browser.events.want('participantConnected', { identity: 'node' });
+  for (const [who, other] of [[browser, node], [node, browser]]) {
+    await other.answerCalls('echo');
+    await other.listen('topic');
+    assert.equal(await who.call(other.identity, 'echo', 'hello'), 'echo hello');
+    await assert.rejects(who.call(other.identity, 'nothing', ''), /not supported|unsupported/i);
+    const text = 'abc'.repeat(20_000);
+    await who.sendText(text, 'topic');
+    await other.events.want('text', { from: who.identity, text });
+    await who.sendBytes(100_000, 'topic');
+    const sum = Array.from({ length: 100_000 }, (_, i) => i % 256).reduce((a, b) => a + b, 0);
+    await other.events.want('bytes', { from: who.identity, size: 100_000, sum });
+  }
+});
+
+/** Calls a method of a participant through the server API. */
+async function performRpc(call, body) {
+  const token = new AccessToken(apiKey, apiSecret, { ttl: 60 });
+  token.addGrant({ roomAdmin: true, room: call.room });
+  const response = await fetch(`${call.server.url}/twirp/livekit.RoomService/PerformRpc`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${await token.toJwt()}` },
+    body: JSON.stringify({ room: call.room, ...body }),
+  });
+  return { status: response.status, ...await response.json() };
+}
+
+stage.test('the server API calls a browser and rtc-node', async (call) => {
+  for (const who of [await call.browser('browser'), await call.node('node')]) {
+    await who.answerCalls('echo');
+    const answer = await performRpc(call, { destinationIdentity: who.identity, method: 'echo', payload: 'hello' });
+    assert.deepEqual(answer, { status: 200, payload: 'echo hello' });
+    const none = await performRpc(call, { destinationIdentity: who.identity, method: 'nothing' });
+    assert.deepEqual([none.status, none.code], [501, 'unimplemented']);
+    assert.match(none.msg, /1400/);
+  }
+  const nobody = await performRpc(call, { destinationIdentity: 'nobody', method: 'echo' });
+  assert.deepEqual([nobody.status, nobody.code], [404, 'not_found']);
+});
+
+stage.inBothModes('reliable data sent while the signal connection is down comes once, in order', async (call) => {
+  const alice = await call.stranger('alice');
+  const wire = await alice.cuttableSignal(call.server);
+  await alice.enter(call.server, call.room);
+  const bob = await call.browser('bob');
+  await alice.events.want('participantConnected', { identity: 'bob' });
+  const everybody = [[alice, 'bob'], [bob, 'alice']];
+  const sent = [];
+  const say = async (text) => {
+    sent.push(text);
+    for (const [who] of everybody) await who.sendData(text, { reliable: true });
+  };
+  for (let i = 0; i < 5; i++) await say(`before ${i}`);
+  await wire.cut();
+  for (let i = 0; i < 5; i++) await say(`down ${i}`);
+  wire.mend();
+  await alice.events.want('reconnected', {}, { deadline: 30_000 });
+  for (let i = 0; i < 5; i++) await say(`after ${i}`);
+  for (const [who, from] of everybody) {
+    const texts = () => who.events.all('data', { from }).map((e) => e.text);
+    await waitFor(`${who.identity} to have all`, () => texts().includes('after 4'));
+    assert.deepEqual(texts(), sent, `what ${who.identity} got`);
+  }
+});
