@@ -64,6 +64,7 @@ type participant struct {
 	permissions   *trackPermissions // who may subscribe to its tracks; nil: everybody
 	reliable      sequenceWindow    // reliable data received from it
 	overflowed    bool              // it does not read its reliable data; removed in the next tick
+	simulation    simulation
 	speaking      speakerState
 	speech        speech // the segment that is going on
 	session       session

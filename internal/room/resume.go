@@ -60,6 +60,14 @@ func (s *state) resume(p *participant, req *Join, sink Sink) {
 		p.leaving = 0
 		p.setDeadline(s.opts.JoinTimeout)
 	}
+	if cut := p.simulation; cut.cutResume {
+		p.simulation.cutResume = false
+		if cut.cutFirst {
+			p.dropSignal()
+			return
+		}
+		defer p.dropSignal()
+	}
 	p.log.Info("participant resumes")
 	p.session.resumes++
 	s.totals.resumes++

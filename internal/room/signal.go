@@ -2,6 +2,7 @@ package room
 
 import (
 	"context"
+	"errors"
 
 	"github.com/livekit/protocol/livekit"
 
@@ -74,15 +75,23 @@ func (s *state) handle(p *participant, req *livekit.SignalRequest) {
 	case *livekit.SignalRequest_UpdateMetadata:
 		p.updateOwn(m.UpdateMetadata)
 	case *livekit.SignalRequest_UpdateAudioTrack:
-		if t := p.ownTrack(m.UpdateAudioTrack.GetTrackSid()); t != nil {
-			s.changeTrack(t, func(info *livekit.TrackInfo) { info.AudioFeatures = m.UpdateAudioTrack.GetFeatures() })
+		t := p.ownTrack(m.UpdateAudioTrack.GetTrackSid())
+		if t == nil {
+			p.refuse(livekit.RequestResponse_NOT_FOUND, ErrTrackNotFound.Msg, &livekit.RequestResponse{
+				Request: &livekit.RequestResponse_UpdateAudioTrack{UpdateAudioTrack: m.UpdateAudioTrack}})
+			return
 		}
+		s.changeTrack(t, func(info *livekit.TrackInfo) { info.AudioFeatures = m.UpdateAudioTrack.GetFeatures() })
 	case *livekit.SignalRequest_UpdateVideoTrack:
-		if t := p.ownTrack(m.UpdateVideoTrack.GetTrackSid()); t != nil {
-			s.changeTrack(t, func(info *livekit.TrackInfo) {
-				info.Width, info.Height = m.UpdateVideoTrack.GetWidth(), m.UpdateVideoTrack.GetHeight()
-			})
+		t := p.ownTrack(m.UpdateVideoTrack.GetTrackSid())
+		if t == nil {
+			p.refuse(livekit.RequestResponse_NOT_FOUND, ErrTrackNotFound.Msg, &livekit.RequestResponse{
+				Request: &livekit.RequestResponse_UpdateVideoTrack{UpdateVideoTrack: m.UpdateVideoTrack}})
+			return
 		}
+		s.changeTrack(t, func(info *livekit.TrackInfo) {
+			info.Width, info.Height = m.UpdateVideoTrack.GetWidth(), m.UpdateVideoTrack.GetHeight()
+		})
 	case *livekit.SignalRequest_SyncState:
 		p.syncState(m.SyncState)
 	case *livekit.SignalRequest_Simulate:
@@ -134,19 +143,27 @@ func (p *participant) trickle(m *livekit.TrickleRequest) {
 	case p.publisher != nil || p.openPublisher():
 		err = p.publisher.AddCandidate(m.GetCandidateInit())
 	}
-	if err != nil {
+	if errors.Is(err, peer.ErrCandidate) {
+		p.refuse(livekit.RequestResponse_INVALID_REQUEST, err.Error(), &livekit.RequestResponse{
+			Request: &livekit.RequestResponse_Trickle{Trickle: &livekit.TrickleRequest{Target: m.GetTarget()}}})
+	} else if err != nil {
 		p.log.Debug("candidate ignored", "error", err)
 	}
+}
+
+// refuse tells the client that a request of it is not granted, and why; response
+// names the request.
+func (p *participant) refuse(reason livekit.RequestResponse_Reason, msg string, response *livekit.RequestResponse) {
+	response.Reason, response.Message = reason, msg
+	p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_RequestResponse{RequestResponse: response}})
 }
 
 // mute applies the client's own mute.
 func (p *participant) mute(m *livekit.MuteTrackRequest) {
 	t := p.ownTrack(m.GetSid())
 	if t == nil {
-		p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_RequestResponse{RequestResponse: &livekit.RequestResponse{
-			Reason: livekit.RequestResponse_NOT_FOUND, Message: ErrTrackNotFound.Msg,
-			Request: &livekit.RequestResponse_Mute{Mute: m},
-		}}})
+		p.refuse(livekit.RequestResponse_NOT_FOUND, ErrTrackNotFound.Msg, &livekit.RequestResponse{
+			Request: &livekit.RequestResponse_Mute{Mute: m}})
 		return
 	}
 	p.state.setMuted(t, m.GetMuted(), event.ActorClient)
@@ -178,20 +195,4 @@ func (p *participant) updateOwn(m *livekit.UpdateParticipantMetadata) {
 	}
 	p.update(m.GetName(), m.GetMetadata(), m.GetAttributes(), event.ActorClient)
 	answer(livekit.RequestResponse_OK, "")
-}
-
-// simulate plays one of the faults that SDKs ask for in their own tests.
-func (p *participant) simulate(m *livekit.SimulateScenario) {
-	s := p.state
-	switch m.GetScenario().(type) {
-	case *livekit.SimulateScenario_ServerLeave:
-		p.sendLeave(livekit.DisconnectReason_SERVER_SHUTDOWN, livekit.LeaveRequest_DISCONNECT)
-		s.remove(p, livekit.DisconnectReason_SERVER_SHUTDOWN)
-	case *livekit.SimulateScenario_LeaveRequestFullReconnect:
-		p.sendLeave(livekit.DisconnectReason_UNKNOWN_REASON, livekit.LeaveRequest_RECONNECT)
-		s.remove(p, livekit.DisconnectReason_MIGRATION)
-	case *livekit.SimulateScenario_NodeFailure, *livekit.SimulateScenario_Migration:
-		// As if the node had died: no word to the client.
-		s.remove(p, livekit.DisconnectReason_MIGRATION)
-	}
 }

@@ -25,6 +25,9 @@ func (s *state) tickSpeakers() {
 		now, audible := p.voice(s.now)
 		microphones = microphones || audible
 		p.followSpeech(now)
+		now, pretends := p.simulation.speech(s.now, now)
+		microphones = microphones || pretends
+		p.simulation.speaking = pretends || p.simulation.speaking
 		if now != p.speaking {
 			if now.active != p.speaking.active {
 				spoke = append(spoke, p)
@@ -50,6 +53,9 @@ func (s *state) tickSpeakers() {
 			}
 		}
 		listener.sendSpeakers(infos)
+	}
+	for _, p := range changed {
+		p.simulation.speaking = p.simulation.speaking && p.speaking.active
 	}
 }
 
@@ -84,6 +90,9 @@ func (p *participant) voice(now time.Time) (v speakerState, audible bool) {
 // tracks it has.
 func (p *participant) hears(speaker *participant) bool {
 	if p == speaker {
+		return true
+	}
+	if speaker.simulation.speaking && speaker.visible() {
 		return true
 	}
 	for _, t := range speaker.tracks {
