@@ -86,7 +86,8 @@ formatted() {
 pure_go() { CGO_ENABLED=0 go build -trimpath -o bin/rollcall ./cmd/rollcall; }
 race() { CGO_ENABLED=1 go test -race -timeout 20m ./...; }
 goparticipant() (cd test/sdk/goparticipant && go vet ./... && go build -o /dev/null .)
-guide() (cd examples && CGO_ENABLED=1 go test -race -timeout 10m . ./chi)
+examples() (cd examples && go vet -tags postgres ./... && CGO_ENABLED=1 go test -race -timeout 10m -tags postgres ./...)
+receivers() { scripts/test-receivers.sh; }
 web() { npm_ci web && (cd web && npm run check); }
 sdk() { npm_ci test/sdk && agent_python && (cd test/sdk && ROLLCALL_RACE=1 npm test); }
 net() { npm_ci test/sdk && agent_python && ROLLCALL_RACE=1 node test/net/run.mjs; }
@@ -99,6 +100,7 @@ if [[ $what == all ]]; then
 	command -v npm >/dev/null || die "npm is missing; it comes with Node"
 	[[ -n ${CHROMIUM:-} ]] || need chromium chromium
 	need curl curl
+	compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || packages+=(postgresql)
 	need ip iproute2
 	need nft nftables
 	need nsenter util-linux
@@ -113,7 +115,8 @@ step "go vet" go vet ./...
 step "server without cgo" pure_go
 step "go test -race" race
 if [[ $what == all ]]; then
-	step "docs/webhooks.md as written" guide
+	step "examples, and docs/webhooks.md as written" examples
+	step "receivers: five languages verify what is sent" receivers
 	step "web: types, tests, fresh build" web
 	step "sdk: Go participant" goparticipant
 	step "sdk: browsers, rtc-node, server SDKs" sdk

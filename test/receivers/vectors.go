@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -46,6 +48,11 @@ type vector struct {
 const (
 	groupFresh    = "fresh"
 	groupLate     = "late"
+	groupRetried  = "refused once, then sent again"
+	groupGap      = "after an event that was abandoned, with the notice"
+	groupDead     = "abandoned, then sent late"
+	groupCloud    = "as CloudEvents"
+	groupRotated  = "signed with two secrets"
 	groupTampered = "body changed"
 	groupEncoded  = "body encoded again"
 	groupSecret   = "signed with another secret"
@@ -70,11 +77,15 @@ func makeVectors(ctx context.Context, golden string) ([]vector, error) {
 			events = append(events, e)
 		}
 	}
-	sent, err := deliver(ctx, events, apiSecret)
+	sent, err := deliver(ctx, events, delivery.Endpoint{Secret: apiSecret}, nil)
 	if err != nil {
 		return nil, err
 	}
-	forged, err := deliver(ctx, events[:1], apiSecret+"!")
+	forged, err := deliver(ctx, events[:1], delivery.Endpoint{Secret: apiSecret + "!"}, nil)
+	if err != nil {
+		return nil, err
+	}
+	special, err := specials(ctx, events)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +101,61 @@ func makeVectors(ctx context.Context, golden string) ([]vector, error) {
 		}
 		vectors = append(vectors, v)
 	}
+	vectors = append(vectors, special...)
 	return append(vectors, rejects(vectors[0], newVector(forged[0]))...), nil
+}
+
+// specials are requests of which there is more to tell than an event. Making
+// them takes the engine half a minute: so long it tries before it abandons.
+func specials(ctx context.Context, events []event.Event) ([]vector, error) {
+	var vectors []vector
+	add := func(group string, d *webhooksink.Delivery, header string) error {
+		v := newVector(*d)
+		v.Group, v.Accept = group, true
+		vectors = append(vectors, v)
+		if v.Headers[header] == "" {
+			return fmt.Errorf("%s: no header %s: %v", group, header, v.Headers)
+		}
+		return nil
+	}
+
+	tried := make(map[string]int) // by sequence number
+	passed := false
+	bumpy, err := deliver(ctx, events[:3], delivery.Endpoint{Secret: apiSecret}, func(d *webhooksink.Delivery) webhooksink.Fault {
+		seq := d.Header.Get("Rollcall-Seq")
+		tried[seq]++
+		switch {
+		case seq == "1" && tried[seq] == 1:
+			return webhooksink.Fault{Status: 503}
+		case seq == "2" && !passed:
+			return webhooksink.Fault{Status: 422}
+		case seq == "3":
+			passed = true
+		}
+		return webhooksink.Fault{}
+	})
+	if err != nil {
+		return nil, err
+	}
+	cloud, err := deliver(ctx, events[:1], delivery.Endpoint{Secret: apiSecret, Format: delivery.CloudEvents}, nil)
+	if err != nil {
+		return nil, err
+	}
+	another := "whsec_" + base64.StdEncoding.EncodeToString([]byte("another secret of 32 characters!"))
+	rotated, err := deliver(ctx, events[:1], delivery.Endpoint{Secret: apiSecret, Secrets: []delivery.Secret{{Value: another}, {}}}, nil)
+	if err != nil {
+		return nil, err
+	}
+	if n := len(strings.Fields(rotated[0].Header.Get("Webhook-Signature"))); n != 2 {
+		return nil, fmt.Errorf("%s: %d signatures", groupRotated, n)
+	}
+	return vectors, errors.Join(
+		add(groupRetried, &bumpy[0], "rollcall-attempt"),
+		add(groupGap, &bumpy[2], "rollcall-gap"),
+		add(groupDead, &bumpy[1], "rollcall-late"),
+		add(groupCloud, &cloud[0], "ce-id"),
+		add(groupRotated, &rotated[0], "webhook-signature"),
+	)
 }
 
 // sample returns the event whose body is the golden file of that name.
@@ -120,9 +185,11 @@ func sample(golden string, d event.Definition) (event.Event, error) {
 }
 
 // deliver lets an engine send the events to a receiver of livekit/protocol on
-// this machine and returns the requests.
-func deliver(ctx context.Context, events []event.Event, secret string) (requests []webhooksink.Delivery, err error) {
-	sink := webhooksink.New(map[string]string{apiKey: secret})
+// this machine, to an endpoint like ep, and returns the requests that script
+// accepts, in the order of the events.
+func deliver(ctx context.Context, events []event.Event, ep delivery.Endpoint, script func(*webhooksink.Delivery) webhooksink.Fault) (requests []webhooksink.Delivery, err error) {
+	sink := webhooksink.New(map[string]string{apiKey: ep.Secret})
+	sink.Script(script)
 	srv, err := webhooksink.Listen("127.0.0.1:0", sink, nil)
 	if err != nil {
 		return nil, err
@@ -137,10 +204,9 @@ func deliver(ctx context.Context, events []event.Event, secret string) (requests
 			err = e
 		}
 	}()
-	engine, err := delivery.Start(delivery.Options{Log: log, Cursors: log, Endpoints: []delivery.Endpoint{{
-		ID: "receiver", URL: srv.URL + "/webhook", APIKey: apiKey, Secret: secret,
-		Filter: delivery.Filter{Events: []string{"*"}},
-	}}})
+	ep.ID, ep.URL, ep.APIKey = "receiver", srv.URL+"/webhook", apiKey
+	ep.Filter = delivery.Filter{Events: []string{"*"}}
+	engine, err := delivery.Start(delivery.Options{Log: log, Cursors: log, Endpoints: []delivery.Endpoint{ep}})
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +226,7 @@ func deliver(ctx context.Context, events []event.Event, secret string) (requests
 	ordered := make([]webhooksink.Delivery, 0, len(events))
 	for i := range events {
 		for _, d := range requests {
-			if d.Header.Get("Rollcall-Seq") == fmt.Sprint(i+1) {
+			if d.Accepted() && d.Header.Get("Rollcall-Seq") == fmt.Sprint(i+1) {
 				ordered = append(ordered, d)
 				break
 			}
