@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -278,20 +279,29 @@ func TestAttemptsAreBoundedAndSurviveEncoding(t *testing.T) {
 		{At: at.Add(-time.Hour), Seq: 3, First: 1, Number: 70, Error: "no answer within 10s", Late: true},
 		{At: at.Add(time.Hour), Seq: 7, Status: 500, Response: strings.Repeat("ä", 1000), Requested: true},
 	}
-	b := encodeAttempts(all)
-	got, err := decodeAttempts(nil, b)
-	if err != nil || fmt.Sprint(got) != fmt.Sprint(all) {
-		t.Errorf("%+v, %v", got, err)
-	}
-	for n := range b {
-		if part, err := decodeAttempts(nil, b[:n]); err == nil && len(part) >= len(all) {
-			t.Errorf("%d of %d bytes hold all attempts", n, len(b))
+	page := strings.Repeat("<p>out of order</p>", maxResponse/20)
+	for _, response := range []string{"", page} {
+		all = append(all, Attempt{At: at, Seq: 8, Status: 502, Response: response}, Attempt{At: at, Seq: 8, Number: 2, Status: 502, Response: response})
+		for _, encode := range []func([]Attempt) []byte{encodeAttempts, packAttempts} {
+			b := encode(all)
+			got, err := decodeAttempts(nil, b)
+			if err != nil || fmt.Sprint(got) != fmt.Sprint(all) {
+				t.Errorf("%.500v, %v", got, err)
+			}
+			for n := range min(len(b), 5000) {
+				if part, err := decodeAttempts(nil, b[:n]); err == nil && len(part) >= len(all) {
+					t.Errorf("%d of %d bytes hold all attempts", n, len(b))
+				}
+			}
 		}
+	}
+	if b := packAttempts(all); len(b) > len(page)/20 {
+		t.Errorf("the same page twice takes %d bytes", len(b))
 	}
 	log := attemptLog{prefix: attemptPrefix("x")}
 	stored := make(map[string][]byte)
 	for i := range 3 * attemptBlocks {
-		log.add(Attempt{At: at, Seq: uint64(i), Response: strings.Repeat("x", i%2048)})
+		log.add(Attempt{At: at, Seq: uint64(i), Response: rand.Text() + strings.Repeat(rand.Text(), i%100)})
 		for _, key := range log.save(stored, at) {
 			delete(stored, key)
 		}

@@ -17,11 +17,9 @@ import (
 )
 
 const (
-	// maxResponse is how much of a response body is read; its connection is
-	// closed when there is more.
+	// maxResponse is how much of a response body is read, and kept with a failed
+	// attempt; its connection is closed when there is more.
 	maxResponse = 64 << 10
-	// keptResponse of it are kept with a failed attempt.
-	keptResponse = 2 << 10
 	// drainTime is how long a body may take after a status that decided the
 	// attempt: reading it only saves a connection.
 	drainTime = 100 * time.Millisecond
@@ -222,7 +220,7 @@ func drain(resp *http.Response, cancel context.CancelFunc, keep bool) string {
 	var kept bytes.Buffer
 	left := int64(maxResponse) + 1
 	if keep {
-		n, err := io.CopyN(&kept, resp.Body, keptResponse)
+		n, err := io.CopyN(&kept, resp.Body, maxResponse)
 		if left -= n; err != nil {
 			left = 0
 		}

@@ -1,8 +1,11 @@
 package delivery
 
 import (
+	"bytes"
+	"compress/flate"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,10 +20,16 @@ import (
 // Whatever the load, the newest attempts are kept, up to attemptBytes of them
 // and attemptBlocks writes, for attemptAge.
 const (
-	attemptBytes  = 2 << 20
+	attemptBytes  = 8 << 20
 	attemptBlocks = 8192
 	attemptAge    = 8 * 24 * time.Hour
 	attemptFormat = 1
+	// attemptPacked is the format of a block of packedFrom bytes or more, which
+	// has long answers in it: the other's, deflated (RFC 1951).
+	attemptPacked = 2
+	packedFrom    = 8 << 10
+	// maxUnpacked bounds a block, in bytes: a few hundred of the longest answers.
+	maxUnpacked = 256 << 20
 )
 
 const attemptsPrefix = "delivery-attempts/"
@@ -72,7 +81,7 @@ func (a *attemptLog) save(puts map[string][]byte, now time.Time) (deletes []stri
 	if len(a.fresh) == 0 {
 		return nil
 	}
-	b := encodeAttempts(a.fresh)
+	b := packAttempts(a.fresh)
 	puts[a.key(a.next)] = b
 	a.blocks = append(a.blocks, attemptBlock{a.next, len(b), now})
 	a.bytes += len(b)
@@ -136,8 +145,39 @@ func encodeAttempts(all []Attempt) []byte {
 	return b
 }
 
+// packAttempts encodes a block in the shorter format.
+func packAttempts(all []Attempt) []byte {
+	b := encodeAttempts(all)
+	if len(b) < packedFrom {
+		return b
+	}
+	packed := bytes.NewBuffer([]byte{attemptPacked})
+	w, err := flate.NewWriter(packed, flate.BestSpeed)
+	if err == nil {
+		_, err = w.Write(b)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		panic("BUG: deflate into memory: " + err.Error())
+	}
+	if packed.Len() >= len(b) {
+		return b
+	}
+	return packed.Bytes()
+}
+
 // decodeAttempts appends a block's attempts to all.
 func decodeAttempts(all []Attempt, b []byte) ([]Attempt, error) {
+	if len(b) > 0 && b[0] == attemptPacked {
+		r := flate.NewReader(bytes.NewReader(b[1:]))
+		unpacked, err := io.ReadAll(io.LimitReader(r, maxUnpacked+1))
+		if err != nil || len(unpacked) > maxUnpacked {
+			return all, fmt.Errorf("attempts: %w: damaged", ErrCursor)
+		}
+		b = unpacked
+	}
 	if len(b) == 0 || b[0] != attemptFormat {
 		return all, fmt.Errorf("attempts: %w: unknown version", ErrCursor)
 	}

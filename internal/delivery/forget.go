@@ -148,7 +148,7 @@ func withoutAnswers(b []byte, names func(*Attempt) bool) ([]byte, error) {
 	if !dropAnswers(all, names) {
 		return nil, nil
 	}
-	return encodeAttempts(all), nil
+	return packAttempts(all), nil
 }
 
 func dropAnswers(all []Attempt, names func(*Attempt) bool) (changed bool) {
