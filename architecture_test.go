@@ -35,10 +35,10 @@ var layers = []layer{
 
 	// Edges: bytes to commands. The event log reaches httpapi through its own interfaces.
 	{"internal/httpapi", []string{"internal/room", "internal/delivery", "internal/fold", "internal/token", "event"}},
-	{"internal/signal", []string{"internal/room", "internal/token", "event"}},
+	{"internal/signal", []string{"internal/outbox", "internal/room", "internal/token", "event"}},
 
 	// Agents are dispatched by what the log says, to workers at /agent.
-	{"internal/agent", []string{"internal/token", "event"}},
+	{"internal/agent", []string{"internal/outbox", "internal/token", "event"}},
 
 	// Decisions. The room neither knows the log nor who reads it.
 	{"internal/room", []string{"internal/sfu/peer", "internal/sfu/uptrack", "internal/sfu/downtrack", "internal/sfu/quality", "event"}},
@@ -81,6 +81,7 @@ var layers = []layer{
 	{"internal/config", nil},
 	{"internal/external", nil},
 	{"internal/turn", nil},
+	{"internal/outbox", nil},
 	{"internal/token", nil},
 	{"web", nil},
 
@@ -103,7 +104,7 @@ var seams = map[string][]string{
 	"github.com/pion/transport":     {"internal/sfu/peer"},
 	"github.com/pion/turn":          {"internal/turn"},
 	"github.com/cockroachdb/pebble": {"internal/eventlog/pebble"},
-	"github.com/coder/websocket":    {"internal/signal", "internal/agent"},
+	"github.com/coder/websocket":    {"internal/outbox", "internal/signal", "internal/agent"},
 	"github.com/twitchtv/twirp":     {"internal/httpapi"},
 	"github.com/goccy/go-yaml":      {"internal/config"},
 }

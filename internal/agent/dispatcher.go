@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/coder/websocket"
 	"github.com/livekit/protocol/livekit"
 
 	"github.com/rollcall-rtc/rollcall/event"
@@ -149,6 +150,7 @@ func (d *Dispatcher) Close(ctx context.Context) error {
 	d.mu.Lock()
 	d.stopping = true
 	for l := range d.links {
+		l.CloseAs(websocket.StatusGoingAway, "server is stopping")
 		l.Close()
 	}
 	d.mu.Unlock()

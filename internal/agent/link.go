@@ -5,8 +5,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -14,6 +12,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/rollcall-rtc/rollcall/internal/outbox"
 	"github.com/rollcall-rtc/rollcall/internal/token"
 )
 
@@ -24,67 +23,25 @@ const (
 	maxQueue = 1024
 	// registerTimeout is how long a worker may take to say what it is.
 	registerTimeout = 10 * time.Second
-	writeTimeout    = 10 * time.Second
 	pingInterval    = 10 * time.Second
 )
 
 // link is the connection of one worker.
 type link struct {
-	log    *slog.Logger // immutable
-	text   atomic.Bool  // the worker last sent JSON, so it gets JSON
-	ctx    context.Context
-	cancel context.CancelFunc
-
-	mu     sync.Mutex
-	queue  []*livekit.ServerMessage // mu guards
-	closed bool                     // mu guards
-	wakec  chan struct{}
+	*outbox.Outbox
+	log *slog.Logger // immutable
 }
 
-func newLink(log *slog.Logger) *link {
-	l := &link{log: log, wakec: make(chan struct{}, 1)}
-	l.ctx, l.cancel = context.WithCancel(context.Background())
-	return l
-}
+func newLink(log *slog.Logger) *link { return &link{outbox.New(maxQueue, log), log} }
+
+// message is what a worker is sent.
+type message struct{ *livekit.ServerMessage }
+
+func (m message) Binary() ([]byte, error) { return proto.Marshal(m.ServerMessage) }
+func (m message) JSON() ([]byte, error)   { return protojson.Marshal(m.ServerMessage) }
 
 // Send queues m. A worker too far behind loses its connection.
-func (l *link) Send(m *livekit.ServerMessage) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed {
-		return
-	}
-	if len(l.queue) >= maxQueue {
-		l.log.Warn("agent worker does not read its messages, closing", "queued", len(l.queue))
-		l.closed = true
-		l.cancel()
-		return
-	}
-	l.queue = append(l.queue, m)
-	l.wake()
-}
-
-// Close ends the connection after what was queued before.
-func (l *link) Close() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.closed = true
-	l.wake()
-}
-
-func (l *link) wake() {
-	select {
-	case l.wakec <- struct{}{}:
-	default:
-	}
-}
-
-func (l *link) take() (queue []*livekit.ServerMessage, more bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	queue, l.queue = l.queue, nil
-	return queue, !l.closed
-}
+func (l *link) Send(m *livekit.ServerMessage) { l.Outbox.Send(message{m}) }
 
 // ServeHTTP answers GET /agent with the connection of a worker. The token needs
 // the grant "agent".
@@ -100,7 +57,7 @@ func (d *Dispatcher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	l := newLink(d.opts.Logger.With("remote", r.RemoteAddr))
-	defer l.cancel()
+	defer l.Abandon()
 	if !d.enter(l) {
 		http.Error(w, ErrStopping.Error(), http.StatusServiceUnavailable)
 		return
@@ -118,8 +75,8 @@ func (d *Dispatcher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	written := make(chan struct{})
 	go func() {
 		defer close(written)
-		l.write(conn)
-		l.cancel()
+		l.Write(conn, pingInterval)
+		l.Abandon()
 	}()
 	d.serve(l, conn, claims.APIKey)
 	l.Close()
@@ -170,7 +127,7 @@ func (d *Dispatcher) serve(l *link, conn *websocket.Conn, apiKey string) {
 		return
 	}
 	var w *worker
-	if d.do(l.ctx, func(s *state) { w = s.register(l, apiKey, req) }) != nil {
+	if d.do(l.Context(), func(s *state) { w = s.register(l, apiKey, req) }) != nil {
 		return
 	}
 	// A stop ends the loop, and with it all workers.
@@ -187,7 +144,7 @@ func (d *Dispatcher) serve(l *link, conn *websocket.Conn, apiKey string) {
 			}}})
 			continue
 		}
-		if d.do(l.ctx, func(s *state) { s.handle(w, m) }) != nil {
+		if d.do(l.Context(), func(s *state) { s.handle(w, m) }) != nil {
 			return
 		}
 	}
@@ -220,7 +177,7 @@ func (s *state) handle(w *worker, m *livekit.WorkerMessage) {
 // read returns the next message that can be understood. within bounds the wait;
 // 0 does not.
 func (l *link) read(conn *websocket.Conn, within time.Duration) (*livekit.WorkerMessage, error) {
-	ctx := l.ctx
+	ctx := l.Context()
 	if within > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, within)
@@ -236,7 +193,7 @@ func (l *link) read(conn *websocket.Conn, within time.Duration) (*livekit.Worker
 			l.log.Debug("agent worker's message ignored", "error", err)
 			continue
 		}
-		l.text.Store(kind == websocket.MessageText)
+		l.Answer(kind)
 		return m, nil
 	}
 }
@@ -248,52 +205,4 @@ func decode(text bool, data []byte) (*livekit.WorkerMessage, error) {
 		return m, protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(data, m)
 	}
 	return m, proto.Unmarshal(data, m)
-}
-
-// write sends what is queued and probes an idle connection, until either ends.
-func (l *link) write(conn *websocket.Conn) {
-	timer := time.NewTimer(pingInterval)
-	defer timer.Stop()
-	for {
-		select {
-		case <-l.ctx.Done():
-			return
-		case <-timer.C:
-			ctx, cancel := context.WithTimeout(l.ctx, writeTimeout)
-			err := conn.Ping(ctx) // the reader receives the pong
-			cancel()
-			if err != nil {
-				l.log.Debug("agent worker does not answer", "error", err)
-				return
-			}
-		case <-l.wakec:
-			queue, more := l.take()
-			for _, m := range queue {
-				if err := l.writeOne(conn, m); err != nil {
-					l.log.Debug("write to agent worker", "error", err)
-					return
-				}
-			}
-			if !more {
-				_ = conn.Close(websocket.StatusGoingAway, "")
-				return
-			}
-		}
-		timer.Reset(pingInterval)
-	}
-}
-
-func (l *link) writeOne(conn *websocket.Conn, m *livekit.ServerMessage) error {
-	kind, encode := websocket.MessageBinary, proto.Marshal
-	if l.text.Load() {
-		kind, encode = websocket.MessageText, protojson.Marshal
-	}
-	data, err := encode(m)
-	if err != nil {
-		l.log.Error("encode message for agent worker", "error", err)
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(l.ctx, writeTimeout)
-	defer cancel()
-	return conn.Write(ctx, kind, data)
 }

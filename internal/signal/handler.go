@@ -134,7 +134,7 @@ func (h *Handler) connect(w http.ResponseWriter, r *http.Request, req *request) 
 	})
 	if err != nil {
 		h.opts.Logger.Debug("websocket upgrade", "error", err)
-		s.abandon()
+		s.Abandon()
 	} else {
 		conn.SetReadLimit(maxMessage)
 		s.run(conn, p, h.opts.PingInterval)
@@ -186,7 +186,7 @@ func (h *Handler) Close(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		for _, s := range open {
-			s.abandon()
+			s.Abandon()
 		}
 		return ctx.Err()
 	}

@@ -441,21 +441,6 @@ func TestGoodbyeIsHeardOnAConnectionThatCannotBeWrittenTo(t *testing.T) {
 	}
 }
 
-func TestClientThatDoesNotReadIsCutOff(t *testing.T) {
-	s := newSession(NewHandler(Options{}).opts.Logger)
-	m := room.NewMessage(&livekit.SignalResponse{})
-	for range maxQueue {
-		s.Send(m)
-	}
-	if s.ctx.Err() != nil {
-		t.Fatal("cut off too early")
-	}
-	s.Send(m)
-	if s.ctx.Err() == nil {
-		t.Error("not cut off")
-	}
-}
-
 func FuzzSignal(f *testing.F) {
 	for _, req := range []*livekit.SignalRequest{
 		{Message: &livekit.SignalRequest_Offer{Offer: &livekit.SessionDescription{Type: "offer", Sdp: "v=0\r\n"}}},

@@ -1,0 +1,7 @@
+// Package outbox writes to WebSockets. What its owner sends waits in a bounded
+// queue, so that whoever sends never waits for a client; a client that falls too
+// far behind, or does not answer pings, loses its connection.
+//
+// Each Outbox belongs to one connection. Write runs on a goroutine of its own,
+// all other methods may be called from anywhere. signal and agent import this.
+package outbox

@@ -1,0 +1,118 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// word is a message that says how it was encoded.
+type word string
+
+func (w word) Binary() ([]byte, error) { return []byte("binary " + w), nil }
+func (w word) JSON() ([]byte, error) {
+	if w == "" {
+		return nil, errors.New("no JSON")
+	}
+	return []byte("JSON " + w), nil
+}
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func TestClientThatDoesNotReadIsCutOff(t *testing.T) {
+	o := New(3, quiet())
+	for range 3 {
+		o.Send(word("x"))
+	}
+	if o.Context().Err() != nil {
+		t.Fatal("cut off too early")
+	}
+	o.Send(word("x"))
+	if o.Context().Err() == nil {
+		t.Error("not cut off")
+	}
+}
+
+// connect returns the client's end of a connection that o writes to, and what
+// Write will have returned.
+func connect(t *testing.T, o *Outbox, ping time.Duration) (*websocket.Conn, <-chan bool) {
+	t.Helper()
+	written := make(chan bool, 1)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.CloseNow()
+		conn.CloseRead(o.Context()) // for pongs
+		written <- o.Write(conn, ping)
+	}))
+	t.Cleanup(srv.Close)
+	conn, _, err := websocket.Dial(t.Context(), srv.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.CloseNow() })
+	return conn, written
+}
+
+func TestWhatWasQueuedIsWrittenInOrderBeforeTheEnd(t *testing.T) {
+	o := New(10, quiet())
+	o.Send(word("one"))
+	conn, written := connect(t, o, time.Minute)
+	want := func(kind websocket.MessageType, text string) {
+		t.Helper()
+		got, data, err := conn.Read(t.Context())
+		if err != nil || got != kind || string(data) != text {
+			t.Errorf("got %v %q, %v; want %v %q", got, data, err, kind, text)
+		}
+	}
+	want(websocket.MessageBinary, "binary one")
+	o.Answer(websocket.MessageText)
+	o.Send(word("")) // cannot be encoded, and is left out
+	o.Send(word("two"))
+	o.CloseAs(websocket.StatusPolicyViolation, "enough")
+	o.Close()
+	o.Send(word("three"))
+	want(websocket.MessageText, "JSON two")
+	_, _, err := conn.Read(t.Context())
+	if closed, ok := errors.AsType[websocket.CloseError](err); !ok || closed.Code != websocket.StatusPolicyViolation || closed.Reason != "enough" {
+		t.Errorf("closed with %v", err)
+	}
+	if !<-written {
+		t.Error("Write says that the connection broke")
+	}
+}
+
+func TestAbandonedConnectionGetsNothingMore(t *testing.T) {
+	o := New(10, quiet())
+	_, written := connect(t, o, time.Minute)
+	o.Abandon()
+	if !<-written {
+		t.Error("Write says that the connection broke")
+	}
+}
+
+func TestClientThatIsGoneIsNoticed(t *testing.T) {
+	o := New(10, quiet())
+	conn, written := connect(t, o, time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	conn.CloseRead(ctx) // answers pings
+	for range 3 {
+		if err := conn.Ping(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_ = conn.CloseNow()
+	if <-written {
+		t.Error("Write says that all is well")
+	}
+}
