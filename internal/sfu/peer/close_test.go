@@ -3,6 +3,7 @@ package peer
 import (
 	"errors"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 
@@ -230,6 +231,39 @@ func TestClientsOwnChannelsAreReported(t *testing.T) {
 	c.with(func() {
 		if c.data[0] != (message{Lossy, "chat", "hello"}) {
 			t.Errorf("got %+v", c.data[0])
+		}
+	})
+}
+
+// A client may connect, offer its next track and close before its offer's turn
+// comes: it was connected, and has closed. Nothing has failed.
+func TestOfferOfAClientThatHasClosedIsNoFailure(t *testing.T) {
+	f := newTestFactory(t, nil)
+	p := newPubClient(t, f, clientOptions{})
+	p.dataChannels()
+	p.negotiate(nil)
+	release := make(chan struct{})
+	if err := p.pub.queue.post(func() { <-release }); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "client connected", func() bool {
+		return p.pc.ConnectionState() == webrtc.PeerConnectionStateConnected
+	})
+	p.pub.Offer(p.pc.LocalDescription().SDP, 77)
+	if err := p.pc.Close(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "our end closed", func() bool {
+		return p.pub.pc.ConnectionState() == webrtc.PeerConnectionStateClosed
+	})
+	close(release)
+	eventually(t, "told that it has closed", func() bool { return p.state() == Closed })
+	if err := p.failure(); err != nil {
+		t.Errorf("failed: %v", err)
+	}
+	p.with(func() {
+		if !slices.Contains(p.states, Connected) {
+			t.Errorf("was never connected: %v", p.states)
 		}
 	})
 }

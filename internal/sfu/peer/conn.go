@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -72,8 +73,13 @@ func (c *conn) call(method func()) {
 	}
 }
 
-// fail reports what makes the connection unusable.
+// fail reports what makes the connection unusable. That the client has closed it
+// meanwhile is no failure but its end, which the state tells.
 func (c *conn) fail(op string, err error) {
+	if errors.Is(err, webrtc.ErrConnectionClosed) {
+		c.updateState()
+		return
+	}
 	c.log.Debug("negotiation failed", "operation", op, "error", err)
 	c.call(func() { c.events.failed(fmt.Errorf("%s: %w", op, err)) })
 }
