@@ -23,6 +23,8 @@ const (
 	notOurs = 3 * time.Second
 	// silence is how long feedback may be missing for packets that were sent.
 	silence = 1500 * time.Millisecond
+	// doubtful is how long packets go on without feedback before it counts.
+	doubtful = 200 * time.Millisecond
 	// drained is how long after the last packet a queue is taken for empty.
 	drained = time.Second
 
@@ -53,9 +55,11 @@ type Estimator struct {
 	onsetRate uint64    // what arrived then
 	roundTrip time.Duration
 
-	fresh    time.Time // last report of an arrival
-	fed      time.Time // last feedback, or last time that silence counted
-	fedBytes uint64    // sent until then
+	fresh      time.Time // last report of an arrival
+	fed        time.Time // last feedback, or last time that silence counted
+	fedBytes   uint64    // sent until then
+	doubt      time.Time // when silence was noticed, zero if it was not
+	doubtBytes uint64    // sent until then
 }
 
 // New returns an Estimator for the packets in history.
@@ -93,7 +97,7 @@ func (e *Estimator) Feedback(b []byte, now time.Time) error {
 		return err
 	}
 	e.heard = true
-	e.fed = now
+	e.fed, e.doubt = now, time.Time{}
 	_, e.fedBytes = e.history.Next()
 	fresh := false
 	var latest time.Duration
@@ -254,8 +258,17 @@ func (e *Estimator) Poll(now time.Time) {
 		return
 	}
 	_, sent := e.history.Next()
-	silent := sent != e.fedBytes
-	e.fed, e.fedBytes = now, sent
+	if sent != e.fedBytes && e.doubt.IsZero() {
+		// Nothing is heard of the last packets of a track that has ended, so see
+		// whether there are more.
+		e.doubt, e.doubtBytes = now, sent
+		return
+	}
+	if !e.doubt.IsZero() && now.Sub(e.doubt) < doubtful {
+		return
+	}
+	silent := !e.doubt.IsZero() && sent != e.doubtBytes
+	e.fed, e.fedBytes, e.doubt = now, sent, time.Time{}
 	if !silent {
 		return // nothing was sent to hear of
 	}

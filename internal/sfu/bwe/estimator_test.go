@@ -178,3 +178,28 @@ func BenchmarkSent(b *testing.B) {
 		}
 	})
 }
+
+// The last packets of a track that ends are often not reported: the client does
+// not know their SSRC any more.
+func TestUnreportedLastPacketsAreNoSilence(t *testing.T) {
+	now := time.Unix(1000, 0)
+	h := NewHistory(now)
+	e := New(h, now)
+	e.heard = true
+	h.Sent(1200, 0)
+	for range 100 {
+		now = now.Add(100 * time.Millisecond)
+		e.Poll(now)
+	}
+	if e.Capacity() != Unlimited {
+		t.Errorf("capacity %d after a last packet", e.Capacity())
+	}
+	for range 100 {
+		now = now.Add(100 * time.Millisecond)
+		h.Sent(1200, now.Sub(h.Epoch()))
+		e.Poll(now)
+	}
+	if e.Capacity() != Floor {
+		t.Errorf("capacity %d when nothing is heard of all that is sent", e.Capacity())
+	}
+}

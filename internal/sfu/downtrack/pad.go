@@ -9,10 +9,10 @@ const padPacket = 255 + 12 + 8
 // Pad sends about so many bytes of padding, so that the connection can be
 // measured. They go out as retransmissions of nothing (RFC 4588): receivers
 // report their arrival and do no more. It returns how many bytes there were,
-// 0 if retransmissions are not negotiated.
+// 0 if retransmissions are not negotiated, or nobody reports the arrivals.
 func (d *DownTrack) Pad(bytes int) (sent int) {
 	b := d.binding.Load()
-	if b == nil || b.RTXSSRC == 0 || b.RTXPayloadType == 0 {
+	if b == nil || b.RTXSSRC == 0 || b.RTXPayloadType == 0 || b.SequenceExt == 0 {
 		return 0
 	}
 	d.rtxMu.Lock()
@@ -25,9 +25,7 @@ func (d *DownTrack) Pad(bytes int) (sent int) {
 			Extensions: r.header.Extensions[:0],
 		}
 		r.seq++
-		if b.SequenceExt != 0 {
-			_ = r.header.SetExtension(b.SequenceExt, r.stamp[:])
-		}
+		_ = r.header.SetExtension(b.SequenceExt, r.stamp[:])
 		if _, err := b.RTX.WriteRTP(&r.header, nil, nil); err != nil {
 			d.counters.writeErrors.Add(1)
 			return sent

@@ -107,3 +107,46 @@ func TestWhatAClientSaysOfThePathHarmsNobody(t *testing.T) {
 	g.close()
 	g.close()
 }
+
+// A section that carried a track before has to number packets like the first:
+// without it nothing is heard of them, and nothing can be probed.
+func TestSectionThatIsUsedAgainIsNumbered(t *testing.T) {
+	f := newTestFactory(t, nil)
+	p, _, _ := publishBoth(t, f)
+	c := newSubClient(t, f, clientOptions{})
+	up := p.track("camera").UpTrack()
+	first, err := c.sub.AddTrack("PA_x|TR_one", "TR_one", up)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.sub.Negotiate()
+	c.connected()
+	c.settled()
+	c.sub.RemoveTrack(first)
+	c.sub.Negotiate()
+	c.settled()
+	second, err := c.sub.AddTrack("PA_x|TR_two", "TR_two", up)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.sub.Negotiate()
+	c.settled()
+	eventually(t, "second track bound", func() bool {
+		var bound bool
+		done := make(chan struct{})
+		if err := c.sub.queue.post(func() { bound = second.bound; close(done) }); err != nil {
+			t.Fatal(err)
+		}
+		<-done
+		return bound
+	})
+	var ext uint8
+	done := make(chan struct{})
+	if err := c.sub.queue.post(func() { ext = second.binding.SequenceExt; close(done) }); err != nil {
+		t.Fatal(err)
+	}
+	<-done
+	if ext == 0 {
+		t.Errorf("packets are not numbered; offer:\n%s", c.lastOffer().sdp)
+	}
+}

@@ -57,13 +57,17 @@ func (s *Subscriber) makeOffer() error {
 	if err := s.pc.SetLocalDescription(offer); err != nil {
 		return err
 	}
-	lines, err := parseLines(offer.SDP)
+	text, err := s.extensions.keep(offer.SDP)
+	if err != nil {
+		return err
+	}
+	lines, err := parseLines(text)
 	if err != nil {
 		return err
 	}
 	s.wanted, s.restart = false, false
 	s.made++
-	s.offerText, s.offerLines = offer.SDP, len(lines)
+	s.offerText, s.offerLines = text, len(lines)
 	return nil
 }
 

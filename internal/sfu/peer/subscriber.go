@@ -57,6 +57,7 @@ type Subscriber struct {
 	offerLines  int    // media sections in it
 	made        uint64 // descriptions made
 	offerText   string
+	extensions  extensions
 	begun       bool // Negotiate was called
 	wanted      bool // something is to be offered
 	restart     bool // with new ICE credentials
@@ -66,7 +67,7 @@ type Subscriber struct {
 
 // NewSubscriber returns a Subscriber that waits for tracks and Negotiate.
 func (f *Factory) NewSubscriber(opts SubscriberOptions) (*Subscriber, error) {
-	s := &Subscriber{handler: opts.Handler}
+	s := &Subscriber{handler: opts.Handler, extensions: make(extensions)}
 	s.sending.prepare(&s.conn, s.handler, opts.AllowPause)
 	s.onConnected, s.onClosed = s.flow, s.closeAll
 	s.fullICE = opts.FullICE
