@@ -46,6 +46,15 @@ async function meet({ rtc, signalHost }) {
   }
 }
 
+/**
+ * All remotes are the address, at the one port. Chromium shows none that a check found before it was told of the candidate.
+ */
+function assertOnly(remotes, address) {
+  const other = remotes.filter((remote) => ![`${address}:${ports.udp}`, `:${ports.udp}`].includes(remote));
+  assert.deepEqual(other, [], `clients are told ${address} only`);
+  assert.ok(remotes.length > 0);
+}
+
 for (const lite of [false, true]) {
   test(`behind NAT the server finds its address by STUN${lite ? ', and media flows with ICE-lite' : ''}`, { timeout: 180_000 }, async () => {
     const world = spawn('nsenter', [`--net=${place.path}`, '--', process.execPath, stun.file, place.ipv4, stun.port], { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -58,18 +67,24 @@ table ip nat {
   chain in { type nat hook prerouting priority dstnat; ip daddr ${outside} dnat to ${hub.ipv4}; }
   chain out { type nat hook postrouting priority srcnat; udp dport ${stun.port} snat to ${outside}; }
 }`, { here: true });
-    const remotes = await meet({
-      rtc: {
-        ips: { includes: [`${hub.ipv4}/32`] }, use_external_ip: true, stun_servers: [`${place.ipv4}:${stun.port}`], use_ice_lite: lite,
-      },
-      signalHost: outside,
-    });
-    assert.deepEqual([...new Set(remotes)], [`${outside}:${ports.udp}`], 'clients are told the external address only');
-    world.kill();
+    try {
+      const remotes = await meet({
+        rtc: {
+          ips: { includes: [`${hub.ipv4}/32`] }, use_external_ip: true, stun_servers: [`${place.ipv4}:${stun.port}`], use_ice_lite: lite,
+        },
+        signalHost: outside,
+      });
+      assertOnly(remotes, outside);
+    } finally {
+      if (world.exitCode === null && world.signalCode === null) {
+        world.kill(); // the next one has its address
+        await once(world, 'exit');
+      }
+    }
   });
 }
 
 test('a server that is reached by IPv6 alone', { timeout: 180_000 }, async () => {
   const remotes = await meet({ rtc: { ips: { includes: ['fd77::/64'] } }, signalHost: `[${hub.ipv6}]` });
-  assert.deepEqual([...new Set(remotes.map((r) => r.replace(/[[\]]/g, '')))], [`${hub.ipv6}:${ports.udp}`]);
+  assertOnly(remotes.map((remote) => remote.replace(/[[\]]/g, '')), hub.ipv6);
 });
