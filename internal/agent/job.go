@@ -16,7 +16,8 @@ type phase uint8
 // The phases. A job goes from waiting to offered to running; a worker that
 // declines or does not answer sends it back to waiting, one that vanishes while
 // the job runs makes it lost, and running again when it comes back in time.
-// winding is a running job of which nothing is left in its room.
+// winding is a running job of which nothing is left in its room, terminating one
+// whose worker was told to end it.
 const (
 	waiting phase = iota
 	offered
@@ -36,7 +37,6 @@ type job struct {
 	info     *livekit.Job // replaced, never changed: events hold it
 	phase    phase
 	worker   *worker         // that it is offered to, or that runs it
-	apiKey   string          // that the worker came with
 	declined map[string]bool // ids of workers that would not take it
 	deadline time.Time       // when expire is due; zero: never
 }
@@ -124,7 +124,7 @@ func (s *state) assign(j *job, w *worker, a *livekit.AvailabilityResponse) {
 		s.offer(j)
 		return
 	}
-	j.phase, j.apiKey, j.deadline = running, w.apiKey, time.Time{}
+	j.phase, j.deadline = running, time.Time{}
 	clear(j.declined)
 	s.change(j, func(st *livekit.JobState) {
 		st.Status, st.Reason, st.Error = livekit.JobStatus_JS_RUNNING, livekit.JobStateReason_JSR_UNSPECIFIED, ""
@@ -180,7 +180,7 @@ func (s *state) adopt(w *worker, ids []string) {
 		case j == nil || j.phase == waiting || j.phase == offered:
 			w.send(terminate(id))
 		case j.worker == nil:
-			j.worker, j.apiKey = w, w.apiKey
+			j.worker = w
 			s.change(j, func(st *livekit.JobState) { st.WorkerId = w.id })
 			if j.phase == lost {
 				j.phase, j.deadline = running, time.Time{}

@@ -116,11 +116,7 @@ func (s *state) restoreDispatch(key string, value []byte, live map[string]*livek
 	for _, name := range k.Made {
 		dp.made[name] = true
 	}
-	r := s.rooms[info.Sid]
-	if r == nil {
-		r = &room{info: info, present: make(map[string]*attendee)}
-		s.rooms[info.Sid] = r
-	}
+	r := s.roomOf(info)
 	r.dispatches = append(r.dispatches, dp)
 	slices.SortFunc(r.dispatches, func(a, b *dispatch) int { return strings.Compare(a.info.Id, b.info.Id) })
 }

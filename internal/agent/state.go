@@ -108,13 +108,19 @@ func (s *state) roomStarted(rec *event.Record) {
 	}
 }
 
-// dispatch keeps a dispatch and makes its jobs for the room and who is in it.
-func (s *state) dispatch(info *livekit.Room, ad *livekit.AgentDispatch, present []*livekit.ParticipantInfo) *dispatch {
+// roomOf returns the room, which from now on wants agents.
+func (s *state) roomOf(info *livekit.Room) *room {
 	r := s.rooms[info.Sid]
 	if r == nil {
 		r = &room{info: info, present: make(map[string]*attendee)}
 		s.rooms[info.Sid] = r
 	}
+	return r
+}
+
+// dispatch keeps a dispatch and makes its jobs for the room and who is in it.
+func (s *state) dispatch(info *livekit.Room, ad *livekit.AgentDispatch, present []*livekit.ParticipantInfo) *dispatch {
+	r := s.roomOf(info)
 	for _, p := range present {
 		if r.present[p.Identity] == nil && p.State == livekit.ParticipantInfo_ACTIVE && wantsAgents(p) {
 			r.present[p.Identity] = &attendee{info: p, published: p.IsPublisher}
