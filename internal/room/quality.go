@@ -7,6 +7,7 @@ import (
 
 	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/quality"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
 )
 
 // qualityInterval is how often connections are judged while somebody is there.
@@ -19,16 +20,23 @@ type connectionQuality struct {
 	score float32
 }
 
-// counts is how many packets of a track were seen and missed until now.
-type counts struct{ packets, lost int64 }
+// counts is how many packets of a track were sent until now, and how many of them
+// the link lost. Those that came in the end because they were asked for count as
+// lost: they came late, and what subscribers report of their way counts so too.
+type counts struct{ expected, lost int64 }
 
-// loss returns the share missed since before.
+func (c *counts) add(layer uptrack.LayerStats) {
+	c.expected += int64(layer.Packets) + layer.Lost
+	c.lost += layer.Lost + int64(layer.Recovered)
+}
+
+// loss returns the share that the link lost since before.
 func (c counts) loss(before counts) float64 {
-	packets, lost := c.packets-before.packets, max(0, c.lost-before.lost)
-	if packets+lost <= 0 {
+	expected, lost := c.expected-before.expected, c.lost-before.lost
+	if expected <= 0 || lost <= 0 {
 		return 0
 	}
-	return float64(lost) / float64(packets+lost)
+	return min(1, float64(lost)/float64(expected))
 }
 
 // tickQuality judges every connection when it is time and tells clients what
@@ -94,13 +102,12 @@ func (p *participant) judge() connectionQuality {
 		var now counts
 		w := quality.Window{}
 		for _, layer := range t.receiver.UpTrack().Stats().Layers {
-			now.packets += int64(layer.Packets)
-			now.lost += layer.Lost
+			now.add(layer)
 			w.RTT, w.Jitter = max(w.RTT, layer.RTT), max(w.Jitter, layer.Jitter)
 		}
 		seen[t.info.Sid] = now
 		before, known := p.seen[t.info.Sid]
-		if known && !t.info.Muted && now.packets > before.packets {
+		if known && !t.info.Muted && now.expected > before.expected {
 			w.Loss = now.loss(before)
 			worst = min(worst, quality.Score(w))
 		}

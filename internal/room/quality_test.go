@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
 )
 
 func TestQualityIsToldWhenItIsNewOrChanges(t *testing.T) {
@@ -32,4 +33,27 @@ func TestQualityIsToldWhenItIsNewOrChanges(t *testing.T) {
 		sleep(qualityInterval)
 		bob.wantHeard("alice is back", "quality alice=EXCELLENT")
 	})
+}
+
+func TestLossCountsWhatCameOnlyBecauseItWasAskedFor(t *testing.T) {
+	at := func(received, missing, recovered int) (c counts) {
+		c.add(uptrack.LayerStats{Packets: uint64(received), Lost: int64(missing), Recovered: uint64(recovered)})
+		return c
+	}
+	for _, c := range []struct {
+		what          string
+		before, after counts
+		want          float64
+	}{
+		{"nothing lost", at(50, 0, 0), at(150, 0, 0), 0},
+		{"one in five missing", at(50, 0, 0), at(130, 20, 0), 0.2},
+		{"one in five, all of it sent again", at(50, 0, 0), at(150, 0, 20), 0.2},
+		{"missing before, sent again since", at(40, 10, 0), at(150, 0, 10), 0},
+		{"nothing came", at(50, 0, 0), at(50, 0, 0), 0},
+		{"a stream that began anew", at(50, 10, 0), at(20, 0, 0), 0},
+	} {
+		if got := c.after.loss(c.before); got != c.want {
+			t.Errorf("%s: loss %.2f, want %.2f", c.what, got, c.want)
+		}
+	}
 }

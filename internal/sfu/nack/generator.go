@@ -65,7 +65,8 @@ func (g *Generator) Missing(from, to uint64, now time.Time) {
 	}
 }
 
-// Arrived notes a packet, and reports whether it had been asked for.
+// Arrived notes a packet, and reports whether it came because it had been asked
+// for. One that comes sooner than an answer can was late, not lost.
 func (g *Generator) Arrived(seq uint64, now time.Time) (recovered bool) {
 	if len(g.pending) == 0 {
 		return false
@@ -87,7 +88,7 @@ func (g *Generator) Arrived(seq uint64, now time.Time) (recovered bool) {
 	if m.tries == 1 && !g.told { // after two it is unknown which was answered
 		g.observe(now.Sub(m.asked))
 	}
-	return m.tries > 0
+	return m.tries > 0 && now.Sub(m.since) >= g.rtt/2
 }
 
 // Abandon gives up the packets before seq: a key frame made them useless.

@@ -4,7 +4,8 @@ import "time"
 
 // Window is what was observed of one stream over one interval.
 type Window struct {
-	// Loss is the share of packets that never arrived, from 0 to 1.
+	// Loss is the share of packets that the link lost, from 0 to 1, whether or
+	// not they were sent again.
 	Loss float64
 	// RTT is the round trip time, Jitter the interarrival jitter (RFC 3550
 	// §6.4.1); 0 if unknown.

@@ -29,7 +29,7 @@ type LayerStats struct {
 	Malformed  uint64 // unparsable or of a foreign payload type
 
 	NACKs     uint64 // packets asked for, repeats included
-	Recovered uint64 // of those, arrived
+	Recovered uint64 // packets that came because they were asked for
 	PLIs      uint64 // sent
 
 	Jitter     time.Duration
