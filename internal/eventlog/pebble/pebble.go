@@ -97,11 +97,15 @@ func (s *Store) open(opts Options) error {
 	}
 	cache := pebble.NewCache(cacheSize)
 	defer cache.Unref()
-	db, err := pebble.Open(opts.Dir, s.options(opts, lock, cache))
+	settings, late := s.options(opts, lock, cache), newCompactions()
+	settings.Experimental.CompactionScheduler = late
+	db, err := pebble.Open(opts.Dir, settings)
 	if err != nil {
+		late.abandon()
 		lock.Close()
 		return err
 	}
+	late.begin()
 	if err := checkFormat(db); err != nil {
 		db.Close()
 		lock.Close()
