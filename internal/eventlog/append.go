@@ -18,21 +18,34 @@ import (
 // A log that is closed or has failed takes nothing: the returned Seq never
 // becomes durable, and Sync says why.
 func (l *Log) Append(events ...event.Event) uint64 {
+	seq := l.Enqueue(events...)
+	l.Commit()
+	return seq
+}
+
+// Enqueue is Append by a caller who calls Commit soon, when it has nothing more
+// urgent to do: waking the committer takes longer than all the rest.
+func (l *Log) Enqueue(events ...event.Event) uint64 {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.full {
 		events = l.lifecycle(events)
 	}
 	if l.parting || l.count+len(events) > len(l.ring) {
-		defer l.mu.Unlock()
 		return l.appendSlowly(events)
 	}
-	idle := l.count == 0
-	last := l.push(events)
+	return l.push(events)
+}
+
+// Commit sees to it that what is enqueued is written. It does not wait for that.
+func (l *Log) Commit() {
+	l.mu.Lock()
+	wake := l.count > 0 && !l.woken
+	l.woken = l.woken || wake
 	l.mu.Unlock()
-	if idle {
+	if wake {
 		l.signal() // not under mu, which the committer takes first
 	}
-	return last
 }
 
 // appendSlowly waits, counted, for room in the ring; what would never fit into

@@ -101,6 +101,7 @@ func (l *Log) take(events []event.Event) ([]event.Event, map[string][]byte, bool
 	if l.err != nil {
 		return events, nil, false
 	}
+	l.woken = false
 	n := min(l.count, cap(events))
 	for range n {
 		events = append(events, l.ring[l.head])

@@ -70,6 +70,7 @@ type Log struct {
 	// mu guards all below
 	ring        []event.Event // a circle of the events from head on
 	head, count int
+	woken       bool       // the committer is to look into the ring
 	parting     bool       // an Append is waiting for room, ahead of all others
 	space       *sync.Cond // the ring has room, parting has ended, or no more is accepted
 	next        uint64     // Seq of the next event appended

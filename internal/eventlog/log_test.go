@@ -114,6 +114,33 @@ func TestReadersSeeOnlyWhatIsDurable(t *testing.T) {
 	})
 }
 
+func TestWhatIsEnqueuedIsWrittenAtTheNextCommit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := open(t, eventlog.Options{Store: memory.New()})
+		events := joins(6)
+		for round := range 3 {
+			synctest.Wait() // the committer is idle
+			l.Enqueue(events[2*round])
+			seq := l.Enqueue(events[2*round+1])
+			synctest.Wait()
+			if got := l.Last(); got != seq-2 {
+				t.Errorf("%d durable before the commit, want %d", got, seq-2)
+			}
+			l.Commit()
+			l.Commit() // nothing more to do
+			synctest.Wait()
+			if got := l.Last(); got != seq {
+				t.Errorf("%d durable after the commit, want %d", got, seq)
+			}
+		}
+		l.Enqueue(joins(1)...)
+		closeLog(t, l)
+		if got := l.Last(); got != 7 {
+			t.Errorf("%d durable after the end, want 7", got)
+		}
+	})
+}
+
 func TestWhatGathersIsCommittedWithOneSync(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate()

@@ -132,6 +132,8 @@ type test struct {
 	beyond []event.Event // the others
 	log    []event.Record
 
+	committed int // of the log
+
 	identities map[string]string // by sid
 	restored   map[string]string // names of sessions that were open before, by sid
 	suspended  bool              // the registry was closed with rooms open
@@ -162,8 +164,19 @@ func inBubble(t *testing.T, o Options, fn func(tc *test)) {
 			}
 			return uint64(len(tc.events) + len(tc.beyond))
 		}
+		o.Commit = func() {
+			tc.mu.Lock()
+			defer tc.mu.Unlock()
+			tc.committed = len(tc.log)
+		}
 		tc.options, tc.reg = o, NewRegistry(o)
 		fn(tc)
+		synctest.Wait()
+		tc.mu.Lock()
+		if tc.committed != len(tc.log) {
+			t.Errorf("%d events, of which %d were committed", len(tc.log), tc.committed)
+		}
+		tc.mu.Unlock()
 		for _, r := range tc.reg.all() {
 			_ = tc.reg.Delete(context.Background(), r.name)
 		}

@@ -15,6 +15,9 @@ type Options struct {
 	// Publish appends events to the log in call order and returns the place of
 	// the last one. It must not wait for the disk, nor keep the slice. Required.
 	Publish func(events ...event.Event) uint64
+	// Commit is called soon after Publish, when the room has done what was more
+	// urgent. Nil: what is published is committed in any case.
+	Commit func()
 	// Sync waits until the event at a place is durable. API calls that change a
 	// room answer only after it. Nil: do not wait.
 	Sync func(ctx context.Context, seq uint64) error

@@ -25,6 +25,10 @@ type turn struct {
 // mailbox is how many turns may wait before those who post them do.
 const mailbox = 256
 
+// maxUncommitted is after how many turns their events are committed although
+// others wait.
+const maxUncommitted = 16
+
 func newRoom(name, sid string) *Room {
 	return &Room{name: name, sid: sid, msgc: make(chan turn, mailbox), donec: make(chan struct{})}
 }
@@ -79,7 +83,11 @@ func (r *Room) do(ctx context.Context, fn func(*state)) (seq uint64, err error) 
 func (r *Room) run(s *state) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	for !s.finished {
+	for turns := 0; !s.finished; turns++ {
+		// Those who wait have their answers first.
+		if len(r.msgc) == 0 || turns%maxUncommitted == 0 {
+			s.commit()
+		}
 		timer.Reset(time.Until(s.alarm))
 		select {
 		case t := <-r.msgc:
@@ -95,6 +103,7 @@ func (r *Room) run(s *state) {
 			s.endTurn()
 		}
 	}
+	s.commit()
 	// Who waits for the last turn has its answer by now, everybody else gets it.
 	close(r.donec)
 	s.closers.Wait()

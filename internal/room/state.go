@@ -31,16 +31,17 @@ type state struct {
 	onDeparture  func(sid string, reason livekit.DisconnectReason)
 	onFinished   func()
 
-	joinedOnce bool      // somebody has joined this session
-	emptySince time.Time // zero while somebody keeps the room open
-	countsDue  time.Time // when clients are told of changed counts; zero: nothing to tell
-	qualityDue time.Time // when connections are judged; zero: nobody is there
-	alarm      time.Time // the next tick, never later than anything due
-	events     []event.Event
-	lastSeq    uint64 // of the last event appended
-	finished   bool
-	totals     totals         // for the summary
-	closers    sync.WaitGroup // connections being closed
+	joinedOnce  bool      // somebody has joined this session
+	emptySince  time.Time // zero while somebody keeps the room open
+	countsDue   time.Time // when clients are told of changed counts; zero: nothing to tell
+	qualityDue  time.Time // when connections are judged; zero: nobody is there
+	alarm       time.Time // the next tick, never later than anything due
+	events      []event.Event
+	lastSeq     uint64 // of the last event appended
+	uncommitted bool   // there were events since the last commit
+	finished    bool
+	totals      totals         // for the summary
+	closers     sync.WaitGroup // connections being closed
 }
 
 // departure is a participant that left recently.
@@ -92,6 +93,7 @@ func (s *state) emit(e event.Event) {
 func (s *state) endTurn() {
 	if len(s.events) > 0 {
 		s.lastSeq = s.opts.Publish(s.events...)
+		s.uncommitted = true
 		clear(s.events) // the payloads are the log's now
 		if s.events = s.events[:0]; cap(s.events) > maxKept {
 			s.events = nil // of a turn in which everybody left
@@ -100,6 +102,14 @@ func (s *state) endTurn() {
 	if s.finished {
 		s.onFinished()
 	}
+}
+
+// commit has the events of the turns until now written.
+func (s *state) commit() {
+	if s.uncommitted && s.opts.Commit != nil {
+		s.opts.Commit()
+	}
+	s.uncommitted = false
 }
 
 // wakeAt makes sure that a tick runs at t or before.

@@ -150,7 +150,8 @@ func (s *Server) openRooms(ctx context.Context, version string) error {
 		DebugInfo:     "rollcall " + version,
 	}
 	s.rooms = room.NewRegistry(room.Options{
-		Publish: s.events.Append,
+		Publish: s.events.Enqueue,
+		Commit:  s.events.Commit,
 		Sync:    s.events.Sync,
 		Media:   room.Peers(s.media),
 		Defaults: room.Defaults{

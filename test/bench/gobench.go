@@ -47,8 +47,10 @@ var (
 		"ns/op": {metric: "sign a request", unit: "ns"},
 	}}
 	roomEmit = inProcess{"internal/room", "^BenchmarkEmit$", map[string]reportedAs{
-		"p50-ns": {metric: "emit, p50", unit: "µs", scale: 1e-3},
-		"p99-ns": {metric: "emit, p99", unit: "µs", scale: 1e-3},
+		"p50-ns":        {metric: "emit, p50", unit: "µs", scale: 1e-3},
+		"p99-ns":        {metric: "emit, p99", unit: "µs", scale: 1e-3},
+		"commit-p50-ns": {metric: "have a burst committed, p50", unit: "µs", scale: 1e-3},
+		"commit-p99-ns": {metric: "have a burst committed, p99", unit: "µs", scale: 1e-3},
 	}}
 	forwardPath = inProcess{"internal/sfu/downtrack", "^BenchmarkForward$/./^down=(10|50|200)$", map[string]reportedAs{
 		"ns/fwd":    {metric: "wall time per forwarded packet", unit: "ns"},
