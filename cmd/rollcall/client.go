@@ -85,7 +85,26 @@ func (f *clientFlags) client(env environment) (*client, error) {
 	if err := checkURL(base); err != nil {
 		return nil, usageError(fmt.Errorf("--url: %w", err))
 	}
-	return &client{base: strings.TrimRight(base, "/"), key: key, secret: secret, http: &http.Client{}}, nil
+	return &client{base: strings.TrimRight(base, "/"), key: key, secret: secret,
+		http: &http.Client{Transport: &patient{http.DefaultTransport, env.stderr}}}, nil
+}
+
+// patient says on w when an answer is slow to come.
+type patient struct {
+	http.RoundTripper
+	w io.Writer
+}
+
+// patience is how long nothing is said.
+const patience = time.Second
+
+// RoundTrip implements http.RoundTripper.
+func (p *patient) RoundTrip(req *http.Request) (*http.Response, error) {
+	slow := time.AfterFunc(patience, func() {
+		fmt.Fprintf(p.w, "rollcall: waiting for %s to answer; Ctrl-C ends this\n", req.URL.Host)
+	})
+	defer slow.Stop()
+	return p.RoundTripper.RoundTrip(req)
 }
 
 func checkURL(raw string) error {
@@ -134,13 +153,7 @@ func (c *client) do(ctx context.Context, method, path string, query url.Values, 
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		if ue, ok := errors.AsType[*url.Error](err); ok {
-			err = ue.Err
-		}
-		return nil, fmt.Errorf("no server answers at %s (is it running, and is --url right?): %w", c.base, err)
+		return nil, c.unreachable(ctx, err)
 	}
 	if resp.StatusCode/100 == 2 {
 		return resp, nil

@@ -15,6 +15,7 @@ import (
 
 // environment is what a verb sees of the process.
 type environment struct {
+	stdin          io.Reader
 	stdout, stderr io.Writer
 	environ        []string // as os.Environ
 }
@@ -25,21 +26,36 @@ type verb struct {
 	run           func(ctx context.Context, args []string, env environment) error
 }
 
-var verbs = []verb{
-	{"serve", "run the server", serve},
-	{"token", "make an access token", mintToken},
-	{"events", "follow, explain and replay events", group("events", eventVerbs)},
-	{"endpoints", "see and change where events are delivered", group("endpoints", endpointVerbs)},
-	{"listen", "forward events to a receiver on this machine", listen},
-	{"receive", "receive, verify and print webhooks", receive},
-	{"trigger", "send a receiver a signed sample of an event", trigger},
-	{"verify", "say why a webhook does or does not verify", verify},
-	{"version", "print the version", printVersion},
+// verbs are all of them; completion, which is one, looks at them too.
+var verbs []verb
+
+// groups are the verbs that have verbs of their own.
+var groups = map[string][]verb{
+	"room": roomVerbs, "participant": participantVerbs, "events": eventVerbs, "endpoints": endpointVerbs,
+}
+
+func init() {
+	verbs = []verb{
+		{"serve", "run the server", serve},
+		{"token", "make an access token", mintToken},
+		{"room", "list, make, watch and close rooms", group("room")},
+		{"participant", "see, mute, change and remove participants", group("participant")},
+		{"send", "send data to a room", sendData},
+		{"events", "follow, explain and replay events", group("events")},
+		{"endpoints", "see and change where events are delivered", group("endpoints")},
+		{"listen", "forward events to a receiver on this machine", listen},
+		{"receive", "receive, verify and print webhooks", receive},
+		{"trigger", "send a receiver a signed sample of an event", trigger},
+		{"verify", "say why a webhook does or does not verify", verify},
+		{"completion", "print a script that completes command lines in a shell", completion},
+		{"version", "print the version", printVersion},
+	}
 }
 
 // group returns the run of a verb that has verbs of its own.
-func group(name string, verbs []verb) func(context.Context, []string, environment) error {
+func group(name string) func(context.Context, []string, environment) error {
 	return func(ctx context.Context, args []string, env environment) error {
+		verbs := groups[name]
 		if len(args) == 0 {
 			printGroup(env.stderr, name, verbs)
 			return usageError(fmt.Errorf("%s wants a verb", name))
@@ -61,7 +77,7 @@ func group(name string, verbs []verb) func(context.Context, []string, environmen
 func printGroup(w io.Writer, name string, verbs []verb) {
 	fmt.Fprintf(w, "usage: rollcall %s <verb> [flags]\n\n", name)
 	for _, v := range verbs {
-		fmt.Fprintf(w, "  %-10s %s\n", v.name, v.summary)
+		fmt.Fprintf(w, "  %-12s %s\n", v.name, v.summary)
 	}
 	fmt.Fprintf(w, "\n\"rollcall %s <verb> --help\" lists the flags.\n", name)
 }
@@ -73,24 +89,36 @@ func usageError(err error) error { return fmt.Errorf("%w: %w", errUsage, err) }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	status := run(ctx, os.Args[1:], environment{os.Stdout, os.Stderr, os.Environ()})
+	status := run(ctx, os.Args[1:], environment{os.Stdin, os.Stdout, os.Stderr, os.Environ()})
 	stop()
 	os.Exit(status)
 }
 
+// The exit statuses; docs/cli.md tells them.
+const (
+	exitFailed      = 1
+	exitUsage       = 2 // the command line was not understood
+	exitUnreachable = 3 // no server answers
+	exitRefused     = 4 // the server answers that it will not, or that there is no such thing
+)
+
 // run runs one verb and returns the exit status.
 func run(ctx context.Context, args []string, env environment) int {
 	err := dispatch(ctx, args, env)
-	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
+	if err == nil || errors.Is(err, flag.ErrHelp) {
 		return 0
-	case errors.Is(err, errUsage):
-		fmt.Fprintln(env.stderr, "rollcall:", err)
-		return 2
-	default:
-		fmt.Fprintln(env.stderr, "rollcall:", err)
-		return 1
 	}
+	fmt.Fprintln(env.stderr, "rollcall:", err)
+	if errors.Is(err, errUsage) {
+		return exitUsage
+	}
+	if _, is := errors.AsType[*noServer](err); is {
+		return exitUnreachable
+	}
+	if _, is := errors.AsType[*apiError](err); is {
+		return exitRefused
+	}
+	return exitFailed
 }
 
 func dispatch(ctx context.Context, args []string, env environment) error {
@@ -114,7 +142,7 @@ func dispatch(ctx context.Context, args []string, env environment) error {
 func printUsage(w io.Writer) {
 	fmt.Fprint(w, "Rollcall is a server of realtime rooms in which every event is accounted for.\n\nusage: rollcall <verb> [flags]\n\n")
 	for _, v := range verbs {
-		fmt.Fprintf(w, "  %-10s %s\n", v.name, v.summary)
+		fmt.Fprintf(w, "  %-12s %s\n", v.name, v.summary)
 	}
 	fmt.Fprint(w, "\n\"rollcall <verb> --help\" lists the flags. To try it out: rollcall serve --dev\n")
 }

@@ -17,8 +17,8 @@ import (
 const tokenAbout = `Makes an access token, signed with an API key of the configuration, and prints
 it. With --identity it joins a room; the other grants are for the server API.
 
-  rollcall token --dev --room demo --identity ana
-  rollcall token --config rollcall.yaml --room demo --admin --valid-for 5m`
+  rollcall token create --dev --room demo --identity ana
+  rollcall token create --config rollcall.yaml --room demo --admin --valid-for 5m`
 
 // tokenFlags is what the command line asks for.
 type tokenFlags struct {
@@ -35,6 +35,9 @@ func mintToken(_ context.Context, args []string, env environment) error {
 	var f tokenFlags
 	fs := flag.NewFlagSet("rollcall token", flag.ContinueOnError)
 	f.register(fs)
+	if len(args) > 0 && args[0] == "create" { // the only thing that one does with tokens
+		args = args[1:]
+	}
 	if err := parseFlags(fs, args, env, tokenAbout); err != nil {
 		return err
 	}
