@@ -304,6 +304,20 @@ func (m *memRooms) RemoveParticipant(_ context.Context, room, identity string, r
 	return err
 }
 
+func (m *memRooms) MoveParticipant(_ context.Context, req *livekit.MoveParticipantRequest) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, err := m.participant(req.Room, req.Identity)
+	return err
+}
+
+func (m *memRooms) ForwardParticipant(_ context.Context, req *livekit.ForwardParticipantRequest) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, err := m.participant(req.Room, req.Identity)
+	return err
+}
+
 func (m *memRooms) PerformRPC(_ context.Context, req *livekit.PerformRpcRequest) (string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

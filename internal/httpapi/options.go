@@ -72,6 +72,8 @@ type Participants interface {
 	ListParticipants(ctx context.Context, room string) ([]*livekit.ParticipantInfo, error)
 	Participant(ctx context.Context, room, identity string) (*livekit.ParticipantInfo, error)
 	RemoveParticipant(ctx context.Context, room, identity string, revoked time.Time) error
+	MoveParticipant(ctx context.Context, req *livekit.MoveParticipantRequest) error
+	ForwardParticipant(ctx context.Context, req *livekit.ForwardParticipantRequest) error
 	PerformRPC(ctx context.Context, req *livekit.PerformRpcRequest) (string, error)
 	MuteTrack(ctx context.Context, room, identity, trackSID string, muted bool) (*livekit.TrackInfo, error)
 	UpdateParticipant(ctx context.Context, req *livekit.UpdateParticipantRequest) (*livekit.ParticipantInfo, error)

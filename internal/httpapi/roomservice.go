@@ -153,17 +153,23 @@ func (s *roomService) UpdateSubscriptions(ctx context.Context, req *livekit.Upda
 }
 
 func (s *roomService) ForwardParticipant(ctx context.Context, req *livekit.ForwardParticipantRequest) (*livekit.ForwardParticipantResponse, error) {
-	if err := mayTouch(ctx, req.Room, req.Identity); err != nil {
+	if err := mayBring(ctx, req.Room, req.Identity, req.DestinationRoom); err != nil {
 		return nil, err
 	}
-	return nil, twirp.NewError(twirp.Unimplemented, "forwarding a participant is not available on a self-hosted server")
+	if err := s.participants.ForwardParticipant(ctx, req); err != nil {
+		return nil, err
+	}
+	return &livekit.ForwardParticipantResponse{}, nil
 }
 
 func (s *roomService) MoveParticipant(ctx context.Context, req *livekit.MoveParticipantRequest) (*livekit.MoveParticipantResponse, error) {
-	if err := mayTouch(ctx, req.Room, req.Identity); err != nil {
+	if err := mayBring(ctx, req.Room, req.Identity, req.DestinationRoom); err != nil {
 		return nil, err
 	}
-	return nil, twirp.NewError(twirp.Unimplemented, "moving a participant is not available on a self-hosted server")
+	if err := s.participants.MoveParticipant(ctx, req); err != nil {
+		return nil, err
+	}
+	return &livekit.MoveParticipantResponse{}, nil
 }
 
 func (s *roomService) PerformRpc(ctx context.Context, req *livekit.PerformRpcRequest) (*livekit.PerformRpcResponse, error) {
@@ -175,6 +181,21 @@ func (s *roomService) PerformRpc(ctx context.Context, req *livekit.PerformRpcReq
 		return nil, err
 	}
 	return &livekit.PerformRpcResponse{Payload: payload}, nil
+}
+
+// mayBring says whether the caller may bring a participant of room to another,
+// and that all are named.
+func mayBring(ctx context.Context, room, identity, destination string) error {
+	if destination == "" {
+		return twirp.InvalidArgumentError("destination_room", "is required")
+	}
+	if err := claimsOf(ctx).CanAdminBoth(room, destination); err != nil {
+		return err
+	}
+	if identity == "" {
+		return twirp.InvalidArgumentError("identity", "is required")
+	}
+	return nil
 }
 
 // mayTouch says whether the caller may do something to a participant of room,

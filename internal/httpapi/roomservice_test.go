@@ -57,10 +57,10 @@ var calls = []struct {
 	{"UpdateSubscriptions", denAdmin, func(ctx context.Context, s livekit.RoomService) error {
 		return second(s.UpdateSubscriptions(ctx, &livekit.UpdateSubscriptionsRequest{Room: "den", Identity: "ana"}))
 	}},
-	{"ForwardParticipant", denAdmin, func(ctx context.Context, s livekit.RoomService) error {
+	{"ForwardParticipant", denToAttic, func(ctx context.Context, s livekit.RoomService) error {
 		return second(s.ForwardParticipant(ctx, &livekit.ForwardParticipantRequest{Room: "den", Identity: "ana", DestinationRoom: "attic"}))
 	}},
-	{"MoveParticipant", denAdmin, func(ctx context.Context, s livekit.RoomService) error {
+	{"MoveParticipant", denToAttic, func(ctx context.Context, s livekit.RoomService) error {
 		return second(s.MoveParticipant(ctx, &livekit.MoveParticipantRequest{Room: "den", Identity: "ana", DestinationRoom: "attic"}))
 	}},
 	{"PerformRpc", denAdmin, func(ctx context.Context, s livekit.RoomService) error {
@@ -68,10 +68,9 @@ var calls = []struct {
 	}},
 }
 
-// absent are the methods that the server does not have.
-var absent = map[string]bool{"ForwardParticipant": true, "MoveParticipant": true}
-
 var (
+	denToAttic = token.VideoGrant{RoomAdmin: true, Room: "den", DestinationRoom: "attic"}
+
 	denAdmin = token.VideoGrant{RoomAdmin: true, Room: "den"}
 	ana      = &livekit.RoomParticipantIdentity{Room: "den", Identity: "ana"}
 )
@@ -106,10 +105,6 @@ func TestEveryCallWorksWithItsGrantInBothEncodings(t *testing.T) {
 				a := newAPI(t)
 				a.rooms.join("den", "ana")
 				s := newClient(a.URL, bearer(mint(t, token.Claims{Video: &c.grant})))
-				if absent[c.name] {
-					wantTwirp(t, c.call(t.Context(), s), twirp.Unimplemented, "not available")
-					return
-				}
 				wantTwirp(t, c.call(t.Context(), s), twirp.NoError, "")
 			})
 		}
@@ -160,7 +155,7 @@ func TestTokenMayComeInTheQuery(t *testing.T) {
 
 func TestUnknownRoomAndParticipantAreNotFound(t *testing.T) {
 	for _, c := range calls {
-		if absent[c.name] || c.name == "CreateRoom" || c.name == "ListRooms" || c.name == "ListParticipants" {
+		if c.name == "CreateRoom" || c.name == "ListRooms" || c.name == "ListParticipants" {
 			continue
 		}
 		t.Run(c.name, func(t *testing.T) {
@@ -321,4 +316,16 @@ func TestCallEndsInTime(t *testing.T) {
 			t.Errorf("took %s, want %s", took, callTimeout)
 		}
 	})
+}
+
+func TestBringingNeedsTheDestinationsGrant(t *testing.T) {
+	a := newAPI(t)
+	a.rooms.join("den", "ana")
+	for _, grant := range []token.VideoGrant{denAdmin, {RoomAdmin: true, Room: "den", DestinationRoom: "cellar"}} {
+		s := livekit.NewRoomServiceProtobufClient(a.URL, bearer(mint(t, token.Claims{Video: &grant})))
+		wantTwirp(t, second(s.MoveParticipant(t.Context(), &livekit.MoveParticipantRequest{Room: "den", Identity: "ana", DestinationRoom: "attic"})),
+			twirp.Unauthenticated, "destination")
+		wantTwirp(t, second(s.ForwardParticipant(t.Context(), &livekit.ForwardParticipantRequest{Room: "den", Identity: "ana"})),
+			twirp.InvalidArgument, "destination_room")
+	}
 }

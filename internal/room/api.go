@@ -180,6 +180,9 @@ func (g *Registry) RemoveParticipant(ctx context.Context, room, identity string,
 func (g *Registry) MuteTrack(ctx context.Context, room, identity, trackSID string, muted bool) (*livekit.TrackInfo, error) {
 	var info *livekit.TrackInfo
 	if err := g.with(ctx, room, identity, func(s *state, p *participant) error {
+		if p.forwarding != nil {
+			return ErrForwarded
+		}
 		t := p.ownTrack(trackSID)
 		if t == nil {
 			return ErrTrackNotFound
@@ -207,6 +210,9 @@ func (g *Registry) MuteTrack(ctx context.Context, room, identity, trackSID strin
 func (g *Registry) UpdateParticipant(ctx context.Context, req *livekit.UpdateParticipantRequest) (*livekit.ParticipantInfo, error) {
 	var info *livekit.ParticipantInfo
 	if err := g.with(ctx, req.Room, req.Identity, func(s *state, p *participant) error {
+		if p.forwarding != nil {
+			return ErrForwarded
+		}
 		if err := s.opts.Limits.check(req.Name, req.Metadata, mergeAttributes(p.attributes, req.Attributes)); err != nil {
 			return err
 		}
@@ -225,6 +231,9 @@ func (g *Registry) UpdateParticipant(ctx context.Context, req *livekit.UpdatePar
 // UpdateSubscriptions chooses tracks for a participant as its client could.
 func (g *Registry) UpdateSubscriptions(ctx context.Context, req *livekit.UpdateSubscriptionsRequest) error {
 	return g.with(ctx, req.Room, req.Identity, func(_ *state, p *participant) error {
+		if p.forwarding != nil {
+			return ErrForwarded
+		}
 		p.choose(req.TrackSids, req.ParticipantTracks, req.Subscribe)
 		return nil
 	})

@@ -46,14 +46,14 @@ func TestLostAndResumedConnectionsAreTold(t *testing.T) {
 		c.transport(peer.Disconnected)
 		c.h.SignalLost(c.sink)
 		tc.wantBeyond("lost once", `participant_connection_lost bob {"cause":"transport"}`)
-		if _, err := tc.reg.Resume(context.Background(), c.join, c.h.sid, c.sink); err != nil {
+		if _, err := tc.reg.Resume(context.Background(), c.join, c.h.SID(), c.sink); err != nil {
 			t.Fatal(err)
 		}
 		tc.wantBeyond("signal is back", "participant_reconnecting bob")
 		c.transport(peer.Connected)
 		tc.wantBeyond("transport too", "participant_resumed bob")
 		c.h.SignalLost(c.sink)
-		if _, err := tc.reg.Resume(context.Background(), c.join, c.h.sid, c.sink); err != nil {
+		if _, err := tc.reg.Resume(context.Background(), c.join, c.h.SID(), c.sink); err != nil {
 			t.Fatal(err)
 		}
 		tc.wantBeyond("only the signal was lost", `participant_connection_lost bob {"cause":"signal"}`, "participant_reconnecting bob", "participant_resumed bob")
@@ -64,7 +64,7 @@ func TestChangesAreToldWithWhoMadeThem(t *testing.T) {
 	inBubble(t, Options{}, func(tc *test) {
 		c := tc.enter("demo", "alice")
 		c.publishCamera()
-		sid := c.h.p.tracks[0].info.Sid
+		sid := c.p().tracks[0].info.Sid
 		tc.wantBeyond("accepted", "participant_connecting alice")
 		ctx := context.Background()
 		c.say(&livekit.SignalRequest{Message: &livekit.SignalRequest_UpdateMetadata{UpdateMetadata: &livekit.UpdateParticipantMetadata{

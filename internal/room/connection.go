@@ -13,19 +13,7 @@ import (
 // connection brings what happens on p's peer connections into the room's loop.
 // Its methods run on the connections' goroutines; only the closures that they
 // post touch p. It serves both connections: the names say which.
-type connection struct {
-	room *Room
-	p    *participant
-}
-
-// post runs fn in the loop unless p is gone by then.
-func (c *connection) post(fn func(*state, *participant)) {
-	c.room.post(func(s *state) {
-		if !c.p.gone {
-			fn(s, c.p)
-		}
-	})
-}
+type connection struct{ *berth }
 
 func (c *connection) description(typ, sdp string, id uint32, mids map[string]string) *livekit.SessionDescription {
 	return &livekit.SessionDescription{Type: typ, Sdp: sdp, Id: id, MidToTrackId: mids}
@@ -166,6 +154,7 @@ func (c *connection) NegotiationFailed(err error) {
 // transportChanged reacts to a connection's state; primary is the connection
 // that decides whether p is connected.
 func (s *state) transportChanged(p *participant, st peer.State, primary bool) {
+	s.mirror(p)
 	switch st {
 	case peer.Reachable:
 		if primary && p.leaving != 0 {

@@ -21,7 +21,7 @@ func (c *client) sendPacket(kind peer.DataKind, packet *livekit.DataPacket) {
 		c.tc.t.Fatal(err)
 	}
 	label := map[peer.DataKind]string{peer.Reliable: "_reliable", peer.Lossy: "_lossy"}[kind]
-	(&connection{room: c.h.room, p: c.h.p}).Data(kind, label, raw)
+	c.conn().Data(kind, label, raw)
 	synctest.Wait()
 }
 
@@ -46,12 +46,12 @@ func TestDataGoesToTheOthersInTheSendersTrueName(t *testing.T) {
 	inBubble(t, Options{}, func(tc *test) {
 		alice, bob, carol := tc.enter("demo", "alice"), tc.enter("demo", "bob"), tc.enter("demo", "carol")
 		forged := userPacket("hello")
-		forged.ParticipantIdentity, forged.ParticipantSid = "carol", carol.h.sid
+		forged.ParticipantIdentity, forged.ParticipantSid = "carol", carol.h.SID()
 		alice.sendPacket(peer.Reliable, forged)
 		if alice.got() != "" || bob.got() != "hello" || carol.got() != "hello" {
 			t.Errorf("got %q, %q, %q", alice.got(), bob.got(), carol.got())
 		}
-		if p := bob.sub().data[0]; p.ParticipantIdentity != "alice" || p.ParticipantSid != alice.h.sid {
+		if p := bob.sub().data[0]; p.ParticipantIdentity != "alice" || p.ParticipantSid != alice.h.SID() {
 			t.Errorf("from %s %s", p.ParticipantIdentity, p.ParticipantSid)
 		}
 		direct := userPacket("psst")
@@ -158,7 +158,7 @@ func FuzzData(f *testing.F) {
 		inBubble(t, Options{}, func(tc *test) {
 			alice := tc.enter("demo", "alice")
 			tc.enter("demo", "bob")
-			(&connection{room: alice.h.room, p: alice.h.p}).Data(peer.Reliable, label, raw)
+			alice.conn().Data(peer.Reliable, label, raw)
 			synctest.Wait()
 		})
 	})

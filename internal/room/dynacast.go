@@ -23,16 +23,22 @@ type demand struct {
 	told   int                    // the highest layer that the publisher sends, as it was told
 	begun  bool                   // it was told anything
 	due    time.Time              // when it is told of less; zero: nothing to tell
+	// elsewhere are the layers that rooms want to which the track is forwarded.
+	elsewhere map[*forwarding]int
 }
 
 // top is the highest layer that anybody wants.
 func (d *demand) top() int {
-	for l := len(d.wishes) - 1; l >= 0; l-- {
+	top := nothing
+	for _, layer := range d.elsewhere {
+		top = max(top, layer)
+	}
+	for l := len(d.wishes) - 1; l > top; l-- {
 		if d.wishes[l] > 0 {
 			return l
 		}
 	}
-	return nothing
+	return top
 }
 
 // topLayer is the highest layer that t was announced with: one of several
@@ -102,6 +108,15 @@ func (s *state) tickDemand() {
 // tellDemand has the publisher send layers up to top and no others.
 func (t *track) tellDemand(top int) {
 	t.demand.told, t.demand.begun, t.demand.due = top, true, time.Time{}
+	if f := t.owner.forwarding; f != nil {
+		f.tell(func() {
+			if f.wishes == nil {
+				f.wishes = make(map[string]int)
+			}
+			f.wishes[t.original] = top
+		})
+		return
+	}
 	var qualities []*livekit.SubscribedQuality
 	for q := livekit.VideoQuality_LOW; q <= livekit.VideoQuality_HIGH; q++ {
 		// Where there are fewer layers than qualities the best one is each above.

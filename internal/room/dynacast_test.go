@@ -84,8 +84,8 @@ func TestResumeRepeatsDemandAndStreamStates(t *testing.T) {
 		bob.settings(&livekit.UpdateTrackSettings{TrackSids: []string{sid}, Quality: livekit.VideoQuality_LOW})
 		sleep(2 * demandPause)
 		alice.wantDemands("bob wants little", "wanted LOW")
-		tell := &connection{room: bob.h.room, p: bob.h.p}
-		tell.streamState(bob.h.p.subscriptions[sid].sender, true)
+		tell := bob.conn()
+		tell.streamState(bob.p().subscriptions[sid].sender, true)
 		if got := bob.heard(); !slices.Contains(got, "stream alice=PAUSED") {
 			t.Errorf("bob heard %q", got)
 		}
@@ -102,10 +102,10 @@ func TestTracksOfAnotherSessionAreNotTold(t *testing.T) {
 	inBubble(t, Options{}, func(tc *test) {
 		alice, bob := tc.enter("demo", "alice"), tc.enter("demo", "bob")
 		alice.publishCamera()
-		old := bob.h.p.subscriptions[bob.trackOf(alice)].sender
-		bob.h.p.subscriptions[bob.trackOf(alice)].sender = &fakeSender{}
+		old := bob.p().subscriptions[bob.trackOf(alice)].sender
+		bob.p().subscriptions[bob.trackOf(alice)].sender = &fakeSender{}
 		bob.heard()
-		tell := &connection{room: bob.h.room, p: bob.h.p}
+		tell := bob.conn()
 		tell.streamState(old, true)
 		bob.wantHeard("nothing of a sender that was replaced")
 	})
@@ -119,7 +119,7 @@ func TestPriorities(t *testing.T) {
 		alice.announce("screen", livekit.TrackType_VIDEO, livekit.TrackSource_SCREEN_SHARE)
 		alice.media("screen", "video")
 		subs := map[livekit.TrackSource]*subscription{}
-		for _, sub := range bob.h.p.subscriptions {
+		for _, sub := range bob.p().subscriptions {
 			subs[sub.track.info.Source] = sub
 		}
 		of := func(source livekit.TrackSource) int32 { return subs[source].sender.(*fakeSender).priority.Load() }
@@ -128,9 +128,9 @@ func TestPriorities(t *testing.T) {
 			t.Errorf("camera %d, screen %d", of(camera), of(screen))
 		}
 		before := of(camera)
-		alice.h.room.post(func(*state) {
-			alice.h.p.speaking.active = true
-			alice.h.p.prioritizeTracks()
+		alice.room().post(func(*state) {
+			alice.p().speaking.active = true
+			alice.p().prioritizeTracks()
 		})
 		synctest.Wait()
 		if of(camera) <= before || of(camera) >= of(screen) {

@@ -17,6 +17,7 @@ const (
 	DeadlineExceeded   Code = "deadline_exceeded"
 	Unimplemented      Code = "unimplemented"
 	Aborted            Code = "aborted"
+	AlreadyExists      Code = "already_exists"
 )
 
 // Error is a refusal that the caller can act on.
@@ -39,6 +40,7 @@ var (
 	ErrTrackNotFound       = &Error{NotFound, "track does not exist"}
 	ErrRemoteUnmute        = &Error{FailedPrecondition, "remote unmute not enabled"}
 	ErrRoomFull            = &Error{ResourceExhausted, "room has reached its max_participants"}
+	ErrForwarded           = &Error{FailedPrecondition, "participant is forwarded from another room: this has to be done there"}
 	ErrTokenRevoked        = &Error{PermissionDenied, "token was revoked when the participant was removed"}
 	ErrStopping            = &Error{Unavailable, "server is stopping, try again later"}
 )

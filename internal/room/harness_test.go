@@ -214,7 +214,7 @@ func (tc *test) accept(j *Join) *client {
 		tc.t.Fatalf("join %s: %v", j.Identity, err)
 	}
 	c.h = h
-	tc.identities[h.sid] = j.Identity
+	tc.identities[h.SID()] = j.Identity
 	return c
 }
 
@@ -226,9 +226,15 @@ func (tc *test) enter(room, identity string) *client {
 	return c
 }
 
+func (c *client) p() *participant { _, p := c.h.berth.where(); return p }
+func (c *client) room() *Room     { r, _ := c.h.berth.where(); return r }
+
+// conn is what c's peer connections report to.
+func (c *client) conn() *connection { return &connection{c.h.berth} }
+
 // transport says that the subscriber connection changed its state.
 func (c *client) transport(st peer.State) {
-	(&connection{room: c.h.room, p: c.h.p}).SubscriberState(st)
+	c.conn().SubscriberState(st)
 	synctest.Wait()
 }
 
@@ -244,13 +250,13 @@ func (c *client) announce(cid string, kind livekit.TrackType, source livekit.Tra
 // media says that media with the client's track id can flow.
 func (c *client) media(cid, kind string, rids ...string) *fakeReceiver {
 	r := &fakeReceiver{id: cid, kind: kind, rids: rids, up: uptrack.New(uptrack.Options{Codec: uptrack.Codec{MimeType: kind, ClockRate: 48000}})}
-	c.h.room.post(func(*state) { c.h.p.receiverReady(r) })
+	c.h.berth.post(func(_ *state, p *participant) { p.receiverReady(r) })
 	synctest.Wait()
 	return r
 }
 
 func (c *client) end(r *fakeReceiver) {
-	c.h.room.post(func(*state) { c.h.p.receiverEnded(r) })
+	c.h.berth.post(func(_ *state, p *participant) { p.receiverEnded(r) })
 	synctest.Wait()
 }
 
@@ -267,7 +273,7 @@ func (c *client) publishSimulcast(rids ...string) *fakeReceiver {
 // trackOf returns the one track that c receives of another.
 func (c *client) trackOf(other *client) string {
 	c.tc.t.Helper()
-	for sid, sub := range c.h.p.subscriptions {
+	for sid, sub := range c.p().subscriptions {
 		if sub.track.owner.identity == other.join.Identity {
 			return sid
 		}
@@ -287,7 +293,7 @@ func (c *client) leave() {
 	c.say(&livekit.SignalRequest{Message: &livekit.SignalRequest_Leave{Leave: &livekit.LeaveRequest{}}})
 }
 
-func (c *client) sub() *fakePeer { return c.h.p.subscriber.(*fakePeer) }
+func (c *client) sub() *fakePeer { return c.p().subscriber.(*fakePeer) }
 
 // heard returns the client's messages as short words and forgets them.
 func (c *client) heard() []string {
@@ -341,6 +347,9 @@ func (tc *test) word(m *livekit.SignalResponse) string {
 			parts = append(parts, tc.identities[st.ParticipantSid]+"="+st.State.String())
 		}
 		return "stream " + strings.Join(parts, " ")
+	case *livekit.SignalResponse_RoomMoved:
+		p := m.RoomMoved.Participant
+		return fmt.Sprintf("moved %s as %s/%d others=%d", m.RoomMoved.Room.Name, strings.ToLower(p.State.String()), len(p.Tracks), len(m.RoomMoved.OtherParticipants))
 	case *livekit.SignalResponse_Mute:
 		return fmt.Sprintf("mute %v", m.Mute.Muted)
 	}
@@ -360,11 +369,17 @@ func (c *client) wantHeard(why string, want ...string) {
 // "name who participants/publishers".
 func (tc *test) wantEvents(why string, want ...string) {
 	tc.t.Helper()
+	tc.wantEventsSince(0, why, want...)
+}
+
+// wantEventsSince is wantEvents for those after the first n.
+func (tc *test) wantEventsSince(n int, why string, want ...string) {
+	tc.t.Helper()
 	synctest.Wait()
 	tc.mu.Lock()
 	defer tc.mu.Unlock()
 	var got []string
-	for _, e := range tc.events {
+	for _, e := range tc.events[n:] {
 		got = append(got, strings.TrimSpace(fmt.Sprintf("%s %s %d/%d", e.Name, e.Participant.GetIdentity(), e.Room.NumParticipants, e.Room.NumPublishers)))
 	}
 	for i := range got {

@@ -45,9 +45,9 @@ type Join struct {
 	MayCreate bool
 	// RoomConfig applies if this join makes the room; may be nil.
 	RoomConfig *livekit.RoomConfiguration
-	// RefreshToken mints a token that carries the participant's present state;
-	// nil: tokens are not refreshed.
-	RefreshToken func(*livekit.ParticipantInfo) (string, error)
+	// RefreshToken mints a token for a room that carries the participant's present
+	// state; nil: tokens are not refreshed.
+	RefreshToken func(room string, p *livekit.ParticipantInfo) (string, error)
 }
 
 // SubscriberPrimary says that the subscriber connection decides whether the
@@ -93,6 +93,7 @@ func (s *state) join(req *Join, sink Sink) (*participant, error) {
 		wanted:        make(map[string]bool),
 	}
 	p.log = s.log.With("participant", p.identity, "participant_sid", p.sid)
+	p.berth = newBerth(s.room, p)
 	if s.full(req) {
 		return nil, ErrRoomFull
 	}
@@ -157,7 +158,7 @@ func (p *participant) openFirst() error {
 // count agents, egress and recorders, nor a session that would be replaced.
 func (s *state) full(req *Join) bool {
 	limit := int(s.settings.MaxParticipants)
-	return limit > 0 && s.participants[req.Identity] == nil && !req.dependent() && s.accepted() >= limit
+	return limit > 0 && s.participants[req.Identity] == nil && !s.expected[req.Identity] && !req.dependent() && s.accepted() >= limit
 }
 
 // accepted counts the participants that the room's limit is about.
@@ -165,6 +166,11 @@ func (s *state) accepted() int {
 	n := 0
 	for _, p := range s.participants {
 		if !p.dependent() {
+			n++
+		}
+	}
+	for identity, counts := range s.expected {
+		if counts && s.participants[identity] == nil {
 			n++
 		}
 	}
@@ -261,7 +267,25 @@ func (s *state) remove(p *participant, reason livekit.DisconnectReason) {
 	if p.gone {
 		return
 	}
-	by, why := actorOf(reason), wordOf(reason)
+	s.withdraw(p, reason, actorOf(reason), wordOf(reason))
+	s.hangUp(p)
+	s.onDeparture(p.sid, farewell{reason: reason})
+	if s.opts.Relay != nil {
+		for _, sid := range append(p.formerly, p.sid) {
+			s.opts.Relay.Revoke(sid)
+		}
+	}
+	if p.sink != nil {
+		p.sink.Close()
+		p.sink = nil
+	}
+	s.closeMedia(p)
+	s.occupancyChanged()
+}
+
+// withdraw takes p out of the room for everybody else; what connects its client
+// stays.
+func (s *state) withdraw(p *participant, reason livekit.DisconnectReason, by event.Actor, why string) {
 	for len(p.tracks) > 0 {
 		s.unpublish(p.tracks[len(p.tracks)-1], by, why)
 	}
@@ -287,17 +311,9 @@ func (s *state) remove(p *participant, reason livekit.DisconnectReason) {
 		s.broadcastInfo(p, p.info())
 		s.remember(p.info())
 	}
-	s.hangUp(p)
-	s.onDeparture(p.sid, reason)
-	if s.opts.Relay != nil {
-		s.opts.Relay.Revoke(p.sid)
+	if f := p.forwarding; f != nil {
+		f.tell(func() { f.over = true })
 	}
-	if p.sink != nil {
-		p.sink.Close()
-		p.sink = nil
-	}
-	s.closeMedia(p)
-	s.occupancyChanged()
 }
 
 // broadcastInfo tells everybody but p the given state of p.

@@ -155,7 +155,7 @@ func TestDuplicateIdentityReplacesSession(t *testing.T) {
 		second := tc.enter("demo", "bob")
 		first.wantHeard("the old session is told", "leave DUPLICATE_IDENTITY DISCONNECT")
 		watcher.wantHeard("old out, new in", "update bob:disconnected/0", "update bob:active/0")
-		if first.h.sid == second.h.sid {
+		if first.h.SID() == second.h.SID() {
 			t.Error("the new session has the old sid")
 		}
 		tc.wantEvents("old session closes first",
@@ -217,12 +217,12 @@ func TestResumeKeepsTheSessionAndNobodyNotices(t *testing.T) {
 		sleep(5 * time.Second)
 		carol.leave()
 		alice.sink = &recorder{}
-		h, err := tc.reg.Resume(context.Background(), alice.join, alice.h.sid, alice.sink)
+		h, err := tc.reg.Resume(context.Background(), alice.join, alice.h.SID(), alice.sink)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if h.sid != alice.h.sid {
-			t.Errorf("resumed as %s, was %s", h.sid, alice.h.sid)
+		if h.SID() != alice.h.SID() {
+			t.Errorf("resumed as %s, was %s", h.SID(), alice.h.SID())
 		}
 		alice.wantHeard("what a resume consists of", "reconnect", "update carol:disconnected/0",
 			"update bob:active/0 alice:active/1", `room participants=2 publishers=1 metadata=""`)
@@ -247,7 +247,7 @@ func TestSessionThatEndedOnPurposeCannotBeResumed(t *testing.T) {
 			Gone{livekit.DisconnectReason_PARTICIPANT_REMOVED, livekit.LeaveRequest_DISCONNECT}},
 		"replaced": {func(tc *test, _ *client) { tc.enter("demo", "bob") },
 			Gone{livekit.DisconnectReason_DUPLICATE_IDENTITY, livekit.LeaveRequest_DISCONNECT}},
-		"server forgot it": {func(_ *test, c *client) { c.h.sid = "PA_unknown" },
+		"server forgot it": {func(_ *test, c *client) { c.h = &Participant{newBerth(c.room(), &participant{sid: "PA_unknown"})} },
 			Gone{livekit.DisconnectReason_STATE_MISMATCH, livekit.LeaveRequest_RECONNECT}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -256,7 +256,7 @@ func TestSessionThatEndedOnPurposeCannotBeResumed(t *testing.T) {
 				c.h.SignalLost(c.sink)
 				tt.end(tc, c)
 				before := tc.reg.Stats().Rooms
-				_, err := tc.reg.Resume(ctx, c.join, c.h.sid, &recorder{})
+				_, err := tc.reg.Resume(ctx, c.join, c.h.SID(), &recorder{})
 				var gone *Gone
 				if !errors.As(err, &gone) || *gone != tt.want {
 					t.Errorf("resume: %v, want %v", err, &tt.want)
@@ -277,7 +277,7 @@ func TestFailedTransportMayResumeForAWhile(t *testing.T) {
 		c.wantHeard("asked to resume", "leave CONNECTION_TIMEOUT RESUME")
 		sleep(4 * time.Second)
 		c.sink = &recorder{}
-		if _, err := tc.reg.Resume(context.Background(), c.join, c.h.sid, c.sink); err != nil {
+		if _, err := tc.reg.Resume(context.Background(), c.join, c.h.SID(), c.sink); err != nil {
 			t.Fatal(err)
 		}
 		c.transport(peer.Connected)
@@ -296,7 +296,7 @@ func TestTransportThatFailsDuringAResumeDoesNotUndoIt(t *testing.T) {
 		c := tc.enter("demo", "bob")
 		c.h.SignalLost(c.sink)
 		c.sink = &recorder{}
-		if _, err := tc.reg.Resume(context.Background(), c.join, c.h.sid, c.sink); err != nil {
+		if _, err := tc.reg.Resume(context.Background(), c.join, c.h.SID(), c.sink); err != nil {
 			t.Fatal(err)
 		}
 		sleep(time.Second)
@@ -310,7 +310,7 @@ func TestTransportThatFailsDuringAResumeDoesNotUndoIt(t *testing.T) {
 
 		// A resume that leads nowhere is the end.
 		c.sink = &recorder{}
-		if _, err := tc.reg.Resume(context.Background(), c.join, c.h.sid, c.sink); err != nil {
+		if _, err := tc.reg.Resume(context.Background(), c.join, c.h.SID(), c.sink); err != nil {
 			t.Fatal(err)
 		}
 		c.transport(peer.Failed)
@@ -403,7 +403,7 @@ func TestEveryStoryIsWellFormed(t *testing.T) {
 				case 10:
 					sleep(time.Duration(rng.IntN(30)) * time.Second)
 				case 11:
-					_, _ = tc.reg.Resume(context.Background(), c.join, c.h.sid, c.sink)
+					_, _ = tc.reg.Resume(context.Background(), c.join, c.h.SID(), c.sink)
 				case 12:
 					switch rng.IntN(3) {
 					case 0:

@@ -25,6 +25,7 @@ import (
 type participant struct {
 	state *state // whose loop owns all of this
 	log   *slog.Logger
+	berth *berth // immutable; where its connections find it
 
 	sid      string
 	identity string
@@ -38,6 +39,9 @@ type participant struct {
 	version    uint32
 	cached     *livekit.ParticipantInfo // nil when something changed
 	reason     livekit.DisconnectReason // once gone
+	forwards   []*forwarding            // to other rooms
+	forwarding *forwarding              // by which it is here; nil for who has a client
+	formerly   []string                 // its sids in rooms that it was moved from
 
 	sink         Sink // nil while the signal connection is down
 	signalLostAt time.Time
@@ -120,6 +124,7 @@ func (p *participant) look() {
 func (p *participant) touch() {
 	p.version++
 	p.cached = nil
+	p.state.mirror(p)
 }
 
 // info returns the participant as others see it, immutable, with a version that
@@ -189,15 +194,22 @@ func leaveMessage(reason livekit.DisconnectReason, action livekit.LeaveRequest_A
 func (p *participant) refreshToken() {
 	p.tokenDue = p.state.now.Add(tokenRefresh)
 	p.state.wakeAt(p.tokenDue)
-	if p.req.RefreshToken == nil {
-		return
+	if token := p.mintToken(); token != "" {
+		p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_RefreshToken{RefreshToken: token}})
 	}
-	token, err := p.req.RefreshToken(p.info())
+}
+
+// mintToken returns a token for the client's next reconnect; none if tokens are
+// not refreshed.
+func (p *participant) mintToken() string {
+	if p.req.RefreshToken == nil {
+		return ""
+	}
+	token, err := p.req.RefreshToken(p.req.Room, p.info())
 	if err != nil {
 		p.log.Warn("refresh token", "error", err)
-		return
 	}
-	p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_RefreshToken{RefreshToken: token}})
+	return token
 }
 
 // tick does what is due for p.

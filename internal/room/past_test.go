@@ -60,7 +60,7 @@ func story(t *testing.T, between func(tc *test)) (totals event.RoomTotals) {
 		bob := tc.enter("demo", "bob")
 		tc.accept(joinOf("demo", "ghost")).h.SignalLost(nil)
 		bob.h.SignalLost(bob.sink)
-		if _, err := tc.reg.Resume(ctx, bob.join, bob.h.sid, bob.sink); err != nil {
+		if _, err := tc.reg.Resume(ctx, bob.join, bob.h.SID(), bob.sink); err != nil {
 			t.Fatal(err)
 		}
 		sleep(30 * time.Second)

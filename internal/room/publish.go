@@ -20,6 +20,7 @@ type track struct {
 	receiver   Receiver           // nil while pending
 	subscribed bool               // somebody subscribed once
 	demand     demand
+	original   string // the sid where it is forwarded from; empty for media of its own
 }
 
 // matchPatience is how long media waits for an announcement under its own track
@@ -269,7 +270,9 @@ func (s *state) publish(t *track, r Receiver) {
 	}
 	t.info = info
 	r.UpTrack().SetMuted(info.Muted)
-	t.demand.told = t.topLayer() // what clients send until they are told
+	if !t.demand.begun {
+		t.demand.told = t.topLayer() // what clients send until they are told
+	}
 	p.tracks = append(p.tracks, t)
 	s.tracks[info.Sid] = t
 	p.touch()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -33,6 +34,7 @@ type Registry struct {
 type farewell struct {
 	reason livekit.DisconnectReason
 	at     time.Time
+	moved  *berth // where the participant is now; nil unless it was moved
 }
 
 const (
@@ -88,7 +90,7 @@ func (g *Registry) Join(ctx context.Context, req *Join, sink Sink) (*Participant
 		case refused != nil:
 			return nil, refused
 		}
-		return &Participant{room: r, p: p, sid: p.sid}, nil
+		return &Participant{p.berth}, nil
 	}
 }
 
@@ -98,23 +100,46 @@ func (g *Registry) Resume(ctx context.Context, req *Join, sid string, sink Sink)
 	if err := g.admits(req); err != nil {
 		return nil, g.goneOr(sid, err)
 	}
-	if r := g.lookup(req.Room); r != nil {
-		var p *participant
-		_, err := r.do(ctx, func(s *state) {
-			found := s.participants[req.Identity]
-			if found != nil && (sid == "" || found.sid == sid) {
-				p = found
-				s.resume(p, req, sink)
-			}
-		})
-		if err != nil && !errors.Is(err, errClosed) {
-			return nil, err
+	r := g.roomOf(req, sid)
+	if r == nil {
+		return nil, g.gone(sid)
+	}
+	var p *participant
+	_, err := r.do(ctx, func(s *state) {
+		if p = s.session(req.Identity, sid); p != nil {
+			s.resume(p, req, sid, sink)
 		}
-		if err == nil && p != nil {
-			return &Participant{room: r, p: p, sid: p.sid}, nil
-		}
+	})
+	switch {
+	case err != nil && !errors.Is(err, errClosed):
+		return nil, err
+	case err == nil && p != nil:
+		return &Participant{p.berth}, nil
 	}
 	return nil, g.gone(sid)
+}
+
+// roomOf returns the room in which a session is that a client wants to resume:
+// the one that it asks for, unless the session was moved; nil if there is none.
+func (g *Registry) roomOf(req *Join, sid string) *Room {
+	g.mu.Lock()
+	moved := g.farewell[sid].moved
+	r := g.rooms[req.Room]
+	g.mu.Unlock()
+	if moved != nil {
+		r, _ = moved.where()
+	}
+	return r
+}
+
+// session returns the identity's session if it is that of the sid, now or before
+// a move; an empty sid stands for whichever it is.
+func (s *state) session(identity, sid string) *participant {
+	p := s.participants[identity]
+	if p == nil || p.forwarding != nil || sid != "" && p.sid != sid && !slices.Contains(p.formerly, sid) {
+		return nil
+	}
+	return p
 }
 
 // CanResume returns the error with which Resume would refuse the request now, or nil.
@@ -123,11 +148,8 @@ func (g *Registry) CanResume(ctx context.Context, req *Join, sid string) error {
 		return g.goneOr(sid, err)
 	}
 	var there bool
-	if r := g.lookup(req.Room); r != nil {
-		if _, err := r.do(ctx, func(s *state) {
-			p := s.participants[req.Identity]
-			there = p != nil && (sid == "" || p.sid == sid)
-		}); err != nil && !errors.Is(err, errClosed) {
+	if r := g.roomOf(req, sid); r != nil {
+		if _, err := r.do(ctx, func(s *state) { there = s.session(req.Identity, sid) != nil }); err != nil && !errors.Is(err, errClosed) {
 			return err
 		} else if err == nil && there {
 			return nil
@@ -159,11 +181,12 @@ func (g *Registry) goneOr(sid string, err error) error {
 }
 
 // departed remembers why a session ended.
-func (g *Registry) departed(sid string, reason livekit.DisconnectReason) {
+func (g *Registry) departed(sid string, why farewell) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := time.Now()
-	g.farewell[sid] = farewell{reason, now}
+	why.at = now
+	g.farewell[sid] = why
 	g.order = append(g.order, sid)
 	for len(g.order) > 0 && (len(g.order) > maxFarewells || now.Sub(g.farewell[g.order[0]].at) > farewellKept) {
 		delete(g.farewell, g.order[0])

@@ -31,28 +31,28 @@ func TestRelayIsOpenToASessionForItsLife(t *testing.T) {
 			}
 		}
 		alice := tc.enter("demo", "alice")
-		wantServers("join", alice.sink.messages[0].GetJoin().GetIceServers(), alice.h.sid)
+		wantServers("join", alice.sink.messages[0].GetJoin().GetIceServers(), alice.h.SID())
 
 		alice.h.SignalLost(alice.sink)
 		again := &recorder{}
-		if _, err := tc.reg.Resume(context.Background(), alice.join, alice.h.sid, again); err != nil {
+		if _, err := tc.reg.Resume(context.Background(), alice.join, alice.h.SID(), again); err != nil {
 			t.Fatal(err)
 		}
-		wantServers("resume", again.messages[0].GetReconnect().GetIceServers(), alice.h.sid)
+		wantServers("resume", again.messages[0].GetReconnect().GetIceServers(), alice.h.SID())
 		if len(relay.revoked) != 0 {
 			t.Errorf("revoked %q of a session that goes on", relay.revoked)
 		}
 
 		// A duplicate identity ends the session, and with it the credentials.
 		second := tc.enter("demo", "alice")
-		if !slices.Equal(relay.revoked, []string{alice.h.sid}) {
+		if !slices.Equal(relay.revoked, []string{alice.h.SID()}) {
 			t.Errorf("revoked %q, want the replaced session", relay.revoked)
 		}
 		second.leave()
 		aborted := tc.accept(joinOf("demo", "bob"))
 		aborted.h.SignalLost(aborted.sink)
 		aborted.heard()
-		if want := []string{alice.h.sid, second.h.sid, aborted.h.sid}; !slices.Equal(relay.revoked, want) || !slices.Equal(relay.admitted, want) {
+		if want := []string{alice.h.SID(), second.h.SID(), aborted.h.SID()}; !slices.Equal(relay.revoked, want) || !slices.Equal(relay.admitted, want) {
 			t.Errorf("admitted %q, revoked %q, want %q both", relay.admitted, relay.revoked, want)
 		}
 	})

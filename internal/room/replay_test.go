@@ -17,7 +17,7 @@ func (c *client) resume(state *livekit.SyncState) *client {
 	c.tc.t.Helper()
 	c.h.SignalLost(c.sink)
 	again := &client{tc: c.tc, join: c.join, sink: &recorder{}}
-	h, err := c.tc.reg.Resume(context.Background(), c.join, c.h.sid, again.sink)
+	h, err := c.tc.reg.Resume(context.Background(), c.join, c.h.SID(), again.sink)
 	if err != nil {
 		c.tc.t.Fatalf("resume %s: %v", c.join.Identity, err)
 	}
@@ -49,7 +49,7 @@ func TestResumedClientGetsTheReliableDataThatItMissed(t *testing.T) {
 		bob.sub().data = nil
 
 		again := bob.resume(&livekit.SyncState{DatachannelReceiveStates: []*livekit.DataChannelReceiveState{
-			{PublisherSid: alice.h.sid, LastSeq: 4}, {PublisherSid: carol.h.sid, LastSeq: 1},
+			{PublisherSid: alice.h.SID(), LastSeq: 4}, {PublisherSid: carol.h.SID(), LastSeq: 1},
 		}})
 		if got := again.got(); got != "5 6" {
 			t.Errorf("bob got %q again, want what came after the fourth of alice and was for him", got)
@@ -59,13 +59,13 @@ func TestResumedClientGetsTheReliableDataThatItMissed(t *testing.T) {
 		if got := again.got(); got != "" {
 			t.Errorf("bob got %q again without saying what he has", got)
 		}
-		again = again.resume(&livekit.SyncState{DatachannelReceiveStates: []*livekit.DataChannelReceiveState{{PublisherSid: alice.h.sid}}})
+		again = again.resume(&livekit.SyncState{DatachannelReceiveStates: []*livekit.DataChannelReceiveState{{PublisherSid: alice.h.SID()}}})
 		if got := again.got(); got != "2 3 4 5 6" {
 			t.Errorf("bob got %q again, want nothing from before he came", got)
 		}
 		again.sub().data = nil
 		sleep(recentKept)
-		again = again.resume(&livekit.SyncState{DatachannelReceiveStates: []*livekit.DataChannelReceiveState{{PublisherSid: alice.h.sid}}})
+		again = again.resume(&livekit.SyncState{DatachannelReceiveStates: []*livekit.DataChannelReceiveState{{PublisherSid: alice.h.SID()}}})
 		if got := again.got(); got != "" {
 			t.Errorf("bob got %q after it was forgotten", got)
 		}

@@ -47,8 +47,8 @@ func (p *participant) dropSignal() {
 
 // resume gives p a new signal connection. Nobody else notices. The order of the
 // messages is what SDKs rely on: reconnect, then everybody including itself,
-// then the room, then a fresh offer.
-func (s *state) resume(p *participant, req *Join, sink Sink) {
+// then the room, then a fresh offer. sid is what the client holds for its session.
+func (s *state) resume(p *participant, req *Join, sid string, sink Sink) {
 	lostAt := p.signalLostAt
 	if p.sink != nil {
 		p.sink.Close()
@@ -78,6 +78,10 @@ func (s *state) resume(p *participant, req *Join, sink Sink) {
 		ServerInfo:     s.opts.ServerInfo,
 		LastMessageSeq: p.reliable.highest,
 	}}})
+	if sid != "" && sid != p.sid {
+		// It was moved while it was not there to be told.
+		p.tellMoved(p.info())
+	}
 	if infos := s.departedSince(lostAt.Add(-departureSlack)); len(infos) > 0 {
 		p.send(updateMessage(infos...))
 	}

@@ -15,7 +15,7 @@ func TestRemovedParticipantsTokenDoesNotLetItInAgain(t *testing.T) {
 	inBubble(t, Options{}, func(tc *test) {
 		bob := tc.enter("demo", "bob")
 		alice := tc.enter("demo", "alice")
-		sid := alice.h.sid
+		sid := alice.h.SID()
 		if err := tc.reg.RemoveParticipant(ctx, "demo", "alice", time.Time{}); err != nil {
 			t.Fatal(err)
 		}

@@ -63,6 +63,9 @@ func (g *Registry) PerformRPC(ctx context.Context, req *livekit.PerformRpcReques
 // callRPC sends the call. It comes from an identity that is the call's own, so
 // that the answer says which it is of.
 func (s *state) callRPC(id string, call *rpcCall, p *participant, req *livekit.PerformRpcRequest, timeout time.Duration) error {
+	if p.forwarding != nil {
+		return ErrForwarded
+	}
 	if !p.joined {
 		return ErrParticipantNotFound
 	}

@@ -1,7 +1,6 @@
 package room
 
 import (
-	"context"
 	"errors"
 
 	"github.com/livekit/protocol/livekit"
@@ -11,42 +10,34 @@ import (
 )
 
 // Participant is the handle that a signal connection holds.
-type Participant struct {
-	room *Room
-	p    *participant // only the loop looks inside
-	sid  string
-}
+type Participant struct{ berth *berth }
 
-// SID returns the session's id.
-func (h *Participant) SID() string { return h.sid }
+// SID returns the session's id, which changes when the participant is moved.
+func (h *Participant) SID() string {
+	_, p := h.berth.where()
+	return p.sid
+}
 
 // Handle brings one request of the client into the room. It waits while the
 // room's mailbox is full, and drops the request once the session is over.
 // Requests of a kind that the server does not know are ignored.
 func (h *Participant) Handle(req *livekit.SignalRequest) {
-	h.room.post(func(s *state) {
-		if !h.p.gone {
-			s.handle(h.p, req)
-		}
-	})
+	h.berth.post(func(s *state, p *participant) { s.handle(p, req) })
 }
 
 // Evict ends the session because of what its client does, and tells it so. It
 // waits for the end.
 func (h *Participant) Evict(reason string) {
-	_, _ = h.room.do(context.Background(), func(s *state) {
-		if h.p.gone {
-			return
-		}
-		h.p.log.Warn("participant evicted", "reason", reason)
-		h.p.sendLeave(livekit.DisconnectReason_STATE_MISMATCH, livekit.LeaveRequest_DISCONNECT)
-		s.remove(h.p, livekit.DisconnectReason_STATE_MISMATCH)
+	h.berth.do(func(s *state, p *participant) {
+		p.log.Warn("participant evicted", "reason", reason)
+		p.sendLeave(livekit.DisconnectReason_STATE_MISMATCH, livekit.LeaveRequest_DISCONNECT)
+		s.remove(p, livekit.DisconnectReason_STATE_MISMATCH)
 	})
 }
 
 // SignalLost says that the connection behind sink is down without a goodbye.
 func (h *Participant) SignalLost(sink Sink) {
-	h.room.post(func(s *state) { s.signalLost(h.p, sink) })
+	h.berth.post(func(s *state, p *participant) { s.signalLost(p, sink) })
 }
 
 // handle does what the client asks for.
@@ -109,7 +100,7 @@ func (p *participant) offer(d *livekit.SessionDescription) {
 
 func (p *participant) openPublisher() bool {
 	pub, err := p.state.opts.Media.NewPublisher(peer.PublisherOptions{
-		Handler: &connection{room: p.state.room, p: p},
+		Handler: &connection{p.berth},
 		Codecs:  p.state.enabledCodecs(),
 		FullICE: p.req.fullICE(),
 		Logger:  p.log,

@@ -21,11 +21,11 @@ func (tc *test) enterSingle(room, identity string) *client {
 }
 
 func (c *client) duplexState(st peer.State) {
-	(&connection{room: c.h.room, p: c.h.p}).PublisherState(st)
+	c.conn().PublisherState(st)
 	synctest.Wait()
 }
 
-func (c *client) duplex() *fakePeer { return c.h.p.duplex.(*fakePeer) }
+func (c *client) duplex() *fakePeer { return c.p().duplex.(*fakePeer) }
 
 func TestSingleConnectionIsPrimaryAndCarriesSubscriptions(t *testing.T) {
 	inBubble(t, Options{}, func(tc *test) {
@@ -34,15 +34,15 @@ func TestSingleConnectionIsPrimaryAndCarriesSubscriptions(t *testing.T) {
 		bob := tc.enterSingle("demo", "bob")
 		tc.wantEvents("bob is in when his connection is up",
 			"room_started 0/0", "participant_joined alice 1/0", "track_published alice 1/1", "participant_joined bob 2/1")
-		if bob.h.p.subscriber != nil {
+		if bob.p().subscriber != nil {
 			t.Error("bob has a connection that he never answers on")
 		}
 		if got := bob.duplex().tracks; len(got) != 1 {
 			t.Errorf("bob's connection carries %v, want alice's camera", got)
 		}
 		bob.heard()
-		(&connection{room: bob.h.room, p: bob.h.p}).SectionsRequired(0, 2)
-		(&connection{room: bob.h.room, p: bob.h.p}).PublisherAnswer("v=0", 3, map[string]string{"1": "TR_x"})
+		bob.conn().SectionsRequired(0, 2)
+		bob.conn().PublisherAnswer("v=0", 3, map[string]string{"1": "TR_x"})
 		bob.wantHeard("what bob's connection needs and answers", "mediasectionsrequirement", "answer")
 
 		bob.publishCamera()
@@ -60,7 +60,7 @@ func TestSingleConnectionIsPrimaryAndCarriesSubscriptions(t *testing.T) {
 	})
 }
 
-func bobClosed(c *client) bool { synctest.Wait(); return c.h.p.duplex == nil && c.h.p.publisher == nil }
+func bobClosed(c *client) bool { synctest.Wait(); return c.p().duplex == nil && c.p().publisher == nil }
 
 func TestTracksInTheRequestAreAnnouncedBeforeTheOffer(t *testing.T) {
 	inBubble(t, Options{}, func(tc *test) {
@@ -85,12 +85,12 @@ func TestResumeOnASingleConnectionIsUnseenAndAppliesItsState(t *testing.T) {
 		alice := tc.enterSingle("demo", "alice")
 		bob := tc.enter("demo", "bob")
 		bob.publishCamera()
-		sid := bob.h.p.tracks[0].info.Sid
+		sid := bob.p().tracks[0].info.Sid
 		bob.heard()
 		alice.h.SignalLost(alice.sink)
 		again := &client{tc: tc, join: alice.join, sink: &recorder{}}
 		again.join.SyncState = &livekit.SyncState{Subscription: &livekit.UpdateSubscription{TrackSids: []string{sid}, Subscribe: false}}
-		h, err := tc.reg.Resume(context.Background(), again.join, alice.h.sid, again.sink)
+		h, err := tc.reg.Resume(context.Background(), again.join, alice.h.SID(), again.sink)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -28,14 +28,16 @@ type state struct {
 	nonces       []string                // of API data, oldest first
 	rpcs         map[string]*rpcCall     // calls of the API, by id
 	recent       recentData              // reliable messages, for those who resume
-	onDeparture  func(sid string, reason livekit.DisconnectReason)
+	expected     map[string]bool         // identities on their way from another room; true: they count
+	onDeparture  func(sid string, why farewell)
 	onFinished   func()
 
-	joinedOnce  bool      // somebody has joined this session
-	emptySince  time.Time // zero while somebody keeps the room open
-	countsDue   time.Time // when clients are told of changed counts; zero: nothing to tell
-	qualityDue  time.Time // when connections are judged; zero: nobody is there
-	alarm       time.Time // the next tick, never later than anything due
+	joinedOnce  bool           // somebody has joined this session
+	emptySince  time.Time      // zero while somebody keeps the room open
+	countsDue   time.Time      // when clients are told of changed counts; zero: nothing to tell
+	qualityDue  time.Time      // when connections are judged; zero: nobody is there
+	alarm       time.Time      // the next tick, never later than anything due
+	mirrored    []*participant // changed in this turn, and forwarded
 	events      []event.Event
 	lastSeq     uint64 // of the last event appended
 	uncommitted bool   // there were events since the last commit
@@ -91,6 +93,7 @@ func (s *state) emit(e event.Event) {
 // endTurn appends the turn's events, in order, before anybody who waits for the
 // turn goes on.
 func (s *state) endTurn() {
+	s.tellForwards()
 	if len(s.events) > 0 {
 		s.lastSeq = s.opts.Publish(s.events...)
 		s.uncommitted = true
@@ -162,6 +165,10 @@ func (s *state) occupancyChanged() {
 			s.emptySince = time.Time{}
 			return
 		}
+	}
+	if len(s.expected) > 0 {
+		s.emptySince = time.Time{}
+		return
 	}
 	if s.emptySince.IsZero() {
 		s.emptySince = s.now

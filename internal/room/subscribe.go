@@ -32,7 +32,7 @@ type trackPermissions struct {
 // openSubscriber makes the connection on which p receives.
 func (p *participant) openSubscriber() error {
 	sub, err := p.state.opts.Media.NewSubscriber(peer.SubscriberOptions{
-		Handler:    &connection{room: p.state.room, p: p},
+		Handler:    &connection{p.berth},
 		AllowPause: !p.req.KeepVideo,
 		FullICE:    p.req.fullICE(),
 		Logger:     p.log,
@@ -48,7 +48,7 @@ func (p *participant) openSubscriber() error {
 // openDuplex makes the one connection of a client that has no other.
 func (p *participant) openDuplex() error {
 	d, err := p.state.opts.Media.NewDuplex(peer.DuplexOptions{
-		Handler:    &connection{room: p.state.room, p: p},
+		Handler:    &connection{p.berth},
 		Codecs:     p.state.enabledCodecs(),
 		AllowPause: !p.req.KeepVideo,
 		FullICE:    p.req.fullICE(),
@@ -75,7 +75,7 @@ func (p *participant) outgoing() Tracks {
 
 // mayReceive says whether p may have t, apart from its wish.
 func (p *participant) mayReceive(t *track) bool {
-	return p.permission.CanSubscribe && t.owner != p && t.owner.visible() && !p.gone
+	return p.permission.CanSubscribe && p.forwarding == nil && t.owner != p && t.owner.visible() && !p.gone
 }
 
 // allows says whether the publisher lets p have the track. Recorders are exempt.
@@ -298,6 +298,13 @@ func (p *participant) setTrackPermissions(req *livekit.SubscriptionPermission) {
 		rules.some[identity] = sids
 	}
 	p.permissions = rules
+	p.state.mirror(p)
+	p.reconcileSubscribers()
+}
+
+// reconcileSubscribers makes everybody's subscriptions to p's tracks what they
+// should be now.
+func (p *participant) reconcileSubscribers() {
 	for _, t := range p.tracks {
 		for _, other := range p.state.participants {
 			other.reconcile(t)

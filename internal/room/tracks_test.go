@@ -46,7 +46,7 @@ func TestMediaUnderAnotherTrackIDIsMatchedByKindAfterAWhile(t *testing.T) {
 		tc.wantEvents("not at once: its own announcement may follow", "room_started 0/0", "participant_joined alice 1/0")
 		sleep(matchPatience)
 		tc.wantEvents("then", "room_started 0/0", "participant_joined alice 1/0", "track_published alice 1/1")
-		if source := c.h.p.tracks[0].info.Source; source != livekit.TrackSource_CAMERA {
+		if source := c.p().tracks[0].info.Source; source != livekit.TrackSource_CAMERA {
 			t.Errorf("matched %v", source)
 		}
 	})
@@ -68,7 +68,7 @@ func TestAnnouncementIsAnsweredAtOnceAndOnlyOnce(t *testing.T) {
 		c.announce("cam", livekit.TrackType_VIDEO, livekit.TrackSource_CAMERA)
 		c.announce("cam", livekit.TrackType_VIDEO, livekit.TrackSource_CAMERA)
 		c.wantHeard("the same answer twice", "trackpublished", "trackpublished")
-		if n := len(c.h.p.pending); n != 1 {
+		if n := len(c.p().pending); n != 1 {
 			t.Errorf("%d tracks pending, want 1", n)
 		}
 	})
@@ -113,13 +113,13 @@ func TestTracksAreSubscribedAsWished(t *testing.T) {
 	inBubble(t, Options{}, func(tc *test) {
 		alice := tc.enter("demo", "alice")
 		alice.publishCamera()
-		sid := alice.h.p.tracks[0].info.Sid
+		sid := alice.p().tracks[0].info.Sid
 		auto := tc.enter("demo", "auto")
 		j := joinOf("demo", "manual")
 		j.AutoSubscribe = false
 		manual := tc.accept(j)
 		manual.transport(peer.Connected)
-		want := []string{alice.h.sid + "|" + sid}
+		want := []string{alice.h.SID() + "|" + sid}
 		if got := auto.sub().tracks; !slices.Equal(got, want) {
 			t.Errorf("auto has %v, want %v", got, want)
 		}
@@ -181,7 +181,7 @@ func TestMuteReachesEverybodyAndThePublisher(t *testing.T) {
 	inBubble(t, Options{}, func(tc *test) {
 		alice, bob := tc.enter("demo", "alice"), tc.enter("demo", "bob")
 		r := alice.publishCamera()
-		sid := alice.h.p.tracks[0].info.Sid
+		sid := alice.p().tracks[0].info.Sid
 		alice.heard()
 		bob.heard()
 		alice.say(&livekit.SignalRequest{Message: &livekit.SignalRequest_Mute{Mute: &livekit.MuteTrackRequest{Sid: sid, Muted: true}}})
@@ -242,20 +242,20 @@ func TestMediaThatComesBackAtOnceIsTheSameTrack(t *testing.T) {
 	inBubble(t, Options{}, func(tc *test) {
 		alice, bob := tc.enter("demo", "alice"), tc.enter("demo", "bob")
 		r := alice.publishCamera()
-		sid := alice.h.p.tracks[0].info.Sid
+		sid := alice.p().tracks[0].info.Sid
 		alice.end(r)
 		alice.media("cam", "video") // in another codec, without a new announcement
-		if tracks := alice.h.p.tracks; len(tracks) != 1 || tracks[0].info.Sid != sid {
+		if tracks := alice.p().tracks; len(tracks) != 1 || tracks[0].info.Sid != sid {
 			t.Fatalf("tracks %v, want %s again", tracks, sid)
 		}
-		if got := bob.sub().tracks; !slices.Equal(got, []string{alice.h.sid + "|" + sid}) {
+		if got := bob.sub().tracks; !slices.Equal(got, []string{alice.h.SID() + "|" + sid}) {
 			t.Errorf("bob has %v", got)
 		}
-		alice.end(alice.h.p.tracks[0].receiver.(*fakeReceiver))
+		alice.end(alice.p().tracks[0].receiver.(*fakeReceiver))
 		sleep(revival + time.Second)
 		alice.media("cam", "video")
 		sleep(time.Minute)
-		if tracks := alice.h.p.tracks; len(tracks) != 0 {
+		if tracks := alice.p().tracks; len(tracks) != 0 {
 			t.Errorf("unannounced media was published later: %v", tracks)
 		}
 	})

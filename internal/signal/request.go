@@ -62,7 +62,7 @@ func (h *Handler) parse(r *http.Request) (*request, error) {
 		TokenFrom:    claims.NotBefore,
 		MayCreate:    claims.CanCreateRoom() == nil,
 		RoomConfig:   claims.RoomConfig,
-		RefreshToken: h.refresher(claims, name),
+		RefreshToken: h.refresher(claims),
 	}
 	req := &request{join: join}
 	if q.Has("join_request") || singlePath(r.URL.Path) {
@@ -115,8 +115,8 @@ func (h *Handler) verify(r *http.Request) (*token.Claims, error) {
 }
 
 // refresher mints tokens with what the participant has become.
-func (h *Handler) refresher(claims *token.Claims, name string) func(*livekit.ParticipantInfo) (string, error) {
-	return func(info *livekit.ParticipantInfo) (string, error) {
+func (h *Handler) refresher(claims *token.Claims) func(string, *livekit.ParticipantInfo) (string, error) {
+	return func(name string, info *livekit.ParticipantInfo) (string, error) {
 		now := claims.WithPermission(info.Permission)
 		now.Video.Room = name
 		now.Name, now.Metadata, now.Attributes = info.Name, info.Metadata, info.Attributes

@@ -55,6 +55,21 @@ func (c *Claims) CanAdmin(room string) error {
 	return nil
 }
 
+// CanAdminBoth says whether the bearer may bring a participant of room to
+// another: it administers the one and names the other as its destination.
+func (c *Claims) CanAdminBoth(room, destination string) error {
+	if err := c.CanAdmin(room); err != nil {
+		return err
+	}
+	if c.Video.DestinationRoom == "" {
+		return missing("destinationRoom")
+	}
+	if c.Video.DestinationRoom != destination {
+		return fmt.Errorf("%w: its grant is for destination %.64q, not %.64q", ErrGrant, c.Video.DestinationRoom, destination)
+	}
+	return nil
+}
+
 // CanBeAgent says whether the bearer may connect as a worker, to which agent
 // jobs of all rooms are given.
 func (c *Claims) CanBeAgent() error {

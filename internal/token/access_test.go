@@ -105,6 +105,7 @@ func TestServerGrants(t *testing.T) {
 	create := &Claims{Video: &VideoGrant{RoomCreate: true}}
 	list := &Claims{Video: &VideoGrant{RoomList: true}}
 	admin := &Claims{Video: &VideoGrant{RoomAdmin: true, Room: "den"}}
+	bring := &Claims{Video: &VideoGrant{RoomAdmin: true, Room: "den", DestinationRoom: "attic"}}
 	adminOfNone := &Claims{Video: &VideoGrant{RoomAdmin: true}}
 	events := &Claims{Rollcall: &RollcallGrant{Events: true}}
 	eventsOf := &Claims{Rollcall: &RollcallGrant{Events: true, Room: "den"}}
@@ -123,6 +124,10 @@ func TestServerGrants(t *testing.T) {
 		{"list with", list.CanListRooms(), nil, ""},
 		{"list without", create.CanListRooms(), ErrGrant, "roomList"},
 		{"admin with", admin.CanAdmin("den"), nil, ""},
+		{"bring with", bring.CanAdminBoth("den", "attic"), nil, ""},
+		{"bring elsewhere", bring.CanAdminBoth("den", "cellar"), ErrGrant, `"attic", not "cellar"`},
+		{"bring from elsewhere", bring.CanAdminBoth("attic", "attic"), ErrGrant, `"den", not "attic"`},
+		{"bring without", admin.CanAdminBoth("den", "attic"), ErrGrant, "destinationRoom"},
 		{"admin of another room", admin.CanAdmin("attic"), ErrGrant, `"den", not "attic"`},
 		{"admin of no room", adminOfNone.CanAdmin(""), ErrNoRoom, "room"},
 		{"admin without", list.CanAdmin("den"), ErrGrant, "roomAdmin"},

@@ -89,6 +89,7 @@ export class NodeParticipant {
         from: p?.identity ?? '', text: new TextDecoder().decode(payload), topic: topic ?? '',
         reliable: kind === DataPacketKind.KIND_RELIABLE,
       }))
+      .on(RoomEvent.Moved, () => tell('moved', { room: this.#room.name }))
       .on(RoomEvent.Reconnecting, () => tell('reconnecting'))
       .on(RoomEvent.Reconnected, () => tell('reconnected'))
       .on(RoomEvent.Disconnected, (reason) => tell('disconnected', { reason: DisconnectReason[reason] ?? '' }));

@@ -67,6 +67,11 @@ class Call {
     return this.#in(await this.stage.browser.join(this.server, this.room, identity, this.#mode(options)));
   }
 
+  /** A browser participant in another room. */
+  async guest(room, identity, options) {
+    return this.#in(await this.stage.browser.join(this.server, room, identity, this.#mode(options)));
+  }
+
   /** A browser participant that has not joined yet. */
   async stranger(identity) {
     return this.#in(await this.stage.browser.participant(identity, this.#mode()));

@@ -62,6 +62,7 @@ room
   .on(RoomEvent.DataReceived, (payload, p, kind, topic) => tell('data', {
     from: p?.identity ?? '', text: new TextDecoder().decode(payload), topic: topic ?? '', reliable: kind === 0,
   }))
+  .on(RoomEvent.Moved, (name) => tell('moved', { room: name }))
   .on(RoomEvent.SignalReconnecting, () => tell('signalReconnecting'))
   .on(RoomEvent.Reconnecting, () => tell('reconnecting'))
   .on(RoomEvent.Reconnected, () => tell('reconnected'))
@@ -223,6 +224,7 @@ window.participant = {
     });
     return {
       state: room.state,
+      room: room.name,
       metadata: room.metadata,
       local: describe(room.localParticipant),
       remotes: [...room.remoteParticipants.values()].map(describe),
