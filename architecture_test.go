@@ -71,6 +71,9 @@ var layers = []layer{
 	{"internal/sfu/transport", []string{"internal/sfu/srtp"}},
 	{"internal/sfu/srtp", nil},
 
+	// The participant's SDK: nothing of the server's.
+	{"client", []string{"event"}},
+
 	// Leaves.
 	{"internal/fold", []string{"event"}},
 	{"internal/gendocs", []string{"internal/sample", "event"}},
@@ -97,14 +100,14 @@ var mediaLeaves = []string{
 
 // seams are modules behind few packages, so that they can be replaced there.
 var seams = map[string][]string{
-	"github.com/pion/webrtc":        {"internal/sfu/peer"},
-	"github.com/pion/ice":           {"internal/sfu/peer"},
-	"github.com/pion/interceptor":   {"internal/sfu/peer"},
+	"github.com/pion/webrtc":        {"internal/sfu/peer", "client"},
+	"github.com/pion/ice":           {"internal/sfu/peer", "client"},
+	"github.com/pion/interceptor":   {"internal/sfu/peer", "client"},
 	"github.com/pion/dtls":          {"internal/sfu/peer"},
 	"github.com/pion/transport":     {"internal/sfu/peer"},
 	"github.com/pion/turn":          {"internal/turn"},
 	"github.com/cockroachdb/pebble": {"internal/eventlog/pebble"},
-	"github.com/coder/websocket":    {"internal/outbox", "internal/signal", "internal/agent"},
+	"github.com/coder/websocket":    {"internal/outbox", "internal/signal", "internal/agent", "client"},
 	"github.com/twitchtv/twirp":     {"internal/httpapi"},
 	"github.com/goccy/go-yaml":      {"internal/config"},
 }

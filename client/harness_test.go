@@ -1,0 +1,225 @@
+package client_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/rollcall-rtc/rollcall/client"
+	"github.com/rollcall-rtc/rollcall/internal/config"
+	"github.com/rollcall-rtc/rollcall/internal/server"
+	"github.com/rollcall-rtc/rollcall/internal/token"
+)
+
+// patience is how long something may take on a busy machine.
+const patience = 30 * time.Second
+
+// site is a server to test against: Rollcall in this process or, if LIVEKIT_URL,
+// LIVEKIT_API_KEY and LIVEKIT_API_SECRET name one, any other of the protocol.
+type site struct {
+	t                *testing.T
+	url, key, secret string
+	foreign          bool
+}
+
+const testKey, testSecret = "testkey", "a-secret-that-is-long-enough-for-hs256"
+
+// anySite is the server that the environment names, or Rollcall.
+func anySite(t *testing.T) *site {
+	t.Helper()
+	if url := os.Getenv("LIVEKIT_URL"); url != "" {
+		return &site{t: t, url: url, key: os.Getenv("LIVEKIT_API_KEY"), secret: os.Getenv("LIVEKIT_API_SECRET"), foreign: true}
+	}
+	return rollcall(t)
+}
+
+func rollcall(t *testing.T, extra ...string) *site {
+	t.Helper()
+	s := startServer(t, t.TempDir(), 0, extra...)
+	t.Cleanup(func() { stopServer(t, s) })
+	return &site{t: t, url: "ws://" + s.Addr().String(), key: testKey, secret: testSecret}
+}
+
+func startServer(t *testing.T, dir string, port int, extra ...string) *server.Server {
+	t.Helper()
+	file := filepath.Join(dir, "rollcall.yaml")
+	body := fmt.Sprintf("port: %d\nbind_addresses: [127.0.0.1]\ndata_dir: %s\nrtc: {udp_port: 0, tcp_port: 0, enable_loopback_candidate: true}\nkeys: {%s: %s}\n%s",
+		port, filepath.Join(dir, "data"), testKey, testSecret, strings.Join(extra, "\n"))
+	if err := os.WriteFile(file, []byte(body), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var flags config.Flags
+	fs := flag.NewFlagSet("test", flag.ContinueOnError)
+	flags.Register(fs)
+	if err := fs.Parse([]string{"--config", file}); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.Load(&flags, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	if testing.Verbose() {
+		log = slog.New(slog.NewTextHandler(t.Output(), nil))
+	}
+	s, err := server.Start(context.Background(), cfg, "1.13.0", log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func stopServer(t *testing.T, s *server.Server) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := s.Stop(ctx); err != nil {
+		t.Errorf("stop: %v", err)
+	}
+}
+
+// token lets somebody join the test's room.
+func (s *site) token(identity string, change ...func(*token.Claims)) string {
+	s.t.Helper()
+	yes := true
+	c := &token.Claims{Identity: identity, Name: "name of " + identity, Video: &token.VideoGrant{RoomJoin: true, Room: s.t.Name(), CanUpdateOwnMetadata: &yes}}
+	for _, fn := range change {
+		fn(c)
+	}
+	raw, err := token.Mint(s.key, s.secret, c, time.Now(), time.Hour)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return raw
+}
+
+// join has somebody join the test's room, to leave at the end of the test.
+func (s *site) join(identity string, change ...func(*client.Options)) *client.Room {
+	s.t.Helper()
+	return s.joinWith(s.token(identity), change...)
+}
+
+func (s *site) joinWith(raw string, change ...func(*client.Options)) *client.Room {
+	s.t.Helper()
+	o := client.Options{}
+	if testing.Verbose() {
+		o.Logger = slog.New(slog.NewTextHandler(s.t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
+	for _, fn := range change {
+		fn(&o)
+	}
+	ctx := s.context()
+	room, err := client.Connect(ctx, s.url, raw, o)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { leave(s.t, room) })
+	return room
+}
+
+func leave(t *testing.T, room *client.Room) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := room.Disconnect(ctx); err != nil {
+		t.Errorf("disconnect: %v", err)
+	}
+	select {
+	case <-room.Done():
+	case <-ctx.Done():
+		t.Error("the room has not ended")
+	}
+}
+
+// context ends when something took too long, or with the test.
+func (s *site) context() context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	s.t.Cleanup(cancel)
+	return ctx
+}
+
+// api is the server's API, as an administrator of the test's room.
+func (s *site) api() (livekit.RoomService, context.Context) {
+	s.t.Helper()
+	raw := s.token("admin", func(c *token.Claims) {
+		c.Video = &token.VideoGrant{RoomAdmin: true, RoomCreate: true, RoomList: true, Room: s.t.Name()}
+	})
+	url := "http" + strings.TrimPrefix(s.url, "ws")
+	return livekit.NewRoomServiceProtobufClient(url, bearer{raw}), s.context()
+}
+
+// bearer is an HTTP client that shows a token.
+type bearer struct{ token string }
+
+func (b bearer) Do(req *http.Request) (*http.Response, error) {
+	req.Header.Set("Authorization", "Bearer "+b.token)
+	return http.DefaultClient.Do(req)
+}
+
+// single has a client use one peer connection.
+func single(o *client.Options) { o.SinglePeerConnection = true }
+
+// both runs a test with either kind of connections.
+func both(t *testing.T, test func(t *testing.T, s *site, mode func(*client.Options))) {
+	t.Run("dual", func(t *testing.T) { test(t, anySite(t), func(*client.Options) {}) })
+	t.Run("single", func(t *testing.T) { test(t, anySite(t), single) })
+}
+
+// record collects what a room tells.
+type record struct {
+	t      *testing.T
+	events chan client.Event
+}
+
+// recording returns an option that records, and the record.
+func recording(t *testing.T) (*record, func(*client.Options)) {
+	r := &record{t: t, events: make(chan client.Event, 10_000)}
+	return r, func(o *client.Options) {
+		setup := o.Setup
+		o.Setup = func(room *client.Room) {
+			if setup != nil {
+				setup(room)
+			}
+			client.On(room, func(e client.Event) { r.events <- e })
+		}
+	}
+}
+
+// next returns the next E, past other events.
+func next[E client.Event](r *record) E {
+	r.t.Helper()
+	timeout := time.After(patience)
+	for {
+		select {
+		case e := <-r.events:
+			if e, is := e.(E); is {
+				return e
+			}
+		case <-timeout:
+			var want E
+			r.t.Fatalf("no %s", want.View())
+		}
+	}
+}
+
+// eventually waits until the room is as it should be.
+func eventually(t *testing.T, room *client.Room, what string, is func(*client.State) bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for s := range room.Observe(ctx) {
+		if is(s) {
+			return
+		}
+	}
+	t.Fatalf("never: %s; the room is %+v", what, room.State())
+}

@@ -1,0 +1,48 @@
+package client_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rollcall-rtc/rollcall/client"
+)
+
+// play writes a frame every interval until the test ends.
+func play(t *testing.T, track *client.LocalTrack, s client.Sample) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() {
+		tick := time.NewTicker(s.Duration)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				if err := track.WriteSample(s); err != nil && ctx.Err() == nil {
+					t.Logf("write sample: %v", err)
+				}
+			}
+		}
+	})
+	t.Cleanup(func() {
+		cancel()
+		running.Wait()
+	})
+}
+
+// tone is a loud frame of Opus: what is in it, nobody here decodes.
+func tone() client.Sample {
+	return client.Sample{Data: append([]byte{0xf8}, make([]byte, 40)...), Duration: 20 * time.Millisecond, AudioLevel: 0.5, Voice: true}
+}
+
+// picture is a key frame of VP8 in the given size, as far as servers look at it:
+// the header of RFC 6386 §9.1, and something after it.
+func picture(width, height uint16, size int) client.Sample {
+	frame := make([]byte, 10+size)
+	copy(frame, []byte{0x10, 0x02, 0x00, 0x9d, 0x01, 0x2a, byte(width), byte(width >> 8), byte(height), byte(height >> 8)})
+	return client.Sample{Data: frame, Duration: 33 * time.Millisecond}
+}

@@ -1,0 +1,199 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+	"github.com/pion/rtcp"
+	"github.com/pion/rtp"
+	"github.com/pion/webrtc/v4"
+)
+
+const (
+	// unreadFor is how long a track waits for its first reader before what comes
+	// is thrown away: what the server hears of losses is made of what is read.
+	unreadFor = 2 * time.Second
+	// receiveMTU is larger than what any server sends in one datagram.
+	receiveMTU = 1500
+)
+
+// RemoteTrack is the media of a track that is received. One goroutine at a time
+// reads it, with one of Read, ReadRTP, Packets and Frames. A track that nobody
+// reads costs its bandwidth only.
+type RemoteTrack struct {
+	// immutable
+	pub      *RemotePublication
+	remote   *webrtc.TrackRemote
+	receiver *webrtc.RTPReceiver
+	conn     *webrtc.PeerConnection
+
+	read atomic.Bool // somebody has begun to read
+	over atomic.Bool // it is subscribed no more
+
+	mu       sync.Mutex
+	unread   *time.Timer    // mu guards; throws away what nobody reads
+	throwing sync.WaitGroup // the goroutine that does
+}
+
+// newRemoteTrack starts to read what nobody else must read: RTCP at once, and
+// media if no reader comes.
+func newRemoteTrack(pub *RemotePublication, remote *webrtc.TrackRemote, receiver *webrtc.RTPReceiver, conn *webrtc.PeerConnection, running *sync.WaitGroup) *RemoteTrack {
+	t := &RemoteTrack{pub: pub, remote: remote, receiver: receiver, conn: conn}
+	running.Go(func() {
+		b := make([]byte, receiveMTU)
+		for {
+			if _, _, err := receiver.Read(b); err != nil {
+				return
+			}
+		}
+	})
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.unread = time.AfterFunc(unreadFor, func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if t.read.Load() {
+			return
+		}
+		t.throwing.Go(t.throwAway)
+	})
+	return t
+}
+
+func (t *RemoteTrack) throwAway() {
+	b := make([]byte, receiveMTU)
+	for !t.read.Load() {
+		if _, _, err := t.remote.Read(b); err != nil {
+			return
+		}
+	}
+}
+
+// drained is how long what has come of a track can still be read after its end.
+const drained = 200 * time.Millisecond
+
+// stop ends the track and what newRemoteTrack began.
+func (t *RemoteTrack) stop() {
+	t.over.Store(true)
+	_ = t.remote.SetReadDeadline(time.Now().Add(drained))
+	t.mu.Lock()
+	t.unread.Stop()
+	t.mu.Unlock()
+	t.throwing.Wait()
+}
+
+// begin makes the caller the reader.
+func (t *RemoteTrack) begin() {
+	if t.read.Load() {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.read.Swap(true) {
+		return
+	}
+	if t.unread.Stop() {
+		return // everything from the first packet is still there
+	}
+	_ = t.remote.SetReadDeadline(time.Now())
+	t.throwing.Wait()
+	_ = t.remote.SetReadDeadline(time.Time{})
+	_ = t.RequestKeyFrame()
+}
+
+// Publication is what the track is published as.
+func (t *RemoteTrack) Publication() *RemotePublication { return t.pub }
+
+// SID identifies the track.
+func (t *RemoteTrack) SID() string { return t.pub.sid }
+
+// Kind is audio or video.
+func (t *RemoteTrack) Kind() livekit.TrackType { return t.pub.Kind() }
+
+// Codec is how the track is encoded.
+func (t *RemoteTrack) Codec() webrtc.RTPCodecParameters { return t.remote.Codec() }
+
+// SSRC is that of the track's packets.
+func (t *RemoteTrack) SSRC() uint32 { return uint32(t.remote.SSRC()) }
+
+// Read reads the next RTP packet into b. The error is io.EOF when the track is
+// subscribed no more.
+func (t *RemoteTrack) Read(b []byte) (int, error) {
+	t.begin()
+	n, _, err := t.remote.Read(b)
+	return n, t.ended(err)
+}
+
+// ReadRTP reads the next RTP packet. The error is io.EOF when the track is
+// subscribed no more.
+func (t *RemoteTrack) ReadRTP() (*rtp.Packet, error) {
+	b := make([]byte, receiveMTU)
+	n, err := t.Read(b)
+	if err != nil {
+		return nil, err
+	}
+	p := new(rtp.Packet)
+	if err := p.Unmarshal(b[:n]); err != nil {
+		return nil, fmt.Errorf("read packet: %w", err)
+	}
+	return p, nil
+}
+
+// SetReadDeadline makes reads fail with os.ErrDeadlineExceeded after at; the zero
+// time lets them wait for ever.
+func (t *RemoteTrack) SetReadDeadline(at time.Time) error {
+	t.begin()
+	return t.remote.SetReadDeadline(at)
+}
+
+// Packets returns the track's RTP packets until ctx or the subscription ends. The
+// packet is reused: it is the caller's until it asks for the next.
+func (t *RemoteTrack) Packets(ctx context.Context) iter.Seq[*rtp.Packet] {
+	return func(yield func(*rtp.Packet) bool) {
+		t.begin()
+		stop := context.AfterFunc(ctx, func() { _ = t.remote.SetReadDeadline(time.Now()) })
+		defer func() {
+			if !stop() {
+				_ = t.remote.SetReadDeadline(time.Time{})
+			}
+		}()
+		b, p := make([]byte, receiveMTU), new(rtp.Packet)
+		for ctx.Err() == nil {
+			n, err := t.Read(b)
+			if err != nil {
+				return
+			}
+			if p.Unmarshal(b[:n]) != nil {
+				continue
+			}
+			if !yield(p) {
+				return
+			}
+		}
+	}
+}
+
+// RequestKeyFrame asks the publisher of a video track for a picture that can be
+// decoded without what came before. For audio it does nothing.
+func (t *RemoteTrack) RequestKeyFrame() error {
+	if t.remote.Kind() != webrtc.RTPCodecTypeVideo {
+		return nil
+	}
+	return t.conn.WriteRTCP([]rtcp.Packet{&rtcp.PictureLossIndication{MediaSSRC: uint32(t.remote.SSRC())}})
+}
+
+// ended makes all the ways in which a track ends one.
+func (t *RemoteTrack) ended(err error) error {
+	if err == nil || !t.over.Load() && errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
+	}
+	return io.EOF
+}

@@ -1,0 +1,261 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/livekit/protocol/livekit"
+)
+
+// The codes of errors of remote calls, which all of LiveKit's clients share.
+const (
+	RPCUnsupportedMethod    uint32 = 1400
+	RPCRecipientNotFound    uint32 = 1401
+	RPCRequestTooLarge      uint32 = 1402
+	RPCUnsupportedServer    uint32 = 1403
+	RPCUnsupportedVersion   uint32 = 1404
+	RPCApplicationError     uint32 = 1500
+	RPCConnectionTimeout    uint32 = 1501
+	RPCResponseTimeout      uint32 = 1502
+	RPCRecipientGone        uint32 = 1503
+	RPCResponseTooLarge     uint32 = 1504
+	RPCSendFailed           uint32 = 1505
+	maxRPCPayload                  = 15 << 10
+	rpcAckTimeout                  = 7 * time.Second
+	defaultRPCTimeout              = 15 * time.Second
+	shortestResponseTimeout        = time.Second
+	rpcVersion                     = 1
+)
+
+// RPCError is how a remote call fails.
+type RPCError struct {
+	// Code is one of those in this package, or the application's own.
+	Code          uint32
+	Message, Data string
+}
+
+// Error implements error.
+func (e *RPCError) Error() string { return fmt.Sprintf("remote call: %s (%d)", e.Message, e.Code) }
+
+func rpcError(code uint32) *RPCError {
+	message := map[uint32]string{
+		RPCUnsupportedMethod:  "method not supported at destination",
+		RPCRecipientNotFound:  "recipient not found",
+		RPCRequestTooLarge:    "request payload too large",
+		RPCUnsupportedVersion: "unsupported version",
+		RPCApplicationError:   "application error in method handler",
+		RPCConnectionTimeout:  "connection timeout",
+		RPCResponseTimeout:    "response timeout",
+		RPCRecipientGone:      "recipient disconnected",
+		RPCResponseTooLarge:   "response payload too large",
+		RPCSendFailed:         "failed to send",
+	}[code]
+	return &RPCError{Code: code, Message: message}
+}
+
+// Invocation is a call of somebody else's.
+type Invocation struct {
+	// Identity is the caller's.
+	Identity, Method, Payload string
+}
+
+// RPCHandler answers a call. Its context ends with the time that the caller
+// waits. An *RPCError reaches the caller as it is, any other error as
+// RPCApplicationError.
+type RPCHandler func(ctx context.Context, call Invocation) (string, error)
+
+// rpc are the calls both ways.
+type rpc struct {
+	room *Room // immutable
+
+	mu       sync.Mutex
+	handlers map[string]RPCHandler // mu guards; by method
+
+	calls map[string]*call // loop only; by id
+}
+
+// call is one of ours that waits for its answer.
+type call struct {
+	to     string
+	acked  chan struct{}
+	answer chan answer
+}
+
+type answer struct {
+	payload string
+	err     error
+}
+
+func newRPC(r *Room) *rpc {
+	return &rpc{room: r, handlers: map[string]RPCHandler{}, calls: map[string]*call{}}
+}
+
+// HandleRPC answers calls of the method with fn, each on a goroutine of its own;
+// nil ends that.
+func (p *LocalParticipant) HandleRPC(method string, fn RPCHandler) {
+	c := p.room.rpc
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if fn == nil {
+		delete(c.handlers, method)
+		return
+	}
+	c.handlers[method] = fn
+}
+
+// Call has the participant with the identity answer a call of a method. Requests
+// and answers have up to 15 KiB. If ctx has no deadline, it takes 15 s at most.
+// What goes wrong at the other end, or on the way, is an *RPCError.
+func (p *LocalParticipant) Call(ctx context.Context, identity, method, payload string) (string, error) {
+	if len(payload) > maxRPCPayload {
+		return "", rpcError(RPCRequestTooLarge)
+	}
+	deadline, limited := ctx.Deadline()
+	if !limited {
+		deadline = time.Now().Add(defaultRPCTimeout)
+	}
+	ctx, cancel := context.WithDeadlineCause(ctx, deadline, rpcError(RPCResponseTimeout))
+	defer cancel()
+	wait := max(time.Until(deadline)-rpcAckTimeout, shortestResponseTimeout)
+	c := &call{to: identity, acked: make(chan struct{}), answer: make(chan answer, 1)}
+	id := uuid.NewString()
+	r := p.room
+	err := r.do(ctx, func() error {
+		if r.connection == StateConnected && r.remoteByIdentity(identity) == nil {
+			return rpcError(RPCRecipientNotFound)
+		}
+		r.rpc.calls[id] = c
+		return nil
+	})
+	if err != nil {
+		return "", err
+	}
+	defer r.loop.send(func() { delete(r.rpc.calls, id) })
+	err = r.data.send(ctx, &livekit.DataPacket{
+		DestinationIdentities: []string{identity},
+		Value: &livekit.DataPacket_RpcRequest{RpcRequest: &livekit.RpcRequest{
+			Id: id, Method: method, Payload: payload, ResponseTimeoutMs: uint32(wait.Milliseconds()), Version: rpcVersion,
+		}},
+	})
+	if err != nil {
+		return "", fmt.Errorf("remote call: %w", err)
+	}
+	return c.wait(ctx)
+}
+
+func (c *call) wait(ctx context.Context) (string, error) {
+	ack := time.NewTimer(rpcAckTimeout)
+	defer ack.Stop()
+	acked := c.acked
+	for {
+		select {
+		case <-acked:
+			ack.Stop()
+			acked = nil
+		case <-ack.C:
+			return "", rpcError(RPCConnectionTimeout)
+		case a := <-c.answer:
+			return a.payload, a.err
+		case <-ctx.Done():
+			return "", context.Cause(ctx)
+		}
+	}
+}
+
+func (c *call) finish(a answer) {
+	select {
+	case c.answer <- a:
+	default: // it has one
+	}
+}
+
+// acked takes the other end's word that it has begun. Loop only.
+func (c *rpc) acked(from string, m *livekit.RpcAck) {
+	if w := c.calls[m.GetRequestId()]; w != nil && w.to == from {
+		select {
+		case <-w.acked:
+		default:
+			close(w.acked)
+		}
+	}
+}
+
+// responded takes an answer. Loop only.
+func (c *rpc) responded(from string, m *livekit.RpcResponse) {
+	w := c.calls[m.GetRequestId()]
+	if w == nil || w.to != from {
+		return
+	}
+	if e := m.GetError(); e != nil {
+		w.finish(answer{err: &RPCError{Code: e.GetCode(), Message: e.GetMessage(), Data: e.GetData()}})
+		return
+	}
+	w.finish(answer{payload: m.GetPayload()})
+}
+
+// gone ends calls to somebody who has left. Loop only.
+func (c *rpc) gone(identity string) {
+	for _, w := range c.calls {
+		if w.to == identity {
+			w.finish(answer{err: rpcError(RPCRecipientGone)})
+		}
+	}
+}
+
+func (c *rpc) close() {
+	for _, w := range c.calls {
+		w.finish(answer{err: ErrNotConnected})
+	}
+}
+
+// request answers a call. Loop only.
+func (c *rpc) request(from string, m *livekit.RpcRequest) {
+	c.mu.Lock()
+	fn := c.handlers[m.GetMethod()]
+	c.mu.Unlock()
+	wait := max(time.Duration(m.GetResponseTimeoutMs())*time.Millisecond, shortestResponseTimeout)
+	c.room.running.Go(func() {
+		ctx, cancel := context.WithTimeout(c.room.ctx, wait)
+		defer cancel()
+		send := func(p *livekit.DataPacket) {
+			p.DestinationIdentities = []string{from}
+			if err := c.room.data.send(ctx, p); err != nil {
+				c.room.log.Debug("answer call", "method", m.GetMethod(), "error", err)
+			}
+		}
+		send(&livekit.DataPacket{Value: &livekit.DataPacket_RpcAck{RpcAck: &livekit.RpcAck{RequestId: m.GetId()}}})
+		response := &livekit.RpcResponse{RequestId: m.GetId()}
+		payload, failed := c.run(ctx, fn, from, m)
+		if failed != nil {
+			response.Value = &livekit.RpcResponse_Error{Error: &livekit.RpcError{Code: failed.Code, Message: failed.Message, Data: failed.Data}}
+		} else {
+			response.Value = &livekit.RpcResponse_Payload{Payload: payload}
+		}
+		send(&livekit.DataPacket{Value: &livekit.DataPacket_RpcResponse{RpcResponse: response}})
+	})
+}
+
+func (c *rpc) run(ctx context.Context, fn RPCHandler, from string, m *livekit.RpcRequest) (string, *RPCError) {
+	switch {
+	case m.GetVersion() != rpcVersion:
+		return "", rpcError(RPCUnsupportedVersion)
+	case fn == nil:
+		return "", rpcError(RPCUnsupportedMethod)
+	}
+	payload, err := fn(ctx, Invocation{Identity: from, Method: m.GetMethod(), Payload: m.GetPayload()})
+	if own := new(RPCError); errors.As(err, &own) {
+		return "", own
+	}
+	switch {
+	case err != nil:
+		c.room.log.Warn("method handler", "method", m.GetMethod(), "error", err)
+		return "", rpcError(RPCApplicationError)
+	case len(payload) > maxRPCPayload:
+		return "", rpcError(RPCResponseTooLarge)
+	}
+	return payload, nil
+}
