@@ -47,6 +47,7 @@ func init() {
 		{"receive", "receive, verify and print webhooks", receive},
 		{"trigger", "send a receiver a signed sample of an event", trigger},
 		{"verify", "say why a webhook does or does not verify", verify},
+		{"doctor", "find out whether a server can be used from here", examine},
 		{"completion", "print a script that completes command lines in a shell", completion},
 		{"version", "print the version", printVersion},
 	}

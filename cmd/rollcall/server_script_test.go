@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -69,22 +71,39 @@ func (s *scriptServer) start(work string) error {
 	if _, p, ok := strings.Cut(s.address, ":"); ok {
 		port = p
 	}
+	// Somebody may take the port between looking and listening.
+	var err error
+	for range 5 {
+		if s.running, err = startServer(work, port); err == nil {
+			s.address = s.running.Addr().String()
+			break
+		}
+	}
+	return err
+}
+
+// startServer starts a server with media over UDP and over a free port of TCP.
+func startServer(work, port string) (*server.Server, error) {
+	media, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	_, tcp, err := net.SplitHostPort(media.Addr().String())
+	if err := errors.Join(err, media.Close()); err != nil {
+		return nil, err
+	}
 	var flags config.Flags
 	fs := flag.NewFlagSet("server", flag.ContinueOnError)
 	flags.Register(fs)
-	err := fs.Parse([]string{"--dev", "--bind", "127.0.0.1", "--port", port, "--udp-port", "0", "--tcp-port", "0", "--data-dir", filepath.Join(work, "data")})
+	err = fs.Parse([]string{"--dev", "--bind", "127.0.0.1", "--port", port, "--udp-port", "0", "--tcp-port", tcp, "--data-dir", filepath.Join(work, "data")})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	cfg, err := config.Load(&flags, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	s.running, err = server.Start(context.Background(), cfg, "test", slog.New(slog.DiscardHandler))
-	if err == nil {
-		s.address = s.running.Addr().String()
-	}
-	return err
+	return server.Start(context.Background(), cfg, "test", slog.New(slog.DiscardHandler))
 }
 
 func (s *scriptServer) stop() error {

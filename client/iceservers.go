@@ -1,0 +1,20 @@
+package client
+
+import (
+	"context"
+
+	"github.com/pion/webrtc/v4"
+)
+
+// ICEServers returns the STUN and TURN servers that the server names, with the
+// credentials for them.
+func (r *Room) ICEServers(ctx context.Context) (servers []webrtc.ICEServer, err error) {
+	err = r.do(ctx, func() error {
+		if r.session == nil {
+			return ErrNotConnected
+		}
+		servers = iceServers(r.session.iceServers)
+		return nil
+	})
+	return servers, err
+}
