@@ -26,7 +26,7 @@ type layer struct {
 // package and what is below it. A package that is not here has no place yet.
 var layers = []layer{
 	{"cmd/rollcall", []string{
-		"internal/server", "internal/delivery", "internal/config", "internal/token", "internal/sample", "webhook", "event",
+		"internal/server", "internal/delivery", "internal/config", "internal/token", "internal/sample", "webhook", "client", "event",
 	}},
 	{"internal/server", []string{
 		"internal/httpapi", "internal/signal", "internal/agent", "internal/room", "internal/delivery", "internal/eventlog/...",
@@ -108,7 +108,7 @@ var seams = map[string][]string{
 	"github.com/pion/turn":          {"internal/turn"},
 	"github.com/cockroachdb/pebble": {"internal/eventlog/pebble"},
 	"github.com/coder/websocket":    {"internal/outbox", "internal/signal", "internal/agent", "client"},
-	"github.com/twitchtv/twirp":     {"internal/httpapi"},
+	"github.com/twitchtv/twirp":     {"internal/httpapi", "cmd/rollcall"},
 	"github.com/goccy/go-yaml":      {"internal/config"},
 }
 

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/livekit/protocol/livekit"
-	"github.com/pion/webrtc/v4"
 
 	rtc "github.com/rollcall-rtc/rollcall/client"
 	"github.com/rollcall-rtc/rollcall/internal/config"
@@ -201,13 +200,9 @@ type way struct {
 
 var waysOfMedia = []way{
 	{"media over UDP", "Open the server's UDP port (rtc.udp_port) in the firewall, and see rtc.node_ip and rtc.use_external_ip: clients must be told an address that they reach.", failure, false,
-		func(o *rtc.Options) {
-			o.NetworkTypes = []webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6}
-		}},
+		func(o *rtc.Options) { o.NetworkTypes = rtc.UDP }},
 	{"media over TCP", "Clients whose network blocks UDP need the server's TCP port (rtc.tcp_port).", warning, false,
-		func(o *rtc.Options) {
-			o.NetworkTypes = []webrtc.NetworkType{webrtc.NetworkTypeTCP4, webrtc.NetworkTypeTCP6}
-		}},
+		func(o *rtc.Options) { o.NetworkTypes = rtc.TCP }},
 	{"media over TURN", "Clients behind strict firewalls need TURN: see turn in rollcall.yaml.", warning, true,
 		func(o *rtc.Options) { o.RelayOnly = true }},
 }
@@ -316,13 +311,12 @@ func (d *doctor) join(ctx context.Context, room, identity string, w way, setup f
 		return nil, orCause(ctx, err)
 	}
 	if servers, err := r.ICEServers(ctx); err == nil {
-		d.noTURN = !slices.ContainsFunc(servers, isTURN)
+		d.noTURN = true
+		for _, s := range servers {
+			d.noTURN = d.noTURN && !slices.ContainsFunc(s.URLs, func(u string) bool { return strings.HasPrefix(u, "turn") })
+		}
 	}
 	return r, nil
-}
-
-func isTURN(s webrtc.ICEServer) bool {
-	return slices.ContainsFunc(s.URLs, func(u string) bool { return strings.HasPrefix(u, "turn") })
 }
 
 // leave leaves a room, without waiting for long.
