@@ -40,7 +40,6 @@ type conn struct {
 	accepted int               // candidates since the last description
 	ufrags   []string          // of the client's last description
 	held     *webrtc.ICECandidate
-	channels int  // opened by the client
 	broken   bool // pion panicked and may hold locks for ever
 
 	onConnected func()
@@ -48,10 +47,12 @@ type conn struct {
 
 	out dataOut
 
+	channels atomic.Int32 // opened by the client
+
 	stopped atomic.Bool
-	wasUp   atomic.Bool    // the handshake was completed once
-	turn    sync.Mutex     // held while a handler method runs
-	helpers sync.WaitGroup // goroutines beside the queue's
+	wasUp   atomic.Bool // the handshake was completed once
+	turn    sync.Mutex  // held while a handler method runs
+	readers readers
 }
 
 func (c *conn) init(f *Factory, log *slog.Logger, e events) error {
@@ -255,15 +256,6 @@ func (c *conn) described(lines []line) {
 	}
 }
 
-// receive hands the messages of a channel to the handler, on the goroutine
-// that reads them: a handler in use slows the client down.
-func (c *conn) receive(dc *webrtc.DataChannel) {
-	kind, label := kindOfLabel(dc), dc.Label()
-	dc.OnMessage(func(m webrtc.DataChannelMessage) {
-		c.call(func() { c.events.data(kind, label, m.Data) })
-	})
-}
-
 // SendData sends to the client and never waits for it. Lossy data that would
 // queue up is dropped with ErrDataDropped; ErrDataOverflow says that the
 // client is too far behind to be served reliably.
@@ -309,7 +301,7 @@ func (c *conn) teardown() {
 			c.log.Debug("connection closed", "error", err)
 		}
 	}
-	c.helpers.Wait()
+	c.readers.close()
 	c.turn.Lock() // the last handler method has returned
 	defer c.turn.Unlock()
 }

@@ -106,7 +106,9 @@ func (f *Factory) configure() error {
 func (f *Factory) apiFor(p *packets, media *webrtc.MediaEngine, fullICE bool) *webrtc.API {
 	e := f.engine
 	e.SetLite(f.opts.ICELite && !fullICE)
+	e.DetachDataChannels()
 	if f.mux != nil {
+		e.SetNet(f.net) // else each agent would ask the kernel for its interfaces
 		e.SetICEUDPMux(p.link)
 	} else {
 		e.SetNet(adoptingNet{f.net, p.link})
@@ -177,13 +179,13 @@ func (f *Factory) configureEngine(addrs []netip.Addr) error {
 	e := &f.engine
 	e.LoggerFactory = pionLogs{f.opts.Logger}
 	networks := []webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6}
+	n, err := stdnet.NewNet()
+	if err != nil {
+		return fmt.Errorf("list interfaces: %w", err)
+	}
+	f.net = n
 	if f.mux == nil {
-		n, err := stdnet.NewNet()
-		if err != nil {
-			return fmt.Errorf("list interfaces: %w", err)
-		}
-		f.net = n
-		err = e.SetEphemeralUDPPortRange(f.opts.UDPPortRange[0], f.opts.UDPPortRange[1])
+		err := e.SetEphemeralUDPPortRange(f.opts.UDPPortRange[0], f.opts.UDPPortRange[1])
 		if err != nil {
 			return fmt.Errorf("UDP port range: %w", err)
 		}

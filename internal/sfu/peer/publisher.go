@@ -224,25 +224,21 @@ func (p *Publisher) connect() error {
 		return err
 	}
 	p.pc.OnDataChannel(func(dc *webrtc.DataChannel) {
-		p.receive(dc)
-		_ = p.queue.post(func() { p.accept(dc) })
+		if p.channels.Add(1) > maxChannels {
+			_ = dc.Close()
+			return
+		}
+		p.receive(dc, false, func() { p.accepted(dc) })
 	})
 	return nil
 }
 
-// accept lets data out through a channel the client has made.
-func (p *Publisher) accept(dc *webrtc.DataChannel) {
-	if p.channels++; p.channels > maxChannels {
-		_ = dc.Close()
-		return
-	}
-	kind := kindOfLabel(dc)
+// accepted lets data out through a channel the client has made.
+func (p *Publisher) accepted(dc *webrtc.DataChannel) {
 	if dc.Label() != labelReliable && dc.Label() != labelLossy {
 		return
 	}
-	dc.OnOpen(func() {
-		if err := p.out.opened(kind, dc); err != nil {
-			p.log.Debug("data not sent", "error", err)
-		}
-	})
+	if err := p.out.opened(kindOfLabel(dc), dc); err != nil {
+		p.log.Debug("data not sent", "error", err)
+	}
 }

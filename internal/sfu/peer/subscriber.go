@@ -169,8 +169,7 @@ func (s *Subscriber) channel(label string, kind DataKind, init *webrtc.DataChann
 	if err != nil {
 		return err
 	}
-	s.receive(dc)
-	dc.OnOpen(func() {
+	s.receive(dc, true, func() {
 		if err := s.out.opened(kind, dc); err != nil {
 			s.log.Debug("data not sent", "error", err)
 		}
