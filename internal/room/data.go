@@ -45,6 +45,7 @@ func (s *state) forwardData(p *participant, kind peer.DataKind, packet *livekit.
 	if _, ok := packet.Value.(*livekit.DataPacket_Speaker); ok {
 		return // only the server says who speaks
 	}
+	s.introduce(p)
 	packet.Kind = dataKind(kind) //nolint:staticcheck // older clients read it
 	packet.ParticipantSid, packet.ParticipantIdentity = p.sid, p.identity
 	if p.permission.Hidden {

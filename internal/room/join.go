@@ -127,6 +127,7 @@ func (s *state) join(req *Join, sink Sink) (*participant, error) {
 		PingTimeout:          pingTimeout,
 		EnabledPublishCodecs: s.settings.EnabledCodecs,
 	}}})
+	s.informed(p)
 	p.refreshToken()
 	// The first description of ours goes out with the tracks that are there, or
 	// with none: the client waits for this connection.
@@ -218,7 +219,9 @@ func (s *state) activate(p *participant) {
 	if len(p.subscriptions) > 0 {
 		p.mediaFlows()
 	}
-	s.broadcast(p, false)
+	if p.visible() {
+		s.announce(p)
+	}
 	p.matchReceivers()
 	if s.qualityDue.IsZero() {
 		s.qualityDue = s.now.Add(qualityInterval)
@@ -286,6 +289,7 @@ func (s *state) remove(p *participant, reason livekit.DisconnectReason) {
 // withdraw takes p out of the room for everybody else; what connects its client
 // stays.
 func (s *state) withdraw(p *participant, reason livekit.DisconnectReason, by event.Actor, why string) {
+	published := len(p.tracks) > 0
 	for len(p.tracks) > 0 {
 		s.unpublish(p.tracks[len(p.tracks)-1], by, why)
 	}
@@ -308,7 +312,11 @@ func (s *state) withdraw(p *participant, reason livekit.DisconnectReason, by eve
 	s.summarize(p, wasJoined, by, why)
 	p.log.Info("participant gone", "event", string(name), "reason", reason.String())
 	if wasVisible {
-		s.broadcastInfo(p, p.info())
+		if published {
+			s.broadcastInfo(p, p.info())
+		} else {
+			s.announce(p)
+		}
 		s.remember(p.info())
 	}
 	if f := p.forwarding; f != nil {
@@ -318,6 +326,7 @@ func (s *state) withdraw(p *participant, reason livekit.DisconnectReason, by eve
 
 // broadcastInfo tells everybody but p the given state of p.
 func (s *state) broadcastInfo(p *participant, info *livekit.ParticipantInfo) {
+	s.superseded(p)
 	m := updateMessage(info)
 	for _, other := range s.participants {
 		if other != p {

@@ -263,6 +263,7 @@ func (p *participant) tellMoved(info *livekit.ParticipantInfo) {
 		Participant:       info,
 		OtherParticipants: p.state.others(p),
 	}}})
+	p.state.informed(p)
 }
 
 // strand ends the connections of a participant that departed and that no room

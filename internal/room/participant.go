@@ -51,6 +51,7 @@ type participant struct {
 	pubState     peer.State
 	subState     peer.State
 	joined       bool
+	informed     int // announcements that its client need not hear
 	gone         bool
 	leaving      livekit.DisconnectReason // set while a goodbye waits for the transport
 	resumedAt    time.Time                // the last time; zero: never

@@ -86,6 +86,7 @@ func (s *state) resume(p *participant, req *Join, sid string, sink Sink) {
 		p.send(updateMessage(infos...))
 	}
 	p.send(updateMessage(append(s.others(p), p.info())...))
+	s.informed(p)
 	p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_RoomUpdate{
 		RoomUpdate: &livekit.RoomUpdate{Room: s.info()},
 	}})

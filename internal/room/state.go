@@ -25,10 +25,11 @@ type state struct {
 	bySID        map[string]*participant // the same by sid
 	tracks       map[string]*track       // published, by sid
 	departures   []departure             // recent, oldest first: for those who resume
-	nonces       []string                // of API data, oldest first
-	rpcs         map[string]*rpcCall     // calls of the API, by id
-	recent       recentData              // reliable messages, for those who resume
-	expected     map[string]bool         // identities on their way from another room; true: they count
+	crowd        announcements
+	nonces       []string            // of API data, oldest first
+	rpcs         map[string]*rpcCall // calls of the API, by id
+	recent       recentData          // reliable messages, for those who resume
+	expected     map[string]bool     // identities on their way from another room; true: they count
 	onDeparture  func(sid string, why farewell)
 	onFinished   func()
 
@@ -133,6 +134,7 @@ func (s *state) tick() {
 		s.broadcastRoom()
 	}
 	s.wakeAt(s.countsDue)
+	s.tickAnnouncements()
 	s.wakeAt(s.recent.trim(s.now))
 	s.tickSpeakers()
 	s.tickQuality()
@@ -222,6 +224,9 @@ func (s *state) broadcastRoom() {
 // Until p has joined nobody else knows of it, and nobody ever does of a hidden
 // participant.
 func (s *state) broadcast(p *participant, self bool) {
+	if p.visible() {
+		s.superseded(p)
+	}
 	m := updateMessage(p.info())
 	for _, other := range s.participants {
 		if other == p && self || other != p && p.visible() {
