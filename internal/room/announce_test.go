@@ -54,8 +54,8 @@ func TestDataInACrowdComesFromSomebodyKnown(t *testing.T) {
 	inBubble(t, Options{}, func(tc *test) {
 		guests := tc.crowd("hall")
 		ann := tc.enter("hall", "ann")
-		ann.h.room.post(func(s *state) {
-			s.forwardData(ann.h.p, peer.Reliable, &livekit.DataPacket{Value: &livekit.DataPacket_User{User: &livekit.UserPacket{}}})
+		ann.h.berth.post(func(s *state, p *participant) {
+			s.forwardData(p, peer.Reliable, &livekit.DataPacket{Value: &livekit.DataPacket_User{User: &livekit.UserPacket{}}})
 		})
 		guests[0].wantHeard("who speaks is introduced first", "update ann:active/0")
 	})
@@ -112,7 +112,7 @@ func TestEverybodyInACrowdKnowsWhoIsThere(t *testing.T) {
 						c.say(&livekit.SignalRequest{Message: &livekit.SignalRequest_UpdateMetadata{UpdateMetadata: &livekit.UpdateParticipantMetadata{Metadata: fmt.Sprint(rng.Int())}}})
 					}
 				case 4:
-					if c != nil && len(c.h.p.tracks) == 0 {
+					if c != nil && len(c.p().tracks) == 0 {
 						c.publishCamera()
 					}
 				case 5:
@@ -122,7 +122,7 @@ func TestEverybodyInACrowdKnowsWhoIsThere(t *testing.T) {
 			sleep(2 * time.Second)
 			synctest.Wait()
 			want := map[string]string{}
-			watcher.h.room.post(func(s *state) {
+			watcher.h.berth.post(func(s *state, _ *participant) {
 				for identity, p := range s.participants {
 					want[identity] = p.sid
 				}
@@ -133,7 +133,7 @@ func TestEverybodyInACrowdKnowsWhoIsThere(t *testing.T) {
 				for _, m := range c.sink.messages {
 					got.apply(identity, m)
 				}
-				got[identity] = c.h.sid
+				got[identity] = c.h.SID()
 				if identity != "watcher" && len(c.sink.messages) > 0 && c.sink.messages[0].GetJoin() == nil {
 					continue // of the crowd, whose first messages were thrown away
 				}
