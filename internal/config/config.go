@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/livekit/protocol/livekit"
 )
 
 // Config is everything that can be set. It is immutable after Load.
@@ -60,6 +62,9 @@ type RTC struct {
 	// LoopbackCandidates advertises loopback addresses too.
 	LoopbackCandidates bool
 	ICELite            bool
+	// AllowPause lets video that a connection does not carry be paused, for clients
+	// that do not say whether it may be.
+	AllowPause bool
 	// STUNServers and TURNServers are handed to clients.
 	STUNServers []string
 	TURNServers []TURNServer
@@ -106,7 +111,19 @@ type Room struct {
 	// EnabledCodecs are MIME types, spelled as in Codecs.
 	EnabledCodecs      []string
 	EnableRemoteUnmute bool
+	// DuplicateIdentity is Replace or Reject.
+	DuplicateIdentity string
+	SyncStreams       bool
+	// Presets are settings of rooms by name.
+	Presets map[string]*livekit.RoomConfiguration
 }
+
+// What happens to a join under an identity that is in the room: the new session
+// replaces the old one, or is refused.
+const (
+	Replace = "replace"
+	Reject  = "reject"
+)
 
 // Webhook says who hears of the events.
 type Webhook struct {
@@ -172,8 +189,9 @@ func Defaults() *Config {
 		Port:    7880,
 		DataDir: "rollcall-data",
 		RTC: RTC{
-			UDPPort: 7882,
-			TCPPort: 7881,
+			UDPPort:    7882,
+			TCPPort:    7881,
+			AllowPause: true,
 		},
 		TURN: TURN{
 			UDPPort:               3478,
@@ -188,6 +206,8 @@ func Defaults() *Config {
 			EmptyTimeout:     300 * time.Second,
 			DepartureTimeout: 20 * time.Second,
 			EnabledCodecs:    append([]string(nil), Codecs...),
+
+			DuplicateIdentity: Replace,
 		},
 		Log: Log{
 			RetentionAge: 7 * 24 * time.Hour,

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/livekit/protocol/livekit"
+	"google.golang.org/protobuf/testing/protocmp"
 )
 
 const goodKeys = "keys:\n  front: front-secret-front-secret-front-s\n"
@@ -84,6 +86,7 @@ rtc:
   ips: {includes: [10.0.0.0/16], excludes: [192.168.1.0/24]}
   enable_loopback_candidate: yes
   use_ice_lite: true
+  congestion_control: {allow_pause: false}
   stun_servers: [stun.example.org:3478]
   turn_servers:
     - {host: turn.example.org, port: 443, protocol: tls, username: u, credential: c}
@@ -109,6 +112,9 @@ room:
   departure_timeout: 5
   enabled_codecs: [{mime: AUDIO/OPUS}, mime: video/h264]
   enable_remote_unmute: true
+  duplicate_identity: reject
+  sync_streams: true
+  room_configurations: {class: {max_participants: 9}}
 webhook: {api_key: back, urls: ["https://example.org/hook"]}
 log: {retention_age: 36h, retention_size: 10GiB, quota: 20 GB}
 logging: {level: warn, json: true}
@@ -140,6 +146,8 @@ limit:
 		Room: Room{
 			MaxParticipants: 3, EmptyTimeout: 4 * time.Second, DepartureTimeout: 5 * time.Second,
 			EnabledCodecs: []string{"audio/opus", "video/H264"}, EnableRemoteUnmute: true,
+			DuplicateIdentity: Reject, SyncStreams: true,
+			Presets: map[string]*livekit.RoomConfiguration{"class": {Name: "class", MaxParticipants: 9}},
 		},
 		Webhook: Webhook{APIKey: "back", URLs: []string{"https://example.org/hook"}},
 		Log:     Log{36 * time.Hour, 10 << 30, 20e9},
@@ -147,7 +155,7 @@ limit:
 		Limit:   Limit{6, 7, 8, 9, maxInt},
 	}
 	got.Where = nil
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {
 		t.Errorf("configuration (-want +got):\n%s", diff)
 	}
 }

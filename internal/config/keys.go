@@ -31,6 +31,7 @@ var supported = []key{
 	{"rtc.ips.excludes", prefixes(func(c *Config) *[]string { return &c.RTC.IPs.Excludes })},
 	{"rtc.enable_loopback_candidate", boolean(func(c *Config) *bool { return &c.RTC.LoopbackCandidates })},
 	{"rtc.use_ice_lite", boolean(func(c *Config) *bool { return &c.RTC.ICELite })},
+	{"rtc.congestion_control.allow_pause", boolean(func(c *Config) *bool { return &c.RTC.AllowPause })},
 	{"rtc.stun_servers", texts(func(c *Config) *[]string { return &c.RTC.STUNServers })},
 	{"rtc.turn_servers", turnServers},
 
@@ -54,6 +55,9 @@ var supported = []key{
 	{"room.departure_timeout", seconds(func(c *Config) *duration { return &c.Room.DepartureTimeout })},
 	{"room.enabled_codecs", codecs},
 	{"room.enable_remote_unmute", boolean(func(c *Config) *bool { return &c.Room.EnableRemoteUnmute })},
+	{"room.duplicate_identity", choice(func(c *Config) *string { return &c.Room.DuplicateIdentity }, Replace, Reject)},
+	{"room.sync_streams", boolean(func(c *Config) *bool { return &c.Room.SyncStreams })},
+	{"room.room_configurations", presets},
 	{"room.enable_full_room_in_webhooks", boolean(func(c *Config) *bool { return &c.Webhook.FullTrackContext })},
 
 	{"webhook.api_key", text(func(c *Config) *string { return &c.Webhook.APIKey })},

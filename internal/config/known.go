@@ -15,7 +15,12 @@ var known = []string{
 	"rtc.use_mdns=false", "rtc.force_tcp=false", "rtc.batch_io.*", "rtc.enable_warp=false",
 	"rtc.strict_acks", "rtc.packet_buffer_size", "rtc.packet_buffer_size_video",
 	"rtc.packet_buffer_size_audio", "rtc.pli_throttle.*", "rtc.rtx_budget.*",
-	"rtc.congestion_control.*", "rtc.flexfec.*", "rtc.allow_tcp_fallback=true", "rtc.tcp_fallback_rtt_threshold=0",
+	"rtc.congestion_control.enabled=true", "rtc.congestion_control.stream_allocator.*",
+	"rtc.congestion_control.remote_bwe.*", "rtc.congestion_control.send_side_bwe.*", "rtc.congestion_control.send_side_bwe_pacer",
+	"rtc.congestion_control.use_send_side_bwe=true", "rtc.congestion_control.use_send_side_bwe_interceptor",
+	"rtc.congestion_control.probe_mode", "rtc.congestion_control.probe_config.*", "rtc.congestion_control.min_channel_capacity",
+	"rtc.congestion_control.channel_observer_probe_config.*", "rtc.congestion_control.channel_observer_non_probe_config.*",
+	"rtc.flexfec.*", "rtc.allow_tcp_fallback=true", "rtc.tcp_fallback_rtt_threshold=0",
 	"rtc.allow_udp_unstable_fallback=false", "rtc.reconnect_on_publication_error",
 	"rtc.reconnect_on_subscription_error", "rtc.reconnect_on_data_channel_error",
 	"rtc.data_channel_max_buffered_amount=0", "rtc.datachannel_slow_threshold=0",
@@ -26,8 +31,7 @@ var known = []string{
 	"rtc.prflx_acceptance_min_wait", "rtc.relay_acceptance_min_wait",
 
 	"room.playout_delay.enabled=false", "room.playout_delay.min", "room.playout_delay.max",
-	"room.sync_streams=false", "room.create_room_timeout", "room.create_room_attempts",
-	"room.update_batch_target_size", "room.room_configurations.*",
+	"room.create_room_timeout", "room.create_room_attempts", "room.update_batch_target_size",
 
 	"webhook.url_notifier.*", "webhook.resource_url_notifier.*",
 

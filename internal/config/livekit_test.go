@@ -30,6 +30,7 @@ rtc: &rtc
   pli_throttle: {low_quality: 500ms}
   congestion_control:
     enabled: true
+    allow_pause: false
     stream_allocator: {probe_mode: padding}
   turn_servers:
     - host: turn.example.org
@@ -57,7 +58,7 @@ room:
     - mime: video/vp8
   playout_delay: {enabled: false, min: 100}
   sync_streams: false
-  room_configurations: {classroom: {name: c}}
+  room_configurations: {classroom: {name: c, emptytimeout: 60, maxplayoutdelay: 100}}
 webhook:
   api_key: lk
   urls: [https://example.org/hook]
@@ -79,7 +80,7 @@ func TestLiveKitFileStartsRollcallAndNamesWhatHasNoEffect(t *testing.T) {
 		c.Room.MaxParticipants != 20 || c.Room.DepartureTimeout != 30*time.Second || c.Limit.MaxMetadataSize != 1000 ||
 		c.Keys["numeric"] != "12345678901234567890123456789012" || c.Logging.Level.String() != "DEBUG" ||
 		!slices.Equal(c.Room.EnabledCodecs, []string{"audio/opus", "video/VP8"}) ||
-		c.RTC.TURNServers[0].Host != "turn.example.org" {
+		c.RTC.TURNServers[0].Host != "turn.example.org" || c.RTC.AllowPause || c.Room.Presets["classroom"].GetEmptyTimeout() != 60 {
 		t.Errorf("configuration read wrongly: %+v", c)
 	}
 	if !slices.Equal(c.Webhook.Include, []string{"room_started"}) {
@@ -88,8 +89,8 @@ func TestLiveKitFileStartsRollcallAndNamesWhatHasNoEffect(t *testing.T) {
 
 	want := []string{
 		"prometheus_port", "region", "redis", "rtc.pli_throttle",
-		"rtc.congestion_control", "rtc.turn_servers[0].secret", "rtc.turn_servers[0].ttl",
-		"room.enabled_codecs[1].mime audio/red", "room.playout_delay.min", "room.room_configurations",
+		"rtc.congestion_control.stream_allocator", "rtc.turn_servers[0].secret", "rtc.turn_servers[0].ttl",
+		"room.enabled_codecs[1].mime audio/red", "room.playout_delay.min", "room.room_configurations.classroom.maxplayoutdelay",
 		"logging.pion_level", "limit.bytes_per_sec", "node_selector",
 	}
 	var got []string

@@ -117,6 +117,16 @@ func text(field func(*Config) *string) setter {
 	}
 }
 
+func choice(field func(*Config) *string, options ...string) setter {
+	return func(s *source, path string, v value) {
+		if t, ok := v.scalar(); ok && slices.Contains(options, t) {
+			*field(s.cfg) = t
+			return
+		}
+		v.expected(path, strings.Join(options, " or "))
+	}
+}
+
 func texts(field func(*Config) *[]string) setter {
 	return textsLike(field, "text", func(t string) bool { return t != "" })
 }

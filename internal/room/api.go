@@ -71,16 +71,18 @@ func (g *Registry) Create(ctx context.Context, req *livekit.CreateRoomRequest) (
 		return nil, err
 	}
 	for {
-		r, err := g.roomFor(req, true)
+		r, made, err := g.roomFor(req, true)
 		if err != nil {
 			return nil, err
 		}
 		var info *livekit.Room
 		err = g.turn(ctx, r, func(s *state) {
-			if len(req.Tags) > 0 {
-				s.tags = maps.Clone(req.Tags)
+			if !made {
+				if len(req.Tags) > 0 {
+					s.tags = maps.Clone(req.Tags)
+				}
+				s.configure(override(s.settings, req))
 			}
-			s.configure(override(s.settings, req))
 			info = s.info()
 		})
 		if errors.Is(err, ErrRoomNotFound) {
@@ -169,7 +171,9 @@ func (g *Registry) Participant(ctx context.Context, room, identity string) (*liv
 // from now.
 func (g *Registry) RemoveParticipant(ctx context.Context, room, identity string, revoked time.Time) error {
 	return g.with(ctx, room, identity, func(s *state, p *participant) error {
-		g.revoke(seat{room, identity}, revoked)
+		if p.forwarding == nil {
+			g.revoke(seatOf(room, identity), revoked)
+		}
 		p.sendLeave(livekit.DisconnectReason_PARTICIPANT_REMOVED, livekit.LeaveRequest_DISCONNECT)
 		s.remove(p, livekit.DisconnectReason_PARTICIPANT_REMOVED)
 		return nil

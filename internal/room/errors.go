@@ -41,6 +41,7 @@ var (
 	ErrRemoteUnmute        = &Error{FailedPrecondition, "remote unmute not enabled"}
 	ErrRoomFull            = &Error{ResourceExhausted, "room has reached its max_participants"}
 	ErrForwarded           = &Error{FailedPrecondition, "participant is forwarded from another room: this has to be done there"}
+	ErrDuplicateIdentity   = &Error{AlreadyExists, "a participant of this identity is in the room already"}
 	ErrTokenRevoked        = &Error{PermissionDenied, "token was revoked when the participant was removed"}
 	ErrStopping            = &Error{Unavailable, "server is stopping, try again later"}
 )

@@ -3,6 +3,7 @@ package room
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -27,16 +28,18 @@ func (fakeMedia) NewPublisher(o peer.PublisherOptions) (Publisher, error) {
 	return &fakePeer{pub: o.Handler}, nil
 }
 func (fakeMedia) NewSubscriber(o peer.SubscriberOptions) (Subscriber, error) {
-	return &fakePeer{sub: o.Handler}, nil
+	return &fakePeer{sub: o.Handler, mayPause: o.AllowPause}, nil
 }
 
 func (fakeMedia) NewDuplex(o peer.DuplexOptions) (Duplex, error) {
-	return &fakePeer{pub: o.Handler}, nil
+	return &fakePeer{pub: o.Handler, mayPause: o.AllowPause}, nil
 }
 
 type fakePeer struct {
 	pub peer.PublisherHandler
 	sub peer.SubscriberHandler
+
+	mayPause bool
 
 	mu     sync.Mutex
 	tracks []string // of AddTrack, less RemoveTrack
@@ -137,6 +140,21 @@ type test struct {
 	identities map[string]string // by sid
 	restored   map[string]string // names of sessions that were open before, by sid
 	suspended  bool              // the registry was closed with rooms open
+
+	kept map[string][]byte // what survives a restart
+}
+
+// SaveCursors implements Kept.
+func (tc *test) SaveCursors(puts map[string][]byte, deletes []string) {
+	tc.mu.Lock()
+	defer tc.mu.Unlock()
+	if tc.kept == nil {
+		tc.kept = make(map[string][]byte)
+	}
+	maps.Copy(tc.kept, puts)
+	for _, key := range deletes {
+		delete(tc.kept, key)
+	}
 }
 
 // inBubble runs fn with a fresh registry in virtual time.
@@ -164,6 +182,7 @@ func inBubble(t *testing.T, o Options, fn func(tc *test)) {
 			}
 			return uint64(len(tc.events) + len(tc.beyond))
 		}
+		o.Kept = tc
 		o.Commit = func() {
 			tc.mu.Lock()
 			defer tc.mu.Unlock()

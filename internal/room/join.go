@@ -26,8 +26,9 @@ type Join struct {
 	// Client is what the SDK says of itself; Client.Protocol gates features.
 	Client        *livekit.ClientInfo
 	AutoSubscribe bool
-	// KeepVideo forbids pausing video that the connection does not carry.
-	KeepVideo bool
+	// AllowPause says whether video that the connection does not carry may be
+	// paused; nil: as the server is configured.
+	AllowPause *bool
 	// FullICE says that the client wants no ICE-lite.
 	FullICE bool
 	// SinglePC says that the client has one peer connection for both ways, on
@@ -43,8 +44,10 @@ type Join struct {
 	TokenFrom time.Time
 	// MayCreate allows the join to make the room when auto-create is off.
 	MayCreate bool
-	// RoomConfig applies if this join makes the room; may be nil.
+	// RoomConfig applies if this join makes the room, and over RoomPreset, which
+	// names one of the server's; both may be missing.
 	RoomConfig *livekit.RoomConfiguration
+	RoomPreset string
 	// RefreshToken mints a token for a room that carries the participant's present
 	// state; nil: tokens are not refreshed.
 	RefreshToken func(room string, p *livekit.ParticipantInfo) (string, error)
@@ -94,8 +97,8 @@ func (s *state) join(req *Join, sink Sink) (*participant, error) {
 	}
 	p.log = s.log.With("participant", p.identity, "participant_sid", p.sid)
 	p.berth = newBerth(s.room, p)
-	if s.full(req) {
-		return nil, ErrRoomFull
+	if err := s.refuses(req); err != nil {
+		return nil, err
 	}
 	if old != nil {
 		old.sendLeave(livekit.DisconnectReason_DUPLICATE_IDENTITY, livekit.LeaveRequest_DISCONNECT)
@@ -151,6 +154,18 @@ func (p *participant) openFirst() error {
 		return p.openDuplex()
 	case p.req.Permission.CanSubscribe:
 		return p.openSubscriber()
+	}
+	return nil
+}
+
+// refuses returns why the room does not let this participant in, or nil.
+func (s *state) refuses(req *Join) error {
+	if s.full(req) {
+		return ErrRoomFull
+	}
+	// One whose connection is down is coming back, or has gone without a word.
+	if p := s.participants[req.Identity]; s.opts.Defaults.RejectDuplicates && p != nil && p.sink != nil && !p.lost {
+		return ErrDuplicateIdentity
 	}
 	return nil
 }

@@ -83,7 +83,7 @@ func (p *participant) movable() error {
 // expect keeps a place in a room for somebody who is moved there.
 func (g *Registry) expect(ctx context.Context, name string, req *Join) (*Room, error) {
 	for {
-		r, err := g.roomFor(&livekit.CreateRoomRequest{Name: name}, !g.opts.Defaults.NoAutoCreate)
+		r, _, err := g.roomFor(&livekit.CreateRoomRequest{Name: name}, !g.opts.Defaults.NoAutoCreate)
 		if err != nil {
 			return nil, err
 		}
@@ -103,8 +103,9 @@ func (s *state) expect(req *Join) error {
 	switch {
 	case s.finished:
 		return errClosed
-	case s.full(req):
-		return ErrRoomFull
+	}
+	if err := s.refuses(req); err != nil {
+		return err
 	}
 	if s.expected == nil {
 		s.expected = make(map[string]bool)

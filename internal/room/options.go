@@ -28,6 +28,10 @@ type Options struct {
 	Media Media
 	// Defaults are the settings of a room that does not bring its own.
 	Defaults Defaults
+	// Presets are settings of rooms by the names that CreateRoom and tokens use.
+	Presets map[string]*livekit.RoomConfiguration
+	// Kept keeps revocations of tokens. Nil: they end with this run.
+	Kept Kept
 	// Limits bounds what clients may send.
 	Limits Limits
 	// JoinTimeout is how long an accepted client may take to bring up its
@@ -55,6 +59,14 @@ type Defaults struct {
 	DepartureTimeout time.Duration
 	// MaxParticipants of a room; 0 is no limit.
 	MaxParticipants uint32
+	// RejectDuplicates refuses a join while the identity is in the room and
+	// connected, in place of having the new session replace the old one.
+	RejectDuplicates bool
+	// SyncStreams has what belongs together (camera and microphone) played in step.
+	SyncStreams bool
+	// KeepVideo does not pause video that a connection does not carry, unless the
+	// client says that it may be.
+	KeepVideo bool
 	// RemoteUnmute allows MutePublishedTrack to unmute.
 	RemoteUnmute bool
 	// Codecs are the MIME types that clients may publish. Default: all supported.

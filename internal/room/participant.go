@@ -182,6 +182,11 @@ func (p *participant) sendLeave(reason livekit.DisconnectReason, action livekit.
 	p.send(leaveMessage(reason, action))
 }
 
+// LeaveMessage tells a client that it is not let in, or not any more.
+func LeaveMessage(reason livekit.DisconnectReason) *Message {
+	return leaveMessage(reason, livekit.LeaveRequest_DISCONNECT)
+}
+
 func leaveMessage(reason livekit.DisconnectReason, action livekit.LeaveRequest_Action) *Message {
 	return NewMessage(&livekit.SignalResponse{Message: &livekit.SignalResponse_Leave{Leave: &livekit.LeaveRequest{
 		Reason: reason,

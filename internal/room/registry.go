@@ -5,7 +5,6 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -75,7 +74,7 @@ func (g *Registry) Join(ctx context.Context, req *Join, sink Sink) (*Participant
 		return nil, err
 	}
 	for {
-		r, err := g.roomFor(createFrom(req), !g.opts.Defaults.NoAutoCreate || req.MayCreate)
+		r, _, err := g.roomFor(createFrom(req), !g.opts.Defaults.NoAutoCreate || req.MayCreate)
 		if err != nil {
 			return nil, err
 		}
@@ -208,44 +207,37 @@ func (g *Registry) checkJoin(req *Join) error {
 	if err := checkTags(req.RoomConfig.GetTags()); err != nil {
 		return err
 	}
+	if err := l.check("", req.RoomConfig.GetMetadata(), nil); err != nil {
+		return err
+	}
+	if err := g.opts.checkPreset(req.RoomPreset); err != nil {
+		return err
+	}
 	if err := l.check(req.Name, req.Metadata, req.Attributes); err != nil {
 		return err
 	}
 	return g.admits(req)
 }
 
-// ownTags begin the names of tags that ask the server for something. A join's come
-// from a token that a client has, and ask for nothing.
-const ownTags = "rollcall."
-
-// createFrom is the CreateRoom that a join stands for.
-func createFrom(req *Join) *livekit.CreateRoomRequest {
-	create := &livekit.CreateRoomRequest{Name: req.Room}
-	if c := req.RoomConfig; c != nil {
-		create.EmptyTimeout = c.EmptyTimeout
-		create.DepartureTimeout = c.DepartureTimeout
-		create.MaxParticipants = c.MaxParticipants
-		create.Metadata = c.Metadata
-		create.Agents = c.Agents
-		create.Tags = maps.Clone(c.Tags)
-		maps.DeleteFunc(create.Tags, func(name, _ string) bool { return strings.HasPrefix(name, ownTags) })
-	}
-	return create
-}
-
 // roomFor returns the live session of the name, made now if there is none and
-// create is set.
-func (g *Registry) roomFor(req *livekit.CreateRoomRequest, create bool) (*Room, error) {
+// create is set, and whether it was.
+func (g *Registry) roomFor(req *livekit.CreateRoomRequest, create bool) (r *Room, made bool, err error) {
+	if req, err = g.opts.withPreset(req); err != nil {
+		return nil, false, err
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.stopping {
-		return nil, ErrStopping
+		return nil, false, ErrStopping
 	}
 	if r := g.rooms[req.Name]; r != nil {
-		return r, nil
+		return r, false, nil
 	}
 	if !create {
-		return nil, ErrRoomNotFound
+		return nil, false, ErrRoomNotFound
+	}
+	if err := unsupported(req); err != nil {
+		return nil, false, err
 	}
 	now := time.Now()
 	sid := newSID(roomPrefix)
@@ -253,12 +245,15 @@ func (g *Registry) roomFor(req *livekit.CreateRoomRequest, create bool) (*Room, 
 	if g.opts.Wants != nil {
 		g.opts.Wants(sid, req.Agents)
 	}
-	s.tags = maps.Clone(req.Tags)
+	s.tags, s.syncStreams = maps.Clone(req.Tags), req.SyncStreams || g.opts.Defaults.SyncStreams
+	if req.MinPlayoutDelay > 0 || req.MaxPlayoutDelay > 0 {
+		s.log.Warn("playout delays have no effect yet", "min_ms", req.MinPlayoutDelay, "max_ms", req.MaxPlayoutDelay)
+	}
 	g.loops.Go(func() {
 		s.begin()
 		r.run(s)
 	})
-	return r, nil
+	return r, true, nil
 }
 
 // open makes a session with these settings the live one of its name. g.mu must
@@ -371,14 +366,15 @@ func (g *Registry) CanJoin(ctx context.Context, req *Join) error {
 		if g.opts.Defaults.NoAutoCreate && !req.MayCreate {
 			return ErrRoomNotFound
 		}
-		return nil
+		create, err := g.opts.withPreset(createFrom(req))
+		if err != nil {
+			return err
+		}
+		return unsupported(create)
 	}
-	var full bool
-	if _, err := r.do(ctx, func(s *state) { full = s.full(req) }); err != nil && !errors.Is(err, errClosed) {
+	var refused error
+	if _, err := r.do(ctx, func(s *state) { refused = s.refuses(req) }); err != nil && !errors.Is(err, errClosed) {
 		return err
 	}
-	if full {
-		return ErrRoomFull
-	}
-	return nil
+	return refused
 }

@@ -1,17 +1,30 @@
 package room
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
 	"time"
 )
 
 // revocation says which tokens of a removed participant do not admit it any more.
 type revocation struct {
-	before time.Time // tokens valid from before this
-	at     time.Time
+	Before time.Time `json:"before"` // tokens valid from before this
+	At     time.Time `json:"at"`
 }
 
-// seat is an identity in a room.
-type seat struct{ room, identity string }
+// seat stands for an identity in a room, and does not say which: it is kept for
+// longer than what is known of either may be.
+type seat string
+
+func seatOf(room, identity string) seat {
+	h := sha256.New()
+	h.Write([]byte(room))
+	h.Write([]byte{0})
+	h.Write([]byte(identity))
+	return seat(hex.EncodeToString(h.Sum(nil)))
+}
 
 const (
 	// revokeLeeway covers clocks of backends that mint tokens.
@@ -20,7 +33,16 @@ const (
 	// backends hand to people live.
 	revocationKept = 24 * time.Hour
 	maxRevocations = 100_000
+	// RevocationPrefix begins the keys of what is kept of revocations.
+	RevocationPrefix = "room/revoked/"
 )
+
+// Kept is where small values survive a restart of the server.
+type Kept interface {
+	// SaveCursors sets and deletes values. It does not wait; what was saved before
+	// an event was published is durable when the event is.
+	SaveCursors(puts map[string][]byte, deletes []string)
+}
 
 // revoke makes tokens that are valid from before a time worthless for an identity.
 func (g *Registry) revoke(where seat, before time.Time) {
@@ -30,21 +52,67 @@ func (g *Registry) revoke(where seat, before time.Time) {
 	if before.IsZero() {
 		before = now.Add(revokeLeeway)
 	}
+	g.remember(where, revocation{before, now})
+	forgotten := g.forgetRevocations(now)
+	if g.opts.Kept == nil {
+		return
+	}
+	raw, err := json.Marshal(g.revoked[where])
+	if err != nil {
+		panic("BUG: encode revocation: " + err.Error())
+	}
+	g.opts.Kept.SaveCursors(map[string][]byte{RevocationPrefix + string(where): raw}, forgotten)
+}
+
+func (g *Registry) remember(where seat, r revocation) {
 	if g.revoked == nil {
 		g.revoked = make(map[seat]revocation)
 	}
-	g.revoked[where] = revocation{before, now}
+	g.revoked[where] = r
 	g.revocations = append(g.revocations, where)
+}
+
+// forgetRevocations drops those that are too old or too many, and returns their keys.
+func (g *Registry) forgetRevocations(now time.Time) (keys []string) {
 	for len(g.revocations) > 0 {
 		oldest := g.revocations[0]
 		r, there := g.revoked[oldest]
-		if there && len(g.revocations) <= maxRevocations && now.Sub(r.at) <= revocationKept {
+		if there && len(g.revocations) <= maxRevocations && now.Sub(r.At) <= revocationKept {
 			break
 		}
-		if !there || now.Sub(r.at) > revocationKept || len(g.revocations) > maxRevocations {
-			delete(g.revoked, oldest)
-		}
 		g.revocations = g.revocations[1:]
+		if there && !slices.Contains(g.revocations, oldest) {
+			delete(g.revoked, oldest)
+			keys = append(keys, RevocationPrefix+string(oldest))
+		}
+	}
+	return keys
+}
+
+// RestoreRevocations takes in what earlier runs of the server kept, by key. What
+// cannot be read is passed over. Call it before the first join.
+func (g *Registry) RestoreRevocations(kept map[string][]byte) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	type entry struct {
+		where seat
+		revocation
+	}
+	var entries []entry
+	for key, raw := range kept {
+		var r revocation
+		if err := json.Unmarshal(raw, &r); err != nil || len(key) <= len(RevocationPrefix) {
+			g.opts.Logger.Warn("a revocation cannot be read", "key", key)
+			continue
+		}
+		entries = append(entries, entry{seat(key[len(RevocationPrefix):]), r})
+	}
+	slices.SortFunc(entries, func(a, b entry) int { return a.At.Compare(b.At) })
+	for _, e := range entries {
+		g.remember(e.where, e.revocation)
+	}
+	if forgotten := g.forgetRevocations(time.Now()); len(forgotten) > 0 && g.opts.Kept != nil {
+		g.opts.Kept.SaveCursors(nil, forgotten)
 	}
 }
 
@@ -52,8 +120,8 @@ func (g *Registry) revoke(where seat, before time.Time) {
 func (g *Registry) admits(req *Join) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	r, there := g.revoked[seat{req.Room, req.Identity}]
-	if there && req.TokenFrom.Before(r.before) {
+	r, there := g.revoked[seatOf(req.Room, req.Identity)]
+	if there && req.TokenFrom.Before(r.Before) {
 		return ErrTokenRevoked
 	}
 	return nil

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"strings"
 	"testing"
 	"time"
 
@@ -63,7 +65,7 @@ func TestCallerMayChooseWhichTokensAreRevoked(t *testing.T) {
 func TestRevocationsAreBounded(t *testing.T) {
 	g := NewRegistry(Options{})
 	for i := range maxRevocations + 10 {
-		g.revoke(seat{"demo", fmt.Sprint(i)}, time.Time{})
+		g.revoke(seatOf("demo", fmt.Sprint(i)), time.Time{})
 	}
 	if len(g.revoked) > maxRevocations || len(g.revocations) > maxRevocations {
 		t.Errorf("%d revocations, %d in order", len(g.revoked), len(g.revocations))
@@ -71,4 +73,57 @@ func TestRevocationsAreBounded(t *testing.T) {
 	if err := g.admits(&Join{Room: "demo", Identity: fmt.Sprint(maxRevocations)}); !errors.Is(err, ErrTokenRevoked) {
 		t.Errorf("a late one: %v", err)
 	}
+}
+
+func TestRevocationsSurviveARestart(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		alice := tc.enter("demo", "alice")
+		if err := tc.reg.RemoveParticipant(context.Background(), "demo", "alice", time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+		for key := range tc.kept {
+			if strings.Contains(key, "alice") || strings.Contains(string(tc.kept[key]), "alice") {
+				t.Errorf("who it was is kept: %s", key)
+			}
+		}
+		next := NewRegistry(tc.options)
+		next.RestoreRevocations(tc.kept)
+		if err := next.CanJoin(context.Background(), alice.join); !errors.Is(err, ErrTokenRevoked) {
+			t.Errorf("after the restart: %v", err)
+		}
+		if err := next.CanJoin(context.Background(), joinOf("other", "alice")); err != nil {
+			t.Errorf("another room: %v", err)
+		}
+
+		// In time they are forgotten, by whichever run.
+		sleep(revocationKept + time.Minute)
+		late := NewRegistry(tc.options)
+		tc.kept[RevocationPrefix+"damaged"] = []byte("{")
+		late.RestoreRevocations(maps.Clone(tc.kept))
+		if err := late.CanJoin(context.Background(), alice.join); err != nil {
+			t.Errorf("a day later: %v", err)
+		}
+		if len(tc.kept) != 1 {
+			t.Errorf("still kept: %v", tc.kept)
+		}
+	})
+}
+
+func TestRemovingTwiceKeepsTheLaterRevocation(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		for range 2 {
+			tc.enter("demo", "alice")
+			if err := tc.reg.RemoveParticipant(context.Background(), "demo", "alice", time.Time{}); err != nil {
+				t.Fatal(err)
+			}
+			sleep(revocationKept - time.Hour)
+		}
+		tc.enter("demo", "bob")
+		if err := tc.reg.RemoveParticipant(context.Background(), "demo", "bob", time.Time{}); err != nil {
+			t.Fatal(err) // it has the first forgotten
+		}
+		if n := len(tc.kept); n != 2 {
+			t.Errorf("%d are kept", n)
+		}
+	})
 }

@@ -20,6 +20,7 @@ type state struct {
 
 	settings     *livekit.Room           // without counts; replaced, never changed
 	tags         map[string]string       // replaced, never changed
+	syncStreams  bool                    // what belongs together is played in step
 	snapshot     *livekit.Room           // settings with counts; nil when they changed
 	participants map[string]*participant // by identity, every accepted one
 	bySID        map[string]*participant // the same by sid

@@ -2,6 +2,7 @@ package room
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/livekit/protocol/livekit"
 
@@ -33,7 +34,7 @@ type trackPermissions struct {
 func (p *participant) openSubscriber() error {
 	sub, err := p.state.opts.Media.NewSubscriber(peer.SubscriberOptions{
 		Handler:    &connection{p.berth},
-		AllowPause: !p.req.KeepVideo,
+		AllowPause: p.mayPause(),
 		FullICE:    p.req.fullICE(),
 		Logger:     p.log,
 	})
@@ -45,12 +46,20 @@ func (p *participant) openSubscriber() error {
 	return nil
 }
 
+// mayPause says whether video that does not fit may be paused.
+func (p *participant) mayPause() bool {
+	if allow := p.req.AllowPause; allow != nil {
+		return *allow
+	}
+	return !p.state.opts.Defaults.KeepVideo
+}
+
 // openDuplex makes the one connection of a client that has no other.
 func (p *participant) openDuplex() error {
 	d, err := p.state.opts.Media.NewDuplex(peer.DuplexOptions{
 		Handler:    &connection{p.berth},
 		Codecs:     p.state.enabledCodecs(),
-		AllowPause: !p.req.KeepVideo,
+		AllowPause: p.mayPause(),
 		FullICE:    p.req.fullICE(),
 		Logger:     p.log,
 	})
@@ -148,7 +157,7 @@ func (p *participant) subscribe(t *track) {
 		// It came without the permission and got it now.
 		defer p.subscriber.Negotiate()
 	}
-	sender, err := p.outgoing().AddTrack(t.owner.sid+"|"+t.info.Sid, t.info.Sid, t.receiver.UpTrack())
+	sender, err := p.outgoing().AddTrack(p.streamOf(t), t.info.Sid, t.receiver.UpTrack())
 	if err != nil {
 		p.log.Warn("subscribe", "track", t.info.Sid, "error", err)
 		return
@@ -168,6 +177,21 @@ func (p *participant) subscribe(t *track) {
 			TrackSubscribed: &livekit.TrackSubscribed{TrackSid: t.info.Sid},
 		}})
 	}
+}
+
+// syncProtocol is the first protocol whose clients find a track by its own id when
+// its stream is not its own.
+const syncProtocol = 10
+
+// streamOf names the media stream in which p's client gets t: one of its own or,
+// in a room that wants it, one together with what is to be played in step with it.
+func (p *participant) streamOf(t *track) string {
+	stream := t.info.Sid
+	if p.state.syncStreams && t.info.Stream != "" && p.req.Client.GetProtocol() >= syncProtocol &&
+		!strings.EqualFold(p.req.Client.GetBrowser(), "firefox") {
+		stream = t.info.Stream
+	}
+	return t.owner.sid + "|" + stream
 }
 
 // unsubscribe stops forwarding t to p.

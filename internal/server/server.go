@@ -159,9 +159,14 @@ func (s *Server) openRooms(ctx context.Context, version string) error {
 			EmptyTimeout:     s.cfg.Room.EmptyTimeout,
 			DepartureTimeout: s.cfg.Room.DepartureTimeout,
 			MaxParticipants:  uint32(s.cfg.Room.MaxParticipants),
+			RejectDuplicates: s.cfg.Room.DuplicateIdentity == config.Reject,
+			SyncStreams:      s.cfg.Room.SyncStreams,
+			KeepVideo:        !s.cfg.RTC.AllowPause,
 			RemoteUnmute:     s.cfg.Room.EnableRemoteUnmute,
 			Codecs:           s.cfg.Room.EnabledCodecs,
 		},
+		Presets: s.cfg.Room.Presets,
+		Kept:    s.events,
 		Limits: room.Limits{
 			MaxMetadata:   limits.MaxMetadataSize,
 			MaxAttributes: limits.MaxAttributesSize,
@@ -175,8 +180,12 @@ func (s *Server) openRooms(ctx context.Context, version string) error {
 		Relay:      relayOf(s.relay),
 		Logger:     s.log,
 	})
+	revoked, err := s.events.LoadCursors(room.RevocationPrefix)
+	if err != nil {
+		return fmt.Errorf("load revoked tokens: %w", err)
+	}
+	s.rooms.RestoreRevocations(revoked)
 	s.rooms.Restore(s.leftOpen, s.pastOfRooms(ctx))
-	var err error
 	s.agents, err = agent.Start(ctx, agent.Options{
 		Log: s.events, Rooms: s.rooms, Keys: token.Keys(s.cfg.Keys), AutoCreate: s.cfg.Room.AutoCreate,
 		ServerInfo: info, MaxMetadata: limits.MaxMetadataSize, Logger: s.log,

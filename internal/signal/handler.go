@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"github.com/livekit/protocol/livekit"
 
 	"github.com/rollcall-rtc/rollcall/internal/room"
 	"github.com/rollcall-rtc/rollcall/internal/token"
@@ -124,6 +125,12 @@ func (h *Handler) connect(w http.ResponseWriter, r *http.Request, req *request) 
 		// farewell it would take for the same: that has to be a refusal.
 		s.Send(gone.Message())
 		s.Close()
+	case errors.Is(err, room.ErrDuplicateIdentity) && req.join.Client.GetSdk() == livekit.ClientInfo_JS:
+		// The browser's SDK knows of refusals by status either that they are for
+		// good, or nothing: inside the connection it is told why, and may try again.
+		h.opts.Logger.Info("client refused", "reason", err.Error(), "remote", r.RemoteAddr)
+		s.Send(room.LeaveMessage(livekit.DisconnectReason_DUPLICATE_IDENTITY))
+		s.Close()
 	case err != nil:
 		h.refuse(w, r, err)
 		return
@@ -227,6 +234,10 @@ func statusOf(err error) int {
 			return http.StatusBadRequest
 		case room.PermissionDenied:
 			return http.StatusUnauthorized
+		case room.AlreadyExists:
+			return http.StatusConflict
+		case room.Unimplemented:
+			return http.StatusNotImplemented
 		case room.ResourceExhausted, room.Unavailable:
 			return http.StatusServiceUnavailable
 		}

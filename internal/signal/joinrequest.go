@@ -43,7 +43,7 @@ func (req *request) readWrapped(encoded string) error {
 	if settings := m.GetConnectionSettings(); settings != nil {
 		join.AutoSubscribe = settings.AutoSubscribe
 		join.FullICE = settings.DisableIceLite
-		join.KeepVideo = settings.SubscriberAllowPause != nil && !settings.GetSubscriberAllowPause()
+		join.AllowPause = settings.SubscriberAllowPause
 	}
 	join.Offer, join.AddTracks, join.SyncState = m.GetPublisherOffer(), m.GetAddTrackRequests(), m.GetSyncState()
 	req.reconnect, req.sid = m.GetReconnect(), m.GetParticipantSid()

@@ -184,3 +184,31 @@ func TestPathOfTheSingleConnectionNeedsItsRequest(t *testing.T) {
 		}
 	}
 }
+
+func TestPausingIsLeftOpenUnlessTheClientSays(t *testing.T) {
+	yes, no := true, false
+	for query, want := range map[string]*bool{"": nil, "1": &yes, "true": &yes, "0": &no, "false": &no} {
+		req := &request{join: &room.Join{Permission: &livekit.ParticipantPermission{}}}
+		if err := req.readParameters(url.Values{"subscriber_allow_pause": {query}}); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, req.join.AllowPause); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", query, diff)
+		}
+		wrapped := &request{join: &room.Join{Permission: &livekit.ParticipantPermission{}}}
+		message, err := proto.Marshal(&livekit.JoinRequest{ConnectionSettings: &livekit.ConnectionSettings{SubscriberAllowPause: want}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := proto.Marshal(&livekit.WrappedJoinRequest{JoinRequest: message})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := wrapped.readWrapped(base64.URLEncoding.EncodeToString(raw)); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, wrapped.join.AllowPause); diff != "" {
+			t.Errorf("join_request that says %q (-want +got):\n%s", query, diff)
+		}
+	}
+}

@@ -62,6 +62,7 @@ func (h *Handler) parse(r *http.Request) (*request, error) {
 		TokenFrom:    claims.NotBefore,
 		MayCreate:    claims.CanCreateRoom() == nil,
 		RoomConfig:   claims.RoomConfig,
+		RoomPreset:   claims.RoomPreset,
 		RefreshToken: h.refresher(claims),
 	}
 	req := &request{join: join}
@@ -85,7 +86,9 @@ func (req *request) readParameters(q url.Values) error {
 	join.Client = clientInfo(q)
 	join.AutoSubscribe = boolParam(q, "auto_subscribe", true)
 	join.FullICE = boolParam(q, "disable_ice_lite", false)
-	join.KeepVideo = !boolParam(q, "subscriber_allow_pause", true)
+	if q.Get("subscriber_allow_pause") != "" {
+		join.AllowPause = new(boolParam(q, "subscriber_allow_pause", false))
+	}
 	req.reconnect, req.sid = boolParam(q, "reconnect", false), q.Get("sid")
 	extra, err := decodeAttributes(q.Get("attributes"))
 	if err != nil {

@@ -1,0 +1,85 @@
+package config
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/livekit/protocol/livekit"
+	"google.golang.org/protobuf/testing/protocmp"
+)
+
+func TestPresetsHoldEverySettingOfARoom(t *testing.T) {
+	c := mustLoad(t, goodKeys+`
+room:
+  room_configurations:
+    class:
+      name: a class
+      empty_timeout: 600
+      departure_timeout: 60
+      max_participants: 30
+      metadata: '{"kind": "class"}'
+      sync_streams: true
+      tags: {tenant: school}
+      agents:
+        - agent_name: helper
+          metadata: m
+        - {agentname: other}
+    small: {maxparticipants: 2}
+    plain:
+`, nil)
+	want := map[string]*livekit.RoomConfiguration{
+		"class": {
+			Name: "a class", EmptyTimeout: 600, DepartureTimeout: 60, MaxParticipants: 30, Metadata: `{"kind": "class"}`,
+			SyncStreams: true, Tags: map[string]string{"tenant": "school"},
+			Agents: []*livekit.RoomAgentDispatch{{AgentName: "helper", Metadata: "m"}, {AgentName: "other"}},
+		},
+		"small": {Name: "small", MaxParticipants: 2},
+		"plain": {Name: "plain"},
+	}
+	if diff := cmp.Diff(want, c.Room.Presets, protocmp.Transform()); diff != "" {
+		t.Errorf("presets (-want +got):\n%s", diff)
+	}
+}
+
+func TestPresetsOfTheExampleAreTaken(t *testing.T) {
+	body, err := os.ReadFile("../../rollcall.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(string(body), "  room_configurations: {}\n")
+	text, _, _ = strings.Cut(text, "\n\n")
+	text = strings.ReplaceAll("\n"+text, "\n#", "\n")
+	c := mustLoad(t, goodKeys+"room:\n  room_configurations:"+text+"\n", nil)
+	if p := c.Room.Presets["classroom"]; p.GetMaxParticipants() != 30 || len(p.GetAgents()) != 1 || p.GetTags()["tenant"] != "school" {
+		t.Errorf("presets %v of\n%s", c.Room.Presets, text)
+	}
+}
+
+func TestPresetsSayWhatIsWrongWithThem(t *testing.T) {
+	for body, want := range map[string]string{
+		"{class: {egress: {}}}":                  "not available yet",
+		"{class: {empty_timeout: soon}}":         "seconds",
+		"{class: {max_participants: -1}}":        "participants",
+		"{class: {sync_streams: 7}}":             "true or false",
+		"{class: {tags: {rollcall.webhook: x}}}": "for requests",
+		"{class: {agents: helper}}":              "agent_name",
+		"{class: {agents: [{name: helper}]}}":    "no key",
+		"{class: {max_participant: 1}}":          "no key",
+	} {
+		_, err := load(t, goodKeys+"room: {room_configurations: "+body+"}", nil)
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "r.yaml:") {
+			t.Errorf("%s: %v, want one that says %q and where", body, err, want)
+		}
+	}
+}
+
+func TestDuplicateIdentityIsOneOfTwo(t *testing.T) {
+	if c := mustLoad(t, goodKeys+"room: {duplicate_identity: reject}", nil); c.Room.DuplicateIdentity != Reject {
+		t.Errorf("got %q", c.Room.DuplicateIdentity)
+	}
+	if _, err := load(t, goodKeys+"room: {duplicate_identity: ignore}", nil); err == nil || !strings.Contains(err.Error(), "replace or reject") {
+		t.Errorf("got %v", err)
+	}
+}
