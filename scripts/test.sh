@@ -99,6 +99,7 @@ if [[ $what == all ]]; then
 	command -v node >/dev/null || die "Node is missing; want 20.19 or newer"
 	command -v npm >/dev/null || die "npm is missing; it comes with Node"
 	[[ -n ${CHROMIUM:-} ]] || need chromium chromium
+	[[ -n ${FIREFOX:-} ]] || need firefox-esr firefox-esr
 	need curl curl
 	compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || packages+=(postgresql)
 	need ip iproute2

@@ -7,7 +7,9 @@ import { repository } from '../../sdk/harness/paths.mjs';
 
 export const document = path.join(repository, 'docs/compat.md');
 
-export const sdks = ['livekit-client', '@livekit/rtc-node', 'livekit for Python', 'server-sdk-go'];
+/** What runs in a browser, which has every event. */
+export const browsers = ['livekit-client in Chromium', 'livekit-client in Firefox'];
+export const sdks = [...browsers, '@livekit/rtc-node', 'livekit for Python', 'server-sdk-go'];
 // These two are made of the same library, and tell everything at the room.
 const native = ['@livekit/rtc-node', 'livekit for Python'];
 export const scopes = ['room', 'participant'];
@@ -40,9 +42,9 @@ export function limit(event, sdk, scope) {
   if (scope === 'participant' && roomOnly.includes(event)) return 'room';
   const late = ['TrackStreamStateChanged', 'TrackSubscriptionPermissionChanged', 'ParticipantPermissionsChanged'];
   if (event === 'ParticipantPermissionsChanged' && sdk === 'livekit for Python' && scope === 'room') return undefined;
-  if (late.includes(event) && sdk !== 'livekit-client') return 'missing';
+  if (late.includes(event) && !browsers.includes(sdk)) return 'missing';
   if (event === 'IsSpeakingChanged' && native.includes(sdk)) return 'nativeSpeaking';
-  if (event === 'IsSpeakingChanged' && sdk === 'livekit-client' && scope === 'room') return 'speaking';
+  if (event === 'IsSpeakingChanged' && browsers.includes(sdk) && scope === 'room') return 'speaking';
   if (scope === 'participant' && native.includes(sdk)) return 'native';
   return undefined;
 }
@@ -66,6 +68,9 @@ server in a network of its own, and each SDK reported it with the right payload:
 ${events.map((event) => `| ${event} | ${causes[event]} | ${sdks.flatMap((sdk) => scopes.map((scope) => cell(event, sdk, scope))).join(' | ')} |`).join('\n')}
 
 ${names.map((name, i) => `<sup>${i + 1}</sup> ${limits[name]}.`).join('  \n')}
+
+Rust's \`livekit\` has no column: its build fetches a prebuilt libwebrtc from a release page, and these tests install from
+package registries only. It is the core that @livekit/rtc-node and the SDK for Python are made of, with the same events.
 `;
 }
 
@@ -75,7 +80,7 @@ function versions() {
   const [, go] = mod.match(/livekit\/server-sdk-go\/v2 v(\S+)/);
   const [, python] = readFileSync(path.join(repository, 'test/sdk/agent/requirements.txt'), 'utf8').match(/^livekit==(\S+)/m);
   return [
-    `livekit-client ${dependencies['livekit-client']} in Chromium`, `@livekit/rtc-node ${dependencies['@livekit/rtc-node']}`,
+    `livekit-client ${dependencies['livekit-client']} in Chromium and Firefox`, `@livekit/rtc-node ${dependencies['@livekit/rtc-node']}`,
     `livekit ${python} for Python`, `server-sdk-go ${go}`,
   ].join(', ');
 }

@@ -3,6 +3,7 @@
 
 import { scene } from '../../sdk/harness/scene.mjs';
 import { Browser } from '../../sdk/harness/browser.mjs';
+import { Firefox } from '../../sdk/harness/firefox.mjs';
 import { GoParticipant } from '../../sdk/harness/goparticipant.mjs';
 import { goParticipant } from '../../sdk/harness/paths.mjs';
 import { hub, Place } from './network.mjs';
@@ -60,6 +61,17 @@ function withPlaces(call, ends) {
     /** Chromium in a place, joined; connect: options of the SDK's connect. */
     async browserAt(place, identity, { token, connect, ...options } = {}) {
       const participant = await call.strangerAt(place, identity, options);
+      await participant.enter(call.server, call.room, token, connect);
+      return participant;
+    },
+
+    /** Firefox in a place, joined. */
+    async firefoxAt(place, identity, { token, connect } = {}) {
+      const browser = await Firefox.start({
+        executablePath: place.launcher(process.env.FIREFOX ?? '/usr/bin/firefox-esr'), pagesIn: place.path,
+      });
+      ends.push(() => browser.close());
+      const participant = await browser.participant(identity);
       await participant.enter(call.server, call.room, token, connect);
       return participant;
     },

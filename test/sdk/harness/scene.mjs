@@ -12,9 +12,10 @@ import { WebhookSink } from './webhooks.mjs';
 
 /**
  * Sets the stage; config: keys of the server's configuration, on top of the
- * usual ones; signalHost: where participants find the server.
+ * usual ones; signalHost: where participants find the server; timeout: how long
+ * a test may take on a very busy machine, in milliseconds.
  */
-export function scene({ browser = true, config = {}, signalHost } = {}) {
+export function scene({ browser = true, config = {}, signalHost, timeout = 180_000 } = {}) {
   const stage = {};
   before(async () => {
     stage.sink = await WebhookSink.start();
@@ -30,7 +31,7 @@ export function scene({ browser = true, config = {}, signalHost } = {}) {
   });
 
   /** A test in a room of its own; what it started ends with it. */
-  stage.test = (rule, body, connections) => test(rule, { timeout: 180_000 }, async (t) => {
+  stage.test = (rule, body, connections) => test(rule, { timeout }, async (t) => {
     const call = new Call(stage, rule, connections);
     try {
       await body(call, t);

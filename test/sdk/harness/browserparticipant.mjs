@@ -1,0 +1,111 @@
+// A participant in a browser, on the unmodified browser SDK: a page that is told
+// what to do.
+
+import { Recorder } from './recorder.mjs';
+import { joinToken } from './tokens.mjs';
+
+export class BrowserParticipant {
+  #close;
+
+  /**
+   * Loads the test page into an empty one of a browser; port: where the pages
+   * are served; connections: how many peer connections the SDK makes; close:
+   * ends the page's profile.
+   */
+  static async open(page, identity, port, { connections, close }) {
+    const participant = new BrowserParticipant();
+    participant.identity = identity;
+    participant.events = new Recorder(`browser participant ${identity}`);
+    participant.#close = close;
+    page.on('pageerror', (error) => participant.events.push({ event: 'pageerror', message: error.message }));
+    page.on('console', (message) => {
+      if (['warning', 'warn', 'error'].includes(message.type())) participant.events.push({ event: 'console', type: message.type(), text: message.text() });
+    });
+    await page.exposeFunction('record', (event) => participant.events.push(event));
+    await page.goto(`http://127.0.0.1:${port}/index.html?connections=${connections ?? ''}`);
+    await page.waitForFunction(() => window.ready);
+    participant.page = page;
+    return participant;
+  }
+
+  /** Joins, or throws what the SDK threw, with its reason and status. */
+  async join(server, token, options = {}) {
+    const result = await this.#call('join', server.ws, token, options);
+    if (result.error !== undefined) {
+      throw Object.assign(new Error(`browser participant ${this.identity}: ${result.error}`), result);
+    }
+    Object.assign(this, result);
+  }
+
+  /** Joins room with a good token. */
+  async enter(server, room, tokenOptions = {}, options = {}) {
+    await this.join(server, await joinToken(room, this.identity, tokenOptions), options);
+  }
+
+  /**
+   * Puts a wire between the page and the server's signal socket, in Chromium, to
+   * be called before joining: cut() breaks it, and new ones are held until mend().
+   */
+  async cuttableSignal(server) {
+    const open = new Set();
+    let mended = Promise.resolve();
+    let mend;
+    await this.page.routeWebSocket((url) => url.host === new URL(server.url).host, async (socket) => {
+      await mended;
+      socket.connectToServer();
+      open.add(socket);
+    });
+    return {
+      cut: async () => {
+        mended = new Promise((resolve) => { mend = resolve; });
+        await Promise.all([...open].map((socket) => socket.close({ code: 3000, reason: 'cut' })));
+        open.clear();
+      },
+      mend: () => mend(),
+    };
+  }
+
+  publishCamera(options) { return this.#call('publishCamera', options); }
+  publishMicrophone() { return this.#call('publishMicrophone'); }
+  unpublish(source) { return this.#call('unpublish', source); }
+  setMuted(source, muted) { return this.#call('setMuted', source, muted); }
+  /** quality: 0 low, 1 medium, 2 high. */
+  setQuality(identity, source, quality) { return this.#call('setQuality', identity, source, quality); }
+  setDynacast(on) { return this.#call('setDynacast', on); }
+  setSubscribed(identity, source, subscribed) { return this.#call('setSubscribed', identity, source, subscribed); }
+  sendData(text, { reliable = true, topic, to } = {}) {
+    return this.#call('sendData', text, { reliable, topic, destinationIdentities: to });
+  }
+  allowSubscribers(all) { return this.#call('allowSubscribers', all); }
+  answerCalls(method) { return this.#call('answerCalls', method); }
+  call(identity, method, payload) { return this.#call('call', identity, method, payload); }
+  listen(topic) { return this.#call('listen', topic); }
+  sendText(text, topic) { return this.#call('sendText', text, topic); }
+  sendBytes(size, topic) { return this.#call('sendBytes', size, topic); }
+  setMetadata(metadata) { return this.#call('setMetadata', metadata); }
+  setName(name) { return this.#call('setName', name); }
+  setAttributes(attributes) { return this.#call('setAttributes', attributes); }
+  simulate(scenario) { return this.#call('simulate', scenario); }
+  video(identity, source) { return this.#call('video', identity, source); }
+  audio(identity) { return this.#call('audio', identity); }
+  sentLayers() { return this.#call('sentLayers'); }
+  /** How each connection travels: [{name, protocol, local, remote, relay}]. */
+  route() { return this.#call('route'); }
+  peerConnections() { return this.#call('peerConnections'); }
+  sentFrames() { return this.#call('sentFrames'); }
+  view() { return this.#call('view'); }
+
+  async videoFrames(identity) { return (await this.video(identity)).count; }
+  async audioEnergy(identity) { return (await this.audio(identity)).energy; }
+
+  /** Leaves, or closes the tab without a word when hard is set. */
+  async leave({ hard = false } = {}) {
+    if (this.page.isClosed()) return;
+    if (!hard) await this.#call('leave');
+    await this.#close();
+  }
+
+  #call(method, ...args) {
+    return this.page.evaluate(([name, list]) => window.participant[name](...list), [method, args]);
+  }
+}
