@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/livekit/protocol/livekit"
 	"github.com/pion/webrtc/v4"
@@ -99,6 +100,9 @@ func (d *dataPlane) open(s *session, pc *webrtc.PeerConnection) error {
 		d.mu.Lock()
 		d.channel[kind] = dc
 		d.mu.Unlock()
+		if kind == livekit.DataPacket_RELIABLE {
+			s.reliable = dc
+		}
 		dc.SetBufferedAmountLowThreshold(maxBuffered / 2)
 		dc.OnBufferedAmountLow(d.wake)
 		dc.OnOpen(func() {
@@ -198,6 +202,31 @@ func (d *dataPlane) trySend(m *livekit.DataPacket) (sent bool, changed <-chan st
 		d.trim(int(dc.BufferedAmount()))
 	}
 	return true, nil, nil
+}
+
+// drain waits until the server has all reliable data of a session that ends, or
+// for the limit.
+func (d *dataPlane) drain(s *session, limit time.Duration) {
+	timeout := time.After(limit)
+	dc := s.reliable
+	if dc == nil {
+		return
+	}
+	lowc := make(chan struct{}, 1)
+	dc.OnBufferedAmountLow(func() {
+		select {
+		case lowc <- struct{}{}:
+		default:
+		}
+	})
+	dc.SetBufferedAmountLowThreshold(0)
+	for dc.BufferedAmount() > 0 {
+		select {
+		case <-lowc:
+		case <-timeout:
+			return
+		}
+	}
 }
 
 // trim forgets what the server surely has. The caller holds mu.

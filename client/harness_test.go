@@ -67,11 +67,7 @@ func startServer(t *testing.T, dir string, port int, extra ...string) *server.Se
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := slog.New(slog.DiscardHandler)
-	if testing.Verbose() {
-		log = slog.New(slog.NewTextHandler(t.Output(), nil))
-	}
-	s, err := server.Start(context.Background(), cfg, "1.13.0", log)
+	s, err := server.Start(context.Background(), cfg, "1.13.0", slog.New(slog.NewTextHandler(t.Output(), nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,10 +106,9 @@ func (s *site) join(identity string, change ...func(*client.Options)) *client.Ro
 
 func (s *site) joinWith(raw string, change ...func(*client.Options)) *client.Room {
 	s.t.Helper()
-	o := client.Options{}
-	if testing.Verbose() {
-		o.Logger = slog.New(slog.NewTextHandler(s.t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
-	}
+	// It shows if the test fails.
+	log := slog.New(slog.NewTextHandler(s.t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	o := client.Options{Logger: log}
 	for _, fn := range change {
 		fn(&o)
 	}

@@ -67,7 +67,7 @@ type LocalTrack struct {
 	packetizer rtp.Packetizer // mu guards; nil before the first sample
 	bindings   []*binding     // mu guards
 	boundc     chan struct{}  // mu guards; closed while somebody takes packets
-	next       rtp.Header     // mu guards; what goes into the next packet of samples
+	mid        string         // mu guards; of a layer's media section
 	fraction   time.Duration  // mu guards; of samples' time not yet in timestamps
 }
 
@@ -77,8 +77,9 @@ type binding struct {
 	id          string
 	ssrc        uint32
 	payloadType uint8
-	levelID     uint8 // of the audio level extension; 0 if not agreed on
-	writer      webrtc.TrackLocalWriter
+	// Ids of header extensions; 0 if not agreed on.
+	levelID, midID, ridID uint8
+	writer                webrtc.TrackLocalWriter
 }
 
 var errNoPayloader = errors.New("no packets are made of samples of this codec; write RTP")
@@ -212,17 +213,39 @@ func (t *LocalTrack) write(p *rtp.Packet, s *Sample) error {
 		h := p.Header
 		h.SSRC, h.PayloadType = b.ssrc, b.payloadType
 		h.Extension, h.Extensions, h.ExtensionProfile = false, nil, 0
-		if s != nil && b.levelID != 0 {
-			level, err := rtp.AudioLevelExtension{Level: dBov(s.AudioLevel), Voice: s.Voice}.Marshal()
-			if err == nil {
-				err = h.SetExtension(b.levelID, level)
-			}
-			failed = errors.Join(failed, err)
+		err := t.extend(&h, b, s)
+		if err == nil {
+			_, err = b.writer.WriteRTP(&h, p.Payload)
 		}
-		_, err := b.writer.WriteRTP(&h, p.Payload)
 		failed = errors.Join(failed, err)
 	}
 	return failed
+}
+
+// extend adds what servers want to know of a packet: how loud it is, and of which
+// layer. The caller holds mu.
+func (t *LocalTrack) extend(h *rtp.Header, b *binding, s *Sample) error {
+	if s != nil && b.levelID != 0 {
+		level, err := rtp.AudioLevelExtension{Level: dBov(s.AudioLevel), Voice: s.Voice}.Marshal()
+		if err != nil {
+			return err
+		}
+		if err := h.SetExtension(b.levelID, level); err != nil {
+			return err
+		}
+	}
+	if t.rid == "" || b.midID == 0 || b.ridID == 0 || t.mid == "" {
+		return nil
+	}
+	// RFC 8852 §3: the layers' packets belong to one media section.
+	return errors.Join(h.SetExtension(b.midID, []byte(t.mid)), h.SetExtension(b.ridID, []byte(t.rid)))
+}
+
+// setMid names the media section that the layers' packets belong to.
+func (t *LocalTrack) setMid(mid string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.mid = mid
 }
 
 // onRTCP tells the application what receivers ask for.
@@ -263,8 +286,13 @@ func (o outgoing) Bind(ctx webrtc.TrackLocalContext) (webrtc.RTPCodecParameters,
 	}
 	b := &binding{id: ctx.ID(), ssrc: uint32(ctx.SSRC()), payloadType: uint8(chosen.PayloadType), writer: ctx.WriteStream()}
 	for _, e := range ctx.HeaderExtensions() {
-		if e.URI == sdp.AudioLevelURI && o.Kind() == webrtc.RTPCodecTypeAudio {
+		switch {
+		case e.URI == sdp.AudioLevelURI && o.Kind() == webrtc.RTPCodecTypeAudio:
 			b.levelID = uint8(e.ID)
+		case e.URI == sdp.SDESMidURI:
+			b.midID = uint8(e.ID)
+		case e.URI == sdp.SDESRTPStreamIDURI:
+			b.ridID = uint8(e.ID)
 		}
 	}
 	o.mu.Lock()

@@ -2,9 +2,12 @@ package client_test
 
 import (
 	"context"
+	"encoding/binary"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/pion/rtp/codecs"
 
 	"github.com/rollcall-rtc/rollcall/client"
 )
@@ -45,4 +48,15 @@ func picture(width, height uint16, size int) client.Sample {
 	frame := make([]byte, 10+size)
 	copy(frame, []byte{0x10, 0x02, 0x00, 0x9d, 0x01, 0x2a, byte(width), byte(width >> 8), byte(height), byte(height >> 8)})
 	return client.Sample{Data: frame, Duration: 33 * time.Millisecond}
+}
+
+// widthOf returns the width that the first packet of a key frame of VP8 names: RFC
+// 7741 §4.2 and §4.3.
+func widthOf(payload []byte) (uint16, bool) {
+	var p codecs.VP8Packet
+	frame, err := p.Unmarshal(payload)
+	if err != nil || p.S != 1 || p.PID != 0 || len(frame) < 10 || frame[0]&1 != 0 {
+		return 0, false
+	}
+	return binary.LittleEndian.Uint16(frame[6:]) & 0x3fff, true
 }

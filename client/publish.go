@@ -98,6 +98,7 @@ func (s *session) startSending(pub *LocalPublication) error {
 			return
 		}
 		for _, l := range pub.layers {
+			l.setMid(t.Mid())
 			l.setPaused(false)
 		}
 		if !pub.announced {

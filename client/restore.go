@@ -77,6 +77,7 @@ func (r *Room) restore(full bool, reason livekit.ReconnectReason) {
 		return
 	}
 	w := r.restoring
+	r.log.Debug("reconnect goes wrong", "full", full, "reason", reason, "attempt", w.attempt)
 	w.full = w.full || full
 	if w.settling != nil { // that attempt is over
 		w.settling = nil
@@ -186,6 +187,7 @@ func (r *Room) answered(w *restoring, resume bool, signal *signalConn, first *li
 		}
 	}
 	// The server does not know us any more, or answers something else.
+	r.log.Debug("not resumed", "answer", first)
 	signal.abandon()
 	w.full = true
 	r.attempt(w)

@@ -28,6 +28,7 @@ type session struct {
 	mids       map[string]string // mid -> sid of a track; with a single connection
 	active     map[string]bool   // sids of tracks that the server sends
 	unmatched  []unmatched
+	reliable   *webrtc.DataChannel // nil before there is something to send with
 	ended      bool
 
 	ctx     context.Context // ends when the session does
@@ -245,20 +246,24 @@ func (s *session) close(reason livekit.DisconnectReason) {
 	}
 	s.ended = true
 	s.cancel()
-	if c := s.signal; c != nil {
-		c.leave(reason)
-		gone := time.AfterFunc(goodbyeTimeout, c.abandon)
-		s.running.Go(func() {
+	s.unmatched = nil
+	c := s.signal
+	s.running.Go(func() {
+		if c != nil && reason == livekit.DisconnectReason_CLIENT_INITIATED {
+			s.room.data.drain(s, goodbyeTimeout/2)
+		}
+		if c != nil {
+			c.leave(reason)
+			gone := time.AfterFunc(goodbyeTimeout, c.abandon)
 			c.wait()
 			gone.Stop()
-		})
-	}
-	for _, l := range []*link{s.pub, s.sub} {
-		if l != nil {
-			s.running.Go(func() { _ = l.pc.Close() })
 		}
-	}
-	s.unmatched = nil
+		for _, l := range []*link{s.pub, s.sub} {
+			if l != nil {
+				_ = l.pc.Close()
+			}
+		}
+	})
 }
 
 func (s *session) wait() { s.running.Wait() }
