@@ -11,6 +11,8 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+
+	rtc "github.com/rollcall-rtc/rollcall/client"
 )
 
 // environment is what a verb sees of the process.
@@ -47,6 +49,7 @@ func init() {
 		{"receive", "receive, verify and print webhooks", receive},
 		{"trigger", "send a receiver a signed sample of an event", trigger},
 		{"verify", "say why a webhook does or does not verify", verify},
+		{"load", "put load on a server, and measure", runLoad},
 		{"doctor", "find out whether a server can be used from here", examine},
 		{"completion", "print a script that completes command lines in a shell", completion},
 		{"version", "print the version", printVersion},
@@ -117,6 +120,11 @@ func run(ctx context.Context, args []string, env environment) int {
 		return exitUnreachable
 	}
 	if _, is := errors.AsType[*apiError](err); is {
+		return exitRefused
+	}
+	if ce, is := errors.AsType[*rtc.ConnectError](err); is && ce.Status == 0 {
+		return exitUnreachable
+	} else if is {
 		return exitRefused
 	}
 	return exitFailed
