@@ -181,7 +181,7 @@ const (
 )
 
 // Codecs are the MIME types of the codecs that can be enabled.
-var Codecs = []string{"video/VP8", "video/H264", "video/VP9", "video/AV1", "audio/opus"}
+var Codecs = []string{"video/VP8", "video/H264", "video/VP9", "video/AV1", "video/H265", "audio/opus", "audio/red", "audio/PCMU", "audio/PCMA"}
 
 // Defaults is the configuration without any source.
 func Defaults() *Config {

@@ -79,7 +79,7 @@ func TestLiveKitFileStartsRollcallAndNamesWhatHasNoEffect(t *testing.T) {
 	if c.BindAddresses != nil || !slices.Equal(c.RTC.NodeIPs, []string{"192.0.2.1", "2001:db8::1"}) || !c.TURN.Enabled || c.TURN.TLSPort != 5349 || c.RTC.UDPPort != 7882 || c.RTC.PortRangeEnd != 60000 ||
 		c.Room.MaxParticipants != 20 || c.Room.DepartureTimeout != 30*time.Second || c.Limit.MaxMetadataSize != 1000 ||
 		c.Keys["numeric"] != "12345678901234567890123456789012" || c.Logging.Level.String() != "DEBUG" ||
-		!slices.Equal(c.Room.EnabledCodecs, []string{"audio/opus", "video/VP8"}) ||
+		!slices.Equal(c.Room.EnabledCodecs, []string{"audio/opus", "audio/red", "video/VP8"}) ||
 		c.RTC.TURNServers[0].Host != "turn.example.org" || c.RTC.AllowPause || c.Room.Presets["classroom"].GetEmptyTimeout() != 60 {
 		t.Errorf("configuration read wrongly: %+v", c)
 	}
@@ -90,7 +90,7 @@ func TestLiveKitFileStartsRollcallAndNamesWhatHasNoEffect(t *testing.T) {
 	want := []string{
 		"prometheus_port", "region", "redis", "rtc.pli_throttle",
 		"rtc.congestion_control.stream_allocator", "rtc.turn_servers[0].secret", "rtc.turn_servers[0].ttl",
-		"room.enabled_codecs[1].mime audio/red", "room.playout_delay.min", "room.room_configurations.classroom.maxplayoutdelay",
+		"room.playout_delay.min", "room.room_configurations.classroom.maxplayoutdelay",
 		"logging.pion_level", "limit.bytes_per_sec", "node_selector",
 	}
 	var got []string

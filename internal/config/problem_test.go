@@ -50,7 +50,7 @@ func TestMistakesNamePlaceKeyAndExpectation(t *testing.T) {
 		{"node address", "rtc: {node_ip: example.org}", "r.yaml:1:16: rtc.node_ip: expected an IP address, not text"},
 		{"node address family", "rtc:\n  node_ip:\n    ipv4: x", "r.yaml:3:11: rtc.node_ip.ipv4: expected an IPv4 address, not text"},
 		{"range of addresses", "rtc: {ips: {includes: [10.0.0.1]}}", "r.yaml:1:24: rtc.ips.includes[0]: expected a range of IP addresses, such as 10.0.0.0/16, not text"},
-		{"codec", "room: {enabled_codecs: [{mime: video/xyz}]}", "r.yaml:1:32: room.enabled_codecs[0].mime: expected one of video/VP8, video/H264, video/VP9, video/AV1, audio/opus, not text"},
+		{"codec", "room: {enabled_codecs: [{mime: video/xyz}]}", "r.yaml:1:32: room.enabled_codecs[0].mime: expected one of video/VP8, video/H264, video/VP9, video/AV1, video/H265, audio/opus, audio/red, audio/PCMU, audio/PCMA, not text"},
 		{"webhook URL", "webhook: {urls: [ftp://example.org]}", "r.yaml:1:18: webhook.urls[0]: expected an http or https URL, not text"},
 		{"turn without host", "rtc:\n  turn_servers:\n    - port: 5", "r.yaml:3:7: rtc.turn_servers[0].host: expected the server's host name"},
 		{"turn protocol", "rtc: {turn_servers: [{host: h, protocol: sctp}]}", "r.yaml:1:42: rtc.turn_servers[0].protocol: expected udp, tcp or tls, not text"},

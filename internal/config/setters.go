@@ -318,8 +318,8 @@ func turnServers(s *source, path string, v value) {
 	s.cfg.RTC.TURNServers = servers
 }
 
-// otherCodecs are LiveKit's that are not forwarded yet.
-var otherCodecs = []string{"audio/red", "audio/pcmu", "audio/pcma", "video/h265", "video/rtx"}
+// codecRTX is LiveKit's name for retransmissions, which come with each codec here.
+const codecRTX = "video/rtx"
 
 func codecs(s *source, path string, v value) {
 	items, ok := v.list()
@@ -335,8 +335,7 @@ func codecs(s *source, path string, v value) {
 		case i >= 0 && !slices.Contains(list, Codecs[i]):
 			list = append(list, Codecs[i])
 		case i >= 0: // twice is once
-		case slices.Contains(otherCodecs, strings.ToLower(t)):
-			s.unsupported(at+" "+strings.ToLower(t), v.where())
+		case strings.EqualFold(t, codecRTX):
 		default:
 			v.expected(at, "one of "+strings.Join(Codecs, ", "))
 		}

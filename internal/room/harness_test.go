@@ -51,15 +51,15 @@ type fakePeer struct {
 	offered uint32 // id of the last Offer
 }
 
-func (f *fakePeer) Offer(_ string, id uint32)  { f.mu.Lock(); f.offered = id; f.mu.Unlock() }
-func (f *fakePeer) PreferCodec(string, string) {}
-func (f *fakePeer) Answer(string, uint32)      {}
-func (f *fakePeer) AddCandidate(string) error  { return nil }
-func (f *fakePeer) Look()                      { f.mu.Lock(); f.looks++; f.mu.Unlock() }
-func (f *fakePeer) Negotiate()                 { f.mu.Lock(); f.offers++; f.mu.Unlock() }
-func (f *fakePeer) RestartICE()                { f.mu.Lock(); f.restarts++; f.mu.Unlock() }
-func (f *fakePeer) Resumed()                   { f.mu.Lock(); f.restarts++; f.mu.Unlock() }
-func (f *fakePeer) Close()                     { f.mu.Lock(); f.closed = true; f.mu.Unlock() }
+func (f *fakePeer) Offer(_ string, id uint32)      { f.mu.Lock(); f.offered = id; f.mu.Unlock() }
+func (f *fakePeer) Prefer(string, peer.Preference) {}
+func (f *fakePeer) Answer(string, uint32)          {}
+func (f *fakePeer) AddCandidate(string) error      { return nil }
+func (f *fakePeer) Look()                          { f.mu.Lock(); f.looks++; f.mu.Unlock() }
+func (f *fakePeer) Negotiate()                     { f.mu.Lock(); f.offers++; f.mu.Unlock() }
+func (f *fakePeer) RestartICE()                    { f.mu.Lock(); f.restarts++; f.mu.Unlock() }
+func (f *fakePeer) Resumed()                       { f.mu.Lock(); f.restarts++; f.mu.Unlock() }
+func (f *fakePeer) Close()                         { f.mu.Lock(); f.closed = true; f.mu.Unlock() }
 func (f *fakePeer) SendData(_ peer.DataKind, b []byte) error {
 	packet := new(livekit.DataPacket)
 	if err := proto.Unmarshal(b, packet); err != nil {

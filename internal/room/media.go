@@ -17,7 +17,7 @@ type Media interface {
 // Publisher is the connection on which a client sends; see peer.Publisher.
 type Publisher interface {
 	Offer(sdp string, id uint32)
-	PreferCodec(trackID, mime string)
+	Prefer(trackID string, preference peer.Preference)
 	AddCandidate(init string) error
 	SendData(kind peer.DataKind, payload []byte) error
 	Look()

@@ -86,7 +86,7 @@ type Limits struct {
 // DefaultCodecs are the MIME types that Rollcall forwards, in the order in which
 // clients are told of them: the first video codec is their fallback.
 func DefaultCodecs() []string {
-	return []string{"video/VP8", "video/H264", "video/VP9", "video/AV1", "audio/opus"}
+	return []string{"video/VP8", "video/H264", "video/VP9", "video/AV1", "video/H265", "audio/opus", "audio/red", "audio/PCMU", "audio/PCMA"}
 }
 
 func (o Options) withDefaults() Options {

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/rollcall-rtc/rollcall/event"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
 )
 
 // track is one track of a participant: pending from add_track until its media is
@@ -70,23 +71,56 @@ func (p *participant) addTrack(req *livekit.AddTrackRequest) {
 		}
 	}
 	p.pending = append(p.pending, t)
-	p.preferCodecs(t)
+	p.prefer(t, req)
 	p.trackPublished(t)
 	p.matchReceivers()
 }
 
-// preferCodecs has the answer to the offer that follows list the announced
-// codec first: browsers send what comes first, and SDKs leave that to us.
-func (p *participant) preferCodecs(t *track) {
-	if len(t.info.Codecs) == 0 || p.publisher == nil && !p.openPublisher() {
+// prefer has the answer to the offer that follows list the announced codec
+// first: browsers send what comes first, and SDKs leave that to us.
+func (p *participant) prefer(t *track, req *livekit.AddTrackRequest) {
+	if p.publisher == nil && !p.openPublisher() {
+		return
+	}
+	if t.info.Type == livekit.TrackType_AUDIO {
+		has := func(f livekit.AudioTrackFeature) bool { return slices.Contains(req.AudioFeatures, f) }
+		preference := peer.Preference{
+			MimeType: p.audioMime(t.info),
+			DTX:      !req.DisableDtx && !has(livekit.AudioTrackFeature_TF_NO_DTX), //nolint:staticcheck // older clients say it so
+			Stereo:   req.Stereo || has(livekit.AudioTrackFeature_TF_STEREO),       //nolint:staticcheck // as above
+		}
+		for _, cid := range t.cids {
+			p.publisher.Prefer(cid, preference)
+		}
 		return
 	}
 	for _, c := range t.info.Codecs {
 		if c.MimeType != "" && c.Cid != "" {
-			p.publisher.PreferCodec(c.Cid, c.MimeType)
+			p.publisher.Prefer(c.Cid, peer.Preference{MimeType: c.MimeType})
 		}
 	}
 }
+
+// audioMime is what a client should send sound as: Opus comes with redundancy,
+// which makes up for losses, unless the client does not want it or encrypts,
+// for what is encrypted cannot be taken apart.
+func (p *participant) audioMime(info *livekit.TrackInfo) string {
+	if info.MimeType != "" && !strings.EqualFold(info.MimeType, mimeOpus) {
+		return info.MimeType
+	}
+	plain := info.DisableRed || info.Encryption != livekit.Encryption_NONE
+	for _, c := range p.state.settings.EnabledCodecs {
+		if !plain && strings.EqualFold(c.Mime, mimeRED) {
+			return mimeRED
+		}
+	}
+	return mimeOpus
+}
+
+const (
+	mimeOpus = "audio/opus"
+	mimeRED  = "audio/red"
+)
 
 func (p *participant) trackPublished(t *track) {
 	p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_TrackPublished{

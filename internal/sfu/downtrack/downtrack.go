@@ -28,6 +28,11 @@ type Ext struct{ From, To uint8 }
 type Binding struct {
 	SSRC        uint32
 	PayloadType uint8
+	// PrimaryPayloadType is that of what is inside redundant audio (RFC 2198), 0
+	// for all other tracks. With Unwrap, PayloadType is not used, and packets go
+	// out without their redundancy, which makes up for lost ones.
+	PrimaryPayloadType uint8
+	Unwrap             bool
 	// RTXSSRC and RTXPayloadType select RFC 4588 retransmission; if one is 0
 	// packets are repeated as they were.
 	RTXSSRC        uint32
@@ -78,6 +83,7 @@ type DownTrack struct {
 	onFlow  func()           // immutable
 	now     func() time.Time // immutable
 	gate    bool             // immutable: starts at key frames
+	red     bool             // immutable: redundant audio
 	rate    uint32           // immutable: clock rate
 	epoch   time.Time        // immutable: zero of millisecond counts
 
@@ -124,6 +130,7 @@ func New(opts Options) *DownTrack {
 		onFlow:  opts.OnFlow,
 		now:     opts.Now,
 		gate:    codec.KindOf(c.MimeType).HasKeyframes(),
+		red:     codec.IsRED(c.MimeType),
 		rate:    c.ClockRate,
 		epoch:   opts.Now(),
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 
+	"github.com/rollcall-rtc/rollcall/internal/sfu/codec"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/rtpstats"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/seqmap"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
@@ -26,6 +27,7 @@ type retransmitter struct {
 	seq     uint16 // of the RTX stream
 	buf     []byte // the packet from the cache
 	packet  uptrack.Packet
+	red     codec.RED
 	scratch []byte // the payload of RFC 4588
 	header  rtp.Header
 	stamp   [2]byte // the transport-wide sequence number of header
@@ -132,8 +134,14 @@ func (d *DownTrack) resend(b *Binding, m *mapping, note uint8, seq uint16, up ui
 		dropped -= (dropped - uint16(note)) & seqmap.NoteMask
 	}
 	m.rewrite(p, dropped)
+	if d.red && b.Unwrap && !p.Plain {
+		if !r.red.Parse(p.Payload) {
+			return false
+		}
+		p.Payload = r.red.Primary
+	}
 	r.header = rtp.Header{
-		Version: 2, Marker: marker, PayloadType: b.PayloadType, SSRC: b.SSRC,
+		Version: 2, Marker: marker, PayloadType: b.payloadType(p.Plain), SSRC: b.SSRC,
 		SequenceNumber: seq, Timestamp: p.Timestamp + m.timestamp,
 		Extensions: r.header.Extensions[:0],
 	}
@@ -165,7 +173,7 @@ func (r *retransmitter) withOriginal(seq uint16) []byte {
 type counters struct {
 	packets, octets, switches                                          atomic.Uint64
 	retransmitted, retransmittedOctets, nacks, nackMisses, writeErrors atomic.Uint64
-	plis, padding                                                      atomic.Uint64
+	plis, padding, recovered, malformed                                atomic.Uint64
 }
 
 // reports is what the subscriber last reported.

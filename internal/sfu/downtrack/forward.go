@@ -20,6 +20,7 @@ type forwarder struct {
 	ssrc    uint32
 	seqs    seqmap.Map
 	thin    thinner
+	unwrap  unwrapper
 
 	// The newest of what was sent.
 	seq         uint64
@@ -152,6 +153,14 @@ func (f *forwarder) replay(d *DownTrack, b *Binding, p *uptrack.Packet) {
 
 // send sends p under the mapping in force, unless p has no place in it.
 func (f *forwarder) send(d *DownTrack, b *Binding, p *uptrack.Packet) {
+	if d.red && b.Unwrap && !p.Plain {
+		f.sendUnwrapped(d, b, p)
+		return
+	}
+	f.sendAsIs(d, b, p)
+}
+
+func (f *forwarder) sendAsIs(d *DownTrack, b *Binding, p *uptrack.Packet) {
 	late := p.Seq <= f.seqs.Highest()
 	fate := f.thin.judge(d, p, late)
 	if (fate == dropIt || len(p.Payload) == 0) && f.seqs.Drop(p.Seq) {
@@ -194,7 +203,7 @@ func (f *forwarder) send(d *DownTrack, b *Binding, p *uptrack.Packet) {
 	}
 	h := &f.header
 	*h = rtp.Header{
-		Version: 2, Marker: marker, PayloadType: b.PayloadType, SSRC: b.SSRC,
+		Version: 2, Marker: marker, PayloadType: b.payloadType(p.Plain), SSRC: b.SSRC,
 		SequenceNumber: uint16(seq), Timestamp: timestamp,
 		Extensions: h.Extensions[:0],
 	}
@@ -301,7 +310,7 @@ func (f *forwarder) note(p *uptrack.Packet, m *mapping, dropped uint16) {
 // is left out, and those after it have their numbers already.
 func (f *forwarder) blank(d *DownTrack, b *Binding, p *uptrack.Packet, seq uint64) {
 	f.header = rtp.Header{
-		Version: 2, Padding: true, PaddingSize: 1, PayloadType: b.PayloadType, SSRC: b.SSRC,
+		Version: 2, Padding: true, PaddingSize: 1, PayloadType: b.payloadType(false), SSRC: b.SSRC,
 		SequenceNumber: uint16(seq), Timestamp: p.Timestamp + f.m.timestamp,
 		Extensions: f.header.Extensions[:0],
 	}
@@ -326,7 +335,7 @@ func (f *forwarder) pad(d *DownTrack, b *Binding, now time.Time) {
 	d.current.Store(-1)
 	d.lastSent.Store(uint64(f.timestamp)<<32 | uint64(d.millis(now)))
 	f.header = rtp.Header{
-		Version: 2, Padding: true, PaddingSize: 255, PayloadType: b.PayloadType, SSRC: b.SSRC,
+		Version: 2, Padding: true, PaddingSize: 255, PayloadType: b.payloadType(false), SSRC: b.SSRC,
 		SequenceNumber: uint16(f.seq), Timestamp: f.timestamp,
 		Extensions: f.header.Extensions[:0],
 	}

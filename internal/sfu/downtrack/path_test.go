@@ -23,6 +23,7 @@ var sizes = []struct {
 	payload int
 }{
 	{"audio", uptrack.Codec{MimeType: "audio/opus", ClockRate: 48000, Channels: 2}, 100},
+	{"unwrapped", uptrack.Codec{MimeType: "audio/red", ClockRate: 48000, Channels: 2}, 200},
 	{"video", uptrack.Codec{MimeType: "video/VP8", ClockRate: 90000}, 1160},
 }
 
@@ -30,6 +31,9 @@ var sizes = []struct {
 func rawPacket(tb testing.TB, size int) []byte {
 	payload := make([]byte, size)
 	copy(payload, vp8Key)
+	if size == 200 {
+		copy(payload, []byte{0x80 | 111, 960 >> 6, 960 << 2 & 0xff, 90, 111})
+	}
 	p := rtp.Packet{Header: rtp.Header{Version: 2, SSRC: 5}, Payload: payload}
 	for id := range uint8(2) {
 		if err := p.SetExtension(id+1, []byte{0x80, 1, 2}); err != nil {
@@ -60,7 +64,7 @@ func subscribe(up *uptrack.UpTrack, n int) []*DownTrack {
 	downs := make([]*DownTrack, n)
 	for i := range downs {
 		downs[i] = New(Options{Source: up})
-		downs[i].Bind(Binding{SSRC: uint32(i + 1), PayloadType: 120, Writer: new(null), Extensions: []Ext{{From: 2, To: 3}}, SequenceExt: 4})
+		downs[i].Bind(Binding{SSRC: uint32(i + 1), PayloadType: 120, PrimaryPayloadType: 111, Unwrap: up.Codec().MimeType == "audio/red", Writer: new(null), Extensions: []Ext{{From: 2, To: 3}}, SequenceExt: 4})
 	}
 	return downs
 }
@@ -351,7 +355,7 @@ func (s *scripted) Read(b []byte) (int, error) {
 // Whatever a publisher sends and a subscriber asks for, nothing panics and
 // what is sent is well-formed.
 func FuzzForward(f *testing.F) {
-	mimes := []string{"video/VP8", "video/VP9", "video/H264", "video/H265", "video/AV1", "audio/opus"}
+	mimes := []string{"video/VP8", "video/VP9", "video/H264", "video/H265", "video/AV1", "audio/opus", "audio/red"}
 	for i := range mimes {
 		f.Add(uint8(i), rawPacket(f, 30), uint16(0))
 	}
@@ -360,7 +364,7 @@ func FuzzForward(f *testing.F) {
 			DependencyDescriptorExt: 2, AudioLevelExt: 1, NACK: true})
 		out := new(tape)
 		d := New(Options{Source: up})
-		b := Binding{SSRC: 1, PayloadType: 96, RTXSSRC: 2, RTXPayloadType: 97, Writer: out,
+		b := Binding{SSRC: 1, PayloadType: 96, PrimaryPayloadType: 96, Unwrap: lost%2 == 0, RTXSSRC: 2, RTXPayloadType: 97, Writer: out,
 			Extensions: []Ext{{From: 1, To: 1}, {From: 2, To: 15}}}
 		d.Bind(b)
 		s := &scripted{donec: make(chan struct{})}

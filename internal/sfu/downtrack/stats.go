@@ -24,6 +24,8 @@ type Stats struct {
 	NACKs               uint64 // packets the subscriber asked for
 	NACKMisses          uint64 // of those, no longer or never held
 	PLIs                uint64 // received, FIR included
+	Recovered           uint64 // packets made of redundant audio
+	Malformed           uint64 // packets of it that could not be read
 	WriteErrors         uint64
 
 	// From the subscriber's last reception report.
@@ -52,6 +54,8 @@ func (d *DownTrack) Stats() Stats {
 		NACKs:               c.nacks.Load(),
 		NACKMisses:          c.nackMisses.Load(),
 		PLIs:                c.plis.Load(),
+		Recovered:           c.recovered.Load(),
+		Malformed:           c.malformed.Load(),
 		WriteErrors:         c.writeErrors.Load(),
 		RTT:                 time.Duration(r.rtt.Load()),
 		FractionLost:        float64(r.fraction.Load()) / 256,

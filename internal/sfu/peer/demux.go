@@ -17,6 +17,7 @@ type mediaSection struct {
 	mid     string
 	up      *uptrack.UpTrack
 	pt      uint8             // what the track is encoded with
+	primary uint8             // what else it may be: that without its redundancy, 0 if nothing
 	media   [128]bool         // payload types that were agreed
 	rtx     [128]uint8        // payload type by that of its retransmissions, plus 1; 0 if none
 	rids    bool              // simulcast: nothing but a rid tells the layer
@@ -109,7 +110,7 @@ func (d *demux) receive(p *packets, b []byte, batch uptrack.Batch) {
 		}
 		pt = apt - 1
 	}
-	if pt != s.pt {
+	if pt != s.pt && (s.primary == 0 || pt != s.primary) {
 		if now := time.Now(); s.media[pt] && now.Sub(st.told) >= minCodecLife {
 			st.told = now
 			s.changed(pt)
@@ -117,7 +118,7 @@ func (d *demux) receive(p *packets, b []byte, batch uptrack.Batch) {
 		return
 	}
 	if st.input == nil {
-		st.input = s.up.AddStream(uptrack.StreamInfo{RID: st.rid, SSRC: st.ssrc, PayloadType: pt})
+		st.input = s.up.AddStream(uptrack.StreamInfo{RID: st.rid, SSRC: st.ssrc, PayloadType: s.pt})
 		if st.input == nil {
 			return
 		}

@@ -239,7 +239,7 @@ func (d *Duplex) fill(offer []line) error {
 			still = append(still, sender)
 			continue
 		}
-		if _, ok := matchCodec(lines[sl.transceiver.Mid()].codecs, sender.codec); !ok {
+		if !decodes(lines[sl.transceiver.Mid()].codecs, sender.codec) {
 			d.senderFailed(sender, ErrCodecRejected)
 			continue
 		}

@@ -13,8 +13,8 @@ import (
 type extensions map[string][]sdp.Attribute
 
 // keep notes the extensions of an offer, and gives those of its kind to each
-// section that has none.
-func (e extensions) keep(offer string) (string, error) {
+// section that has none. opus has the parameters that Opus gets in a section.
+func (e extensions) keep(offer string, opus func(mid string) string) (string, error) {
 	var d sdp.SessionDescription
 	if err := d.UnmarshalString(offer); err != nil {
 		return "", fmt.Errorf("read our own offer: %w", err)
@@ -26,6 +26,10 @@ func (e extensions) keep(offer string) (string, error) {
 			if a.Key == "extmap" {
 				own = append(own, a)
 			}
+		}
+		if mid, _ := m.Attribute(sdp.AttrKeyMID); opus(mid) != "" {
+			tellOpus(m, opus(mid))
+			changed = true
 		}
 		kind := m.MediaName.Media
 		switch known := e[kind]; {

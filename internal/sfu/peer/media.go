@@ -32,6 +32,7 @@ type codecEntry struct {
 // codecTable is what we know, in the order of preference of our offers.
 var codecTable = []codecEntry{
 	{webrtc.RTPCodecTypeAudio, webrtc.MimeTypeOpus, 111, 48000, 2, "minptime=10;useinbandfec=1"},
+	{webrtc.RTPCodecTypeAudio, mimeRED, 63, 48000, 2, "111/111"},
 	{webrtc.RTPCodecTypeAudio, webrtc.MimeTypePCMU, 0, 8000, 0, ""},
 	{webrtc.RTPCodecTypeAudio, webrtc.MimeTypePCMA, 8, 8000, 0, ""},
 	{webrtc.RTPCodecTypeVideo, webrtc.MimeTypeVP8, 96, 90000, 0, ""},
@@ -45,7 +46,11 @@ var codecTable = []codecEntry{
 	{webrtc.RTPCodecTypeVideo, webrtc.MimeTypeH264, 39, 90000, 0, h264(0, "4d001f")},
 	{webrtc.RTPCodecTypeVideo, webrtc.MimeTypeH264, 123, 90000, 0, h264(1, "640032")},
 	{webrtc.RTPCodecTypeVideo, webrtc.MimeTypeAV1, 35, 90000, 0, ""},
+	{webrtc.RTPCodecTypeVideo, webrtc.MimeTypeH265, 116, 90000, 0, "level-id=180;profile-id=1;tier-flag=0;tx-mode=SRST"},
 }
+
+// mimeRED is redundant audio, RFC 2198. What is inside it is Opus.
+const mimeRED = "audio/red"
 
 func h264(packetization int, profile string) string {
 	return fmt.Sprintf("level-asymmetry-allowed=1;packetization-mode=%d;profile-level-id=%s", packetization, profile)
@@ -96,6 +101,9 @@ func newMediaEngine(enabled []string, remb bool, exts []extension) (*webrtc.Medi
 			continue
 		}
 		feedback := audio
+		if c.mime == mimeRED {
+			feedback = nil // it makes up for losses by itself
+		}
 		if c.kind == webrtc.RTPCodecTypeVideo {
 			feedback = video
 		}

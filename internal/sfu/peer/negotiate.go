@@ -57,7 +57,7 @@ func (s *Subscriber) makeOffer() error {
 	if err := s.pc.SetLocalDescription(offer); err != nil {
 		return err
 	}
-	text, err := s.extensions.keep(offer.SDP)
+	text, err := s.extensions.keep(offer.SDP, s.decoding)
 	if err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ func TestPreferredCodecIsAnsweredFirst(t *testing.T) {
 	// One section, used by tracks in different codecs in turn.
 	for i, mime := range []string{webrtc.MimeTypeH264, webrtc.MimeTypeVP9, webrtc.MimeTypeAV1, webrtc.MimeTypeVP8} {
 		id := trackName(i)
-		c.pub.PreferCodec(id, mime)
+		c.pub.Prefer(id, Preference{MimeType: mime})
 		_, sender := c.publish(mime, "stream", id)
 		answer := c.negotiate(nil)
 		lines, err := parseLines(answer)
@@ -70,7 +70,7 @@ func TestPreferredCodecIsAnsweredFirst(t *testing.T) {
 		eventually(t, "ended", func() bool { return c.track(id) == nil })
 	}
 	// What the client does not have changes nothing.
-	c.pub.PreferCodec("odd", "video/odd")
+	c.pub.Prefer("odd", Preference{MimeType: "video/odd"})
 	c.publish(webrtc.MimeTypeVP8, "stream", "odd")
 	c.negotiate(nil)
 	eventually(t, "announced", func() bool { return c.track("odd") != nil })

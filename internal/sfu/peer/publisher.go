@@ -53,15 +53,24 @@ type Publisher struct {
 
 	// tasks only
 	lines     map[string]*publication // by mid
-	preferred map[string]string       // mime type by track id
+	preferred map[string]Preference   // by track id
 }
 
 // answering is what a connection that also sends does when it answers.
 type answering interface {
 	fill(offer []line) error
 	sends(mid string) bool
+	decoding(mid string) string // parameters of Opus in a section in which we send
 	midToTrackID() map[string]string
 	answered(offer, answer []line)
+}
+
+// Preference is how a client should send a track.
+type Preference struct {
+	MimeType string // the codec, empty for the client's own choice
+	// DTX lets Opus send nothing while there is silence, Stereo has it send two
+	// channels.
+	DTX, Stereo bool
 }
 
 // maxPreferred bounds what a client that announces tracks can make us keep.
@@ -83,7 +92,7 @@ func (f *Factory) NewPublisher(opts PublisherOptions) (*Publisher, error) {
 func (p *Publisher) prepare(handler PublisherHandler, codecs []string) {
 	p.handler, p.codecs = handler, codecs
 	p.clock = &uptrack.Clock{}
-	p.lines, p.preferred = map[string]*publication{}, map[string]string{}
+	p.lines, p.preferred = map[string]*publication{}, map[string]Preference{}
 }
 
 // publisherEvents names the handler's methods as conn does.
@@ -112,13 +121,13 @@ func (p *Publisher) Offer(sdp string, id uint32) {
 	}
 }
 
-// PreferCodec puts a mime type first in answers to sections that send the
-// track, so that the client sends it in that codec. It holds for offers that
-// come after it. Without it the client's own order is kept.
-func (p *Publisher) PreferCodec(trackID, mime string) {
+// Prefer says how a track should be sent: its mime type is first in answers to
+// sections that send it, so that the client sends it in that codec. It holds for
+// offers that come after it. Without it the client's own order is kept.
+func (p *Publisher) Prefer(trackID string, preference Preference) {
 	_ = p.queue.post(func() {
 		if _, known := p.preferred[trackID]; known || len(p.preferred) < maxPreferred {
-			p.preferred[trackID] = mime
+			p.preferred[trackID] = preference
 		}
 	})
 }
@@ -130,8 +139,8 @@ func (p *Publisher) reorder(offer []line) error {
 	}
 	want := map[string]string{}
 	for _, l := range offer {
-		if mime := p.preferred[l.trackID]; mime != "" && l.sends {
-			want[l.mid] = mime
+		if preferred := p.preferred[l.trackID]; preferred.MimeType != "" && l.sends {
+			want[l.mid] = preferred.MimeType
 		}
 	}
 	for _, t := range p.pc.GetTransceivers() {
@@ -190,7 +199,7 @@ func (p *Publisher) handleOffer(text string, id uint32) error {
 		if err != nil {
 			return err
 		}
-		if answer, err = finishAnswer(local.SDP, offer, sends); err != nil {
+		if answer, err = finishAnswer(local.SDP, offer, sends, p.opusOptions); err != nil {
 			return err
 		}
 		return p.pc.SetLocalDescription(local)
@@ -214,6 +223,29 @@ func (p *Publisher) handleOffer(text string, id uint32) error {
 	}
 	return nil
 }
+
+// opusOptions are the parameters that Opus gets in the answer to a section.
+func (p *Publisher) opusOptions(l line) string {
+	if p.answering != nil && p.answering.sends(l.mid) {
+		return p.answering.decoding(l.mid)
+	}
+	preferred, ok := p.preferred[l.trackID]
+	switch {
+	case !ok || !l.sends:
+		return ""
+	case preferred.DTX && preferred.Stereo:
+		return "usedtx=1;" + stereoOptions
+	case preferred.DTX:
+		return "usedtx=1"
+	case preferred.Stereo:
+		return stereoOptions
+	}
+	return ""
+}
+
+// stereoOptions ask for two channels, and for all that they may take
+// (RFC 7587 §6.1).
+const stereoOptions = "stereo=1;maxaveragebitrate=510000"
 
 func (p *Publisher) connect() error {
 	media, err := p.factory.publisherMedia(p.codecs, p.answering != nil)

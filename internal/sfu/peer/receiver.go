@@ -97,6 +97,7 @@ func (p *Publisher) begin(offer, answer line, codec lineCodec) *publication {
 		Codec:                   c,
 		AudioLevelExt:           answer.exts[extAudioLevel],
 		DependencyDescriptorExt: answer.exts[extDependencyDescriptor],
+		PrimaryPayloadType:      codec.primary,
 		NACK:                    codec.nack,
 		Clock:                   p.clock,
 		WriteRTCP:               p.packets.writeRTCP,
@@ -179,7 +180,7 @@ func (p *packets) route(sections []*mediaSection, ids exts) {
 // section is what packets need to know of a publication.
 func (p *Publisher) section(pub *publication) *mediaSection {
 	s := &mediaSection{
-		mid: pub.offer.mid, up: pub.receiver.up, pt: pub.codec.pt, rids: len(pub.offer.rids) > 0,
+		mid: pub.offer.mid, up: pub.receiver.up, pt: pub.codec.pt, primary: pub.codec.primary, rids: len(pub.offer.rids) > 0,
 		ssrcs: pub.offer.ssrcs, repairs: pub.offer.repairs,
 	}
 	for _, c := range pub.answer.codecs {

@@ -392,12 +392,15 @@ func (c *pubClient) dataChannels() (reliable, lossy *webrtc.DataChannel) {
 
 func (c *pubClient) publish(mime, streamID, trackID string) (*webrtc.TrackLocalStaticRTP, *webrtc.RTPSender) {
 	c.t.Helper()
-	clock := uint32(90000)
-	if mime == webrtc.MimeTypeOpus {
-		clock = 48000
+	clock, channels := uint32(90000), uint16(0)
+	switch mime {
+	case webrtc.MimeTypeOpus, mimeRED:
+		clock, channels = 48000, 2
+	case webrtc.MimeTypePCMU, webrtc.MimeTypePCMA:
+		clock = 8000
 	}
 	track, err := webrtc.NewTrackLocalStaticRTP(
-		webrtc.RTPCodecCapability{MimeType: mime, ClockRate: clock}, trackID, streamID)
+		webrtc.RTPCodecCapability{MimeType: mime, ClockRate: clock, Channels: channels}, trackID, streamID)
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -35,6 +35,7 @@ type line struct {
 
 type lineCodec struct {
 	pt, rtx   uint8 // rtx 0 if there is none
+	primary   uint8 // of redundant audio: what is inside it, 0 if nothing is
 	mime      string
 	clockRate uint32
 	channels  uint16
@@ -229,6 +230,7 @@ func orderCodecs(formats []string, byPT map[string]*lineCodec) []lineCodec {
 		c.pt = uint8(pt)
 		codecs = append(codecs, *c)
 	}
+	withPrimary(codecs)
 	for i := range codecs {
 		codecs[i].rtx = rtx[strconv.Itoa(int(codecs[i].pt))]
 	}
@@ -253,8 +255,9 @@ func staticCodec(pt uint8, c *lineCodec) *lineCodec {
 
 // finishAnswer repairs what pion leaves out of an answer. A section that the
 // offer rejects stays rejected, one that we reject keeps its mid, and none
-// promises media when nothing sends.
-func finishAnswer(text string, offer []line, sends func(mid string) bool) (string, error) {
+// promises media when nothing sends. opus has the parameters that Opus gets in a
+// section.
+func finishAnswer(text string, offer []line, sends func(mid string) bool, opus func(line) string) (string, error) {
 	var d sdp.SessionDescription
 	if err := d.UnmarshalString(text); err != nil {
 		return "", fmt.Errorf("%w: %v", ErrDescription, err)
@@ -271,6 +274,9 @@ func finishAnswer(text string, offer []line, sends func(mid string) bool) (strin
 		}
 		if offer[i].rejected {
 			m.MediaName.Port.Value = 0
+		}
+		if options := opus(offer[i]); options != "" {
+			tellOpus(m, options)
 		}
 		send := sends(offer[i].mid)
 		for j, a := range m.Attributes {

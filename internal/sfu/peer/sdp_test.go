@@ -67,13 +67,16 @@ func TestRejectedSections(t *testing.T) {
 // nothing is a connection that sends in no section.
 func nothing(string) bool { return false }
 
+// plainly is Opus without parameters.
+func plainly(line) string { return "" }
+
 func TestFinishedAnswerAgreesWithItsOffer(t *testing.T) {
 	offer := []line{{mid: "a"}, {mid: "b", rejected: true}, {mid: "c"}}
 	pion := session +
 		"m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:a\r\na=sendonly\r\n" +
 		"m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:b\r\na=recvonly\r\n" +
 		"m=video 0 UDP/TLS/RTP/SAVPF 0\r\n"
-	answer, err := finishAnswer(pion, offer, nothing)
+	answer, err := finishAnswer(pion, offer, nothing, plainly)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +97,7 @@ func TestFinishedAnswerAgreesWithItsOffer(t *testing.T) {
 	if !slices.Equal(mids, []string{"a", "b", "c"}) {
 		t.Errorf("mids %v", mids)
 	}
-	if _, err := finishAnswer(pion, offer[:2], nothing); err == nil {
+	if _, err := finishAnswer(pion, offer[:2], nothing, plainly); err == nil {
 		t.Error("an answer to other sections passes")
 	}
 }
@@ -107,7 +110,7 @@ func FuzzDescription(f *testing.F) {
 		if err == nil && len(lines) == 0 {
 			t.Error("a description without sections passes")
 		}
-		_, _ = finishAnswer(text, lines, nothing)
+		_, _ = finishAnswer(text, lines, nothing, plainly)
 	})
 }
 

@@ -119,8 +119,12 @@ func (s *Sender) bind(answer line, wanted bool, upstream map[string]uint8, g *bu
 		return ErrCodecRejected
 	}
 	codec, ok := matchCodec(answer.codecs, s.codec)
-	if !ok {
-		return ErrCodecRejected
+	unwrap := false
+	if !ok || strings.EqualFold(s.codec.MimeType, mimeRED) && codec.primary == 0 {
+		codec, ok = matchUnwrapped(answer.codecs, s.codec)
+		if unwrap = ok; !ok {
+			return ErrCodecRejected
+		}
 	}
 	var exts []downtrack.Ext
 	for uri, to := range answer.exts {
@@ -136,7 +140,7 @@ func (s *Sender) bind(answer line, wanted bool, upstream map[string]uint8, g *bu
 	}
 	s.bound = true
 	s.binding = downtrack.Binding{
-		SSRC: b.ssrc, PayloadType: codec.pt, RTXSSRC: b.rtx, RTXPayloadType: codec.rtx,
+		SSRC: b.ssrc, PayloadType: codec.pt, PrimaryPayloadType: codec.primary, Unwrap: unwrap, RTXSSRC: b.rtx, RTXPayloadType: codec.rtx,
 		Extensions: exts,
 	}
 	if kindOf(s.codec) != webrtc.RTPCodecTypeVideo {
@@ -163,6 +167,27 @@ func matchCodec(codecs []lineCodec, want uptrack.Codec) (lineCodec, bool) {
 		}
 	}
 	return match, found
+}
+
+// decodes reports whether the codecs of a client serve for a track.
+func decodes(codecs []lineCodec, want uptrack.Codec) bool {
+	if _, ok := matchCodec(codecs, want); ok {
+		return true
+	}
+	_, ok := matchUnwrapped(codecs, want)
+	return ok
+}
+
+// matchUnwrapped finds what redundant audio is without its redundancy, which
+// comes with a codec that the client takes.
+func matchUnwrapped(codecs []lineCodec, want uptrack.Codec) (lineCodec, bool) {
+	if !strings.EqualFold(want.MimeType, mimeRED) {
+		return lineCodec{}, false
+	}
+	want.MimeType = webrtc.MimeTypeOpus
+	c, ok := matchCodec(codecs, want)
+	c.primary = c.pt
+	return c, ok
 }
 
 // sameProfile compares the parameters that tell bitstreams apart.

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"bytes"
 	"maps"
 	"sync"
 	"testing"
@@ -26,6 +27,7 @@ type subClient struct {
 
 // gotTrack is what arrived of a track; record.mu guards.
 type gotTrack struct {
+	last                []byte // payload
 	streamID, mid, mime string
 	packets             int
 	seqs                []uint16
@@ -127,6 +129,7 @@ func (c *reception) take(t *testing.T, track *webrtc.TrackRemote, receiver *webr
 			c.with(func() {
 				g := c.got[id]
 				g.packets++
+				g.last = bytes.Clone(p.Payload)
 				g.seqs = append(g.seqs, p.SequenceNumber)
 				g.ssrcs[p.SSRC] = true
 				for _, ext := range p.GetExtensionIDs() {

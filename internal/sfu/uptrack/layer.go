@@ -82,7 +82,8 @@ type verdict struct {
 // accept counts and keeps a packet whose header is parsed, and fills in the
 // rest of p. mu is held.
 func (l *upLayer) accept(u *UpTrack, p *Packet, raw []byte, now time.Time) (v verdict) {
-	if l.info.PayloadType != 0 && p.PayloadType != l.info.PayloadType {
+	p.Plain = u.plain(p.PayloadType)
+	if l.info.PayloadType != 0 && p.PayloadType != l.info.PayloadType && !p.Plain {
 		l.stats.Malformed++
 		return v
 	}

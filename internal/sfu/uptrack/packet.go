@@ -24,6 +24,9 @@ type Packet struct {
 	Marker      bool
 	PayloadType uint8
 	Payload     []byte // without padding; empty in a padding-only packet
+	// Plain is set on a packet of redundant audio that came without redundancy, as
+	// what is inside.
+	Plain bool
 
 	// Keyframe is set on the packet at which forwarding of video can begin. If
 	// it is late, its successors up to Newest, at most MaxReplay, have to be

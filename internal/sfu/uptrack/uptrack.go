@@ -39,7 +39,7 @@ type Codec struct {
 	MimeType  string // "video/VP8", "audio/opus"
 	ClockRate uint32
 	Channels  uint16
-	Fmtp      string
+	Fmtp      string // of redundant audio: of what is inside it
 }
 
 // Options configure an UpTrack. Only Codec is required.
@@ -51,6 +51,9 @@ type Options struct {
 	// DependencyDescriptorExt is the negotiated id of the AV1 dependency
 	// descriptor, 0 if none.
 	DependencyDescriptorExt uint8
+	// PrimaryPayloadType is that of packets of redundant audio (RFC 2198) that
+	// come without redundancy, as what is inside; 0 if there are none.
+	PrimaryPayloadType uint8
 	// NACK says that the publisher retransmits what we ask for.
 	NACK bool
 	// SenderSSRC is the SSRC our RTCP comes from; 0 means 1.
@@ -199,9 +202,12 @@ func (u *UpTrack) layerFor(info StreamInfo) *upLayer {
 		suspect: -1,
 		recv:    rtpstats.NewReceiver(u.opts.Codec.ClockRate),
 	}
-	if u.video {
+	switch {
+	case u.video:
 		l.cache = packetcache.New(packetcache.Options{})
-	} else {
+	case codec.IsRED(u.opts.Codec.MimeType):
+		l.cache = packetcache.New(packetcache.Options{PacketSize: 512, Max: 128})
+	default:
 		l.cache = packetcache.New(packetcache.Options{PacketSize: 192, Max: 128})
 	}
 	if u.opts.NACK {
@@ -309,9 +315,14 @@ func (u *UpTrack) Retrieve(layer int, seq uint64, buf []byte, p *Packet) bool {
 	if !ok || !p.parseHeader(buf[:n]) {
 		return false
 	}
-	p.Layer, p.Seq = layer, seq
+	p.Layer, p.Seq, p.Plain = layer, seq, u.plain(p.PayloadType)
 	p.parseCodec(u.kind, u.opts.DependencyDescriptorExt, l.structure.Load())
 	return true
+}
+
+// plain reports whether a packet of redundant audio is without redundancy.
+func (u *UpTrack) plain(payloadType uint8) bool {
+	return u.opts.PrimaryPayloadType != 0 && payloadType == u.opts.PrimaryPayloadType
 }
 
 // SetRTT tells the round trip time to the publisher, if the transport knows

@@ -1,0 +1,64 @@
+package codec
+
+import (
+	"encoding/binary"
+	"strings"
+)
+
+// maxRedundant is how many redundant blocks a packet may have. Browsers send
+// one or two.
+const maxRedundant = 8
+
+// RED is a payload of redundant audio taken apart, RFC 2198 §3. Its zero value
+// is ready, and can be used again.
+type RED struct {
+	// Primary is what the packet itself is about; it may be empty.
+	Primary   []byte
+	redundant [maxRedundant]Redundant
+	n         int
+}
+
+// Redundant is the content of an earlier packet.
+type Redundant struct {
+	// Before is how much earlier its timestamp is, in ticks of the RTP clock.
+	Before  uint32
+	Payload []byte
+}
+
+// IsRED reports whether a MIME type is redundant audio.
+func IsRED(mimeType string) bool { return strings.EqualFold(mimeType, "audio/red") }
+
+// Redundant returns the redundant blocks, oldest first. They are valid as long
+// as the payload is.
+func (r *RED) Redundant() []Redundant { return r.redundant[:r.n] }
+
+// Parse takes a payload apart without copying. It reports false for what is
+// malformed or has more than eight redundant blocks.
+func (r *RED) Parse(payload []byte) bool {
+	r.Primary, r.n = nil, 0
+	var sizes [maxRedundant]int
+	n, rest := 0, payload
+	for len(rest) > 0 && rest[0]&0x80 != 0 {
+		if len(rest) < 4 || n == maxRedundant {
+			return false
+		}
+		header := binary.BigEndian.Uint32(rest)
+		r.redundant[n].Before = header >> 10 & 0x3fff
+		sizes[n] = int(header & 0x3ff)
+		n++
+		rest = rest[4:]
+	}
+	if len(rest) == 0 {
+		return false
+	}
+	rest = rest[1:] // the header of the primary block, which has no length
+	for i := range n {
+		if sizes[i] > len(rest) {
+			return false
+		}
+		r.redundant[i].Payload = rest[:sizes[i]]
+		rest = rest[sizes[i]:]
+	}
+	r.Primary, r.n = rest, n
+	return true
+}
