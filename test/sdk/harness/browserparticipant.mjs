@@ -88,6 +88,7 @@ export class BrowserParticipant {
   simulate(scenario) { return this.#call('simulate', scenario); }
   video(identity, source) { return this.#call('video', identity, source); }
   audio(identity) { return this.#call('audio', identity); }
+  sentAudio() { return this.#call('sentAudio'); }
   sentLayers() { return this.#call('sentLayers'); }
   /** How each connection travels: [{name, protocol, local, remote, relay}]. */
   route() { return this.#call('route'); }

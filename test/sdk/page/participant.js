@@ -179,6 +179,12 @@ window.participant = {
     const [inbound] = await statsOf(media?.receiver, 'inbound-rtp');
     return { energy: inbound?.totalAudioEnergy ?? 0, level: inbound?.audioLevel ?? 0 };
   },
+  /** What the server has answered to the microphone: parameters of Opus, and the codec that is sent. */
+  async sentAudio() {
+    const media = room.localParticipant.getTrackPublication(Track.Source.Microphone)?.track;
+    const { codecs } = media.sender.getParameters();
+    return { opus: codecs.find((c) => c.mimeType === 'audio/opus')?.sdpFmtpLine, first: codecs[0].mimeType };
+  },
   /** The streams that the camera's sender really sends, one per simulcast layer. */
   async sentLayers() {
     const media = room.localParticipant.getTrackPublication(Track.Source.Camera)?.track;
