@@ -49,6 +49,7 @@ func init() {
 		{"receive", "receive, verify and print webhooks", receive},
 		{"trigger", "send a receiver a signed sample of an event", trigger},
 		{"verify", "say why a webhook does or does not verify", verify},
+		{"join", "join a room: see its events, publish files, record", joinRoom},
 		{"load", "put load on a server, and measure", runLoad},
 		{"doctor", "find out whether a server can be used from here", examine},
 		{"completion", "print a script that completes command lines in a shell", completion},
