@@ -1,6 +1,6 @@
 # `make` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-go test-sdks bench soak fuzz lint web clean
+.PHONY: help run build test test-go test-sdks bench soak worst fuzz lint web clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ soak: ## kill the log and delivery 10,000 times and cut their power 1,000 times;
 	mkdir -p out
 	go test ./test/soak -count=1 -v -timeout 12h -parallel 4 -kills 10000 -lanes 4 -cuts 1000 -report $(CURDIR)/out/soak.txt
 	go test ./internal/delivery -count=1 -timeout 6h -run TestModelHoldsUnderRandomFaults -long 1000
+
+worst: ## crowd the server, send it garbage, stop reading, be half dead, in long form; takes half an hour
+	go test ./test/chaos -count=1 -v -timeout 3h -long
 
 fuzz: ## run each fuzz target for FUZZTIME (20s)
 	scripts/fuzz.sh

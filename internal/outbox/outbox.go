@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -12,6 +13,12 @@ import (
 
 // writeTimeout is how long one write may take before the client counts as gone.
 const writeTimeout = 10 * time.Second
+
+// The reasons for which a connection is given up.
+var (
+	ErrUnread = errors.New("client does not read its messages")
+	ErrSilent = errors.New("client does not answer pings")
+)
 
 // Message is what can be sent, in either encoding of the protocol.
 type Message interface {
@@ -58,7 +65,7 @@ func (o *Outbox) Send(m Message) {
 		return
 	}
 	if len(o.queue) >= o.limit {
-		o.log.Warn("client does not read its messages, closing", "queued", len(o.queue))
+		o.log.Warn("client cut off", "reason", ErrUnread, "queued", len(o.queue))
 		o.closed = true
 		o.cancel()
 		return
@@ -116,14 +123,14 @@ func (o *Outbox) Write(conn *websocket.Conn, interval time.Duration) bool {
 			return true
 		case <-timer.C:
 			if err := o.ping(conn); err != nil {
-				o.log.Debug("client does not answer", "error", err)
+				o.lost(err, ErrSilent)
 				return false
 			}
 		case <-o.wakec:
 			queue, more := o.take()
 			for _, m := range queue {
 				if err := o.write(conn, m); err != nil {
-					o.log.Debug("write message", "error", err)
+					o.lost(err, ErrUnread)
 					return false
 				}
 			}
@@ -137,6 +144,16 @@ func (o *Outbox) Write(conn *websocket.Conn, interval time.Duration) bool {
 		}
 		timer.Reset(interval)
 	}
+}
+
+// lost tells why the connection cannot be written to any more: it broke, or the
+// client let the time pass, which is reason.
+func (o *Outbox) lost(err, reason error) {
+	if o.ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+		o.log.Warn("client cut off", "reason", reason)
+		return
+	}
+	o.log.Debug("write to client", "error", err)
 }
 
 func (o *Outbox) ping(conn *websocket.Conn) error {

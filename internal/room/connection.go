@@ -137,16 +137,20 @@ func (p *participant) tellStreams(subs ...*subscription) {
 	}
 }
 
-// NegotiationFailed sends the client into a full reconnect. What a client does
-// not say because its signal connection is down is no failure: it negotiates
-// anew when it resumes.
+// NegotiationFailed sends the client into a full reconnect, or away if it does
+// what no client does. What a client does not say because its signal connection
+// is down is no failure: it negotiates anew when it resumes.
 func (c *connection) NegotiationFailed(err error) {
 	c.post(func(s *state, p *participant) {
 		if p.sink == nil && p.joined && errors.Is(err, peer.ErrAnswerTimeout) {
 			return
 		}
+		action := livekit.LeaveRequest_RECONNECT
+		if errors.Is(err, peer.ErrGarbage) || errors.Is(err, peer.ErrFlood) {
+			action = livekit.LeaveRequest_DISCONNECT
+		}
 		p.log.Warn("negotiation failed", "error", err)
-		p.sendLeave(livekit.DisconnectReason_STATE_MISMATCH, livekit.LeaveRequest_RECONNECT)
+		p.sendLeave(livekit.DisconnectReason_STATE_MISMATCH, action)
 		s.remove(p, livekit.DisconnectReason_STATE_MISMATCH)
 	})
 }

@@ -175,11 +175,12 @@ func (p *participant) updateOwn(m *livekit.UpdateParticipantMetadata) {
 		}}})
 	}
 	if !p.permission.CanUpdateMetadata {
+		// What is refused may be long, and is not sent back.
+		echo = &livekit.UpdateParticipantMetadata{RequestId: m.GetRequestId()}
 		answer(livekit.RequestResponse_NOT_ALLOWED, "the token does not allow updating one's own metadata")
 		return
 	}
 	if err := p.state.opts.Limits.check(m.GetName(), m.GetMetadata(), mergeAttributes(p.attributes, m.GetAttributes())); err != nil {
-		// What was too long is not sent back.
 		echo = &livekit.UpdateParticipantMetadata{RequestId: m.GetRequestId()}
 		answer(livekit.RequestResponse_LIMIT_EXCEEDED, err.Error())
 		return

@@ -1,5 +1,6 @@
-// Package chaos kills the real server at random moments and counts what is
-// left.
+// Package chaos gives the real server its worst days: it is killed at random
+// moments, crowded, and visited by clients that send garbage, stop reading, or
+// are dead without a word.
 //
 // Its tests build the binary, run it on loopback with a data directory of its
 // own, and drive it with many small clients that speak the signal protocol and
@@ -7,6 +8,12 @@
 // log: what was once visible is never lost, nothing is out of order, and
 // whatever began ends exactly once. The seed of a run is printed; set
 // ROLLCALL_CHAOS_SEED to repeat its choices.
+//
+// In a worst day there is a meeting of two that must go on; what the server holds
+// afterwards is what it held before, and who was at fault is cut off for a reason
+// that the log and the client have. With -long (make worst) the days are longer:
+// rooms of a thousand, two thousand rooms, a day's joins and leaves. Under the race
+// detector the server runs under it too.
 //
 // It has tests only. Nobody imports it.
 package chaos

@@ -5,13 +5,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/coder/websocket"
 	"github.com/livekit/protocol/livekit"
 	"github.com/pion/webrtc/v4"
+	"github.com/pion/webrtc/v4/pkg/media"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/rollcall-rtc/rollcall/internal/token"
@@ -21,6 +26,9 @@ import (
 type guests struct {
 	url string // ws://…
 	api *webrtc.API
+	// window is how much their sockets take without being read, in bytes; 0 is
+	// what the system likes.
+	window int
 }
 
 func newGuests(serverURL string) *guests {
@@ -28,13 +36,13 @@ func newGuests(serverURL string) *guests {
 	settings.SetIncludeLoopbackCandidate(true)
 	settings.SetInterfaceFilter(func(name string) bool { return name == "lo" })
 	settings.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
-	var media webrtc.MediaEngine
-	if err := media.RegisterDefaultCodecs(); err != nil {
+	var engine webrtc.MediaEngine
+	if err := engine.RegisterDefaultCodecs(); err != nil {
 		panic("BUG: register default codecs: " + err.Error())
 	}
 	return &guests{
 		url: "ws" + strings.TrimPrefix(serverURL, "http"),
-		api: webrtc.NewAPI(webrtc.WithSettingEngine(settings), webrtc.WithMediaEngine(&media)),
+		api: webrtc.NewAPI(webrtc.WithSettingEngine(settings), webrtc.WithMediaEngine(&engine)),
 	}
 }
 
@@ -55,21 +63,44 @@ type guest struct {
 	active    chan struct{} // closed when the subscriber connection is up
 	sending   chan struct{} // closed when the publisher connection is up
 	published chan struct{} // closed when the server took the track
+	stalled   chan struct{} // once closed no message is read until resumed is
+	deaf      chan struct{} // the same for messages of data
+	resumed   chan struct{}
+	resume    func() // closes resumed, once
 
-	err  error // why done was closed; set before
-	done chan struct{}
+	track *webrtc.TrackLocalStaticSample // nil before publish
+
+	heardMu  sync.Mutex
+	heard    map[string]int             // heardMu guards; packets by track
+	refusals []*livekit.RequestResponse // heardMu guards
+
+	answer   chan struct{} // closed with the answer to such a publisher's offer
+	answered string        // that answer; read after
+
+	farewell *livekit.LeaveRequest // what the server said last; read after done
+	err      error                 // why done was closed; set before
+	done     chan struct{}
 }
 
 // enter opens a signal connection and, with media, answers the server's offers.
 func (gs *guests) enter(ctx context.Context, room, identity string, media bool) (*guest, error) {
-	bearer, err := mint(&token.Claims{Identity: identity, Video: &token.VideoGrant{RoomJoin: true, Room: room}})
+	if !media {
+		return gs.dial(ctx, room, identity)
+	}
+	return gs.dial(ctx, room, identity, livekit.SignalTarget_SUBSCRIBER, livekit.SignalTarget_PUBLISHER)
+}
+
+// dial opens a signal connection and makes these peer connections.
+func (gs *guests) dial(ctx context.Context, room, identity string, targets ...livekit.SignalTarget) (*guest, error) {
+	own := true
+	bearer, err := mint(&token.Claims{Identity: identity, Video: &token.VideoGrant{RoomJoin: true, Room: room, CanUpdateOwnMetadata: &own}})
 	if err != nil {
 		return nil, err
 	}
 	query := url.Values{
 		"access_token": {bearer}, "protocol": {"17"}, "sdk": {"go"}, "version": {"2.16.7"}, "auto_subscribe": {"1"},
 	}
-	socket, _, err := websocket.Dial(ctx, gs.url+"/rtc?"+query.Encode(), nil)
+	socket, _, err := websocket.Dial(ctx, gs.url+"/rtc?"+query.Encode(), &websocket.DialOptions{HTTPClient: gs.client()})
 	if err != nil {
 		return nil, fmt.Errorf("dial: %w", err)
 	}
@@ -78,20 +109,36 @@ func (gs *guests) enter(ctx context.Context, room, identity string, media bool) 
 		socket: socket,
 		joined: make(chan struct{}), active: make(chan struct{}),
 		sending: make(chan struct{}), published: make(chan struct{}),
+		stalled: make(chan struct{}), deaf: make(chan struct{}), resumed: make(chan struct{}),
+		heard: map[string]int{}, answer: make(chan struct{}),
 		done: make(chan struct{}),
 	}
-	if media {
-		if err := g.prepare(gs.api); err != nil {
-			socket.CloseNow()
-			return nil, err
-		}
+	g.resume = sync.OnceFunc(func() { close(g.resumed) })
+	if err := g.prepare(gs.api, targets); err != nil {
+		socket.CloseNow()
+		return nil, err
 	}
 	go g.run()
 	return g, g.await(ctx, g.joined)
 }
 
+func (gs *guests) client() *http.Client {
+	if gs.window == 0 {
+		return http.DefaultClient
+	}
+	return &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := new(net.Dialer).DialContext(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return conn, conn.(*net.TCPConn).SetReadBuffer(gs.window)
+		},
+	}}
+}
+
 // prepare makes the peer connections.
-func (g *guest) prepare(api *webrtc.API) error {
+func (g *guest) prepare(api *webrtc.API, targets []livekit.SignalTarget) error {
 	for _, pc := range []struct {
 		conn   **webrtc.PeerConnection
 		target livekit.SignalTarget
@@ -100,6 +147,9 @@ func (g *guest) prepare(api *webrtc.API) error {
 		{&g.subscriber, livekit.SignalTarget_SUBSCRIBER, g.active},
 		{&g.publisher, livekit.SignalTarget_PUBLISHER, g.sending},
 	} {
+		if !slices.Contains(targets, pc.target) {
+			continue
+		}
 		conn, err := api.NewPeerConnection(webrtc.Configuration{})
 		if err != nil {
 			return fmt.Errorf("make peer connection: %w", err)
@@ -124,7 +174,69 @@ func (g *guest) prepare(api *webrtc.API) error {
 			}
 		})
 	}
+	if g.subscriber == nil {
+		return nil
+	}
+	g.subscriber.OnTrack(g.listen)
+	// Unless somebody asks for them, pion closes the server's data channels.
+	g.subscriber.OnDataChannel(func(dc *webrtc.DataChannel) {
+		dc.OnMessage(func(webrtc.DataChannelMessage) {
+			select {
+			case <-g.deaf:
+				<-g.resumed
+			default:
+			}
+		})
+	})
 	return nil
+}
+
+// listen counts the packets of a track until it ends.
+func (g *guest) listen(track *webrtc.TrackRemote, _ *webrtc.RTPReceiver) {
+	for {
+		if _, _, err := track.ReadRTP(); err != nil {
+			return
+		}
+		g.heardMu.Lock()
+		g.heard[track.ID()]++
+		g.heardMu.Unlock()
+	}
+}
+
+// hears returns how many tracks g has at least n packets of.
+func (g *guest) hears(n int) (tracks int) {
+	g.heardMu.Lock()
+	defer g.heardMu.Unlock()
+	for _, packets := range g.heard {
+		if packets >= n {
+			tracks++
+		}
+	}
+	return tracks
+}
+
+// packets returns how many came of all tracks.
+func (g *guest) packets() (n int) {
+	g.heardMu.Lock()
+	defer g.heardMu.Unlock()
+	for _, packets := range g.heard {
+		n += packets
+	}
+	return n
+}
+
+// speak sends a packet of sound each interval until ctx ends.
+func (g *guest) speak(ctx context.Context, interval time.Duration) {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			_ = g.track.WriteSample(media.Sample{Data: make([]byte, 60), Duration: interval})
+		}
+	}
 }
 
 // await waits for one of the channels of g.
@@ -141,11 +253,12 @@ func (g *guest) await(ctx context.Context, c <-chan struct{}) error {
 
 // publish announces an audio track and waits until its transport is up.
 func (g *guest) publish(ctx context.Context) error {
-	track, err := webrtc.NewTrackLocalStaticSample(webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus}, "microphone", "camera")
+	var err error
+	g.track, err = webrtc.NewTrackLocalStaticSample(webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus}, "microphone", "camera")
 	if err != nil {
 		return err
 	}
-	if _, err := g.publisher.AddTrack(track); err != nil {
+	if _, err := g.publisher.AddTrack(g.track); err != nil {
 		return fmt.Errorf("add track: %w", err)
 	}
 	g.send(&livekit.SignalRequest{Message: &livekit.SignalRequest_AddTrack{AddTrack: &livekit.AddTrackRequest{
@@ -174,6 +287,7 @@ func (g *guest) leave(politely bool) {
 			Leave: &livekit.LeaveRequest{Reason: livekit.DisconnectReason_CLIENT_INITIATED},
 		}})
 	}
+	g.resume()
 	for _, pc := range []*webrtc.PeerConnection{g.subscriber, g.publisher} {
 		if pc != nil {
 			pc.Close()
@@ -190,7 +304,15 @@ func (g *guest) run() {
 		_, b, err := g.socket.Read(context.Background())
 		if err != nil {
 			g.err = fmt.Errorf("%w: %w", errGone, err)
+			if g.farewell != nil {
+				g.err = fmt.Errorf("%w: %v, then %w", errLeft, g.farewell.GetReason(), err)
+			}
 			return
+		}
+		select {
+		case <-g.stalled:
+			<-g.resumed
+		default:
 		}
 		var m livekit.SignalResponse
 		if err := proto.Unmarshal(b, &m); err != nil {
@@ -209,22 +331,29 @@ func (g *guest) handle(m *livekit.SignalResponse) error {
 	case *livekit.SignalResponse_Join:
 		close(g.joined)
 	case *livekit.SignalResponse_Leave:
-		return fmt.Errorf("%w: %v", errLeft, m.Leave.GetReason())
+		g.farewell = m.Leave
 	case *livekit.SignalResponse_TrackPublished:
 		close(g.published)
 	case *livekit.SignalResponse_Offer:
-		return g.answer(m.Offer)
+		return g.accept(m.Offer)
 	case *livekit.SignalResponse_Answer:
-		if g.publisher != nil {
+		if g.publisher == nil {
+			g.answered = m.Answer.Sdp
+			close(g.answer)
+		} else {
 			return g.publisher.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: m.Answer.Sdp})
 		}
 	case *livekit.SignalResponse_Trickle:
 		return g.trickle(m.Trickle)
+	case *livekit.SignalResponse_RequestResponse:
+		g.heardMu.Lock()
+		g.refusals = append(g.refusals, m.RequestResponse)
+		g.heardMu.Unlock()
 	}
 	return nil
 }
 
-func (g *guest) answer(offer *livekit.SessionDescription) error {
+func (g *guest) accept(offer *livekit.SessionDescription) error {
 	if g.subscriber == nil {
 		return nil
 	}
@@ -259,13 +388,22 @@ func (g *guest) trickle(t *livekit.TrickleRequest) error {
 	return pc.AddICECandidate(candidate)
 }
 
+// responses are what the server has said about requests.
+func (g *guest) responses() []*livekit.RequestResponse {
+	g.heardMu.Lock()
+	defer g.heardMu.Unlock()
+	return slices.Clone(g.refusals)
+}
+
 // send writes a message; that the connection is gone shows in run.
-func (g *guest) send(m *livekit.SignalRequest) {
+func (g *guest) send(m *livekit.SignalRequest) { _ = g.write(m) }
+
+func (g *guest) write(m *livekit.SignalRequest) error {
 	b, err := proto.Marshal(m)
 	if err != nil {
 		panic("BUG: marshal signal request: " + err.Error())
 	}
 	g.writes.Lock()
 	defer g.writes.Unlock()
-	_ = g.socket.Write(context.Background(), websocket.MessageBinary, b)
+	return g.socket.Write(context.Background(), websocket.MessageBinary, b)
 }

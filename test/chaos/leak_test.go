@@ -9,13 +9,16 @@ import (
 func TestJoinsAndLeavesLeaveNothingBehind(t *testing.T) {
 	const (
 		warmups = 1 // rounds of joins people; they fill pools and caches
-		rounds  = 3
 		// What may differ without anything having leaked: a timer's goroutine, a
 		// connection kept alive, a file of the log; and the log's memory.
 		spareGoroutines = 8
 		spareFiles      = 8
 		spareHeap       = 12 << 20
 	)
+	rounds := 3
+	if *long {
+		rounds = 150 // one every three seconds, day and night
+	}
 	b := newBackend(t)
 	s := newServer(t, b.url)
 	s.start()

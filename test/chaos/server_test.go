@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -30,10 +31,15 @@ const (
 	patience = 2 * time.Minute
 )
 
-// binary is the server, built once for all tests.
-var binary string
+// program is the server, built once for all tests. If they run under the race
+// detector, raced is the one under it too; else it is the same.
+var program, raced string
+
+// long makes the worst days as bad as make worst has them.
+var long = flag.Bool("long", false, "run the worst days in their long form")
 
 func TestMain(m *testing.M) {
+	flag.Parse()
 	os.Exit(buildAndRun(m))
 }
 
@@ -44,11 +50,19 @@ func buildAndRun(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	binary = filepath.Join(dir, "rollcall")
-	build := exec.Command("go", "build", "-o", binary, "../../cmd/rollcall")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build the server: %v\n%s", err, out)
-		return 1
+	program = filepath.Join(dir, "rollcall")
+	raced = program
+	builds := [][]string{{"-o", program}}
+	if raceDetector {
+		raced += "-race"
+		builds = append(builds, []string{"-race", "-o", raced})
+	}
+	for _, flags := range builds {
+		build := exec.Command("go", append(append([]string{"build"}, flags...), "../../cmd/rollcall")...)
+		if out, err := build.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "build the server: %v\n%s", err, out)
+			return 1
+		}
 	}
 	return m.Run()
 }
@@ -61,6 +75,10 @@ type server struct {
 	dataDir string
 	log     *os.File
 	cmd     *exec.Cmd
+	program string
+
+	port             int // of HTTP
+	udpPort, tcpPort int // of media
 	// fileSize is how large a file the process may write, in units of 512 bytes; 0
 	// is without limit.
 	fileSize int
@@ -76,11 +94,15 @@ func newServer(t *testing.T, hook string) *server {
 		url:     fmt.Sprintf("http://127.0.0.1:%d", port),
 		config:  filepath.Join(dir, "config.yaml"),
 		dataDir: filepath.Join(dir, "data"),
+		program: program,
+		port:    port,
+		udpPort: freePort(t, "udp"),
+		tcpPort: freePort(t, "tcp"),
 	}
 	config := map[string]any{
 		"port": port, "bind_addresses": []string{"127.0.0.1"},
 		"rtc": map[string]any{
-			"udp_port": freePort(t, "udp"), "tcp_port": freePort(t, "tcp"),
+			"udp_port": s.udpPort, "tcp_port": s.tcpPort,
 			"node_ip": "127.0.0.1", "enable_loopback_candidate": true,
 		},
 		"keys":    map[string]string{apiKey: apiSecret},
@@ -114,7 +136,7 @@ func newServer(t *testing.T, hook string) *server {
 // start runs the process and waits until it answers.
 func (s *server) start() {
 	s.t.Helper()
-	s.cmd = exec.Command(binary, "serve", "--config", s.config, "--data-dir", s.dataDir)
+	s.cmd = exec.Command(s.program, "serve", "--config", s.config, "--data-dir", s.dataDir)
 	if s.fileSize > 0 {
 		s.cmd = exec.Command("sh", append([]string{"-c", `ulimit -f "$0"; exec "$@"`, fmt.Sprint(s.fileSize)}, s.cmd.Args...)...)
 	}

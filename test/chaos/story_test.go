@@ -106,8 +106,9 @@ func (room *session) add(r *record) error {
 		if p == nil || !p.joined || p.gone {
 			return fmt.Errorf("its publisher is not there")
 		}
-		if _, seen := p.tracks[r.TrackSID]; seen {
-			return fmt.Errorf("published before")
+		// A client that changes its codec publishes under the sid that it knows.
+		if p.tracks[r.TrackSID] {
+			return fmt.Errorf("is published already")
 		}
 		p.tracks[r.TrackSID] = true
 	case event.TrackUnpublished:

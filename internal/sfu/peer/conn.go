@@ -62,6 +62,7 @@ func (c *conn) init(f *Factory, log *slog.Logger, e events) error {
 	c.factory, c.log, c.events = f, log, e
 	c.queue, c.donec = newQueue(), make(chan struct{})
 	c.packets.init(f.mux)
+	c.packets.failed = func(err error) { _ = c.queue.post(func() { c.fail("read packets", err) }) }
 	return f.register(c)
 }
 

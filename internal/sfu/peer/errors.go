@@ -20,6 +20,9 @@ var (
 	ErrCandidate = errors.New("invalid candidate")
 	// ErrFlood means that the client sends faster than we care to follow.
 	ErrFlood = errors.New("too many requests from the client")
+	// ErrGarbage means that the client sends packets that nobody can read, below an
+	// encryption that is right.
+	ErrGarbage = errors.New("too many packets that cannot be read")
 	// ErrAnswerTimeout means that the client did not answer an offer.
 	ErrAnswerTimeout = errors.New("no answer to the offer")
 	// ErrCodecRejected means that the client cannot receive a track's codec.

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/pion/rtcp"
 
@@ -18,6 +19,14 @@ import (
 // may send the moment it has ended on its side.
 const maxEarly = 64
 
+// A client may send this many reports that cannot be read in such a time. Its
+// packets are authentic, so it is nobody else's fault; no client sends ten a
+// second of one kind.
+const (
+	maxGarbage    = 1000
+	garbageWindow = 10 * time.Second
+)
+
 // packets is the media of a connection, both ways. pion makes the connection
 // and its keys and sees no packet of it.
 //
@@ -28,7 +37,8 @@ type packets struct {
 	link     *transport.Link // immutable
 	keys     handshakeKeys
 	arrivals feedback
-	budget   *budget // immutable; nil if nothing is sent
+	failed   func(error) // immutable; called once, and must not block
+	budget   *budget     // immutable; nil if nothing is sent
 
 	sealer  atomic.Pointer[srtp.Sealer]                     // nil before the handshake
 	senders atomic.Pointer[map[uint32]*downtrack.DownTrack] // by SSRC; the map is immutable
@@ -39,6 +49,7 @@ type packets struct {
 	early   [][]byte     // mu guards
 	closed  bool         // mu guards
 	demux   demux        // mu guards
+	garbage garbage      // mu guards
 
 	sendMu  sync.Mutex            // a leaf
 	writers map[uint32]*rtpWriter // sendMu guards; by SSRC
@@ -47,6 +58,7 @@ type packets struct {
 func (p *packets) init(m *transport.Mux) {
 	p.link = transport.NewLink(m, p)
 	p.arrivals.write = p.writeRTCP
+	p.failed = func(error) {}
 	p.senders.Store(&map[uint32]*downtrack.DownTrack{})
 	p.writers = map[uint32]*rtpWriter{}
 }
@@ -108,6 +120,8 @@ func (p *packets) receive(b []byte, batch *transport.Batch) {
 		p.takeFeedback(b)
 		if pkts, err := rtcp.Unmarshal(b); err == nil {
 			p.handleRTCP(pkts)
+		} else if p.garbage.add(time.Now()) {
+			p.failed(ErrGarbage)
 		}
 		return
 	}
@@ -116,6 +130,21 @@ func (p *packets) receive(b []byte, batch *transport.Batch) {
 		return
 	}
 	p.demux.receive(p, b, batch)
+}
+
+// garbage counts what cannot be read.
+type garbage struct {
+	since time.Time
+	n     int
+}
+
+// add reports whether this one is the one too many, once.
+func (g *garbage) add(now time.Time) bool {
+	if g.n <= maxGarbage && now.Sub(g.since) > garbageWindow {
+		g.since, g.n = now, 0
+	}
+	g.n++
+	return g.n == maxGarbage+1
 }
 
 // takeFeedback hands on what of a compound packet says how the client receives.

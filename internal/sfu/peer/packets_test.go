@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/pion/rtp"
 
@@ -148,6 +149,41 @@ func TestForwardingAllocatesNothingAndWaitsForNobody(t *testing.T) {
 	}
 	if got := w.forwarded() - before; got != 20*(runs+1) {
 		t.Errorf("%d packets went, want %d", got, 20*(runs+1))
+	}
+}
+
+func TestReportsThatCannotBeReadEndTheConnectionOnce(t *testing.T) {
+	w := newPath(t, 0, 100)
+	var failed []error
+	w.in.failed = func(err error) { failed = append(failed, err) }
+	send := func(packet []byte) {
+		w.in.HandleMedia(w.sealer.RTCP(&w.batch.Scratch, append(make([]byte, 0, 100), packet...)), w.batch)
+	}
+	report := []byte{0x80, 201, 0, 1, 0, 0, 0, 5}
+	garbage := []byte{0x9f, 201, 0, 7, 0, 0, 0, 5, 1, 2, 3, 4}
+	for range maxGarbage {
+		send(report)
+		send(garbage)
+	}
+	if len(failed) > 0 {
+		t.Errorf("too early: %v", failed)
+	}
+	for range 5 {
+		send(garbage)
+	}
+	if len(failed) != 1 || failed[0] != ErrGarbage {
+		t.Errorf("failed with %v", failed)
+	}
+}
+
+func TestGarbageOfLongAgoDoesNotCount(t *testing.T) {
+	var g garbage
+	now := time.Unix(1000, 0)
+	for range 100 * maxGarbage {
+		now = now.Add(garbageWindow / maxGarbage * 2)
+		if g.add(now) {
+			t.Fatal("too many")
+		}
 	}
 }
 

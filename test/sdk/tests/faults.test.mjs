@@ -100,7 +100,8 @@ stage.test('what a receiver has not taken survives the death of the server', asy
   await call.sink.down();
   await shortLife(call, call.room);
   const open = `${call.room}-open`;
-  const { sid } = await call.api.createRoom({ name: open });
+  // In seconds after the restart: nobody comes.
+  const { sid } = await call.api.createRoom({ name: open, emptyTimeout: 2 });
   await call.server.end('SIGKILL');
   await call.sink.up();
   await call.server.run();

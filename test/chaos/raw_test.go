@@ -1,0 +1,216 @@
+package chaos
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"sync"
+
+	"github.com/livekit/protocol/livekit"
+	"github.com/pion/dtls/v3"
+	"github.com/pion/dtls/v3/pkg/crypto/selfsign"
+	dtlsnet "github.com/pion/dtls/v3/pkg/net"
+	"github.com/pion/ice/v4"
+	"github.com/pion/webrtc/v4"
+
+	"github.com/rollcall-rtc/rollcall/internal/sfu/srtp"
+)
+
+// rawPublisher is a guest whose publishing connection is made by hand, so that
+// it can send what no library would: any bytes, below the encryption too.
+type rawPublisher struct {
+	*guest
+	agent *ice.Agent
+	ice   *ice.Conn
+	dtls  *dtls.Conn // what is written to it is a packet of SCTP
+
+	sealer  *srtp.Sealer
+	scratch srtp.Scratch
+}
+
+// rawSSRC is what it announces to send video with.
+const rawSSRC = 0x1234
+
+var credentials = regexp.MustCompile(`(?m)^a=(ice-ufrag|ice-pwd|fingerprint|candidate|ssrc):.*\r\n`)
+
+// enterRaw brings in a guest that announces a camera and data and connects to a
+// UDP port of the server.
+func (gs *guests) enterRaw(ctx context.Context, room, identity string, port int) (r *rawPublisher, err error) {
+	g, err := gs.dial(ctx, room, identity, livekit.SignalTarget_SUBSCRIBER)
+	if err != nil {
+		return nil, err
+	}
+	r = &rawPublisher{guest: g}
+	defer func() {
+		if err != nil {
+			r.close()
+		}
+	}()
+	if err := g.await(ctx, g.active); err != nil {
+		return nil, err
+	}
+	r.agent, err = ice.NewAgentWithOptions(
+		ice.WithNetworkTypes([]ice.NetworkType{ice.NetworkTypeUDP4}),
+		ice.WithCandidateTypes([]ice.CandidateType{ice.CandidateTypeHost}),
+		ice.WithIncludeLoopback(),
+		ice.WithInterfaceFilter(func(name string) bool { return name == "lo" }),
+		ice.WithMulticastDNSMode(ice.MulticastDNSModeDisabled),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("make agent: %w", err)
+	}
+	gathered := make(chan struct{})
+	var once sync.Once
+	err = r.agent.OnCandidate(func(c ice.Candidate) {
+		if c == nil {
+			once.Do(func() { close(gathered) })
+		}
+	})
+	if err := errors.Join(err, r.agent.GatherCandidates()); err != nil {
+		return nil, fmt.Errorf("gather: %w", err)
+	}
+	if err := g.await(ctx, gathered); err != nil {
+		return nil, err
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	certificate, err := selfsign.SelfSign(key)
+	if err != nil {
+		return nil, err
+	}
+	offer, err := r.offer(gs.api, certificate)
+	if err != nil {
+		return nil, fmt.Errorf("make offer: %w", err)
+	}
+	g.send(&livekit.SignalRequest{Message: &livekit.SignalRequest_AddTrack{AddTrack: &livekit.AddTrackRequest{
+		Cid: "camera", Name: "camera", Type: livekit.TrackType_VIDEO, Source: livekit.TrackSource_CAMERA,
+	}}})
+	if err := g.await(ctx, g.published); err != nil {
+		return nil, err
+	}
+	g.send(&livekit.SignalRequest{Message: &livekit.SignalRequest_Offer{
+		Offer: &livekit.SessionDescription{Type: "offer", Sdp: offer, Id: 1},
+	}})
+	if err := g.await(ctx, g.answer); err != nil {
+		return nil, err
+	}
+	return r, r.connect(ctx, port, certificate)
+}
+
+// offer is pion's, with our credentials.
+func (r *rawPublisher) offer(api *webrtc.API, certificate tls.Certificate) (string, error) {
+	pc, err := api.NewPeerConnection(webrtc.Configuration{})
+	if err != nil {
+		return "", err
+	}
+	defer pc.Close()
+	track, err := webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeVP8}, "camera", "camera")
+	if err != nil {
+		return "", err
+	}
+	if _, err := pc.AddTrack(track); err != nil {
+		return "", err
+	}
+	if _, err := pc.CreateDataChannel("_reliable", nil); err != nil {
+		return "", err
+	}
+	offer, err := pc.CreateOffer(nil)
+	if err != nil {
+		return "", err
+	}
+	ufrag, pwd, err := r.agent.GetLocalUserCredentials()
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(certificate.Certificate[0])
+	hex := make([]string, len(sum))
+	for i, b := range sum {
+		hex[i] = fmt.Sprintf("%02X", b)
+	}
+	ours := fmt.Sprintf("a=ice-ufrag:%s\r\na=ice-pwd:%s\r\na=fingerprint:sha-256 %s\r\n", ufrag, pwd, strings.Join(hex, ":"))
+	text := credentials.ReplaceAllString(offer.SDP, "")
+	text = strings.ReplaceAll(text, "a=mid:", ours+"a=mid:")
+	return strings.Replace(text, "a=sendrecv\r\n", fmt.Sprintf("a=sendrecv\r\na=ssrc:%d cname:raw\r\n", rawSSRC), 1), nil
+}
+
+// connect completes ICE and DTLS with what the answer says.
+func (r *rawPublisher) connect(ctx context.Context, port int, certificate tls.Certificate) error {
+	find := func(name string) string {
+		for line := range strings.Lines(r.answered) {
+			if v, ok := strings.CutPrefix(strings.TrimSpace(line), "a="+name+":"); ok {
+				return v
+			}
+		}
+		return ""
+	}
+	c, err := ice.NewCandidateHost(&ice.CandidateHostConfig{Network: "udp", Address: "127.0.0.1", Port: port, Component: 1})
+	if err == nil {
+		err = r.agent.AddRemoteCandidate(c)
+	}
+	if err != nil {
+		return fmt.Errorf("add candidate: %w", err)
+	}
+	if r.ice, err = r.agent.Dial(ctx, find("ice-ufrag"), find("ice-pwd")); err != nil {
+		return fmt.Errorf("ICE: %w", err)
+	}
+	r.dtls, err = dtls.ClientWithOptions(dtlsnet.PacketConnFromConn(r.ice), r.ice.RemoteAddr(),
+		dtls.WithCertificates(certificate),
+		dtls.WithInsecureSkipVerify(true),
+		dtls.WithSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM),
+	)
+	if err == nil {
+		err = r.dtls.HandshakeContext(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("DTLS: %w", err)
+	}
+	state, ok := r.dtls.ConnectionState()
+	if !ok {
+		return errors.New("DTLS has no state")
+	}
+	material, err := state.ExportKeyingMaterial("EXTRACTOR-dtls_srtp", nil, srtp.AEADAES128GCM.KeyingLen())
+	if err != nil {
+		return fmt.Errorf("export keys: %w", err)
+	}
+	keys, err := srtp.AEADAES128GCM.Split(material, true)
+	if err != nil {
+		return err
+	}
+	r.sealer, err = srtp.NewSealer(keys)
+	return err
+}
+
+// rtp seals and sends what need be a packet in its first twelve bytes only.
+func (r *rawPublisher) rtp(b []byte, index uint64) {
+	header := srtp.HeaderLen(b)
+	if header == 0 || header > len(b) {
+		header = 12
+	}
+	b = append(make([]byte, 0, len(b)+srtp.MaxOverhead), b...)
+	_, _ = r.ice.Write(r.sealer.RTP(&r.scratch, b, header, index))
+}
+
+// rtcp seals and sends what need be a packet in its first eight bytes only.
+func (r *rawPublisher) rtcp(b []byte) {
+	b = append(make([]byte, 0, len(b)+srtp.MaxOverhead), b...)
+	_, _ = r.ice.Write(r.sealer.RTCP(&r.scratch, b))
+}
+
+func (r *rawPublisher) close() {
+	if r.dtls != nil {
+		_ = r.dtls.Close()
+	}
+	if r.agent != nil {
+		_ = r.agent.Close()
+	}
+	r.leave(false)
+}

@@ -1,0 +1,58 @@
+package chaos
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"testing"
+)
+
+// A client that does not read what it is signalled loses its connection when the
+// socket takes no more, and may come back; what waits for it is bounded.
+func TestClientThatStopsReadingItsSignalsIsCutOff(t *testing.T) {
+	t.Parallel() // it waits most of the time
+	m := newMeeting(t)
+	slow := newGuests(m.s.url)
+	slow.window = 64 << 10
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	g, err := slow.enter(ctx, "demo", "stalled", true)
+	m.must(err)
+	defer g.leave(false)
+	m.must(g.await(ctx, g.active))
+	close(g.stalled)
+	// Enough to fill the buffers of both ends, which grow to megabytes.
+	for i := range 200 {
+		m.must(m.s.call("UpdateRoomMetadata", map[string]any{"room": "demo", "metadata": noise(i, 60_000)}))
+	}
+	m.wantLogged("client does not read its messages")
+	m.wantAlive()
+	m.wantBounded(200, 64<<20)
+	g.resume()
+	m.wantCutOff(g, errGone.Error(), "client does not read its messages")
+	m.s.poll("the log of events to say so", func() error {
+		for _, r := range m.s.read(0) {
+			if r.Name == "participant_connection_lost" {
+				return nil
+			}
+		}
+		return fmt.Errorf("no participant_connection_lost")
+	})
+}
+
+// A client that does not take its reliable data is sent away, into a reconnect,
+// when megabytes wait for it; everybody else gets theirs.
+func TestClientThatStopsReadingItsDataIsCutOff(t *testing.T) {
+	m := newMeeting(t)
+	g := m.enter("stalled")
+	defer g.leave(false)
+	// One message that is never done keeps all that follow in the association.
+	close(g.deaf)
+	payload := base64.StdEncoding.EncodeToString([]byte(noise(1, 48_000)))
+	for range 150 {
+		m.must(m.s.call("SendData", map[string]any{"room": "demo", "data": payload, "kind": "RELIABLE"}))
+	}
+	m.wantCutOff(g, "STATE_MISMATCH", "client does not take its reliable data")
+	m.wantAlive()
+	m.wantBounded(200, 64<<20)
+}
