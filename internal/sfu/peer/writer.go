@@ -45,7 +45,7 @@ func (w *rtpWriter) WriteRTP(h *rtp.Header, payload []byte, batch uptrack.Batch)
 	}
 	header := h.MarshalSize()
 	n := header + len(payload) + int(h.PaddingSize)
-	b := into.Reserve(n + srtp.MaxOverhead)
+	b := into.Reserve(n + transport.Room)
 	if _, err := h.MarshalTo(b); err != nil {
 		return 0, err
 	}
@@ -54,8 +54,7 @@ func (w *rtpWriter) WriteRTP(h *rtp.Header, payload []byte, batch uptrack.Batch)
 		clear(b[header+len(payload) : n])
 		b[n-1] = h.PaddingSize
 	}
-	sealed := sealer.RTP(&into.Scratch, b[:n], header, index)
-	into.Add(path, len(sealed))
+	into.AddRTP(path, sealer, n, header, index)
 	return n, nil
 }
 

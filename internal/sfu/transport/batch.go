@@ -19,6 +19,15 @@ const (
 	maxTrainBytes = 60000
 
 	maxEntries = 2048
+
+	// Browsers divide a frame into packets that differ by a byte, the shorter ones
+	// first, and a train has packets of one size. So large packets get so many
+	// bytes of padding (RFC 3550 §5.1) at most if that makes a train longer.
+	maxPadding = 8
+	minPadded  = 600 // bytes
+
+	// Room is what a packet of AddRTP needs behind it.
+	Room = srtp.MaxOverhead + maxPadding
 )
 
 // Batch gathers the packets that follow from one wake-up. It belongs to the
@@ -38,9 +47,23 @@ type Batch struct {
 
 // entry is a packet in the arena.
 type entry struct {
-	off, n int32
+	off, n int32 // n as it is sent, without padding that is to come
 	next   int32 // of the same destination, -1 for none
+
+	// Of RTP that is still to be sealed.
+	sealer *srtp.Sealer // else nil
+	index  uint64
+	header int32
+	pad    int32
 }
+
+// mayGrow says whether the packet can be padded.
+func (e *entry) mayGrow(b *Batch) bool {
+	return e.sealer != nil && e.n >= minPadded && b.arena[e.off]&hasPadding == 0
+}
+
+// hasPadding is the flag P of an RTP header.
+const hasPadding = 1 << 5
 
 // chain is what goes to one destination, in order.
 type chain struct {
@@ -79,9 +102,22 @@ func (b *Batch) Reserve(n int) []byte {
 // Add sends what lies in the first n bytes of the room reserved last, with the
 // batch.
 func (b *Batch) Add(p *Path, n int) {
-	i := int32(len(b.entries))
-	b.entries = append(b.entries, entry{off: int32(b.used), n: int32(n), next: -1})
+	b.add(p, entry{n: int32(n)})
 	b.used += n
+}
+
+// AddRTP sends the packet in the first n bytes of the room reserved last, which
+// has Room behind it, with the batch, and seals it then. Its first header bytes
+// are its header.
+func (b *Batch) AddRTP(p *Path, s *srtp.Sealer, n, header int, index uint64) {
+	b.add(p, entry{n: int32(n + s.Overhead()), sealer: s, header: int32(header), index: index})
+	b.used += n + Room
+}
+
+func (b *Batch) add(p *Path, e entry) {
+	i := int32(len(b.entries))
+	e.off, e.next = int32(b.used), -1
+	b.entries = append(b.entries, e)
 	if c := b.chainOf(p); c != nil {
 		b.entries[c.last].next = i
 		c.last = i
@@ -116,6 +152,7 @@ func (b *Batch) Flush() {
 	if len(b.chains) > 0 {
 		b.send()
 		clear(b.chains) // a batch in the pool must not keep connections
+		clear(b.entries)
 	}
 	b.entries, b.chains, b.used = b.entries[:0], b.chains[:0], 0
 	if b.round++; b.round == 0 {
@@ -129,6 +166,7 @@ func (b *Batch) send() {
 		c := &b.chains[i]
 		if c.path.plain != nil {
 			for at := c.first; at >= 0; at = b.entries[at].next {
+				b.seal(at)
 				_, _ = c.path.plain.WriteTo(b.bytes(at), c.path.to) // lost, as any packet may be
 			}
 			continue
@@ -149,26 +187,59 @@ func (b *Batch) bytes(i int32) []byte {
 	return b.arena[e.off : e.off+e.n]
 }
 
+// seal makes a packet what is sent.
+func (b *Batch) seal(i int32) {
+	e := &b.entries[i]
+	if e.sealer == nil {
+		return
+	}
+	n := e.n - int32(e.sealer.Overhead())
+	raw := b.arena[e.off : e.off+n : e.off+n+Room]
+	if e.pad > 0 {
+		var padding [maxPadding]byte
+		padding[e.pad-1] = byte(e.pad)
+		raw[0] |= hasPadding
+		raw = append(raw, padding[:e.pad]...)
+	}
+	e.n = int32(len(e.sealer.RTP(&b.Scratch, raw, int(e.header), e.index)))
+	e.sealer = nil
+}
+
 // queue divides a chain into trains: packets of one size, of which the last may
 // be shorter. The order of packets never changes.
 func (b *Batch) queue(c *chain) {
 	for at := c.first; at >= 0; {
-		size := b.entries[at].n
-		count, total, end := 0, int32(0), at
-		for end >= 0 {
-			n := b.entries[end].n
-			if count > 0 && (n > size || count == b.longest(c.path) || total+n > maxTrainBytes) {
-				break
+		count, size, end := b.train(at, b.longest(c.path))
+		for i, left := at, count; left > 0; i, left = b.entries[i].next, left-1 {
+			if e := &b.entries[i]; left > 1 {
+				e.pad = size - e.n
 			}
-			count, total = count+1, total+n
-			end = b.entries[end].next
-			if n < size {
-				break
-			}
+			b.seal(i)
 		}
 		b.out.add(b, c.path, at, count)
 		at = end
 	}
+}
+
+// train returns how many packets from one on go out together, padded to what
+// size but for the last, and which packet is next.
+func (b *Batch) train(at int32, longest int) (count int, size, end int32) {
+	first := &b.entries[at]
+	size, count, end = first.n, 1, first.next
+	smallest, grows := first.n, first.mayGrow(b) // of the train so far
+	for end >= 0 && count < longest {
+		e := &b.entries[end]
+		larger := max(size, e.n)
+		if e.n > size && (!grows || e.n-smallest > maxPadding) || larger*int32(count+1) > maxTrainBytes {
+			break
+		}
+		size, count, end = larger, count+1, e.next
+		if e.n < size && (!e.mayGrow(b) || size-e.n > maxPadding) {
+			break
+		}
+		smallest, grows = min(smallest, e.n), grows && e.mayGrow(b)
+	}
+	return count, size, end
 }
 
 // longest is how many packets a train to p may have.

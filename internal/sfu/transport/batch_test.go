@@ -5,6 +5,8 @@ import (
 	"net"
 	"sync"
 	"testing"
+
+	"github.com/rollcall-rtc/rollcall/internal/sfu/srtp"
 )
 
 func add(b *Batch, p *Path, payload []byte) {
@@ -89,11 +91,19 @@ func TestBatchesAllocateNothing(t *testing.T) {
 	}
 	b := newBatch(0, arenaSize)
 	payload := numbered(1, 1200)
+	sealer, err := srtp.NewSealer(testKeys(srtp.AEADAES128GCM))
+	if err != nil {
+		t.Fatal(err)
+	}
 	round := func() {
-		for range 5 {
+		for i := range 5 {
 			for _, p := range paths {
 				copy(b.Reserve(1300), payload)
-				b.Add(p, 1200)
+				if i == 4 {
+					b.Add(p, 1200)
+				} else {
+					b.AddRTP(p, sealer, 1200+i/2, 12, uint64(i))
+				}
 			}
 		}
 		b.Flush()
