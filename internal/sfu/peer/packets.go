@@ -117,12 +117,7 @@ func (p *packets) receive(b []byte, batch *transport.Batch) {
 		if err != nil {
 			return
 		}
-		p.takeFeedback(b)
-		if pkts, err := rtcp.Unmarshal(b); err == nil {
-			p.handleRTCP(pkts)
-		} else if p.garbage.add(time.Now()) {
-			p.failed(ErrGarbage)
-		}
+		p.takeReports(b)
 		return
 	}
 	b, err := p.opener.RTP(&p.scratch, b)
@@ -130,6 +125,16 @@ func (p *packets) receive(b []byte, batch *transport.Batch) {
 		return
 	}
 	p.demux.receive(p, b, batch)
+}
+
+// takeReports takes a compound packet of RTCP. mu is held.
+func (p *packets) takeReports(b []byte) {
+	p.takeFeedback(b)
+	if pkts, err := rtcp.Unmarshal(b); err == nil {
+		p.handleRTCP(pkts)
+	} else if p.garbage.add(time.Now()) {
+		p.failed(ErrGarbage)
+	}
 }
 
 // garbage counts what cannot be read.
