@@ -18,13 +18,15 @@ export async function buildAll() {
   run('go', ['build', '-o', goParticipant, '.'], goModule);
   run('go', ['build', '-o', webhookVerify, './webhookverify'], goModule);
   await build({
-    entryPoints: [path.join(suite, 'page/participant.js'), path.join(suite, 'page/clips.js')],
+    entryPoints: ['participant.js', 'clips.js', 'components.jsx'].map((file) => path.join(suite, 'page', file)),
     outdir: clientPage,
     bundle: true,
     format: 'esm',
+    jsx: 'automatic',
+    define: { 'process.env.NODE_ENV': '"production"' },
     logLevel: 'warning',
   });
-  copyFileSync(path.join(suite, 'page/index.html'), path.join(clientPage, 'index.html'));
+  for (const file of ['index.html', 'components.html']) copyFileSync(path.join(suite, 'page', file), path.join(clientPage, file));
   writeFileSync(path.join(clientPage, 'clips.html'), '<!doctype html><script type="module" src="clips.js"></script>');
   writeFileSync(tone, wav(440, 2));
   await recordClips();
