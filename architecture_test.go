@@ -34,8 +34,8 @@ var layers = []layer{
 	}},
 
 	// Edges: bytes to commands. The event log reaches httpapi through its own interfaces.
-	{"internal/httpapi", []string{"internal/room", "internal/delivery", "internal/fold", "internal/token", "event"}},
-	{"internal/signal", []string{"internal/outbox", "internal/room", "internal/token", "event"}},
+	{"internal/httpapi", []string{"internal/rate", "internal/room", "internal/delivery", "internal/fold", "internal/token", "event"}},
+	{"internal/signal", []string{"internal/outbox", "internal/rate", "internal/room", "internal/token", "event"}},
 
 	// Agents are dispatched by what the log says, to workers at /agent.
 	{"internal/agent", []string{"internal/outbox", "internal/token", "event"}},
@@ -53,7 +53,7 @@ var layers = []layer{
 	// Media: no room, no event, no configuration.
 	{"internal/sfu/peer", []string{
 		"internal/sfu/transport", "internal/sfu/srtp", "internal/sfu/uptrack", "internal/sfu/downtrack",
-		"internal/sfu/bwe", "internal/sfu/allocator",
+		"internal/sfu/bwe", "internal/sfu/allocator", "internal/rate",
 	}},
 	{"internal/sfu/downtrack", append([]string{"internal/sfu/uptrack"}, mediaLeaves...)},
 	{"internal/sfu/uptrack", mediaLeaves},
@@ -86,6 +86,7 @@ var layers = []layer{
 	{"internal/external", nil},
 	{"internal/turn", nil},
 	{"internal/outbox", nil},
+	{"internal/rate", nil},
 	{"internal/token", nil},
 	{"web", nil},
 

@@ -15,6 +15,8 @@ type Config struct {
 	Port int
 	// BindAddresses are the local IP addresses to listen on; empty means all.
 	BindAddresses []string
+	// TrustedProxies (CIDR) are believed when they say whose request they bring.
+	TrustedProxies []string
 	// DataDir holds the event log.
 	DataDir string
 	// Development loosens what is only safe on one's own machine.
@@ -165,6 +167,15 @@ type Limit struct {
 	MaxRoomNameLength            int
 	MaxParticipantIdentityLength int
 	MaxParticipantNameLength     int
+	// MaxTracks is of a participant, published and announced.
+	MaxTracks int
+	// JoinsPerKey and JoinsPerAddress are a second, as are the rest but
+	// ConnectionsPerAddress, which are at a time.
+	JoinsPerKey, JoinsPerAddress int
+	ConnectionsPerAddress        int
+	SignalMessages, SignalBytes  int // of a connection
+	DataMessages, DataBytes      int // of a connection
+	RequestsPerKey               int
 }
 
 // Keys are API keys with their secrets. Printed or logged, they are a count.
@@ -186,8 +197,9 @@ var Codecs = []string{"video/VP8", "video/H264", "video/VP9", "video/AV1", "vide
 // Defaults is the configuration without any source.
 func Defaults() *Config {
 	return &Config{
-		Port:    7880,
-		DataDir: "rollcall-data",
+		Port:           7880,
+		DataDir:        "rollcall-data",
+		TrustedProxies: []string{"127.0.0.0/8", "::1/128"},
 		RTC: RTC{
 			UDPPort:    7882,
 			TCPPort:    7881,
@@ -218,6 +230,15 @@ func Defaults() *Config {
 			MaxRoomNameLength:            256,
 			MaxParticipantIdentityLength: 256,
 			MaxParticipantNameLength:     256,
+			MaxTracks:                    50,
+			JoinsPerKey:                  1000,
+			JoinsPerAddress:              100,
+			ConnectionsPerAddress:        5000,
+			SignalMessages:               100,
+			SignalBytes:                  512 << 10,
+			DataMessages:                 2000,
+			DataBytes:                    16 << 20,
+			RequestsPerKey:               1000,
 		},
 	}
 }

@@ -75,6 +75,7 @@ func TestEveryKeyReachesItsField(t *testing.T) {
 	got := mustLoad(t, `
 port: 1
 bind_addresses: [10.0.0.1, "::"]
+trusted_proxies: [192.0.2.1/24]
 data_dir: /var/lib/rollcall
 keys: {front: front-secret-front-secret-front-s, back: 1234567890_1234567890_1234567890_12}
 rtc:
@@ -124,10 +125,20 @@ limit:
   max_room_name_length: 8
   max_participant_identity_length: 9
   max_participant_name_length: 0
+  max_tracks: 10
+  joins_per_key: 11
+  joins_per_address: 12
+  connections_per_address: 13
+  signal_messages: 14
+  signal_bytes: 15
+  data_messages: 16
+  data_bytes: 17
+  requests_per_key: 0
 `, nil)
 	want := &Config{
 		Port: 1, BindAddresses: []string{"10.0.0.1", "::"}, DataDir: "/var/lib/rollcall",
-		Keys: Keys{"front": "front-secret-front-secret-front-s", "back": "1234567890_1234567890_1234567890_12"},
+		TrustedProxies: []string{"192.0.2.1/24"},
+		Keys:           Keys{"front": "front-secret-front-secret-front-s", "back": "1234567890_1234567890_1234567890_12"},
 		RTC: RTC{
 			UDPPort: 2, TCPPort: -1, NodeIPs: []string{"2001:db8::7", "192.0.2.7"}, AdvertiseInternalIP: true,
 			Interfaces:         Filter{Includes: []string{"en0"}, Excludes: []string{"docker0"}},
@@ -152,7 +163,7 @@ limit:
 		Webhook: Webhook{APIKey: "back", URLs: []string{"https://example.org/hook"}},
 		Log:     Log{36 * time.Hour, 10 << 30, 20e9},
 		Logging: Logging{Level: slog.LevelWarn, JSON: true},
-		Limit:   Limit{6, 7, 8, 9, maxInt},
+		Limit:   Limit{6, 7, 8, 9, maxInt, 10, 11, 12, 13, 14, 15, 16, 17, maxInt},
 	}
 	got.Where = nil
 	if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {

@@ -12,6 +12,7 @@ type key struct {
 var supported = []key{
 	{"port", number(func(c *Config) *int { return &c.Port }, 0, maxPort)},
 	{"bind_addresses", addresses(func(c *Config) *[]string { return &c.BindAddresses })},
+	{"trusted_proxies", prefixes(func(c *Config) *[]string { return &c.TrustedProxies })},
 	{"data_dir", text(func(c *Config) *string { return &c.DataDir })},
 	{"development", boolean(func(c *Config) *bool { return &c.Development })},
 
@@ -79,6 +80,15 @@ var supported = []key{
 	{"limit.max_room_name_length", limit(func(c *Config) *int { return &c.Limit.MaxRoomNameLength })},
 	{"limit.max_participant_identity_length", limit(func(c *Config) *int { return &c.Limit.MaxParticipantIdentityLength })},
 	{"limit.max_participant_name_length", limit(func(c *Config) *int { return &c.Limit.MaxParticipantNameLength })},
+	{"limit.max_tracks", limit(func(c *Config) *int { return &c.Limit.MaxTracks })},
+	{"limit.joins_per_key", limit(func(c *Config) *int { return &c.Limit.JoinsPerKey })},
+	{"limit.joins_per_address", limit(func(c *Config) *int { return &c.Limit.JoinsPerAddress })},
+	{"limit.connections_per_address", limit(func(c *Config) *int { return &c.Limit.ConnectionsPerAddress })},
+	{"limit.requests_per_key", limit(func(c *Config) *int { return &c.Limit.RequestsPerKey })},
+	{"limit.signal_messages", limit(func(c *Config) *int { return &c.Limit.SignalMessages })},
+	{"limit.signal_bytes", limit(func(c *Config) *int { return &c.Limit.SignalBytes })},
+	{"limit.data_messages", limit(func(c *Config) *int { return &c.Limit.DataMessages })},
+	{"limit.data_bytes", limit(func(c *Config) *int { return &c.Limit.DataBytes })},
 }
 
 // older are spellings that existing files still have.

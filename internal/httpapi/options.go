@@ -47,6 +47,9 @@ type Options struct {
 	// DevKey is the one of Keys with which /dev/token signs tokens for whoever
 	// asks. Empty: /dev/token does not exist.
 	DevKey string
+	// RequestsPerKey is how many requests a second to the Twirp services tokens of one
+	// API key may make; 0 is no limit.
+	RequestsPerKey int
 	// Debug serves /debug/pprof/ and /debug/stats to this machine.
 	Debug bool
 	// Stats is what /debug/stats shows of the server, as JSON. May be nil.

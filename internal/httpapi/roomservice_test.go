@@ -329,3 +329,24 @@ func TestBringingNeedsTheDestinationsGrant(t *testing.T) {
 			twirp.InvalidArgument, "destination_room")
 	}
 }
+
+func TestKeyThatAsksTooOftenIsRefusedAndOthersAreNot(t *testing.T) {
+	a := newAPI(t, func(o *Options) {
+		o.RequestsPerKey = 1
+		o.Keys = token.Keys{testKey: testSecret, "other": testSecret}
+	})
+	s := livekit.NewRoomServiceJSONClient(a.URL, bearer(mint(t, token.Claims{Video: &token.VideoGrant{RoomList: true}})))
+	var err error
+	for range 5 * requestBurst {
+		if err = second(s.ListRooms(t.Context(), &livekit.ListRoomsRequest{})); err != nil {
+			break
+		}
+	}
+	wantTwirp(t, err, twirp.ResourceExhausted, "the limit is 1 a second")
+	raw, err := token.Mint("other", testSecret, &token.Claims{Video: &token.VideoGrant{RoomList: true}}, time.Now(), time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = livekit.NewRoomServiceJSONClient(a.URL, bearer(raw))
+	wantTwirp(t, second(s.ListRooms(t.Context(), &livekit.ListRoomsRequest{})), twirp.NoError, "")
+}

@@ -15,10 +15,15 @@ import (
 
 	"github.com/livekit/protocol/livekit"
 	"github.com/twitchtv/twirp"
+
+	"github.com/rollcall-rtc/rollcall/internal/rate"
 )
 
 // callTimeout bounds a call. The Node SDK waits for 10 s.
 const callTimeout = 15 * time.Second
+
+// requestBurst is how many seconds' worth of requests a key may have saved up.
+const requestBurst = 10
 
 // maxRPCTimeout is the longest that a participant may take to answer.
 const maxRPCTimeout = 5 * time.Minute
@@ -42,6 +47,8 @@ type twirpHandler struct {
 	auth   authenticator
 	log    Log
 	logger *slog.Logger
+	rate   *rate.Keyed[string] // by API key; nil is no limit
+	limit  int                 // requests a second, as rate has it
 	// services by name
 	services map[string]http.Handler
 }
@@ -51,8 +58,14 @@ func newTwirp(o Options, auth authenticator) http.Handler {
 	errors := twirp.WithServerInterceptors(mapErrors(o.Logger))
 	// JSON answers keep the generated defaults, proto names and zero values: it
 	// is what the reference server sends, and every SDK and script reads.
+	var limit *rate.Keyed[string]
+	if n := float64(o.RequestsPerKey); n > 0 {
+		limit = rate.NewKeyed[string](n, requestBurst*n)
+	}
 	return &twirpHandler{
 		auth:   auth,
+		rate:   limit,
+		limit:  o.RequestsPerKey,
 		log:    o.Log,
 		logger: o.Logger,
 		services: map[string]http.Handler{
@@ -105,6 +118,12 @@ func (t *twirpHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	claims, err := t.auth.claims(r)
 	if err != nil {
 		writeTwirpError(w, twirp.NewError(twirp.Unauthenticated, err.Error()))
+		return
+	}
+	if t.rate != nil && !t.rate.Take(claims.APIKey, time.Now()) {
+		w.Header().Set("Retry-After", "1")
+		writeTwirpError(w, twirp.NewError(twirp.ResourceExhausted, fmt.Sprintf(
+			"too many requests with tokens of API key %.64q: the limit is %d a second", claims.APIKey, t.limit)))
 		return
 	}
 	body, err := io.ReadAll(r.Body)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"github.com/rollcall-rtc/rollcall/internal/config"
@@ -121,9 +120,14 @@ func (s *Server) receiverNetworks() []netip.Prefix {
 	if s.cfg.Development && s.cfg.Where["webhook.allow_networks"] == "" {
 		names = []string{"127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"}
 	}
-	networks := make([]netip.Prefix, 0, len(names))
+	return networks(names)
+}
+
+// networks reads ranges of addresses that the configuration has checked.
+func networks(names []string) []netip.Prefix {
+	list := make([]netip.Prefix, 0, len(names))
 	for _, n := range names {
-		networks = append(networks, netip.MustParsePrefix(strings.TrimSpace(n)).Masked())
+		list = append(list, netip.MustParsePrefix(strings.TrimSpace(n)).Masked())
 	}
-	return slices.Clip(networks)
+	return list
 }

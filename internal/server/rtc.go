@@ -36,6 +36,7 @@ func (s *Server) openMedia(ctx context.Context) error {
 		AdvertiseInternal:  rtc.AdvertiseInternalIP,
 		LoopbackCandidates: rtc.LoopbackCandidates,
 		ICELite:            rtc.ICELite,
+		DataLimit:          peer.DataLimit{Messages: s.cfg.Limit.DataMessages, Bytes: s.cfg.Limit.DataBytes},
 		KeepInterface:      keepName(rtc.Interfaces),
 		KeepIP:             keepIP(rtc.IPs),
 		Logger:             s.log,

@@ -173,6 +173,7 @@ func (s *Server) openRooms(ctx context.Context, version string) error {
 			MaxRoomName:   limits.MaxRoomNameLength,
 			MaxIdentity:   limits.MaxParticipantIdentityLength,
 			MaxName:       limits.MaxParticipantNameLength,
+			MaxTracks:     limits.MaxTracks,
 		},
 		Wants:      func(sid string, agents []*livekit.RoomAgentDispatch) { s.agents.Wants(sid, agents) },
 		ServerInfo: info,
@@ -193,7 +194,14 @@ func (s *Server) openRooms(ctx context.Context, version string) error {
 	if err != nil {
 		return err
 	}
-	s.signal = signal.NewHandler(signal.Options{Rooms: s.rooms, Keys: token.Keys(s.cfg.Keys), Logger: s.log})
+	s.signal = signal.NewHandler(signal.Options{
+		Rooms: s.rooms, Keys: token.Keys(s.cfg.Keys), Logger: s.log, TrustedProxies: networks(s.cfg.TrustedProxies),
+		Limits: signal.Limits{
+			JoinsPerKey: limits.JoinsPerKey, JoinsPerAddress: limits.JoinsPerAddress,
+			ConnectionsPerAddress: limits.ConnectionsPerAddress,
+			Messages:              limits.SignalMessages, Bytes: limits.SignalBytes,
+		},
+	})
 
 	handler := httpapi.NewHandler(httpapi.Options{
 		Keys:         token.Keys(s.cfg.Keys),
@@ -212,9 +220,11 @@ func (s *Server) openRooms(ctx context.Context, version string) error {
 		Forgetter:    s,
 		Draining:     s.settled,
 		DevKey:       s.devKey(),
-		Debug:        s.cfg.Development,
-		Stats:        func() any { return s.Stats() },
-		Logger:       s.log,
+
+		RequestsPerKey: limits.RequestsPerKey,
+		Debug:          s.cfg.Development,
+		Stats:          func() any { return s.Stats() },
+		Logger:         s.log,
 	})
 	s.http = httpapi.NewServer(handler, s.log)
 	return nil
@@ -392,6 +402,7 @@ type Stats struct {
 	Goroutines  int                      `json:"goroutines"`
 	Rooms       room.Stats               `json:"rooms"`
 	Connections int                      `json:"signalConnections"`
+	Signal      signal.Stats             `json:"signal"`
 	Agents      agent.Stats              `json:"agents"`
 	LogLast     uint64                   `json:"logLast"`
 	Log         httpapi.LogState         `json:"log"`
@@ -405,7 +416,8 @@ func (s *Server) Stats() Stats {
 		Uptime:      time.Since(s.startedAt).Round(time.Second).String(),
 		Goroutines:  runtime.NumGoroutine(),
 		Rooms:       s.rooms.Stats(),
-		Connections: s.signal.Connections(),
+		Connections: s.signal.Stats().Connections,
+		Signal:      s.signal.Stats(),
 		Agents:      s.agents.Stats(),
 		LogLast:     s.events.Last(),
 		Log:         s.logState(),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -34,11 +35,18 @@ type Options struct {
 	// PingInterval is how often an otherwise idle socket is probed, so that
 	// proxies keep it and a dead one is noticed. Default 10 s.
 	PingInterval time.Duration
+	// Limits are of clients.
+	Limits Limits
+	// TrustedProxies are believed when they say for whom they speak. Clients at such
+	// an address are not limited by it.
+	TrustedProxies []netip.Prefix
 }
 
 // Handler serves /rtc, /rtc/v1 and /validate below each.
 type Handler struct {
-	opts Options // immutable
+	opts  Options // immutable
+	gate  *gate   // immutable
+	count counters
 
 	mu       sync.Mutex
 	stopping bool                  // mu guards
@@ -54,7 +62,8 @@ func NewHandler(o Options) *Handler {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Handler{opts: o, sessions: make(map[*session]struct{})}
+	o.Limits = o.Limits.withDefaults()
+	return &Handler{opts: o, gate: newGate(o.Limits), sessions: make(map[*session]struct{})}
 }
 
 // maxMessage bounds one message of a client, in bytes; SDKs stay below 2 MiB.
@@ -70,7 +79,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this path takes WebSocket connections", http.StatusNotFound)
 		return
 	}
-	req, err := h.parse(r)
+	addr := clientAddress(r, h.opts.TrustedProxies)
+	req, err := h.admit(r, addr)
 	if err == nil && validate {
 		err = h.check(r.Context(), req)
 	}
@@ -83,6 +93,23 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.connect(w, r, req)
+}
+
+// admit reads what a client wants, if it does not come too often.
+func (h *Handler) admit(r *http.Request, addr netip.Addr) (*request, error) {
+	now := time.Now()
+	if contains(h.opts.TrustedProxies, addr) {
+		addr = netip.Addr{} // it speaks for nobody, and is one of ours
+	}
+	if err := h.gate.address(addr, now); err != nil {
+		return nil, err
+	}
+	req, err := h.parse(r)
+	if err != nil {
+		return nil, err
+	}
+	req.from = addr
+	return req, h.gate.key(req.key, now)
 }
 
 // check returns what connect would refuse the request with.
@@ -104,6 +131,11 @@ func isUpgrade(r *http.Request) bool {
 
 // connect joins or resumes, then upgrades and runs the connection to its end.
 func (h *Handler) connect(w http.ResponseWriter, r *http.Request, req *request) {
+	if err := h.gate.enter(req.from); err != nil {
+		h.refuse(w, r, err)
+		return
+	}
+	defer h.gate.leave(req.from)
 	s := newSession(h.opts.Logger.With("room", req.join.Room, "participant", req.join.Identity))
 	if !h.enter(s) {
 		h.refuse(w, r, room.ErrStopping)
@@ -144,7 +176,9 @@ func (h *Handler) connect(w http.ResponseWriter, r *http.Request, req *request) 
 		s.Abandon()
 	} else {
 		conn.SetReadLimit(maxMessage)
-		s.run(conn, p, h.opts.PingInterval)
+		if !s.run(conn, p, h.opts.PingInterval, h.opts.Limits) {
+			h.count.cutOff.Add(1)
+		}
 	}
 	if p != nil {
 		p.SignalLost(s)
@@ -199,16 +233,24 @@ func (h *Handler) Close(ctx context.Context) error {
 	}
 }
 
-// Connections counts the open signal connections.
-func (h *Handler) Connections() int {
+// Stats returns a snapshot.
+func (h *Handler) Stats() Stats {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return len(h.sessions)
+	return Stats{
+		Connections: len(h.sessions),
+		Refused:     h.count.refused.Load(), Limited: h.count.limited.Load(), CutOff: h.count.cutOff.Load(),
+	}
 }
 
 // refuse answers with the status that SDKs react to and a text for people.
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	status := statusOf(err)
+	h.count.refused.Add(1)
+	if status == http.StatusTooManyRequests {
+		h.count.limited.Add(1)
+		w.Header().Set("Retry-After", "1")
+	}
 	h.opts.Logger.Info("client refused", "status", status, "reason", err.Error(), "remote", r.RemoteAddr)
 	http.Error(w, err.Error(), status)
 }
@@ -220,6 +262,10 @@ func statusOf(err error) int {
 	var bad *badRequest
 	if errors.As(err, &bad) {
 		return bad.status
+	}
+	var often *limited
+	if errors.As(err, &often) {
+		return http.StatusTooManyRequests
 	}
 	var gone *room.Gone
 	if errors.As(err, &gone) {

@@ -16,10 +16,10 @@ import (
 	"github.com/rollcall-rtc/rollcall/internal/token"
 )
 
-func TestBurstIsTakenAndTheRateHolds(t *testing.T) {
+func TestClientMaySendSoMuchAndNoMore(t *testing.T) {
 	now := time.Unix(0, 0)
-	l := newLimiter(now)
-	for i := range messageBurst {
+	l := newLimiter(Limits{}.withDefaults(), now)
+	for i := range messageBurst * messageRate {
 		if err := l.take(10, now); err != nil {
 			t.Fatalf("message %d: %v", i, err)
 		}
@@ -27,20 +27,17 @@ func TestBurstIsTakenAndTheRateHolds(t *testing.T) {
 	if err := l.take(10, now); !errors.Is(err, errTooManyMessages) {
 		t.Errorf("one more: %v", err)
 	}
-	for i := range 10 * messageRate {
-		now = now.Add(time.Second / messageRate)
-		if err := l.take(10, now); err != nil {
-			t.Fatalf("message %d at the rate: %v", i, err)
-		}
-	}
-	l = newLimiter(now)
-	for range byteBurst / maxMessage {
+	l = newLimiter(Limits{}.withDefaults(), now)
+	for range byteBurst * byteRate / maxMessage {
 		if err := l.take(maxMessage, now); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if err := l.take(1, now); !errors.Is(err, errTooManyBytes) {
 		t.Errorf("one more byte: %v", err)
+	}
+	if err := newLimiter(Limits{Messages: 1, Bytes: 1}, now).take(maxMessage, now); err != nil {
+		t.Errorf("a single message: %v", err)
 	}
 	for range maxGarbage {
 		if err := l.unreadable(); err != nil {

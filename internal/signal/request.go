@@ -4,8 +4,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -21,7 +21,9 @@ import (
 type request struct {
 	join      *room.Join
 	reconnect bool
-	sid       string // the session to resume
+	sid       string     // the session to resume
+	key       string     // the API key of its token
+	from      netip.Addr // by which it is limited; invalid: it is not
 }
 
 // badRequest is a refusal of the handshake itself.
@@ -65,7 +67,7 @@ func (h *Handler) parse(r *http.Request) (*request, error) {
 		RoomPreset:   claims.RoomPreset,
 		RefreshToken: h.refresher(claims),
 	}
-	req := &request{join: join}
+	req := &request{join: join, key: claims.APIKey}
 	if q.Has("join_request") || singlePath(r.URL.Path) {
 		err = req.readWrapped(q.Get("join_request"))
 	} else {
@@ -74,8 +76,8 @@ func (h *Handler) parse(r *http.Request) (*request, error) {
 	if err != nil {
 		return nil, err
 	}
-	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
-		join.Client.Address = host
+	if addr := clientAddress(r, h.opts.TrustedProxies); addr.IsValid() {
+		join.Client.Address = addr.String()
 	}
 	return req, nil
 }

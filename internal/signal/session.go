@@ -1,6 +1,7 @@
 package signal
 
 import (
+	"errors"
 	"log/slog"
 	"time"
 
@@ -28,8 +29,9 @@ func newSession(log *slog.Logger) *session { return &session{outbox.New(maxQueue
 // Send queues m. A client too far behind loses its connection.
 func (s *session) Send(m *room.Message) { s.Outbox.Send(m) }
 
-// run reads and writes until the connection ends, on either side.
-func (s *session) run(conn *websocket.Conn, p *room.Participant, ping time.Duration) {
+// run reads and writes until the connection ends, on either side. It reports false
+// if the client had to be cut off.
+func (s *session) run(conn *websocket.Conn, p *room.Participant, ping time.Duration, limits Limits) (fair bool) {
 	written, heard := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(written)
@@ -38,8 +40,9 @@ func (s *session) run(conn *websocket.Conn, p *room.Participant, ping time.Durat
 		}
 		s.Abandon()
 	}()
+	fair = true
 	if p != nil {
-		s.read(conn, p)
+		fair = s.read(conn, p, newLimiter(limits, time.Now()))
 	} else {
 		<-written
 	}
@@ -47,6 +50,7 @@ func (s *session) run(conn *websocket.Conn, p *room.Participant, ping time.Durat
 	s.Close()
 	<-written
 	_ = conn.CloseNow()
+	return fair
 }
 
 // lastWords is how long a connection that cannot be written to any more is still
@@ -65,18 +69,18 @@ func (s *session) hearOut(heard <-chan struct{}) {
 	}
 }
 
-// read brings the client's messages into the room, until the connection ends.
-func (s *session) read(conn *websocket.Conn, p *room.Participant) {
-	limits := newLimiter(time.Now())
+// read brings the client's messages into the room, until the connection ends. It
+// reports false if the client had to be cut off.
+func (s *session) read(conn *websocket.Conn, p *room.Participant, limits *limiter) bool {
 	for {
 		kind, data, err := conn.Read(s.Context())
 		if err != nil {
 			s.log.Debug("signal connection ended", "status", websocket.CloseStatus(err).String(), "error", err)
-			return
+			return !errors.Is(err, websocket.ErrMessageTooBig)
 		}
 		if err := limits.take(len(data), time.Now()); err != nil {
 			s.evict(p, err)
-			return
+			return false
 		}
 		req := new(livekit.SignalRequest)
 		if kind == websocket.MessageText {
@@ -88,7 +92,7 @@ func (s *session) read(conn *websocket.Conn, p *room.Participant) {
 			s.log.Debug("signal message ignored", "error", err)
 			if err := limits.unreadable(); err != nil {
 				s.evict(p, err)
-				return
+				return false
 			}
 			continue
 		}

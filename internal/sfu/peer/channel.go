@@ -71,6 +71,9 @@ func (c *conn) read(channel datachannel.Reader, kind DataKind, label string) {
 		n, _, err := channel.ReadDataChannel(room)
 		switch {
 		case err == nil:
+			if !c.pass(kind, label, n) {
+				continue // the next read says if it is closed
+			}
 			payload := append([]byte(nil), room[:n]...)
 			c.call(func() { c.events.data(kind, label, payload) })
 		case errors.Is(err, io.ErrShortBuffer) && len(room) < MaxMessageSize:

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/pion/webrtc/v4"
 )
@@ -29,6 +30,7 @@ type conn struct {
 	events  events
 	queue   *queue
 	donec   chan struct{}
+	endingc chan struct{} // closed when teardown begins
 	fullICE bool
 
 	packets packets
@@ -45,7 +47,8 @@ type conn struct {
 	onConnected func()
 	onClosed    func() // by anybody
 
-	out dataOut
+	out  dataOut
+	gate *dataGate // immutable
 
 	channels atomic.Int32 // opened by the client
 
@@ -61,6 +64,8 @@ func (c *conn) init(f *Factory, log *slog.Logger, e events) error {
 	}
 	c.factory, c.log, c.events = f, log, e
 	c.queue, c.donec = newQueue(), make(chan struct{})
+	c.endingc = make(chan struct{})
+	c.gate = newDataGate(f.opts.DataLimit, time.Now())
 	c.packets.init(f.mux)
 	c.packets.failed = func(err error) { _ = c.queue.post(func() { c.fail("read packets", err) }) }
 	return f.register(c)
@@ -288,6 +293,7 @@ func (c *conn) Close() {
 
 // teardown runs after the last task, so it owns what tasks own.
 func (c *conn) teardown() {
+	close(c.endingc)
 	c.out.close()
 	c.packets.close()
 	if c.onClosed != nil {

@@ -49,6 +49,9 @@ type Options struct {
 	// AnswerTimeout is how long a client may take to answer an offer. Default: 15 s.
 	AnswerTimeout time.Duration
 
+	// DataLimit is for each connection. Default: no limit.
+	DataLimit DataLimit
+
 	// Logger is where pion's complaints go, at debug level. Nil discards them.
 	Logger *slog.Logger
 }

@@ -1,0 +1,175 @@
+package signal
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/rollcall-rtc/rollcall/internal/room"
+)
+
+func TestClientsAddressIsWhatTrustedProxiesSay(t *testing.T) {
+	trusted := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+	for _, tt := range []struct {
+		remote    string
+		forwarded []string
+		want      string
+	}{
+		{"203.0.113.7:1", nil, "203.0.113.7"},
+		{"203.0.113.7:1", []string{"198.51.100.1"}, "203.0.113.7"},                   // no proxy of ours
+		{"127.0.0.1:1", nil, "127.0.0.1"},                                            // speaks for nobody
+		{"127.0.0.1:1", []string{"198.51.100.1"}, "198.51.100.1"},                    // one proxy
+		{"[::ffff:127.0.0.1]:1", []string{"198.51.100.1"}, "198.51.100.1"},           // the same, mapped
+		{"127.0.0.1:1", []string{"1.2.3.4, 198.51.100.1, 10.1.2.3"}, "198.51.100.1"}, // two, and a lie before them
+		{"127.0.0.1:1", []string{"1.2.3.4", "198.51.100.1,10.1.2.3"}, "198.51.100.1"},
+		{"127.0.0.1:1", []string{"198.51.100.1:4711"}, "198.51.100.1"},
+		{"[::1]:1", []string{"2001:db8::7"}, "2001:db8::7"},
+		{"[::1]:1", []string{"[2001:db8::7]:4711"}, "2001:db8::7"},
+		{"127.0.0.1:1", []string{"unknown"}, "127.0.0.1"},
+		{"127.0.0.1:1", []string{"198.51.100.1, , 10.1.2.3"}, "10.1.2.3"},
+		{"pipe", []string{"198.51.100.1"}, ""},
+	} {
+		r := httptest.NewRequest("GET", "/rtc", nil)
+		r.RemoteAddr, r.Header["X-Forwarded-For"] = tt.remote, tt.forwarded
+		got := clientAddress(r, trusted)
+		if got.IsValid() != (tt.want != "") || got.IsValid() && got.String() != tt.want {
+			t.Errorf("%s, %q: got %v, want %s", tt.remote, tt.forwarded, got, tt.want)
+		}
+	}
+}
+
+func FuzzClientAddress(f *testing.F) {
+	f.Add("127.0.0.1:1", "1.2.3.4, [::1]:2")
+	f.Add("[fe80::1%eth0]:1", ",,")
+	trusted := []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
+	f.Fuzz(func(t *testing.T, remote, forwarded string) {
+		r := &http.Request{RemoteAddr: remote, Header: http.Header{"X-Forwarded-For": {forwarded}}}
+		if addr := clientAddress(r, trusted); addr.IsValid() && addr.Zone() != "" {
+			t.Errorf("%v has a zone", addr)
+		}
+	})
+}
+
+func TestNetworkOfAnIPv6CustomerIsOneAddress(t *testing.T) {
+	now := time.Unix(0, 0)
+	g := newGate(Limits{JoinsPerAddress: 1, ConnectionsPerAddress: 1}.withDefaults())
+	one, two, other := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2:0:0:1"), netip.MustParseAddr("2001:db8:0:1::1")
+	for range joinBurst {
+		if err := g.address(one, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if g.address(two, now) == nil || g.address(other, now) != nil {
+		t.Error("a neighbour is not limited, or a stranger is")
+	}
+	if err := g.address(netip.Addr{}, now); err != nil {
+		t.Error("who has no address is limited:", err)
+	}
+	if g.enter(one) != nil || g.enter(two) == nil || g.enter(other) != nil {
+		t.Error("connections are not counted by network")
+	}
+	g.leave(one)
+	if g.enter(two) != nil {
+		t.Error("a connection that ended is still counted")
+	}
+	g.leave(two)
+	g.leave(other)
+	if len(g.open) != 0 {
+		t.Errorf("still counted: %v", g.open)
+	}
+}
+
+// refused asks for a connection and returns the answer.
+func (tc *test) refused(raw, from string) (int, string) {
+	tc.Helper()
+	r, err := http.NewRequest("GET", tc.url+"/rtc/validate?access_token="+raw, nil)
+	if err != nil {
+		tc.Fatal(err)
+	}
+	r.Header.Set("X-Forwarded-For", from)
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		tc.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, _ := io.ReadAll(resp.Body)
+	if limited := resp.StatusCode == http.StatusTooManyRequests; limited != (resp.Header.Get("Retry-After") != "") {
+		tc.Errorf("%d without Retry-After", resp.StatusCode)
+	}
+	return resp.StatusCode, string(body)
+}
+
+func TestWhoJoinsTooOftenIsRefusedAndToldWhy(t *testing.T) {
+	tc := newTest(t, room.Defaults{})
+	tc.handler.opts.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	tc.handler.gate = newGate(Limits{JoinsPerAddress: 2, JoinsPerKey: 3}.withDefaults())
+	raw := mint(t, "alice", nil)
+	statuses := make(map[int]int)
+	last := ""
+	for range 30 {
+		status, body := tc.refused(raw, "198.51.100.1")
+		statuses[status]++
+		if status != http.StatusOK {
+			last = body
+		}
+	}
+	// Time goes by: a few more may have been let in.
+	if n := statuses[http.StatusOK]; n < 20 || statuses[http.StatusTooManyRequests] == 0 || !strings.Contains(last, "address 198.51.100.1") {
+		t.Errorf("statuses %v, the last said %q", statuses, last)
+	}
+	for range 20 {
+		if status, body := tc.refused(raw, ""); status != http.StatusOK {
+			last = body
+		}
+	}
+	if !strings.Contains(last, "API key") {
+		t.Errorf("of all addresses together the last said %q", last)
+	}
+	if s := tc.handler.Stats(); s.Limited == 0 || s.Refused < s.Limited {
+		t.Errorf("counted %+v", s)
+	}
+}
+
+// tryDial is dial that may fail.
+func (tc *test) tryDial(raw string) (*websocket.Conn, *http.Response, error) {
+	ctx, cancel := context.WithTimeout(tc.Context(), patience)
+	defer cancel()
+	return websocket.Dial(ctx, tc.url+"/rtc?protocol=16&access_token="+raw, nil)
+}
+
+func TestTooManyConnectionsOfAnAddressAreRefused(t *testing.T) {
+	tc := newTest(t, room.Defaults{})
+	tc.handler.gate = newGate(Limits{ConnectionsPerAddress: 1}.withDefaults())
+	c := tc.dial(url.Values{}, mint(t, "alice", nil))
+	c.next()
+	_, resp, err := tc.tryDial(mint(t, "bob", nil))
+	if err == nil || resp == nil || resp.StatusCode != http.StatusTooManyRequests {
+		t.Fatalf("a second connection: %v, %v", resp, err)
+	}
+	_ = c.conn.CloseNow()
+	deadline := time.Now().Add(patience)
+	for {
+		conn, _, err := tc.tryDial(mint(t, "bob", nil))
+		if err == nil {
+			_ = conn.CloseNow()
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the first has gone, and still:", err)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	var often *limited
+	if !errors.As(tooMany("x"), &often) || statusOf(often) != http.StatusTooManyRequests {
+		t.Error("not 429")
+	}
+}
