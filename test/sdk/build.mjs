@@ -6,7 +6,7 @@ import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { build } from 'esbuild';
 import { Browser } from './harness/browser.mjs';
-import { clientPage, clips, goParticipant, out, repository, serverBinary, suite, tone, webhookVerify } from './harness/paths.mjs';
+import { clientPage, clips, goParticipant, out, repository, rollParticipant, serverBinary, suite, tone, webhookVerify } from './harness/paths.mjs';
 
 export async function buildAll() {
   mkdirSync(clientPage, { recursive: true });
@@ -14,6 +14,7 @@ export async function buildAll() {
     const race = process.env.ROLLCALL_RACE ? ['-race'] : [];
     run('go', ['build', ...race, '-o', serverBinary, './cmd/rollcall'], repository);
   }
+  run('go', ['build', ...(process.env.ROLLCALL_RACE ? ['-race'] : []), '-o', rollParticipant, './test/sdk/rollparticipant'], repository);
   const goModule = path.join(suite, 'goparticipant');
   run('go', ['build', '-o', goParticipant, '.'], goModule);
   run('go', ['build', '-o', webhookVerify, './webhookverify'], goModule);

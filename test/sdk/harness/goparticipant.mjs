@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import readline from 'node:readline';
-import { clips, goParticipant } from './paths.mjs';
+import { clips, goParticipant, rollParticipant, toneFile } from './paths.mjs';
 import { Recorder } from './recorder.mjs';
 import { joinToken } from './tokens.mjs';
 import { within } from './wait.mjs';
@@ -14,7 +14,7 @@ export class GoParticipant {
 
   /** Starts program, which is the participant or runs it somewhere else, and joins. */
   static async join(server, room, identity, { connections, ...tokenOptions } = {}, program = goParticipant) {
-    const participant = new GoParticipant();
+    const participant = new this();
     await participant.#start(program, server, await joinToken(room, identity, tokenOptions), identity, connections);
     return participant;
   }
@@ -31,7 +31,7 @@ export class GoParticipant {
     this.sid = first.sid;
   }
 
-  async #do(op, fields = {}) {
+  async order(op, fields = {}) {
     const id = this.#nextId++;
     const from = this.events.list.length;
     this.#process.stdin.write(`${JSON.stringify({ id, op, ...fields })}\n`);
@@ -40,18 +40,18 @@ export class GoParticipant {
     return reply.result;
   }
 
-  publishCamera() { return this.#do('publishCamera', { file: clips.video }); }
-  publishMicrophone() { return this.#do('publishMicrophone', { file: clips.audio }); }
-  unpublish(sid) { return this.#do('unpublish', { sid }); }
-  mute(sid, muted) { return this.#do('mute', { sid, muted }); }
-  sendData(text, { reliable = true, topic = '', to } = {}) { return this.#do('data', { text, reliable, topic, to }); }
-  setMetadata(metadata) { return this.#do('setMetadata', { metadata }); }
-  setName(name) { return this.#do('setName', { name }); }
-  setAttributes(attributes) { return this.#do('setAttributes', { attributes }); }
+  publishCamera() { return this.order('publishCamera', { file: clips.video }); }
+  publishMicrophone() { return this.order('publishMicrophone', { file: clips.audio }); }
+  unpublish(sid) { return this.order('unpublish', { sid }); }
+  mute(sid, muted) { return this.order('mute', { sid, muted }); }
+  sendData(text, { reliable = true, topic = '', to } = {}) { return this.order('data', { text, reliable, topic, to }); }
+  setMetadata(metadata) { return this.order('setMetadata', { metadata }); }
+  setName(name) { return this.order('setName', { name }); }
+  setAttributes(attributes) { return this.order('setAttributes', { attributes }); }
 
   /** What arrived of a remote track: {packets, frames, keyFrames, bytes}. */
   async received(identity, source) {
-    return (await this.#do('received'))[`${identity}/${source}`];
+    return (await this.order('received'))[`${identity}/${source}`];
   }
 
   async videoFrames(identity) { return (await this.received(identity, 'camera'))?.frames ?? 0; }
@@ -65,4 +65,18 @@ export class GoParticipant {
     else this.#process.stdin.end();
     await within(`Go participant ${this.identity} to end`, exited);
   }
+}
+
+/** A participant on this repository's own Go client. */
+export class RollParticipant extends GoParticipant {
+  static join(server, room, identity, options, program = rollParticipant) {
+    return super.join(server, room, identity, options, program);
+  }
+
+  publishMicrophone() { return this.order('publishMicrophone', { file: toneFile }); }
+  answerCalls(method) { return this.order('answerCalls', { method }); }
+  call(identity, method, text) { return this.order('call', { identity, method, text }); }
+  listen(topic) { return this.order('listen', { topic }); }
+  sendText(text, topic) { return this.order('sendText', { text, topic }); }
+  sendBytes(size, topic) { return this.order('sendBytes', { size, topic }); }
 }

@@ -9,6 +9,7 @@ export const out = path.join(repository, 'out', 'sdk');
 
 export const serverBinary = path.join(out, 'rollcall');
 export const goParticipant = path.join(out, 'goparticipant');
+export const rollParticipant = path.join(out, 'rollparticipant');
 export const webhookVerify = path.join(out, 'webhookverify');
 export const screenshots = path.join(out, 'screenshots');
 export const clientPage = path.join(out, 'page');
@@ -19,3 +20,5 @@ export const tone = path.join(out, 'tone.wav');
 
 /** What the Go participant sends. */
 export const clips = { video: path.join(out, 'clip-vp8.ivf'), audio: path.join(out, 'clip-opus.ivf') };
+/** What a participant on our own client says. */
+export const toneFile = path.join(repository, 'client/mediafile/testdata/tone.ogg');

@@ -34,6 +34,13 @@ export class PyParticipant {
   videoFrames(identity) { return this.#do('videoFrames', identity); }
   audioEnergy(identity) { return this.#do('audioEnergy', identity); }
 
+  sendData(text, { topic = '', to = [] } = {}) { return this.#do('sendData', text, topic, to); }
+  answerCalls(method) { return this.#do('answerCalls', method); }
+  call(identity, method, payload) { return this.#do('call', identity, method, payload); }
+  listen(topic) { return this.#do('listen', topic); }
+  sendText(text, topic) { return this.#do('sendText', text, topic); }
+  sendBytes(size, topic) { return this.#do('sendBytes', size, topic); }
+
   async #do(op, ...args) {
     const id = this.#nextId++;
     const from = this.events.list.length;

@@ -3,7 +3,8 @@
 
 import { after, before, test } from 'node:test';
 import { Browser } from './browser.mjs';
-import { GoParticipant } from './goparticipant.mjs';
+import { GoParticipant, RollParticipant } from './goparticipant.mjs';
+import { PyParticipant } from './pyparticipant.mjs';
 import { NodeParticipant } from './nodeparticipant.mjs';
 import { Server } from './server.mjs';
 import { SignalClient } from './signal.mjs';
@@ -84,6 +85,15 @@ class Call {
 
   async go(identity, options) {
     return this.#in(await GoParticipant.join(this.server, this.room, identity, this.#mode(options)));
+  }
+
+  /** A participant on our own Go client. */
+  async rollcall(identity, options) {
+    return this.#in(await RollParticipant.join(this.server, this.room, identity, this.#mode(options)));
+  }
+
+  async python(identity) {
+    return this.#in(await PyParticipant.join(this.server, this.room, identity));
   }
 
   /** A client that only signals; query: further parameters of its request. */

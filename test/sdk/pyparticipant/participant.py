@@ -107,6 +107,23 @@ class Participant:
         publication = await self.room.local_participant.publish_track(track, options)
         return {"sid": publication.sid}
 
+    def answer_calls(self, method):
+        async def answer(call):
+            return f"{method} {call.payload}"
+
+        self.room.local_participant.register_rpc_method(method, answer)
+
+    def listen(self, topic):
+        async def text(reader, identity):
+            tell("text", **{"from": identity}, text=await reader.read_all())
+
+        async def read_bytes(reader, identity):
+            got = b"".join([chunk async for chunk in reader])
+            tell("bytes", **{"from": identity}, size=len(got), sum=sum(got))
+
+        self.room.register_text_stream_handler(topic, lambda reader, who: self.task(text(reader, who)))
+        self.room.register_byte_stream_handler(topic, lambda reader, who: self.task(read_bytes(reader, who)))
+
     async def do(self, op, args):
         if op == "join":
             await self.room.connect(*args)
@@ -119,6 +136,26 @@ class Participant:
             return self.frames.get(*args, 0)
         if op == "audioEnergy":
             return self.energy.get(*args, 0)
+        local = self.room.local_participant
+        if op == "sendData":
+            text, topic, to = args
+            return await local.publish_data(text, reliable=True, topic=topic, destination_identities=to)
+        if op == "answerCalls":
+            return self.answer_calls(*args)
+        if op == "call":
+            identity, method, payload = args
+            return await local.perform_rpc(destination_identity=identity, method=method, payload=payload)
+        if op == "listen":
+            return self.listen(*args)
+        if op == "sendText":
+            text, topic = args
+            await local.send_text(text, topic=topic)
+            return None
+        if op == "sendBytes":
+            size, topic = args
+            writer = await local.stream_bytes("file", total_size=size, topic=topic)
+            await writer.write(bytes(i % 256 for i in range(size)))
+            return await writer.aclose()
         raise ValueError(f"unknown command {op}")
 
 
