@@ -139,14 +139,18 @@ func (d *Duplex) Resumed() {
 	_ = d.queue.post(func() {
 		d.asked, d.awaited = [2]int{}, false
 		d.stopTimers()
-		d.askLater()
+		d.askLater(askAgain)
 	})
 }
 
-func (d *Duplex) askLater() {
-	d.retry = time.AfterFunc(askAgain, func() {
+// askLater asks after a while for everything that is missing then.
+func (d *Duplex) askLater(after time.Duration) {
+	if d.retry != nil {
+		d.retry.Stop()
+	}
+	d.retry = time.AfterFunc(after, func() {
 		_ = d.queue.post(func() {
-			d.asked = [2]int{}
+			d.asked, d.awaited = [2]int{}, false
 			d.ask()
 		})
 	})
@@ -208,12 +212,14 @@ func (d *Duplex) missing(kind webrtc.RTPCodecType) int {
 	return max(0, missing)
 }
 
-// await gives the client as long for its offer as it has for an answer.
+// await gives the client as long for its offer as it has for an answer, and asks
+// once more in between: SDKs have been seen to miss it when they were busy.
 func (d *Duplex) await() {
 	d.awaited = true
 	if d.timeout != nil {
 		return
 	}
+	d.askLater(d.factory.opts.AnswerTimeout / 3)
 	d.timeout = time.AfterFunc(d.factory.opts.AnswerTimeout, func() {
 		_ = d.queue.post(func() {
 			d.timeout = nil
@@ -352,7 +358,7 @@ func (d *Duplex) answered(offer, answer []line) {
 	case freed || d.asked == [2]int{}:
 		d.change()
 	default:
-		d.askLater()
+		d.askLater(askAgain)
 	}
 }
 
