@@ -9,7 +9,10 @@ export const document = path.join(repository, 'docs/compat.md');
 
 /** What runs in a browser, which has every event. */
 export const browsers = ['livekit-client in Chromium', 'livekit-client in Firefox'];
-export const sdks = [...browsers, '@livekit/rtc-node', 'livekit for Python', 'server-sdk-go'];
+/** Our own client, which has every event too. */
+export const ours = 'Rollcall\'s Go client';
+export const sdks = [...browsers, '@livekit/rtc-node', 'livekit for Python', 'server-sdk-go', ours];
+const complete = [...browsers, ours];
 // These two are made of the same library, and tell everything at the room.
 const native = ['@livekit/rtc-node', 'livekit for Python'];
 export const scopes = ['room', 'participant'];
@@ -42,9 +45,9 @@ export function limit(event, sdk, scope) {
   if (scope === 'participant' && roomOnly.includes(event)) return 'room';
   const late = ['TrackStreamStateChanged', 'TrackSubscriptionPermissionChanged', 'ParticipantPermissionsChanged'];
   if (event === 'ParticipantPermissionsChanged' && sdk === 'livekit for Python' && scope === 'room') return undefined;
-  if (late.includes(event) && !browsers.includes(sdk)) return 'missing';
+  if (late.includes(event) && !complete.includes(sdk)) return 'missing';
   if (event === 'IsSpeakingChanged' && native.includes(sdk)) return 'nativeSpeaking';
-  if (event === 'IsSpeakingChanged' && browsers.includes(sdk) && scope === 'room') return 'speaking';
+  if (event === 'IsSpeakingChanged' && complete.includes(sdk) && scope === 'room') return 'speaking';
   if (scope === 'participant' && native.includes(sdk)) return 'native';
   return undefined;
 }
@@ -81,6 +84,6 @@ function versions() {
   const [, python] = readFileSync(path.join(repository, 'test/sdk/agent/requirements.txt'), 'utf8').match(/^livekit==(\S+)/m);
   return [
     `livekit-client ${dependencies['livekit-client']} in Chromium and Firefox`, `@livekit/rtc-node ${dependencies['@livekit/rtc-node']}`,
-    `livekit ${python} for Python`, `server-sdk-go ${go}`,
+    `livekit ${python} for Python`, `server-sdk-go ${go}`, 'package client of this repository',
   ].join(', ');
 }

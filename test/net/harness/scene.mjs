@@ -4,8 +4,8 @@
 import { scene } from '../../sdk/harness/scene.mjs';
 import { Browser } from '../../sdk/harness/browser.mjs';
 import { Firefox } from '../../sdk/harness/firefox.mjs';
-import { GoParticipant } from '../../sdk/harness/goparticipant.mjs';
-import { goParticipant } from '../../sdk/harness/paths.mjs';
+import { GoParticipant, RollParticipant } from '../../sdk/harness/goparticipant.mjs';
+import { goParticipant, rollParticipant } from '../../sdk/harness/paths.mjs';
 import { hub, Place } from './network.mjs';
 import { RemoteNodeParticipant } from './remotenode.mjs';
 
@@ -78,6 +78,12 @@ function withPlaces(call, ends) {
 
     async goAt(place, identity, token) {
       const participant = await GoParticipant.join(call.server, call.room, identity, token, place.launcher(goParticipant));
+      ends.push(() => participant.leave({ hard: true }));
+      return participant;
+    },
+
+    async rollcallAt(place, identity, token) {
+      const participant = await RollParticipant.join(call.server, call.room, identity, token, place.launcher(rollParticipant));
       ends.push(() => participant.leave({ hard: true }));
       return participant;
     },

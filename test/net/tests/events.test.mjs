@@ -32,12 +32,14 @@ stage.test('every client event fires for its real cause in every SDK that has it
   const home = await call.place('home');
   const den = await call.place('den');
   const away = await call.place('away');
+  const hut = await call.place('hut');
   const watchers = {
     'livekit-client in Chromium': await call.browserAt(home, 'browser'),
     'livekit-client in Firefox': await call.firefoxAt(den, 'firefox'),
     '@livekit/rtc-node': await call.node('node'),
     'livekit for Python': await PyParticipant.join(call.server, call.room, 'python'),
     'server-sdk-go': await call.go('go'),
+    'Rollcall\'s Go client': await call.rollcallAt(hut, 'rollcall'),
   };
   const everybody = Object.values(watchers);
   const inBrowser = browsers.map((sdk) => watchers[sdk]);
@@ -125,7 +127,7 @@ stage.test('every client event fires for its real cause in every SDK that has it
   await provoke('UpdateParticipant takes the permission to publish away, from the watcher itself',
     async () => {
       const permission = { canPublish: false, canSubscribe: true, canPublishData: true };
-      for (const identity of ['browser', 'firefox', 'python']) await call.api.updateParticipant(call.room, identity, { permission });
+      for (const identity of ['browser', 'firefox', 'python', 'rollcall']) await call.api.updateParticipant(call.room, identity, { permission });
     }, { ParticipantPermissionsChanged: ({ identity }) => ({ identity, canPublish: false }) });
 
   // The network. Without the sound, which is never paused, the link is the video's.
@@ -136,9 +138,9 @@ stage.test('every client event fires for its real cause in every SDK that has it
   }, (who) => Math.max(0, who.events.list.findLastIndex((e) => e.event === 'connectionQuality' && e.identity === 'guest') - 1));
   await away.mend();
   await provoke('the link has no room for the video', async () => {
-    for (const place of [home, den]) await place.set({ down: { rate: 50_000, queue: 20_000 } });
+    for (const place of [home, den, hut]) await place.set({ down: { rate: 50_000, queue: 20_000 } });
   }, { TrackStreamStateChanged: { ...camera, state: 'paused' } });
-  for (const place of [home, den]) await place.mend();
+  for (const place of [home, den, hut]) await place.mend();
   await Promise.all(inBrowser.map(async (who) => {
     const from = who.events.list.findIndex((e) => e.event === 'streamState' && e.state === 'paused');
     await who.events.want('streamState', { identity: 'guest', state: 'active' }, { from, deadline: patience });
