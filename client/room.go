@@ -19,8 +19,9 @@ const (
 	joinTimeout = 15 * time.Second
 	// requestTimeout is how long the server may take to answer a request.
 	requestTimeout = 10 * time.Second
-	// goodbyeTimeout is how long closing in order may take.
-	goodbyeTimeout = 2 * time.Second
+	// goodbyeTimeout is how long the server may take to end the signal connection
+	// after a leave; not every server does.
+	goodbyeTimeout = 500 * time.Millisecond
 )
 
 // Room is a room that the local participant is in.
@@ -73,18 +74,10 @@ func Connect(ctx context.Context, url, token string, opts Options) (*Room, error
 	if err != nil {
 		return nil, &ConnectError{Op: "read URL", Err: err}
 	}
-	r := &Room{
-		opts: opts.withDefaults(), server: server, token: token, events: newDispatcher(), loop: newMailbox[func()](),
-		endedc: make(chan struct{}), donec: make(chan struct{}), changec: make(chan struct{}),
-		updates: map[uint32]*update{},
-	}
-	r.log = r.opts.Logger
+	r := newRoom(server, token, opts)
 	if r.connector, err = newConnector(&r.opts, server); err != nil {
 		return nil, &ConnectError{Op: "make certificate", Err: err}
 	}
-	r.ctx, r.cancel = context.WithCancel(context.Background())
-	r.local = &LocalParticipant{participant: participant{room: r, quality: livekit.ConnectionQuality_EXCELLENT}}
-	r.data, r.streams, r.rpc = newDataPlane(r), newStreams(r), newRPC(r)
 	if opts.Setup != nil {
 		opts.Setup(r)
 	}
@@ -95,6 +88,19 @@ func Connect(ctx context.Context, url, token string, opts Options) (*Room, error
 		return nil, err
 	}
 	return r, nil
+}
+
+func newRoom(server target, token string, opts Options) *Room {
+	r := &Room{
+		opts: opts.withDefaults(), server: server, token: token, events: newDispatcher(), loop: newMailbox[func()](),
+		endedc: make(chan struct{}), donec: make(chan struct{}), changec: make(chan struct{}),
+		updates: map[uint32]*update{},
+	}
+	r.log = r.opts.Logger
+	r.ctx, r.cancel = context.WithCancel(context.Background())
+	r.local = &LocalParticipant{participant: participant{room: r, quality: livekit.ConnectionQuality_EXCELLENT}}
+	r.data, r.streams, r.rpc = newDataPlane(r), newStreams(r), newRPC(r)
+	return r
 }
 
 // run is the room's loop, and waits in the end for everything that it started.

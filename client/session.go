@@ -250,7 +250,7 @@ func (s *session) close(reason livekit.DisconnectReason) {
 	c := s.signal
 	s.running.Go(func() {
 		if c != nil && reason == livekit.DisconnectReason_CLIENT_INITIATED {
-			s.room.data.drain(s, goodbyeTimeout/2)
+			s.room.data.drain(s, drainTimeout)
 		}
 		if c != nil {
 			c.leave(reason)
