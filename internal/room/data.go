@@ -42,16 +42,25 @@ func (s *state) forwardData(p *participant, kind peer.DataKind, packet *livekit.
 	if !p.permission.CanPublishData {
 		return
 	}
-	if _, ok := packet.Value.(*livekit.DataPacket_Speaker); ok {
+	to := packet.DestinationIdentities
+	switch packet.Value.(type) {
+	case *livekit.DataPacket_Speaker:
 		return // only the server says who speaks
+	case *livekit.DataPacket_Transcription:
+		if p.req.Kind != livekit.ParticipantInfo_AGENT {
+			return // only agents say what was spoken
+		}
+	case *livekit.DataPacket_Metrics:
+		if to = s.metricsReaders(p); len(to) == 0 {
+			return
+		}
 	}
 	s.introduce(p)
 	packet.Kind = dataKind(kind) //nolint:staticcheck // older clients read it
-	packet.ParticipantSid, packet.ParticipantIdentity = p.sid, p.identity
+	packet.ParticipantSid, packet.ParticipantIdentity = p.sid, p.speaksFor(packet)
 	if p.permission.Hidden {
-		packet.ParticipantSid, packet.ParticipantIdentity = "", ""
+		packet.ParticipantSid = ""
 	}
-	to := packet.DestinationIdentities
 	var sids []string
 	if user := packet.GetUser(); user != nil {
 		//nolint:staticcheck // the deprecated fields are what older clients read and write
@@ -65,6 +74,35 @@ func (s *state) forwardData(p *participant, kind peer.DataKind, packet *livekit.
 		}
 	}
 	s.sendData(kind, packet, p, to, sids)
+}
+
+// speaksFor is in whose name p sends: its own, or nobody's if it is hidden. An agent
+// may send text for somebody else, such as what that has said, which is marked then.
+func (p *participant) speaksFor(packet *livekit.DataPacket) string {
+	if other := packet.ParticipantIdentity; p.req.Kind == livekit.ParticipantInfo_AGENT && other != "" && other != p.identity {
+		if message := packet.GetChatMessage(); message != nil {
+			message.Generated = true
+			return other
+		}
+		if text := packet.GetStreamHeader().GetTextHeader(); text != nil {
+			text.Generated = true
+			return other
+		}
+	}
+	if p.permission.Hidden {
+		return ""
+	}
+	return p.identity
+}
+
+// metricsReaders are the identities, but p's, that may read metrics.
+func (s *state) metricsReaders(p *participant) (identities []string) {
+	for identity, other := range s.participants {
+		if other != p && other.permission.CanSubscribeMetrics {
+			identities = append(identities, identity)
+		}
+	}
+	return identities
 }
 
 // sendData gives packet to the named participants, or to everybody but its

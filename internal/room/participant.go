@@ -349,6 +349,9 @@ func (p *participant) setPermission(permission *livekit.ParticipantPermission) {
 	if permission.CanSubscribe {
 		p.reconcileSubscriptions()
 	}
+	if wasVisible != p.visible() {
+		p.reconcileSubscribers()
+	}
 	s.countsChanged()
 	s.occupancyChanged()
 	p.refreshToken()

@@ -315,11 +315,12 @@ func (p *participant) setTrackPermissions(req *livekit.SubscriptionPermission) {
 			rules.all[identity] = true
 			continue
 		}
-		sids := make(map[string]bool, len(grant.TrackSids))
-		for _, sid := range grant.TrackSids {
-			sids[sid] = true
+		if rules.some[identity] == nil {
+			rules.some[identity] = make(map[string]bool, len(grant.TrackSids))
 		}
-		rules.some[identity] = sids
+		for _, sid := range grant.TrackSids {
+			rules.some[identity][sid] = true
+		}
 	}
 	p.permissions = rules
 	p.state.mirror(p)
