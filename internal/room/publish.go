@@ -303,6 +303,7 @@ func (s *state) publish(t *track, r Receiver) {
 		info.Codecs[0].SdpCid = cid
 	}
 	t.info = info
+	r.UpTrack().SetOpaque(info.Encryption != livekit.Encryption_NONE)
 	r.UpTrack().SetMuted(info.Muted)
 	if !t.demand.begun {
 		t.demand.told = t.topLayer() // what clients send until they are told

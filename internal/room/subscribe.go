@@ -246,6 +246,7 @@ func (p *participant) trackSettings(req *livekit.UpdateTrackSettings) {
 		down.SetPaused(req.Disabled)
 		if sub.track.info.Type == livekit.TrackType_VIDEO {
 			down.SetMaxLayer(wantedLayer(sub.track, req))
+			down.SetMaxFPS(req.Fps)
 		}
 		sub.demands(sub.wished())
 	}

@@ -28,6 +28,9 @@ type Redundant struct {
 // IsRED reports whether a MIME type is redundant audio.
 func IsRED(mimeType string) bool { return strings.EqualFold(mimeType, "audio/red") }
 
+// IsOpus reports whether a MIME type is Opus.
+func IsOpus(mimeType string) bool { return strings.EqualFold(mimeType, "audio/opus") }
+
 // Redundant returns the redundant blocks, oldest first. They are valid as long
 // as the payload is.
 func (r *RED) Redundant() []Redundant { return r.redundant[:r.n] }

@@ -57,6 +57,7 @@ type Source interface {
 	RequestKeyframe(layer int)
 	Beginning(p *uptrack.Packet) (seq uint64, ok bool)
 	Retrieve(layer int, seq uint64, buf []byte, p *uptrack.Packet) bool
+	FrameRates(layer int, now time.Time) [layer.AllTemporal + 1]float64
 	RTPTime(layer int, ssrc uint32, at time.Time) (timestamp uint32, ok bool)
 }
 
@@ -93,6 +94,7 @@ type DownTrack struct {
 	allotted atomic.Int32            // what its connection carries
 	// allottedTemporal is the same of temporal layers.
 	allottedTemporal atomic.Int32
+	maxFPS           atomic.Uint32 // the subscriber's wish, 0 = all there are
 	// restarts counts the breaks that the subscriber's side makes: bound
 	// anew, resumed. The path begins anew when it sees another count.
 	restarts atomic.Uint32

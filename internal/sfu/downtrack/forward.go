@@ -6,6 +6,7 @@ import (
 
 	"github.com/pion/rtp"
 
+	"github.com/rollcall-rtc/rollcall/internal/sfu/codec"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/layer"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/rtpstats"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/seqmap"
@@ -30,11 +31,13 @@ type forwarder struct {
 	tl0         uint8
 	keyIdx      uint8
 	frameNumber uint16
+	shape       codec.Descriptor // which counters there are
 
 	ideal   uint32   // what would be added to timestamps if they need not rise
 	m       *mapping // in force, nil before the first packet
 	header  rtp.Header
 	stamp   [2]byte // the transport-wide sequence number of header
+	scratch []byte  // a payload of our own
 	history *seqmap.History
 	flowing bool   // onFlow was called
 	flowed  uint32 // the restarts at that time
@@ -171,7 +174,7 @@ func (f *forwarder) sendAsIs(d *DownTrack, b *Binding, p *uptrack.Packet) {
 		return
 	}
 	if fate != sendIt {
-		f.blank(d, b, p, seq)
+		f.skip(d, b, p, seq)
 		return
 	}
 	m := f.m
@@ -300,15 +303,16 @@ func (f *forwarder) note(p *uptrack.Packet, m *mapping, dropped uint16) {
 		f.pictureID = p.Descriptor.PictureID + m.pictureID - dropped
 		f.tl0 = p.Descriptor.TL0 + m.tl0
 		f.keyIdx = p.Descriptor.KeyIdx + m.keyIdx
+		f.shape = *d
 	}
 	if p.DependencyDescriptor != nil {
 		f.frameNumber = p.FrameNumber + m.dd
 	}
 }
 
-// blank sends a packet's number without its content: the frame it belongs to
+// skip sends a packet's number without its content: the frame it belongs to
 // is left out, and those after it have their numbers already.
-func (f *forwarder) blank(d *DownTrack, b *Binding, p *uptrack.Packet, seq uint64) {
+func (f *forwarder) skip(d *DownTrack, b *Binding, p *uptrack.Packet, seq uint64) {
 	f.header = rtp.Header{
 		Version: 2, Padding: true, PaddingSize: 1, PayloadType: b.payloadType(false), SSRC: b.SSRC,
 		SequenceNumber: uint16(seq), Timestamp: p.Timestamp + f.m.timestamp,
@@ -318,31 +322,6 @@ func (f *forwarder) blank(d *DownTrack, b *Binding, p *uptrack.Packet, seq uint6
 		_ = f.header.SetExtension(b.SequenceExt, f.stamp[:])
 	}
 	if _, err := b.Writer.WriteRTP(&f.header, nil, p.Batch); err != nil {
-		d.counters.writeErrors.Add(1)
-		return
-	}
-	d.counters.packets.Add(1)
-}
-
-// pad sends one packet of padding alone, after which sending begins anew.
-func (f *forwarder) pad(d *DownTrack, b *Binding, now time.Time) {
-	if f.started {
-		f.timestamp += uint32(rtpstats.Ticks(max(now.Sub(f.arrival), 0), d.rate))
-	}
-	f.started = true
-	f.seq++
-	f.arrival = now
-	d.current.Store(-1)
-	d.lastSent.Store(uint64(f.timestamp)<<32 | uint64(d.millis(now)))
-	f.header = rtp.Header{
-		Version: 2, Padding: true, PaddingSize: 255, PayloadType: b.payloadType(false), SSRC: b.SSRC,
-		SequenceNumber: uint16(f.seq), Timestamp: f.timestamp,
-		Extensions: f.header.Extensions[:0],
-	}
-	if b.SequenceExt != 0 {
-		_ = f.header.SetExtension(b.SequenceExt, f.stamp[:])
-	}
-	if _, err := b.Writer.WriteRTP(&f.header, nil, nil); err != nil {
 		d.counters.writeErrors.Add(1)
 		return
 	}

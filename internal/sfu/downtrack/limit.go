@@ -1,6 +1,8 @@
 package downtrack
 
 import (
+	"time"
+
 	"github.com/rollcall-rtc/rollcall/internal/sfu/layer"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
 )
@@ -55,8 +57,23 @@ func (d *DownTrack) SetAllottedTemporal(l int) {
 	d.allottedTemporal.Store(int32(min(max(l, 0), layer.AllTemporal)))
 }
 
-// temporal is the highest temporal layer to send.
-func (d *DownTrack) temporal() int { return int(d.allottedTemporal.Load()) }
+// SetMaxFPS says that the subscriber needs no more frames a second; 0 means all.
+// Of a stream with temporal layers the fewest are sent that have as many.
+func (d *DownTrack) SetMaxFPS(fps uint32) { d.maxFPS.Store(fps) }
+
+// enough is how much of a wished frame rate will do: rates are measured.
+const enough = 0.85
+
+// temporalFor is the lowest temporal layer of a layer that has so many frames.
+func (d *DownTrack) temporalFor(fps uint32, l int, now time.Time) int {
+	rates := d.src.FrameRates(l, now)
+	for t, rate := range rates {
+		if rate >= enough*float64(fps) {
+			return t
+		}
+	}
+	return layer.AllTemporal
+}
 
 func clampLayer(l int) int32 { return int32(min(max(l, 0), uptrack.MaxLayers-1)) }
 

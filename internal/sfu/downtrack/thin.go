@@ -1,6 +1,8 @@
 package downtrack
 
 import (
+	"time"
+
 	"github.com/rollcall-rtc/rollcall/internal/sfu/layer"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
 )
@@ -11,6 +13,7 @@ type thinner struct {
 	frames  layer.Temporal
 	parts   layer.Spatial
 	dropped uint16 // pictures left out so far, over all mappings
+	rate    frameRate
 	ring    [thinned]leftOut
 	n       int
 }
@@ -18,6 +21,30 @@ type thinner struct {
 // thinned is how many frames that were left out are remembered for packets that
 // come late: a second or two of them.
 const thinned = 32
+
+// frameRate is the cap that a wish for fewer frames makes.
+type frameRate struct {
+	fps      uint32 // the wish
+	layer    int
+	temporal int
+	judged   time.Time
+}
+
+// rejudge is how often it is seen which temporal layers make the wished rate.
+const rejudge = time.Second
+
+// temporal is the highest temporal layer to send.
+func (th *thinner) temporal(d *DownTrack, p *uptrack.Packet) int {
+	limit, fps, r := int(d.allottedTemporal.Load()), d.maxFPS.Load(), &th.rate
+	if fps == 0 {
+		r.fps = 0
+		return limit
+	}
+	if fps != r.fps || p.Layer != r.layer || p.Arrival.Sub(r.judged) >= rejudge {
+		*r = frameRate{fps, p.Layer, d.temporalFor(fps, p.Layer, p.Arrival), p.Arrival}
+	}
+	return min(limit, r.temporal)
+}
 
 // leftOut is a frame that was not sent.
 type leftOut struct {
@@ -54,7 +81,7 @@ func (th *thinner) judge(d *DownTrack, p *uptrack.Packet, late bool) fate {
 	f := layer.Frame{
 		Timestamp: p.Timestamp, Temporal: int(p.Descriptor.Temporal), Sync: p.Descriptor.Sync, Key: p.Keyframe,
 	}
-	keep, ask := th.frames.Keep(f, d.temporal())
+	keep, ask := th.frames.Keep(f, th.temporal(d, p))
 	if ask {
 		d.src.RequestKeyframe(p.Layer)
 	}

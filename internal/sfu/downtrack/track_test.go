@@ -193,14 +193,28 @@ func TestAudioBeginsAtOnceAndRunsOnAcrossPauses(t *testing.T) {
 			}
 		}
 		// The publisher's timestamps stand still for an hour; ours do not.
+		beforeMute := p.Timestamp
 		r.up.SetMuted(true)
 		r.pass(time.Hour)
+		quiet := r.out.take()
+		if len(quiet) != 5 {
+			t.Fatalf("%d packets of silence", len(quiet))
+		}
+		for _, s := range quiet {
+			if s.SequenceNumber != p.SequenceNumber+1 || int32(s.Timestamp-p.Timestamp) <= 0 || s.PayloadType != 111 || s.Marker || len(s.Payload) == 0 {
+				t.Fatalf("silence is %v after %v", &s, &p)
+			}
+			p.SequenceNumber, p.Timestamp = s.SequenceNumber, s.Timestamp
+		}
+		last := p
 		r.up.SetMuted(false)
 		r.ts += 960
 		r.send([]byte{1})
-		last := p
 		p = r.one("after an hour")
-		if d := p.Timestamp - last.Timestamp; d != 3600*48000 {
+		if p.SequenceNumber != last.SequenceNumber+1 {
+			t.Fatalf("%d follows %d", p.SequenceNumber, last.SequenceNumber)
+		}
+		if d := p.Timestamp - beforeMute; d != 3600*48000 {
 			t.Fatalf("an hour is %d ticks", d)
 		}
 		// And they jump ahead while no time passes.
@@ -212,7 +226,7 @@ func TestAudioBeginsAtOnceAndRunsOnAcrossPauses(t *testing.T) {
 		if d := r.one("after a jump").Timestamp - p.Timestamp; d != 960 {
 			t.Fatalf("20 ms are %d ticks", d)
 		}
-		if s := r.down.Stats(); s.Packets != 53 || s.Octets != 53 || r.plis != 0 {
+		if s := r.down.Stats(); s.Packets != 53+5 || s.Octets != 53+5*3 || r.plis != 0 {
 			t.Fatalf("stats %+v, %d key frame requests", s, r.plis)
 		}
 	})
@@ -243,6 +257,9 @@ func TestOtherSinksSeeThePublishersBytes(t *testing.T) {
 }
 
 type taker struct{ payloads [][]byte }
+
+// Blank implements uptrack.Sink.
+func (s *taker) Blank(time.Time) {}
 
 func (s *taker) Write(p *uptrack.Packet) { s.payloads = append(s.payloads, bytes.Clone(p.Payload)) }
 

@@ -99,12 +99,17 @@ func TestMuteAndUnmuteLeaveNoHole(t *testing.T) {
 	inWorld(t, 6, simulcast, func(t *testing.T, w *world) {
 		w.down.Bind(w.bind)
 		w.run(2 * time.Second)
+		blanks := 0
 		for range 5 {
 			w.up.SetMuted(true)
 			w.run(100 * time.Millisecond)
 			n := w.viewer.frames
 			w.run(time.Minute)
 			w.viewer.wantStill(n, "muted")
+			if w.viewer.blanks == blanks {
+				t.Fatal("the last picture stays")
+			}
+			blanks = w.viewer.blanks
 			w.up.SetMuted(false)
 			w.run(time.Second)
 			w.viewer.wantPlaying(2, "unmuted")
@@ -232,6 +237,7 @@ func TestNoOrderOfEventsLeavesATrackStuck(t *testing.T) {
 					{"limit", func() { w.down.SetMaxLayer(w.rng.IntN(3)) }},
 					{"starve", func() { w.down.SetStarved(true) }},
 					{"feed", func() { w.down.SetStarved(false) }},
+					{"rate", func() { w.down.SetMaxFPS(uint32(w.rng.IntN(40))) }},
 					{"allot", func() { w.down.SetAllotted(w.rng.IntN(3)) }},
 					{"pad", func() { w.down.Pad(1000) }},
 					{"bind", func() { w.down.Bind(w.bind) }},

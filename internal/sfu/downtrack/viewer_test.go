@@ -1,6 +1,7 @@
 package downtrack
 
 import (
+	"bytes"
 	"encoding/binary"
 	"sync"
 	"time"
@@ -35,6 +36,7 @@ type viewer struct {
 	missed  map[uint64]time.Time
 	asked   map[uint64]time.Time
 	needKey bool
+	blanks  int // frames that show nothing
 	pliSent time.Time
 
 	building []arrived // packets of one frame
@@ -188,6 +190,10 @@ func (v *viewer) packet(p arrived) {
 		return
 	}
 	d := codec.Parse(codec.VP8, p.payload)
+	if blank, _ := codec.AppendBlank(nil, "video/VP8", &d); bytes.Equal(blank, p.payload) {
+		v.blank(p, d)
+		return
+	}
 	starts := p.payload[0]&0x10 != 0
 	if starts {
 		if len(v.building) > 0 && !d.Keyframe && !v.sloppy {
@@ -217,6 +223,27 @@ func (v *viewer) packet(p arrived) {
 		layer: int(body[10]), captured: time.Duration(binary.BigEndian.Uint32(body[11:])) * time.Microsecond, timestamp: p.timestamp, pictureID: d.PictureID, tl0: d.TL0, at: time.Now()},
 		codec.Parse(codec.VP8, v.building[0].payload).Keyframe)
 	v.building = v.building[:0]
+}
+
+// blank is a frame that shows nothing: it goes on as others do, and nothing but a
+// key frame can follow it.
+func (v *viewer) blank(p arrived, d codec.Descriptor) {
+	t, last := v.w.t, v.last
+	if !p.marker || !d.Keyframe {
+		t.Fatalf("blank frame at %d is no whole key frame", p.seq)
+	}
+	if !last.ok {
+		return // all before it was lost
+	}
+	if int32(p.timestamp-last.timestamp) <= 0 {
+		t.Fatalf("blank frame of %d after %d", p.timestamp, last.timestamp)
+	}
+	if n := (d.PictureID - last.pictureID) & 0x7fff; (n == 0 || n > 2) && !v.sloppy && !v.skipped {
+		t.Fatalf("blank frame has picture id %d after %d", d.PictureID, last.pictureID)
+	}
+	v.blanks++
+	v.building, v.needKey, v.skipped = v.building[:0], true, false
+	v.last.timestamp, v.last.pictureID, v.last.tl0, v.last.at = p.timestamp, d.PictureID, d.TL0, time.Now()
 }
 
 func (v *viewer) frame(f frame, key bool) {

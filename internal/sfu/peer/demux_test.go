@@ -3,6 +3,7 @@ package peer
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/pion/rtp"
 
@@ -24,6 +25,9 @@ type took struct {
 	s   *sorted
 	mid string
 }
+
+// Blank implements uptrack.Sink.
+func (k *took) Blank(time.Time) {}
 
 func (k *took) Write(p *uptrack.Packet) {
 	k.s.got[k.mid] = append(k.s.got[k.mid], uint64(p.Layer)<<16|p.Seq&0xffff)

@@ -13,6 +13,10 @@ const (
 	reportInterval = time.Second
 	// minWake keeps the timer from running hot.
 	minWake = 2 * time.Millisecond
+	// blanks is how often the sinks are told of a mute, and blankInterval the time
+	// between two: one alone may be lost.
+	blanks        = 5
+	blankInterval = 200 * time.Millisecond
 	// maxPairs keeps a NACK within a datagram.
 	maxPairs = 200
 )
@@ -63,6 +67,7 @@ func (u *UpTrack) tick() {
 			next = at
 		}
 	}
+	sooner(u.blank(now))
 	reporting := now.Sub(u.reported) >= reportInterval
 	var reports []rtcp.ReceptionReport
 	for i := range u.layers {
@@ -106,6 +111,31 @@ func (u *UpTrack) tick() {
 		sooner(now.Add(reportInterval))
 	}
 	u.wake(next)
+}
+
+// blank tells the sinks of a mute, if that is due, and returns when it is next.
+func (u *UpTrack) blank(now time.Time) (next time.Time) {
+	left := u.blanks.Load()
+	if left == 0 {
+		return time.Time{}
+	}
+	last := u.blankAt.Load()
+	if due := time.Unix(0, last).Add(blankInterval); left < blanks && now.Before(due) {
+		return due
+	}
+	u.turn.Lock()
+	if u.muted.Load() {
+		for _, s := range *u.sinks.Load() {
+			s.Blank(now)
+		}
+	}
+	u.turn.Unlock()
+	u.blankAt.Store(now.UnixNano())
+	// A mute that ends or begins meanwhile has set the count anew.
+	if u.blanks.CompareAndSwap(left, left-1) && left == 1 {
+		return time.Time{}
+	}
+	return now.Add(blankInterval)
 }
 
 func (u *UpTrack) sendNACK(ssrc uint32, seqs []uint64) {

@@ -49,6 +49,7 @@ type upLayer struct {
 	recv          rtpstats.Receiver
 	rate          rtpstats.Rate
 	temporal      [layer.AllTemporal + 1]rtpstats.Rate // of each temporal layer alone
+	frames        [layer.AllTemporal + 1]rtpstats.Rate // frames of each, counted as bytes are
 	spatial       [MaxLayers]rtpstats.Rate             // of each spatial layer alone, if they are inside the stream
 	inside        bool                                 // they are
 	nacks         *nack.Generator                      // nil if the publisher does not retransmit
@@ -133,6 +134,9 @@ func (l *upLayer) accept(u *UpTrack, p *Packet, raw []byte, now time.Time) (v ve
 	elapsed := p.Timestamp - l.timestamp
 	if newest && (before == 0 || elapsed != 0) {
 		v.frame = true
+		if p.Descriptor.HasTemporal {
+			l.frames[p.Descriptor.Temporal].Add(1, now)
+		}
 		l.timestamp, l.floor = p.Timestamp, before
 	}
 	if l.nacks != nil {

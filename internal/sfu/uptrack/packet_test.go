@@ -36,6 +36,9 @@ func FuzzReceive(f *testing.F) {
 
 type sinkFunc func(p *Packet)
 
+// Blank implements Sink.
+func (f sinkFunc) Blank(time.Time) {}
+
 func (f sinkFunc) Write(p *Packet) { f(p) }
 
 // headers are packets with everything a header can have.

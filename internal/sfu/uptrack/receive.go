@@ -78,16 +78,17 @@ func (u *UpTrack) receive(l *upLayer, number int, raw []byte, p *Packet, asks []
 	if v.levelKnown && u.opts.OnAudioLevel != nil {
 		u.opts.OnAudioLevel(v.level, v.voice)
 	}
-	// The order of these two loads is that of the stores in SetMuted.
+	u.turn.Lock()
+	// The order of these two loads is that of the stores in SetMuted, and in turn
+	// they are so that nothing follows what Blank has written.
 	if !u.muted.Load() {
 		p.Epoch += u.unmutes.Load()
 		p.Live = uint8(u.live.Load())
-		u.turn.Lock()
 		for _, s := range *u.sinks.Load() {
 			s.Write(p)
 		}
-		u.turn.Unlock()
 	}
+	u.turn.Unlock()
 
 	if v.asks {
 		u.sendNACK(p.SSRC, asks)

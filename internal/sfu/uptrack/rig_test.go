@@ -38,9 +38,10 @@ type received struct {
 }
 
 type recorder struct {
-	mu   sync.Mutex
-	got  []received
-	live uint8
+	mu     sync.Mutex
+	got    []received
+	blanks int
+	live   uint8
 }
 
 func (r *recorder) Write(p *Packet) {
@@ -48,6 +49,12 @@ func (r *recorder) Write(p *Packet) {
 	defer r.mu.Unlock()
 	r.live = p.Live
 	r.got = append(r.got, received{p.Layer, p.Epoch, p.Seq, p.Timestamp, p.Keyframe, slices.Clone(p.Payload)})
+}
+
+func (r *recorder) Blank(time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.blanks++
 }
 
 func (r *recorder) take() []received {

@@ -109,6 +109,25 @@ func (u *UpTrack) TemporalRates(i int, now time.Time) (rates [layer.AllTemporal 
 	return rates
 }
 
+// FrameRates returns how many frames a second a layer has up to each of its
+// temporal layers; 0 for those that it does not have.
+func (u *UpTrack) FrameRates(i int, now time.Time) (rates [layer.AllTemporal + 1]float64) {
+	l := u.layer(i)
+	if l == nil {
+		return rates
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	sum := 0.0
+	for t := range l.frames {
+		if rate := float64(l.frames[t].BitsPerSecond(now)) / 8; rate > 0 {
+			sum += rate
+			rates[t] = sum
+		}
+	}
+	return rates
+}
+
 // Live returns the mask of layers from which packets arrive, inside one stream or
 // in streams of their own.
 func (u *UpTrack) Live() uint8 {

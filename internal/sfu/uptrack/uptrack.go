@@ -84,6 +84,9 @@ type Options struct {
 // while it runs if it puts them back.
 type Sink interface {
 	Write(p *Packet)
+	// Blank is called in turn with Write, a few times from the moment on in which
+	// the track is muted: what was shown and played last must not stay.
+	Blank(now time.Time)
 }
 
 // Batch is where the transport gathers the packets that follow from those it
@@ -108,6 +111,10 @@ type UpTrack struct {
 	begun   atomic.Bool   // the first packet has come
 	live    atomic.Uint32 // mask of live layers
 	armed   atomic.Int64  // when the timer fires, Unix nanoseconds; 0 = stopped. Set under mu
+
+	blanks  atomic.Int32 // how many times Blank is still to be called
+	blankAt atomic.Int64 // when it was called last, Unix nanoseconds
+	opaque  atomic.Bool  // what is not the publisher's own cannot be read
 
 	turn sync.Mutex // held while the sinks run; once per packet
 
@@ -359,9 +366,19 @@ func (u *UpTrack) SetMuted(muted bool) {
 	}
 	u.muted.Store(muted)
 	if !muted {
+		u.blanks.Store(0)
 		u.RequestKeyframe(MaxLayers - 1)
+		return
+	}
+	if u.begun.Load() && !u.opaque.Load() {
+		u.blanks.Store(blanks)
+		u.wake(u.now())
 	}
 }
+
+// SetOpaque says that publishers and subscribers encrypt among themselves, so
+// that nothing can be sent in the track's place.
+func (u *UpTrack) SetOpaque(opaque bool) { u.opaque.Store(opaque) }
 
 // Muted reports whether forwarding is stopped by SetMuted.
 func (u *UpTrack) Muted() bool { return u.muted.Load() }

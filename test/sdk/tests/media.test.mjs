@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { scene } from '../harness/scene.mjs';
-import { wantAudio } from '../harness/media.mjs';
+import { wantAudio, wantVideo } from '../harness/media.mjs';
+import { waitFor } from '../harness/wait.mjs';
 
 const stage = scene();
 
@@ -20,3 +21,21 @@ stage.inBothModes('redundant audio is heard by those who take it, and by those w
   assert.equal(sent.first, 'audio/red');
   assert.match(sent.opus, /usedtx=1/);
 });
+
+// VP8 in one stream and in several, and H264 where the browser has it.
+for (const [name, options] of [['vp8', {}], ['vp8 in layers', { width: 640, height: 360, simulcast: true }], ['h264', { codec: 'h264' }]]) {
+  stage.test(`a mute clears the picture of ${name}, and its end brings it back`, async (call) => {
+    const alice = await call.browser('alice');
+    const bob = await call.browser('bob');
+    await alice.publishCamera(options);
+    await wantVideo(bob, 'alice');
+    for (let i = 0; i < 3; i++) {
+      const { width } = await bob.video('alice');
+      await call.api.mutePublishedTrack(call.room, 'alice', (await call.api.getParticipant(call.room, 'alice')).tracks[0].sid, true);
+      await waitFor('the picture to be gone', async () => (await bob.video('alice')).width === 16);
+      await alice.setMuted('camera', false);
+      await waitFor('the picture to be back', async () => (await bob.video('alice')).width >= width);
+      await wantVideo(bob, 'alice');
+    }
+  });
+}
