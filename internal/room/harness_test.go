@@ -76,6 +76,8 @@ func (f *fakePeer) AddTrack(stream, id string, up *uptrack.UpTrack) (Sender, err
 	f.mu.Unlock()
 	return &fakeSender{stream: stream, id: id, down: downtrack.New(downtrack.Options{Source: up})}, nil
 }
+func (f *fakePeer) LimitBandwidth(uint64) {}
+
 func (f *fakePeer) RemoveTrack(s Sender) {
 	f.mu.Lock()
 	f.tracks = slices.DeleteFunc(f.tracks, func(t string) bool { return t == s.(*fakeSender).stream })

@@ -104,6 +104,7 @@ func (s *state) join(req *Join, sink Sink) (*participant, error) {
 		old.sendLeave(livekit.DisconnectReason_DUPLICATE_IDENTITY, livekit.LeaveRequest_DISCONNECT)
 		s.remove(old, livekit.DisconnectReason_DUPLICATE_IDENTITY)
 	}
+	p.way = p.takeWay()
 	if err := p.openFirst(); err != nil {
 		return nil, err
 	}
@@ -125,6 +126,7 @@ func (s *state) join(req *Join, sink Sink) (*participant, error) {
 		ServerInfo:           s.opts.ServerInfo,
 		ServerRegion:         s.opts.ServerInfo.Region,
 		IceServers:           p.iceServers(),
+		ClientConfiguration:  p.clientConfiguration(),
 		SubscriberPrimary:    req.SubscriberPrimary(),
 		PingInterval:         pingInterval,
 		PingTimeout:          pingTimeout,

@@ -48,6 +48,7 @@ type Duplex interface {
 type Tracks interface {
 	AddTrack(streamID, trackID string, up *uptrack.UpTrack) (Sender, error)
 	RemoveTrack(Sender)
+	LimitBandwidth(bitsPerSecond uint64)
 }
 
 // Receiver is media that a client sends; see peer.Receiver.

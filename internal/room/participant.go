@@ -70,6 +70,7 @@ type participant struct {
 	reliable      sequenceWindow    // reliable data received from it
 	overflowed    bool              // it does not read its reliable data; removed in the next tick
 	simulation    simulation
+	way           livekit.CandidateProtocol // what its media has to travel over; UDP: anything
 	speaking      speakerState
 	speech        speech // the segment that is going on
 	session       session

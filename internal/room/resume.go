@@ -74,9 +74,10 @@ func (s *state) resume(p *participant, req *Join, sid string, sink Sink) {
 	s.emit(event.Event{Name: event.ParticipantReconnecting, Participant: p.info()})
 	p.lost = true
 	p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_Reconnect{Reconnect: &livekit.ReconnectResponse{
-		IceServers:     p.iceServers(),
-		ServerInfo:     s.opts.ServerInfo,
-		LastMessageSeq: p.reliable.highest,
+		IceServers:          p.iceServers(),
+		ClientConfiguration: p.clientConfiguration(),
+		ServerInfo:          s.opts.ServerInfo,
+		LastMessageSeq:      p.reliable.highest,
 	}}})
 	if sid != "" && sid != p.sid {
 		// It was moved while it was not there to be told.

@@ -109,6 +109,7 @@ func (p *participant) openPublisher() bool {
 		Handler: &connection{p.berth},
 		Codecs:  p.state.enabledCodecs(),
 		FullICE: p.req.fullICE(),
+		TCPOnly: p.way == livekit.CandidateProtocol_TCP,
 		Logger:  p.log,
 	})
 	if err != nil {

@@ -27,10 +27,11 @@ type state struct {
 	tracks       map[string]*track       // published, by sid
 	departures   []departure             // recent, oldest first: for those who resume
 	crowd        announcements
-	nonces       []string            // of API data, oldest first
-	rpcs         map[string]*rpcCall // calls of the API, by id
-	recent       recentData          // reliable messages, for those who resume
-	expected     map[string]bool     // identities on their way from another room; true: they count
+	nonces       []string                             // of API data, oldest first
+	rpcs         map[string]*rpcCall                  // calls of the API, by id
+	ways         map[string]livekit.CandidateProtocol // of the next session, by identity
+	recent       recentData                           // reliable messages, for those who resume
+	expected     map[string]bool                      // identities on their way from another room; true: they count
 	onDeparture  func(sid string, why farewell)
 	onFinished   func()
 

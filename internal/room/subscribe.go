@@ -36,6 +36,7 @@ func (p *participant) openSubscriber() error {
 		Handler:    &connection{p.berth},
 		AllowPause: p.mayPause(),
 		FullICE:    p.req.fullICE(),
+		TCPOnly:    p.way == livekit.CandidateProtocol_TCP,
 		Logger:     p.log,
 	})
 	if err != nil {
@@ -61,6 +62,7 @@ func (p *participant) openDuplex() error {
 		Codecs:     p.state.enabledCodecs(),
 		AllowPause: p.mayPause(),
 		FullICE:    p.req.fullICE(),
+		TCPOnly:    p.way == livekit.CandidateProtocol_TCP,
 		Logger:     p.log,
 	})
 	if err != nil {

@@ -71,12 +71,12 @@ func TestSpatialLayersInsideAStreamAreLeftOut(t *testing.T) {
 		r.down.SetAllotted(0)
 		r.picture(2, false, nil)
 		want("the base, which now ends the picture", "00|")
-		plis := r.plis
+		plis := r.plis.Load()
 		r.pass(time.Second)
 		r.down.SetAllotted(2)
 		r.picture(3, false, nil)
 		want("higher layers need a key frame", "00|")
-		if r.plis == plis {
+		if r.plis.Load() == plis {
 			t.Error("none was asked for")
 		}
 		r.down.SetMaxLayer(1)

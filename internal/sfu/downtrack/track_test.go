@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,7 +24,7 @@ type rig struct {
 	up   *uptrack.UpTrack
 	down *DownTrack
 	out  *tape
-	plis int
+	plis atomic.Int64
 
 	packets chan []byte
 	seq     uint16
@@ -78,7 +79,7 @@ func withRig(t *testing.T, opts uptrack.Options, script func(t *testing.T, r *ri
 		opts.WriteRTCP = func(pkts []rtcp.Packet) error {
 			for _, p := range pkts {
 				if _, ok := p.(*rtcp.PictureLossIndication); ok {
-					r.plis++
+					r.plis.Add(1)
 				}
 			}
 			return nil
@@ -226,8 +227,8 @@ func TestAudioBeginsAtOnceAndRunsOnAcrossPauses(t *testing.T) {
 		if d := r.one("after a jump").Timestamp - p.Timestamp; d != 960 {
 			t.Fatalf("20 ms are %d ticks", d)
 		}
-		if s := r.down.Stats(); s.Packets != 53+5 || s.Octets != 53+5*3 || r.plis != 0 {
-			t.Fatalf("stats %+v, %d key frame requests", s, r.plis)
+		if s := r.down.Stats(); s.Packets != 53+5 || s.Octets != 53+5*3 || r.plis.Load() != 0 {
+			t.Fatalf("stats %+v, %d key frame requests", s, r.plis.Load())
 		}
 	})
 }
@@ -329,8 +330,8 @@ func TestVideoWaitsForAKeyframeAndAsksForIt(t *testing.T) {
 			r.send(vp8Next)
 		}
 		r.down.Bind(Binding{SSRC: 1000, PayloadType: 120, Writer: r.out})
-		if r.plis != 1 {
-			t.Fatalf("%d requests when bound", r.plis)
+		if r.plis.Load() != 1 {
+			t.Fatalf("%d requests when bound", r.plis.Load())
 		}
 		for range 30 {
 			r.send(vp8Next)
@@ -338,8 +339,8 @@ func TestVideoWaitsForAKeyframeAndAsksForIt(t *testing.T) {
 			r.pass(33 * time.Millisecond)
 		}
 		r.none("no key frame yet")
-		if r.plis != 2 {
-			t.Fatalf("%d requests in a second", r.plis)
+		if r.plis.Load() != 2 {
+			t.Fatalf("%d requests in a second", r.plis.Load())
 		}
 		if r.down.SenderReport(time.Now()) != nil || r.down.Stats().Layer != -1 {
 			t.Fatal("reports before the first packet")
@@ -347,15 +348,15 @@ func TestVideoWaitsForAKeyframeAndAsksForIt(t *testing.T) {
 		r.send(vp8Key)
 		r.one("the key frame")
 		r.pass(time.Second)
-		n := r.plis
+		n := r.plis.Load()
 		r.down.HandleRTCP([]rtcp.Packet{&rtcp.PictureLossIndication{MediaSSRC: 99}, &rtcp.FullIntraRequest{FIR: []rtcp.FIREntry{{SSRC: 99}}}})
-		if r.plis != n {
+		if r.plis.Load() != n {
 			t.Fatal("passed on a request about another track")
 		}
 		r.down.HandleRTCP([]rtcp.Packet{&rtcp.PictureLossIndication{MediaSSRC: 1000}})
 		r.down.HandleRTCP([]rtcp.Packet{&rtcp.FullIntraRequest{FIR: []rtcp.FIREntry{{SSRC: 1000}}}})
-		if r.plis != n+1 || r.down.Stats().PLIs != 2 {
-			t.Fatalf("%d requests passed on, %d counted", r.plis-n, r.down.Stats().PLIs)
+		if r.plis.Load() != n+1 || r.down.Stats().PLIs != 2 {
+			t.Fatalf("%d requests passed on, %d counted", r.plis.Load()-n, r.down.Stats().PLIs)
 		}
 	})
 }

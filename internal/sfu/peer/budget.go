@@ -39,7 +39,8 @@ type budget struct {
 	need      uint64            // the capacity that would be of use, 0 if more is not
 	used      uint64            // the capacity that was shared last
 	shared    time.Time
-	limited   bool // not everything is sent because nothing is known to limit it
+	limited   bool   // not everything is sent because nothing is known to limit it
+	ceiling   uint64 // of the capacity, whatever there is; 0: none
 	probing   bool
 	timer     *time.Timer
 	closed    bool
@@ -145,6 +146,9 @@ func (g *budget) poll(now time.Time) {
 func (g *budget) advance(now time.Time) {
 	g.estimator.Poll(now)
 	capacity := g.estimator.Capacity()
+	if g.ceiling > 0 {
+		capacity = min(capacity, g.ceiling)
+	}
 	if capacity == bwe.Unlimited {
 		return
 	}
@@ -155,11 +159,47 @@ func (g *budget) advance(now time.Time) {
 	switch {
 	case g.probing:
 	case g.need == 0:
+	case capacity == g.ceiling:
+		g.wake(reallocate) // no probe would help
 	case g.estimator.Probe(g.need, now):
 		g.probing = true
 		g.wake(0)
 	default:
 		g.wake(probeWait)
+	}
+}
+
+// limit puts a ceiling on what is sent of video, in bits per second; 0 takes it
+// away.
+func (g *budget) limit(bitsPerSecond uint64) {
+	now := time.Now()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed || g.ceiling == bitsPerSecond {
+		return
+	}
+	g.ceiling = bitsPerSecond
+	g.limited = g.limited || bitsPerSecond > 0
+	if g.estimator == nil {
+		g.limited = bitsPerSecond > 0
+		return
+	}
+	if bitsPerSecond == 0 && g.estimator.Capacity() == bwe.Unlimited {
+		g.release()
+		return
+	}
+	g.shared = time.Time{}
+	g.advance(now)
+}
+
+// release sends everything again. mu is held.
+func (g *budget) release() {
+	g.limited, g.need, g.used = false, 0, 0
+	for _, sh := range g.shares {
+		sh.step = allocator.Paused
+		sh.sender.down.SetAllotted(uptrack.MaxLayers - 1)
+		sh.sender.down.SetAllottedTemporal(uptrack.AllTemporal)
+		sh.sender.down.SetStarved(false)
 	}
 }
 

@@ -32,6 +32,7 @@ type conn struct {
 	donec   chan struct{}
 	endingc chan struct{} // closed when teardown begins
 	fullICE bool
+	tcpOnly bool
 
 	packets packets
 
@@ -106,7 +107,7 @@ func (c *conn) guarded(op func() error) (err error) {
 
 // open makes the pion connection, for the codecs of media.
 func (c *conn) open(media *webrtc.MediaEngine) error {
-	pc, err := c.factory.apiFor(&c.packets, media, c.fullICE).NewPeerConnection(c.factory.config)
+	pc, err := c.factory.apiFor(&c.packets, media, c.fullICE, c.tcpOnly && c.factory.tcpMux != nil).NewPeerConnection(c.factory.config)
 	if err != nil {
 		return err
 	}

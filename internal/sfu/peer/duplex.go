@@ -32,6 +32,8 @@ type DuplexOptions struct {
 	// FullICE makes connectivity checks even if the factory's connections are
 	// ICE-lite, for clients that do not get along with that.
 	FullICE bool
+	// TCPOnly makes no use of UDP, if the factory listens for TCP.
+	TCPOnly bool
 	Logger  *slog.Logger
 }
 
@@ -77,7 +79,7 @@ func (f *Factory) NewDuplex(opts DuplexOptions) (*Duplex, error) {
 	d.sending.prepare(&d.Publisher.conn, opts.Handler, opts.AllowPause)
 	d.onConnected = func() { d.announce(); d.flow() }
 	d.onClosed = func() { d.endAll(); d.closeAll() }
-	d.fullICE = opts.FullICE
+	d.fullICE, d.tcpOnly = opts.FullICE, opts.TCPOnly
 	if err := d.init(f, opts.Logger, publisherEvents{&d.Publisher}); err != nil {
 		return nil, err
 	}

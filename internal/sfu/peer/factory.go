@@ -103,14 +103,18 @@ func (f *Factory) configure() error {
 }
 
 // apiFor returns a pion that makes one connection, without its packets.
-func (f *Factory) apiFor(p *packets, media *webrtc.MediaEngine, fullICE bool) *webrtc.API {
+func (f *Factory) apiFor(p *packets, media *webrtc.MediaEngine, fullICE, tcpOnly bool) *webrtc.API {
 	e := f.engine
 	e.SetLite(f.opts.ICELite && !fullICE)
 	e.DetachDataChannels()
-	if f.mux != nil {
+	switch {
+	case tcpOnly:
+		e.SetNet(f.net)
+		e.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeTCP4, webrtc.NetworkTypeTCP6})
+	case f.mux != nil:
 		e.SetNet(f.net) // else each agent would ask the kernel for its interfaces
 		e.SetICEUDPMux(p.link)
-	} else {
+	default:
 		e.SetNet(adoptingNet{f.net, p.link})
 	}
 	if f.tcpMux != nil {

@@ -40,6 +40,8 @@ type PublisherOptions struct {
 	// FullICE makes connectivity checks even if the factory's connections are
 	// ICE-lite, for clients that do not get along with that.
 	FullICE bool
+	// TCPOnly makes no use of UDP, if the factory listens for TCP.
+	TCPOnly bool
 	Logger  *slog.Logger
 }
 
@@ -82,7 +84,7 @@ func (f *Factory) NewPublisher(opts PublisherOptions) (*Publisher, error) {
 	p := &Publisher{}
 	p.prepare(opts.Handler, opts.Codecs)
 	p.onConnected, p.onClosed = p.announce, p.endAll
-	p.fullICE = opts.FullICE
+	p.fullICE, p.tcpOnly = opts.FullICE, opts.TCPOnly
 	if err := p.init(f, opts.Logger, publisherEvents{p}); err != nil {
 		return nil, err
 	}

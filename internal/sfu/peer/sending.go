@@ -41,6 +41,10 @@ func (s *sending) prepare(c *conn, h sendingHandler, mayPause bool) {
 	s.budget.starved = func(sender *Sender) { s.streamState(sender, true) }
 }
 
+// LimitBandwidth puts a ceiling on the video that is sent, in bits per second; 0
+// takes it away.
+func (s *sending) LimitBandwidth(bitsPerSecond uint64) { s.budget.limit(bitsPerSecond) }
+
 // newSender returns a Sender that no section is found for yet.
 func (s *sending) newSender(streamID, trackID string, up *uptrack.UpTrack) *Sender {
 	sender := &Sender{streamID: streamID, trackID: trackID, up: up, codec: up.Codec()}

@@ -41,6 +41,8 @@ type SubscriberOptions struct {
 	// FullICE makes connectivity checks even if the factory's connections are
 	// ICE-lite, for clients that do not get along with that.
 	FullICE bool
+	// TCPOnly makes no use of UDP, if the factory listens for TCP.
+	TCPOnly bool
 	Logger  *slog.Logger
 }
 
@@ -70,7 +72,7 @@ func (f *Factory) NewSubscriber(opts SubscriberOptions) (*Subscriber, error) {
 	s := &Subscriber{handler: opts.Handler, extensions: make(extensions)}
 	s.sending.prepare(&s.conn, s.handler, opts.AllowPause)
 	s.onConnected, s.onClosed = s.flow, s.closeAll
-	s.fullICE = opts.FullICE
+	s.fullICE, s.tcpOnly = opts.FullICE, opts.TCPOnly
 	if err := s.init(f, opts.Logger, subscriberEvents{s}); err != nil {
 		return nil, err
 	}

@@ -85,7 +85,7 @@ export class BrowserParticipant {
   setMetadata(metadata) { return this.#call('setMetadata', metadata); }
   setName(name) { return this.#call('setName', name); }
   setAttributes(attributes) { return this.#call('setAttributes', attributes); }
-  simulate(scenario) { return this.#call('simulate', scenario); }
+  simulate(scenario, arg) { return this.#call('simulate', scenario, arg); }
   video(identity, source) { return this.#call('video', identity, source); }
   audio(identity) { return this.#call('audio', identity); }
   sentAudio() { return this.#call('sentAudio'); }

@@ -160,7 +160,7 @@ window.participant = {
   setName: (name) => room.localParticipant.setName(name),
   setAttributes: (attributes) => room.localParticipant.setAttributes(attributes),
 
-  simulate: (scenario) => room.simulateScenario(scenario),
+  simulate: (scenario, arg) => room.simulateScenario(scenario, arg),
 
   /** Painted pictures of a remote camera, and what the decoder says. */
   async video(identity, source = Track.Source.Camera) {
@@ -170,6 +170,7 @@ window.participant = {
     return {
       ...(frames.get(`${identity}/${source}`) ?? { count: 0, width: 0, height: 0 }),
       decoded: inbound?.framesDecoded ?? 0,
+      decodedWidth: inbound?.frameWidth ?? 0,
       mime: codec?.mimeType,
     };
   },

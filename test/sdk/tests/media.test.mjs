@@ -32,7 +32,7 @@ for (const [name, options] of [['vp8', {}], ['vp8 in layers', { width: 640, heig
     for (let i = 0; i < 3; i++) {
       const { width } = await bob.video('alice');
       await call.api.mutePublishedTrack(call.room, 'alice', (await call.api.getParticipant(call.room, 'alice')).tracks[0].sid, true);
-      await waitFor('the picture to be gone', async () => (await bob.video('alice')).width === 16);
+      await waitFor('the picture to be gone', async () => (await bob.video('alice')).decodedWidth === 16);
       await alice.setMuted('camera', false);
       await waitFor('the picture to be back', async () => (await bob.video('alice')).width >= width);
       await wantVideo(bob, 'alice');

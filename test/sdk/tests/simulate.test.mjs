@@ -65,3 +65,35 @@ stage.test('speaker: everybody hears of it, and of its end', async (call) => {
     await who.events.want('activeSpeakers', { identities: [] }, { from });
   }
 });
+
+for (const [scenario, protocol] of [['force-tcp', 'tcp'], ['force-tls', 'tcp']]) {
+  stage.inBothModes(`${scenario}: media travels over ${protocol} from then on`, async (call) => {
+    const alice = await call.browser('alice');
+    const bob = await call.browser('bob');
+    await alice.publishCamera();
+    await wantVideo(bob, 'alice');
+    assert.deepEqual([...new Set((await alice.route()).map((r) => r.protocol))], ['udp']);
+    await alice.simulate(scenario);
+    await alice.events.want('reconnected', {}, patience);
+    await wantVideo(bob, 'alice', 5, 30_000);
+    // Without a relay over TLS there is nothing better than TCP.
+    assert.deepEqual([...new Set((await alice.route()).map((r) => r.protocol))], [protocol]);
+  });
+}
+
+stage.inBothModes('subscriber-bandwidth: video follows it, and comes back', async (call) => {
+  const alice = await call.browser('alice');
+  const bob = await call.browser('bob');
+  await alice.publishCamera({ width: 640, height: 360, simulcast: true });
+  const wantWidth = (what, takes) => waitFor(what, async () => takes((await bob.video('alice')).width), 30_000);
+  await wantWidth('the full picture', (width) => width === 640);
+  await bob.simulate('subscriber-bandwidth', 250_000);
+  await wantWidth('a small picture', (width) => width > 0 && width < 640);
+  await wantVideo(bob, 'alice');
+  await bob.simulate('subscriber-bandwidth', 10_000);
+  await bob.events.want('streamState', { identity: 'alice', state: 'paused' }, patience);
+  const from = bob.events.list.length;
+  await bob.simulate('subscriber-bandwidth', 0);
+  await bob.events.want('streamState', { identity: 'alice', state: 'active' }, { ...patience, from });
+  await wantWidth('the full picture again', (width) => width === 640);
+});
