@@ -116,8 +116,18 @@ type Room struct {
 	// DuplicateIdentity is Replace or Reject.
 	DuplicateIdentity string
 	SyncStreams       bool
+	PlayoutDelay      PlayoutDelay
 	// Presets are settings of rooms by name.
 	Presets map[string]*livekit.RoomConfiguration
+}
+
+// maxPlayoutDelay is the most that the wire can say, in milliseconds.
+const maxPlayoutDelay = 40950
+
+// PlayoutDelay is how long clients should wait before they show a frame of video.
+type PlayoutDelay struct {
+	Enabled  bool
+	Min, Max int // milliseconds
 }
 
 // What happens to a join under an identity that is in the room: the new session

@@ -58,6 +58,9 @@ var supported = []key{
 	{"room.enable_remote_unmute", boolean(func(c *Config) *bool { return &c.Room.EnableRemoteUnmute })},
 	{"room.duplicate_identity", choice(func(c *Config) *string { return &c.Room.DuplicateIdentity }, Replace, Reject)},
 	{"room.sync_streams", boolean(func(c *Config) *bool { return &c.Room.SyncStreams })},
+	{"room.playout_delay.enabled", boolean(func(c *Config) *bool { return &c.Room.PlayoutDelay.Enabled })},
+	{"room.playout_delay.min", number(func(c *Config) *int { return &c.Room.PlayoutDelay.Min }, 0, maxPlayoutDelay)},
+	{"room.playout_delay.max", number(func(c *Config) *int { return &c.Room.PlayoutDelay.Max }, 0, maxPlayoutDelay)},
 	{"room.room_configurations", presets},
 	{"room.enable_full_room_in_webhooks", boolean(func(c *Config) *bool { return &c.Webhook.FullTrackContext })},
 

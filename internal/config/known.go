@@ -30,7 +30,6 @@ var known = []string{
 	"rtc.host_acceptance_min_wait", "rtc.srflx_acceptance_min_wait",
 	"rtc.prflx_acceptance_min_wait", "rtc.relay_acceptance_min_wait",
 
-	"room.playout_delay.enabled=false", "room.playout_delay.min", "room.playout_delay.max",
 	"room.create_room_timeout", "room.create_room_attempts", "room.update_batch_target_size",
 
 	"webhook.url_notifier.*", "webhook.resource_url_notifier.*",

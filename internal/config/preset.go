@@ -58,8 +58,10 @@ func presetKey(s *source, c *livekit.RoomConfiguration, at, where, key string, v
 		} else {
 			v.expected(at, "text")
 		}
-	case "minplayoutdelay", "maxplayoutdelay":
-		s.unsupported(at, where)
+	case "minplayoutdelay":
+		amount(&c.MinPlayoutDelay, "a whole number of milliseconds")
+	case "maxplayoutdelay":
+		amount(&c.MaxPlayoutDelay, "a whole number of milliseconds")
 	case "syncstreams":
 		b, ok := v.boolean()
 		if !ok {

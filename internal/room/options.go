@@ -64,6 +64,9 @@ type Defaults struct {
 	RejectDuplicates bool
 	// SyncStreams has what belongs together (camera and microphone) played in step.
 	SyncStreams bool
+	// PlayoutDelay is how long clients should wait, at least and at most, before
+	// they show a frame of video; zeros leave that to them.
+	PlayoutDelay [2]time.Duration
 	// KeepVideo does not pause video that a connection does not carry, unless the
 	// client says that it may be.
 	KeepVideo bool

@@ -246,8 +246,11 @@ func (g *Registry) roomFor(req *livekit.CreateRoomRequest, create bool) (r *Room
 		g.opts.Wants(sid, req.Agents)
 	}
 	s.tags, s.syncStreams = maps.Clone(req.Tags), req.SyncStreams || g.opts.Defaults.SyncStreams
+	s.playoutDelay = g.opts.Defaults.PlayoutDelay
 	if req.MinPlayoutDelay > 0 || req.MaxPlayoutDelay > 0 {
-		s.log.Warn("playout delays have no effect yet", "min_ms", req.MinPlayoutDelay, "max_ms", req.MaxPlayoutDelay)
+		s.playoutDelay = [2]time.Duration{
+			time.Duration(req.MinPlayoutDelay) * time.Millisecond, time.Duration(req.MaxPlayoutDelay) * time.Millisecond,
+		}
 	}
 	g.loops.Go(func() {
 		s.begin()
@@ -285,6 +288,7 @@ func (g *Registry) Restore(sessions []*livekit.Room, past func(*livekit.Room) *P
 		settings.NumParticipants, settings.NumPublishers, settings.ActiveRecording = 0, 0, false
 		r, s := g.open(settings, now)
 		s.joinedOnce = true
+		s.syncStreams, s.playoutDelay = g.opts.Defaults.SyncStreams, g.opts.Defaults.PlayoutDelay
 		if p := past(left); p != nil {
 			s.totals = p.totals
 			s.joinedOnce = p.met // or it still waits for the first

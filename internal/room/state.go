@@ -30,6 +30,7 @@ type state struct {
 	nonces       []string                             // of API data, oldest first
 	rpcs         map[string]*rpcCall                  // calls of the API, by id
 	ways         map[string]livekit.CandidateProtocol // of the next session, by identity
+	playoutDelay [2]time.Duration                     // least and most of video; zeros leave it to clients
 	recent       recentData                           // reliable messages, for those who resume
 	expected     map[string]bool                      // identities on their way from another room; true: they count
 	onDeparture  func(sid string, why farewell)

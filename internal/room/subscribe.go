@@ -33,11 +33,12 @@ type trackPermissions struct {
 // openSubscriber makes the connection on which p receives.
 func (p *participant) openSubscriber() error {
 	sub, err := p.state.opts.Media.NewSubscriber(peer.SubscriberOptions{
-		Handler:    &connection{p.berth},
-		AllowPause: p.mayPause(),
-		FullICE:    p.req.fullICE(),
-		TCPOnly:    p.way == livekit.CandidateProtocol_TCP,
-		Logger:     p.log,
+		Handler:      &connection{p.berth},
+		AllowPause:   p.mayPause(),
+		PlayoutDelay: p.state.playoutDelay,
+		FullICE:      p.req.fullICE(),
+		TCPOnly:      p.way == livekit.CandidateProtocol_TCP,
+		Logger:       p.log,
 	})
 	if err != nil {
 		p.log.Error("open subscriber connection", "error", err)
@@ -58,12 +59,13 @@ func (p *participant) mayPause() bool {
 // openDuplex makes the one connection of a client that has no other.
 func (p *participant) openDuplex() error {
 	d, err := p.state.opts.Media.NewDuplex(peer.DuplexOptions{
-		Handler:    &connection{p.berth},
-		Codecs:     p.state.enabledCodecs(),
-		AllowPause: p.mayPause(),
-		FullICE:    p.req.fullICE(),
-		TCPOnly:    p.way == livekit.CandidateProtocol_TCP,
-		Logger:     p.log,
+		Handler:      &connection{p.berth},
+		Codecs:       p.state.enabledCodecs(),
+		AllowPause:   p.mayPause(),
+		PlayoutDelay: p.state.playoutDelay,
+		FullICE:      p.req.fullICE(),
+		TCPOnly:      p.way == livekit.CandidateProtocol_TCP,
+		Logger:       p.log,
 	})
 	if err != nil {
 		p.log.Error("open connection", "error", err)

@@ -161,6 +161,7 @@ func (s *Server) openRooms(ctx context.Context, version string) error {
 			MaxParticipants:  uint32(s.cfg.Room.MaxParticipants),
 			RejectDuplicates: s.cfg.Room.DuplicateIdentity == config.Reject,
 			SyncStreams:      s.cfg.Room.SyncStreams,
+			PlayoutDelay:     playoutDelay(s.cfg.Room.PlayoutDelay),
 			KeepVideo:        !s.cfg.RTC.AllowPause,
 			RemoteUnmute:     s.cfg.Room.EnableRemoteUnmute,
 			Codecs:           s.cfg.Room.EnabledCodecs,
@@ -428,4 +429,12 @@ func (s *Server) Stats() Stats {
 		stats.Relay = &relay
 	}
 	return stats
+}
+
+// playoutDelay is the delay of rooms that bring none.
+func playoutDelay(d config.PlayoutDelay) [2]time.Duration {
+	if !d.Enabled {
+		return [2]time.Duration{}
+	}
+	return [2]time.Duration{time.Duration(d.Min) * time.Millisecond, time.Duration(d.Max) * time.Millisecond}
 }

@@ -44,6 +44,10 @@ type Binding struct {
 	// SequenceExt is the id of the transport-wide sequence number, 0 if none.
 	// Packets go to the Writer with two bytes there, for it to fill in.
 	SequenceExt uint8
+	// PlayoutExt is the id of the playout delay, 0 if none. PlayoutDelay goes out
+	// with all packets until a report says that one has come.
+	PlayoutExt   uint8
+	PlayoutDelay [3]byte
 }
 
 // Source is the up-track as a DownTrack sees it; *uptrack.UpTrack is one.
@@ -110,6 +114,7 @@ type DownTrack struct {
 
 	counters counters
 	reports  reports
+	playout  playout
 
 	f forwarder // in turn only: by Write, and within Source.InTurn
 
@@ -163,6 +168,8 @@ func (d *DownTrack) Bind(b Binding) {
 	anew := old == nil || old.SSRC != b.SSRC
 	if anew {
 		d.restarts.Add(1)
+		d.playout.told.Store(false)
+		d.playout.from.Store(0)
 	}
 	d.binding.Store(&b)
 	if old == nil {

@@ -189,6 +189,7 @@ func (d *DownTrack) handleReports(b *Binding, blocks []rtcp.ReceptionReport) {
 		if r.SSRC != b.SSRC {
 			continue
 		}
+		d.playout.received(uint16(r.LastSequenceNumber))
 		d.reports.jitter.Store(r.Jitter)
 		d.reports.fraction.Store(uint32(r.FractionLost))
 		d.reports.lost.Store(r.TotalLost)

@@ -212,6 +212,9 @@ func (f *forwarder) sendAsIs(d *DownTrack, b *Binding, p *uptrack.Packet) {
 	}
 	m.rewrite(p, dropped)
 	setExtensions(h, b, p, &f.stamp)
+	if b.PlayoutExt != 0 && d.playout.carry(h.SequenceNumber) {
+		_ = h.SetExtension(b.PlayoutExt, b.PlayoutDelay[:])
+	}
 	_, err := b.Writer.WriteRTP(h, p.Payload, p.Batch)
 	m.restore(p, dropped)
 	if err != nil {

@@ -29,6 +29,9 @@ type DuplexOptions struct {
 	// AllowPause lets video that the connection does not carry be paused.
 	// Without it, it is sent in its lowest layer.
 	AllowPause bool
+	// PlayoutDelay is how long the client should wait, at least and at most, before
+	// it shows a frame; zeros leave that to it.
+	PlayoutDelay [2]time.Duration
 	// FullICE makes connectivity checks even if the factory's connections are
 	// ICE-lite, for clients that do not get along with that.
 	FullICE bool
@@ -76,7 +79,7 @@ func (f *Factory) NewDuplex(opts DuplexOptions) (*Duplex, error) {
 	d := &Duplex{duplex: opts.Handler}
 	d.Publisher.prepare(opts.Handler, opts.Codecs)
 	d.Publisher.answering = d
-	d.sending.prepare(&d.Publisher.conn, opts.Handler, opts.AllowPause)
+	d.sending.prepare(&d.Publisher.conn, opts.Handler, opts.AllowPause, opts.PlayoutDelay)
 	d.onConnected = func() { d.announce(); d.flow() }
 	d.onClosed = func() { d.endAll(); d.closeAll() }
 	d.fullICE, d.tcpOnly = opts.FullICE, opts.TCPOnly

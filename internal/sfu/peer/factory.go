@@ -41,7 +41,7 @@ type Factory struct {
 	tcpMux *tcpMux
 	tcpLs  []*net.TCPListener
 
-	subscriberMedia *webrtc.MediaEngine
+	subscriberMedia [2]*webrtc.MediaEngine // the second with playout delay
 
 	// extensions maps an up-track to the ids its publisher uses, by URI, so
 	// that a subscriber elsewhere can translate them.
@@ -98,8 +98,13 @@ func (f *Factory) configure() error {
 	if err := f.configureEngine(addrs); err != nil {
 		return err
 	}
-	f.subscriberMedia, err = newMediaEngine(nil, true, subscriberExtensions)
-	return err
+	for i := range f.subscriberMedia {
+		f.subscriberMedia[i], err = newMediaEngine(nil, true, withPlayoutDelay(subscriberExtensions, i == 1))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // apiFor returns a pion that makes one connection, without its packets.
@@ -234,14 +239,14 @@ func (f *Factory) configureEngine(addrs []netip.Addr) error {
 
 // publisherMedia returns the enabled codecs. Clients without transport-wide
 // feedback tell their own estimate of what they can be sent if remb is set.
-func (f *Factory) publisherMedia(enabled []string, remb bool) (*webrtc.MediaEngine, error) {
+func (f *Factory) publisherMedia(enabled []string, remb, delayed bool) (*webrtc.MediaEngine, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	key := fmt.Sprint(strings.ToLower(strings.Join(enabled, " ")), remb)
+	key := fmt.Sprint(strings.ToLower(strings.Join(enabled, " ")), remb, delayed)
 	if media, ok := f.publishers[key]; ok {
 		return media, nil
 	}
-	media, err := newMediaEngine(enabled, remb, publisherExtensions)
+	media, err := newMediaEngine(enabled, remb, withPlayoutDelay(publisherExtensions, delayed))
 	if err != nil {
 		return nil, err
 	}

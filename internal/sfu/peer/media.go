@@ -2,6 +2,7 @@ package peer
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pion/sdp/v3"
@@ -17,6 +18,7 @@ const (
 	extAudioLevel           = sdp.AudioLevelURI
 	extTransportCC          = sdp.TransportCCURI
 	extAbsCaptureTime       = "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time"
+	extPlayoutDelay         = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
 	extDependencyDescriptor = "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension"
 )
 
@@ -79,6 +81,15 @@ var subscriberExtensions = []extension{
 	{webrtc.RTPCodecTypeVideo, extTransportCC},
 	{webrtc.RTPCodecTypeVideo, extAbsCaptureTime},
 	{webrtc.RTPCodecTypeVideo, extDependencyDescriptor},
+}
+
+// withPlayoutDelay are the extensions with that which tells receivers of video
+// how long to wait, for connections that need it.
+func withPlayoutDelay(exts []extension, delayed bool) []extension {
+	if !delayed {
+		return exts
+	}
+	return append(slices.Clip(exts), extension{webrtc.RTPCodecTypeVideo, extPlayoutDelay})
 }
 
 // forwardedExtension says whether what a publisher writes there is of use to

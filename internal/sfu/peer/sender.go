@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/pion/webrtc/v4"
 
@@ -19,6 +20,7 @@ type Sender struct {
 	codec             uptrack.Codec
 	up                *uptrack.UpTrack
 	down              *downtrack.DownTrack
+	delay             [2]time.Duration // of playout
 
 	context  atomic.Pointer[binding] // what pion negotiated; nil before
 	priority atomic.Int32
@@ -148,6 +150,10 @@ func (s *Sender) bind(answer line, wanted bool, upstream map[string]uint8, g *bu
 	}
 	s.history = g.add(s)
 	s.binding.SequenceExt = answer.exts[extTransportCC]
+	if s.delay != [2]time.Duration{} {
+		s.binding.PlayoutExt = answer.exts[extPlayoutDelay]
+		s.binding.PlayoutDelay = downtrack.PlayoutDelay(s.delay[0], s.delay[1])
+	}
 	return nil
 }
 

@@ -1,6 +1,8 @@
 package peer
 
 import (
+	"time"
+
 	"github.com/pion/webrtc/v4"
 
 	"github.com/rollcall-rtc/rollcall/internal/sfu/downtrack"
@@ -11,8 +13,9 @@ import (
 // a Subscriber's and a Duplex'. How a track gets its section is theirs, because
 // one offers and the other answers.
 type sending struct {
-	via     *conn          // immutable
-	handler sendingHandler // immutable
+	via     *conn            // immutable
+	handler sendingHandler   // immutable
+	delay   [2]time.Duration // immutable; of playout, zeros if it is the client's choice
 
 	// tasks only
 	slots   []*slot
@@ -32,8 +35,8 @@ type sendingHandler interface {
 	StreamState(s *Sender, paused bool)
 }
 
-func (s *sending) prepare(c *conn, h sendingHandler, mayPause bool) {
-	s.via, s.handler = c, h
+func (s *sending) prepare(c *conn, h sendingHandler, mayPause bool, delay [2]time.Duration) {
+	s.via, s.handler, s.delay = c, h, delay
 	c.packets.budget = &s.budget
 	s.reports.senders = map[*Sender]struct{}{}
 	s.reports.tick = s.budget.poll
@@ -45,9 +48,12 @@ func (s *sending) prepare(c *conn, h sendingHandler, mayPause bool) {
 // takes it away.
 func (s *sending) LimitBandwidth(bitsPerSecond uint64) { s.budget.limit(bitsPerSecond) }
 
+// delays reports whether the client is told how long to wait with video.
+func (s *sending) delays() bool { return s.delay != [2]time.Duration{} }
+
 // newSender returns a Sender that no section is found for yet.
 func (s *sending) newSender(streamID, trackID string, up *uptrack.UpTrack) *Sender {
-	sender := &Sender{streamID: streamID, trackID: trackID, up: up, codec: up.Codec()}
+	sender := &Sender{delay: s.delay, streamID: streamID, trackID: trackID, up: up, codec: up.Codec()}
 	o := downtrack.Options{Source: up}
 	if kindOf(sender.codec) == webrtc.RTPCodecTypeVideo {
 		o.OnFlow = func() { s.streamState(sender, false) }

@@ -38,6 +38,9 @@ type SubscriberOptions struct {
 	// AllowPause lets video that the connection does not carry be paused.
 	// Without it, it is sent in its lowest layer.
 	AllowPause bool
+	// PlayoutDelay is how long the client should wait, at least and at most, before
+	// it shows a frame; zeros leave that to it.
+	PlayoutDelay [2]time.Duration
 	// FullICE makes connectivity checks even if the factory's connections are
 	// ICE-lite, for clients that do not get along with that.
 	FullICE bool
@@ -70,7 +73,7 @@ type Subscriber struct {
 // NewSubscriber returns a Subscriber that waits for tracks and Negotiate.
 func (f *Factory) NewSubscriber(opts SubscriberOptions) (*Subscriber, error) {
 	s := &Subscriber{handler: opts.Handler, extensions: make(extensions)}
-	s.sending.prepare(&s.conn, s.handler, opts.AllowPause)
+	s.sending.prepare(&s.conn, s.handler, opts.AllowPause, opts.PlayoutDelay)
 	s.onConnected, s.onClosed = s.flow, s.closeAll
 	s.fullICE, s.tcpOnly = opts.FullICE, opts.TCPOnly
 	if err := s.init(f, opts.Logger, subscriberEvents{s}); err != nil {
@@ -154,7 +157,11 @@ func (s *Subscriber) Answer(sdp string, id uint32) {
 }
 
 func (s *Subscriber) connect() error {
-	if err := s.open(s.factory.subscriberMedia); err != nil {
+	media := s.factory.subscriberMedia[0]
+	if s.delays() {
+		media = s.factory.subscriberMedia[1]
+	}
+	if err := s.open(media); err != nil {
 		return err
 	}
 	unordered, noRetransmits := false, uint16(0)
