@@ -86,9 +86,16 @@ func (c *connection) SubscriberState(st peer.State) {
 	})
 }
 
-// SenderFailed tells the client that it cannot have a track.
-func (c *connection) SenderFailed(sender *peer.Sender, err error) {
+// SenderFailed tells the client that it cannot have a track, unless there is
+// another codec of it.
+func (c *connection) SenderFailed(sender *peer.Sender, err error) { c.senderFailed(sender, err) }
+
+func (c *connection) senderFailed(sender Sender, err error) {
 	c.post(func(s *state, p *participant) {
+		sub := p.subscriptions[sender.TrackID()]
+		if sub != nil && sub.sender == sender && errors.Is(err, peer.ErrCodecRejected) && p.undecodable(sub) {
+			return
+		}
 		p.log.Warn("subscription failed", "track", sender.TrackID(), "error", err)
 		p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_SubscriptionResponse{
 			SubscriptionResponse: &livekit.SubscriptionResponse{

@@ -123,12 +123,11 @@ func (t *track) tellDemand(top int) {
 		enabled := int(q) <= top || top == t.topLayer()
 		qualities = append(qualities, &livekit.SubscribedQuality{Quality: q, Enabled: enabled})
 	}
-	_, codec, _ := strings.Cut(strings.ToLower(t.info.MimeType), "/")
 	t.owner.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_SubscribedQualityUpdate{
 		SubscribedQualityUpdate: &livekit.SubscribedQualityUpdate{
 			TrackSid:            t.info.Sid,
 			SubscribedQualities: qualities, //nolint:staticcheck // older clients read it
-			SubscribedCodecs:    []*livekit.SubscribedCodec{{Codec: codec, Qualities: qualities}},
+			SubscribedCodecs:    t.codecDemands(qualities),
 		},
 	}})
 }

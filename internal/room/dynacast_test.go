@@ -21,6 +21,22 @@ func (c *client) demandsHeard() (got []string) {
 	return got
 }
 
+// demandWord tells what a publisher is asked for, codecs but the first by name.
+func demandWord(m *livekit.SubscribedQualityUpdate) string {
+	word := "wanted"
+	for i, c := range m.SubscribedCodecs {
+		if i > 0 {
+			word += " " + c.Codec + ":"
+		}
+		for _, q := range c.Qualities {
+			if q.Enabled {
+				word += " " + q.Quality.String()
+			}
+		}
+	}
+	return word
+}
+
 func (c *client) settings(t *livekit.UpdateTrackSettings) {
 	c.say(&livekit.SignalRequest{Message: &livekit.SignalRequest_TrackSetting{TrackSetting: t}})
 }

@@ -74,7 +74,7 @@ func (f *fakePeer) AddTrack(stream, id string, up *uptrack.UpTrack) (Sender, err
 	f.mu.Lock()
 	f.tracks = append(f.tracks, stream)
 	f.mu.Unlock()
-	return &fakeSender{stream: stream, id: id, down: downtrack.New(downtrack.Options{Source: up})}, nil
+	return &fakeSender{stream: stream, id: id, mime: up.Codec().MimeType, down: downtrack.New(downtrack.Options{Source: up})}, nil
 }
 func (f *fakePeer) LimitBandwidth(uint64) {}
 
@@ -85,9 +85,9 @@ func (f *fakePeer) RemoveTrack(s Sender) {
 }
 
 type fakeSender struct {
-	stream, id string
-	down       *downtrack.DownTrack
-	priority   atomic.Int32
+	stream, id, mime string
+	down             *downtrack.DownTrack
+	priority         atomic.Int32
 }
 
 func (s *fakeSender) TrackID() string                 { return s.id }
@@ -96,6 +96,7 @@ func (s *fakeSender) DownTrack() *downtrack.DownTrack { return s.down }
 
 type fakeReceiver struct {
 	id, kind string
+	mime     string // empty: Opus or VP8
 	rids     []string
 	up       *uptrack.UpTrack
 }
@@ -104,6 +105,9 @@ func (r *fakeReceiver) TrackID() string { return r.id }
 func (r *fakeReceiver) Mid() string     { return "0" }
 func (r *fakeReceiver) Kind() string    { return r.kind }
 func (r *fakeReceiver) MimeType() string {
+	if r.mime != "" {
+		return r.mime
+	}
 	return map[string]string{"audio": "audio/opus", "video": "video/VP8"}[r.kind]
 }
 func (r *fakeReceiver) Simulcast() []string       { return r.rids }
@@ -355,13 +359,7 @@ func (tc *test) word(m *livekit.SignalResponse) string {
 		slices.Sort(parts)
 		return "quality " + strings.Join(parts, " ")
 	case *livekit.SignalResponse_SubscribedQualityUpdate:
-		word := "wanted"
-		for _, q := range m.SubscribedQualityUpdate.SubscribedCodecs[0].Qualities {
-			if q.Enabled {
-				word += " " + q.Quality.String()
-			}
-		}
-		return word
+		return demandWord(m.SubscribedQualityUpdate)
 	case *livekit.SignalResponse_StreamStateUpdate:
 		var parts []string
 		for _, st := range m.StreamStateUpdate.StreamStates {

@@ -21,6 +21,7 @@ type track struct {
 	receiver   Receiver           // nil while pending
 	subscribed bool               // somebody subscribed once
 	demand     demand
+	backup     backup
 	original   string // the sid where it is forwarded from; empty for media of its own
 }
 
@@ -44,14 +45,15 @@ func (p *participant) addTrack(req *livekit.AddTrackRequest) {
 	case req.Type != livekit.TrackType_AUDIO && req.Type != livekit.TrackType_VIDEO:
 		refuse(livekit.RequestResponse_UNSUPPORTED_TYPE, "track type must be AUDIO or VIDEO")
 		return
-	case req.Sid != "":
-		refuse(livekit.RequestResponse_UNSUPPORTED_TYPE, "a second codec for a track is not supported")
-		return
 	case req.Cid == "":
 		refuse(livekit.RequestResponse_INVALID_REQUEST, "cid is required")
 		return
 	case len(req.Name) > p.state.opts.Limits.MaxName || len(req.Cid) > p.state.opts.Limits.MaxName:
 		refuse(livekit.RequestResponse_INVALID_NAME, "cid or name is too long")
+		return
+	}
+	if req.Sid != "" {
+		p.addBackup(req, refuse)
 		return
 	}
 	for _, t := range p.pending {
@@ -224,6 +226,9 @@ func (p *participant) matchReceivers() {
 	}
 	var still []waitingReceiver
 	for _, w := range p.unmatched {
+		if p.bindBackup(w.receiver) {
+			continue
+		}
 		t := p.announced(w)
 		switch {
 		case t == nil:
@@ -303,6 +308,7 @@ func (s *state) publish(t *track, r Receiver) {
 		info.Codecs[0].SdpCid = cid
 	}
 	t.info = info
+	t.backup.mime = possibleBackup(info)
 	r.UpTrack().SetOpaque(info.Encryption != livekit.Encryption_NONE)
 	r.UpTrack().SetMuted(info.Muted)
 	if !t.demand.begun {
@@ -330,6 +336,9 @@ func (s *state) publish(t *track, r Receiver) {
 // receiverEnded unpublishes the track whose media ended.
 func (p *participant) receiverEnded(r Receiver) {
 	p.unmatched = slices.DeleteFunc(p.unmatched, func(w waitingReceiver) bool { return w.receiver == r })
+	if p.backupEnded(r) {
+		return
+	}
 	i := slices.IndexFunc(p.tracks, func(t *track) bool { return t.receiver == r })
 	if i < 0 || p.gone {
 		return
@@ -371,6 +380,9 @@ func (s *state) setMuted(t *track, muted bool, by event.Actor) {
 	s.changeTrack(t, func(info *livekit.TrackInfo) { info.Muted = muted })
 	if t.receiver != nil {
 		t.receiver.UpTrack().SetMuted(muted)
+		if second := t.backup.receiver; second != nil {
+			second.UpTrack().SetMuted(muted)
+		}
 		name := event.TrackUnmuted
 		if muted {
 			name = event.TrackMuted

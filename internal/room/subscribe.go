@@ -15,6 +15,7 @@ type subscription struct {
 	track  *track
 	sender Sender
 	sent   uint64 // packets, when last judged
+	backup bool   // the client does not decode the track's first codec
 	wish   uint32 // the client's priority, 1 the highest; 0: none
 
 	demanded int                 // the highest layer it asks for, as counted in track.demand

@@ -61,6 +61,9 @@ func (d *DownTrack) SetAllottedTemporal(l int) {
 // Of a stream with temporal layers the fewest are sent that have as many.
 func (d *DownTrack) SetMaxFPS(fps uint32) { d.maxFPS.Store(fps) }
 
+// MaxFPS returns the subscriber's wish.
+func (d *DownTrack) MaxFPS() uint32 { return d.maxFPS.Load() }
+
 // enough is how much of a wished frame rate will do: rates are measured.
 const enough = 0.85
 

@@ -110,11 +110,11 @@ window.participant = {
   },
   leave: () => room.disconnect(),
 
-  async publishCamera({ width = 320, height = 180, codec = 'vp8', simulcast = false, frameRate = 15 } = {}) {
+  async publishCamera({ width = 320, height = 180, codec = 'vp8', simulcast = false, frameRate = 15, backupCodec = false, backupCodecPolicy } = {}) {
     const publication = await room.localParticipant.setCameraEnabled(
       true,
       { resolution: new VideoPreset(width, height, 1_000_000, frameRate).resolution },
-      { videoCodec: codec, simulcast, backupCodec: false, videoEncoding: { maxBitrate: 1_000_000, maxFramerate: frameRate } },
+      { videoCodec: codec, simulcast, backupCodec, backupCodecPolicy, videoEncoding: { maxBitrate: 1_000_000, maxFramerate: frameRate } },
     );
     return { sid: publication.trackSid };
   },
@@ -170,6 +170,9 @@ window.participant = {
     return {
       ...(frames.get(`${identity}/${source}`) ?? { count: 0, width: 0, height: 0 }),
       decoded: inbound?.framesDecoded ?? 0,
+      // Seconds that frames have waited, all together, and how many they were.
+      waited: inbound?.jitterBufferDelay ?? 0,
+      emitted: inbound?.jitterBufferEmittedCount ?? 0,
       decodedWidth: inbound?.frameWidth ?? 0,
       mime: codec?.mimeType,
     };

@@ -39,3 +39,57 @@ for (const [name, options] of [['vp8', {}], ['vp8 in layers', { width: 640, heig
     }
   });
 }
+
+stage.inBothModes('video waits as long as the room says', async (call) => {
+  await call.api.createRoom({ name: call.room, minPlayoutDelay: 800, maxPlayoutDelay: 2000 });
+  const alice = await call.browser('alice');
+  const bob = await call.browser('bob');
+  await alice.publishCamera();
+  await wantVideo(bob, 'alice');
+  await waitFor('frames to wait', async () => {
+    const before = await bob.video('alice');
+    await wantVideo(bob, 'alice', 10);
+    const after = await bob.video('alice');
+    const each = (after.waited - before.waited) / (after.emitted - before.emitted);
+    if (each > 0.6 && each < 2.5) return each;
+    throw new Error(`${each} s`);
+  }, 30_000);
+});
+
+/** Has a page's browser know no codec of that name, in whatever it offers and answers. */
+const without = (codec) => `{
+  const keep = (t) => {
+    if (t.receiver.track.kind === 'video') {
+      t.setCodecPreferences(RTCRtpReceiver.getCapabilities('video').codecs.filter((c) => !/${codec}/i.test(c.mimeType)));
+    }
+  };
+  const { addTransceiver, createAnswer } = RTCPeerConnection.prototype;
+  RTCPeerConnection.prototype.addTransceiver = function (...args) {
+    const t = addTransceiver.apply(this, args);
+    keep(t);
+    return t;
+  };
+  RTCPeerConnection.prototype.createAnswer = function (...args) {
+    this.getTransceivers().forEach(keep);
+    return createAnswer.apply(this, args);
+  };
+}`;
+
+// Policies: 0 has everybody change to the second codec, 1 has both sent.
+for (const [codec, policy, carolGets] of [['vp9', 0, 'video/VP8'], ['vp9', 1, 'video/VP9'], ['av1', 1, 'video/AV1']]) {
+  stage.inBothModes(`who does not decode ${codec} gets the backup, by policy ${policy}`, async (call) => {
+    const alice = await call.browser('alice');
+    const bob = await call.stranger('bob');
+    const carol = await call.browser('carol');
+    await bob.page.evaluate(without(codec));
+    await bob.enter(call.server, call.room);
+    const { sid } = await alice.publishCamera({ width: 640, height: 360, codec, backupCodec: { codec: 'vp8' }, backupCodecPolicy: policy });
+    const patience = 40_000; // each codec is encoded and decoded by one busy machine
+    await waitFor('bob to see VP8', async () => (await bob.video('alice')).mime === 'video/VP8', patience);
+    await wantVideo(bob, 'alice', 5, patience);
+    await waitFor('carol to see hers', async () => (await carol.video('alice')).mime === carolGets, patience);
+    await wantVideo(carol, 'alice', 5, patience);
+    const { tracks } = await call.api.getParticipant(call.room, 'alice');
+    assert.deepEqual(tracks.map((t) => t.sid), [sid], 'it is one track');
+  });
+}
