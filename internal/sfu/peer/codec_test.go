@@ -256,3 +256,42 @@ func TestExtensionsKeepTheirMeaning(t *testing.T) {
 		}
 	})
 }
+
+func TestEachCodecIsForwardedFromWhereItBegins(t *testing.T) {
+	f := newTestFactory(t, nil)
+	for _, c := range []struct {
+		mime    string
+		step    uint32
+		payload []byte
+	}{
+		{webrtc.MimeTypePCMU, 160, make([]byte, 160)},
+		{webrtc.MimeTypePCMA, 160, make([]byte, 160)},
+		{webrtc.MimeTypeH264, 3000, []byte{0x67, 0x42, 0xc0, 0x0a}},
+		{webrtc.MimeTypeH265, 3000, []byte{32 << 1, 1, 0x0c, 0x01}},
+		{webrtc.MimeTypeAV1, 3000, []byte{0x18, 0x0a, 0x01}},
+	} {
+		t.Run(c.mime, func(t *testing.T) {
+			p := newPubClient(t, f, clientOptions{})
+			p.dataChannels()
+			p.pub.Prefer("track", Preference{MimeType: c.mime})
+			track, _ := p.publish(c.mime, "stream", "track")
+			p.negotiate(nil)
+			eventually(t, "announced", func() bool { return p.track("track") != nil })
+			if got := p.track("track").MimeType(); got != c.mime {
+				t.Fatalf("announced as %s", got)
+			}
+			sub := newSubClient(t, f, clientOptions{})
+			if _, err := sub.sub.AddTrack("PA_x|TR_track", "TR_track", p.track("track").UpTrack()); err != nil {
+				t.Fatal(err)
+			}
+			sub.sub.Negotiate()
+			sub.connected()
+			send(t, track, c.step, c.payload, "it arrives", func() bool { return sub.packets("TR_track") > 5 })
+			sub.with(func() {
+				if got := sub.reception.got["TR_track"].mime; !strings.EqualFold(got, c.mime) {
+					t.Errorf("it is offered as %s", got)
+				}
+			})
+		})
+	}
+}
