@@ -77,7 +77,7 @@ func (g *Registry) ForwardParticipant(ctx context.Context, req *livekit.ForwardP
 	there := false
 	err := g.with(ctx, req.Room, req.Identity, func(s *state, found *participant) error {
 		p, from = found, s.room
-		there = slices.ContainsFunc(p.forwards, func(f *forwarding) bool { return f.to.name == req.DestinationRoom })
+		there = slices.ContainsFunc(p.forwards, func(f *forwarding) bool { return f.to.name == req.DestinationRoom && !f.ended() })
 		switch {
 		case p.forwarding != nil:
 			return ErrForwarded
@@ -166,6 +166,13 @@ func (f *forwarding) run() {
 			f.to.post(func(s *state) { s.reshow(f.double, now) })
 		}
 	}
+}
+
+// ended says that the double is gone, which the original's room may not know yet.
+func (f *forwarding) ended() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.over
 }
 
 // tell changes what is to be carried.

@@ -209,3 +209,24 @@ func TestForwardedParticipantKeepsItsRules(t *testing.T) {
 		}
 	})
 }
+
+// The original's room hears of an end a little later than who caused it.
+func TestForwardingMayBeginAgainAtOnce(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		ana := tc.enter("den", "ana")
+		tc.enter("attic", "ben")
+		for range 20 {
+			if err := tc.reg.ForwardParticipant(context.Background(), &livekit.ForwardParticipantRequest{
+				Room: "den", Identity: "ana", DestinationRoom: "attic"}); err != nil {
+				t.Fatal(err)
+			}
+			if err := tc.reg.RemoveParticipant(context.Background(), "attic", "ana", time.Time{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		if n := len(ana.p().forwards); n != 0 {
+			t.Errorf("forwarded %d times", n)
+		}
+	})
+}

@@ -44,8 +44,9 @@ type Options struct {
 
 // Handler serves /rtc, /rtc/v1 and /validate below each.
 type Handler struct {
-	opts  Options // immutable
-	gate  *gate   // immutable
+	opts  Options   // immutable
+	gate  *gate     // immutable
+	proxy sync.Once // tells of a proxy that is not trusted
 	count counters
 
 	mu       sync.Mutex
@@ -102,6 +103,7 @@ func (h *Handler) admit(r *http.Request, addr netip.Addr) (*request, error) {
 		addr = netip.Addr{} // it speaks for nobody, and is one of ours
 	}
 	if err := h.gate.address(addr, now); err != nil {
+		h.suspectProxy(r, addr)
 		return nil, err
 	}
 	req, err := h.parse(r)
@@ -110,6 +112,18 @@ func (h *Handler) admit(r *http.Request, addr netip.Addr) (*request, error) {
 	}
 	req.from = addr
 	return req, h.gate.key(req.key, now)
+}
+
+// suspectProxy tells, once, of an address that is refused although it seems to bring
+// the requests of many.
+func (h *Handler) suspectProxy(r *http.Request, addr netip.Addr) {
+	if r.Header.Get("X-Forwarded-For") == "" {
+		return
+	}
+	h.proxy.Do(func() {
+		h.opts.Logger.Warn("an address comes too often that brings requests of others: if it is a proxy of yours, add it to trusted_proxies",
+			"address", addr.String())
+	})
 }
 
 // check returns what connect would refuse the request with.
@@ -132,6 +146,7 @@ func isUpgrade(r *http.Request) bool {
 // connect joins or resumes, then upgrades and runs the connection to its end.
 func (h *Handler) connect(w http.ResponseWriter, r *http.Request, req *request) {
 	if err := h.gate.enter(req.from); err != nil {
+		h.suspectProxy(r, req.from)
 		h.refuse(w, r, err)
 		return
 	}

@@ -76,7 +76,8 @@ export class BrowserParticipant {
   sendData(text, { reliable = true, topic, to } = {}) {
     return this.#call('sendData', text, { reliable, topic, destinationIdentities: to });
   }
-  allowSubscribers(all) { return this.#call('allowSubscribers', all); }
+  /** permissions: those of single participants, as the SDK has them. */
+  allowSubscribers(all, permissions) { return this.#call('allowSubscribers', all, permissions); }
   answerCalls(method) { return this.#call('answerCalls', method); }
   call(identity, method, payload) { return this.#call('call', identity, method, payload); }
   listen(topic) { return this.#call('listen', topic); }

@@ -62,6 +62,7 @@ room
   .on(RoomEvent.DataReceived, (payload, p, kind, topic) => tell('data', {
     from: p?.identity ?? '', text: new TextDecoder().decode(payload), topic: topic ?? '', reliable: kind === 0,
   }))
+  .on(RoomEvent.RecordingStatusChanged, (recording) => tell('recording', { recording }))
   .on(RoomEvent.Moved, (name) => tell('moved', { room: name }))
   .on(RoomEvent.SignalReconnecting, () => tell('signalReconnecting'))
   .on(RoomEvent.Reconnecting, () => tell('reconnecting'))
@@ -155,7 +156,7 @@ window.participant = {
   },
   sendData: (text, options) => room.localParticipant.publishData(new TextEncoder().encode(text), options),
   /** Lets everybody subscribe to this participant's tracks, or nobody. */
-  allowSubscribers: (all) => room.localParticipant.setTrackSubscriptionPermissions(all, []),
+  allowSubscribers: (all, permissions = []) => room.localParticipant.setTrackSubscriptionPermissions(all, permissions),
   setMetadata: (metadata) => room.localParticipant.setMetadata(metadata),
   setName: (name) => room.localParticipant.setName(name),
   setAttributes: (attributes) => room.localParticipant.setAttributes(attributes),
@@ -235,6 +236,7 @@ window.participant = {
     return {
       state: room.state,
       room: room.name,
+      recording: room.isRecording,
       metadata: room.metadata,
       local: describe(room.localParticipant),
       remotes: [...room.remoteParticipants.values()].map(describe),
