@@ -311,11 +311,11 @@ func (s *state) showTrack(p *participant, original portraitTrack) {
 	}
 	info := proto.CloneOf(original.info)
 	info.Sid = newTrackSID(info.Type, info.Source)
-	s.publish(&track{
-		owner: p, cids: original.cids, info: info, original: original.info.Sid,
+	s.makeKnown(&track{
+		owner: p, cids: original.cids, info: info, receiver: original.receiver, original: original.info.Sid,
 		subscribed: true,                               // its client hears that where it is
 		demand:     demand{told: nothing, begun: true}, // until somebody here wants it
-	}, original.receiver)
+	})
 }
 
 func (s *state) reshowTrack(t *track, original *livekit.TrackInfo) {

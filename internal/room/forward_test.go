@@ -230,3 +230,18 @@ func TestForwardingMayBeginAgainAtOnce(t *testing.T) {
 		}
 	})
 }
+
+func TestWhoDoesNotDecodeWhatIsForwardedIsTold(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		ana, ben := tc.enter("den", "ana"), tc.enter("attic", "ben")
+		ana.announceCodecs(livekit.BackupCodecPolicy_SIMULCAST)
+		if err := tc.forward(ana, "attic"); err != nil {
+			t.Fatal(err)
+		}
+		ben.heard()
+		ben.rejects(ben.trackOf(ana))
+		if got := ben.heard(); !slices.Contains(got, "subscriptionresponse") {
+			t.Errorf("ben heard %q", got)
+		}
+	})
+}

@@ -200,7 +200,7 @@ func (s *state) depart(p *participant, name string) (*participant, []*track) {
 		// What its client was told to send it goes on to send.
 		tracks = append(tracks, &track{
 			owner: next, cids: t.cids, info: t.info, receiver: t.receiver, subscribed: t.subscribed,
-			demand: demand{told: t.demand.told, begun: true},
+			demand: demand{told: t.demand.told, begun: true}, backup: t.backup,
 		})
 	}
 	s.withdraw(p, livekit.DisconnectReason_MIGRATION, event.ActorAPI, moved)
@@ -239,7 +239,7 @@ func (s *state) arrive(p *participant, tracks []*track) {
 	deadline := p.deadline
 	s.activate(p)
 	for _, t := range tracks {
-		s.publish(t, t.receiver)
+		s.makeKnown(t)
 	}
 	p.deadline = deadline
 	s.wakeAt(p.deadline)

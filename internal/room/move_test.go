@@ -280,3 +280,32 @@ func TestDynacastGoesOnWhereItWasAfterAMove(t *testing.T) {
 		ana.wantDemands("somebody looks", "wanted LOW MEDIUM HIGH")
 	})
 }
+
+func TestSecondCodecIsMovedToo(t *testing.T) {
+	for _, policy := range []livekit.BackupCodecPolicy{livekit.BackupCodecPolicy_SIMULCAST, livekit.BackupCodecPolicy_REGRESSION} {
+		inBubble(t, Options{}, func(tc *test) {
+			ana, ben, cem := tc.enter("den", "ana"), tc.enter("den", "ben"), tc.enter("attic", "cem")
+			ana.announceCodecs(policy)
+			sid := ben.trackOf(ana)
+			ben.rejects(sid)
+			ana.announceBackup(sid, "vp8")
+			second := ana.mediaOf("second", "video/VP8")
+			if err := tc.move(ana, "attic"); err != nil {
+				t.Fatal(err)
+			}
+			if policy == livekit.BackupCodecPolicy_SIMULCAST {
+				if got := cem.gets(sid); got != "video/VP9" {
+					t.Errorf("before it says anything: %s", got)
+				}
+				cem.rejects(sid)
+			}
+			if got := cem.gets(sid); got != "video/VP8" {
+				t.Errorf("%s: cem gets %s", policy, got)
+			}
+			if codecs := ana.p().tracks[0].info.Codecs; len(codecs) != 2 || codecs[0].MimeType != "video/VP9" {
+				t.Errorf("%s: described with %v", policy, codecs)
+			}
+			ana.end(second)
+		})
+	}
+}

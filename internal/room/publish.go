@@ -293,7 +293,6 @@ func (p *participant) revived(r Receiver) *track {
 
 // publish binds media to its track and makes it known.
 func (s *state) publish(t *track, r Receiver) {
-	p := t.owner
 	t.receiver = r
 	info := proto.CloneOf(t.info)
 	info.MimeType = r.MimeType()
@@ -311,6 +310,12 @@ func (s *state) publish(t *track, r Receiver) {
 	t.backup.mime = possibleBackup(info)
 	r.UpTrack().SetOpaque(info.Encryption != livekit.Encryption_NONE)
 	r.UpTrack().SetMuted(info.Muted)
+	s.makeKnown(t)
+}
+
+// makeKnown tells of a track whose media is bound, and forwards it.
+func (s *state) makeKnown(t *track) {
+	p, r, info := t.owner, t.receiver, t.info
 	if !t.demand.begun {
 		t.demand.told = t.topLayer() // what clients send until they are told
 	}
