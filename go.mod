@@ -3,7 +3,6 @@ module github.com/rollcall-rtc/rollcall
 go 1.26.0
 
 require (
-	github.com/at-wat/ebml-go v0.19.4
 	github.com/cockroachdb/pebble/v2 v2.1.7
 	github.com/coder/websocket v1.8.15
 	github.com/goccy/go-yaml v1.19.2

@@ -32,6 +32,8 @@ var (
 	// ErrNoSuchParticipant is why something is refused for somebody who is not
 	// in the room.
 	ErrNoSuchParticipant = errors.New("no such participant")
+	// ErrUnknownCodec is why no frames are made of a track's packets.
+	ErrUnknownCodec = errors.New("no frames are made of packets of this codec")
 	// ErrStreamLost is what the reader of a data stream gets if its sender or
 	// the room went away before its end, or a part of it is missing.
 	ErrStreamLost = errors.New("data stream lost")

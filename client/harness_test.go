@@ -165,8 +165,12 @@ func single(o *client.Options) { o.SinglePeerConnection = true }
 
 // both runs a test with either kind of connections.
 func both(t *testing.T, test func(t *testing.T, s *site, mode func(*client.Options))) {
-	t.Run("dual", func(t *testing.T) { test(t, anySite(t), func(*client.Options) {}) })
-	t.Run("single", func(t *testing.T) { test(t, anySite(t), single) })
+	for name, mode := range map[string]func(*client.Options){"dual": func(*client.Options) {}, "single": single} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, anySite(t), mode)
+		})
+	}
 }
 
 // record collects what a room tells.

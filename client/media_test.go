@@ -1,12 +1,14 @@
 package client_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/livekit/protocol/livekit"
 	"github.com/pion/rtp/codecs"
 
 	"github.com/rollcall-rtc/rollcall/client"
@@ -59,4 +61,45 @@ func widthOf(payload []byte) (uint16, bool) {
 		return 0, false
 	}
 	return binary.LittleEndian.Uint16(frame[6:]) & 0x3fff, true
+}
+
+// xor is the worst encryption there is, and enough to see that it was applied.
+func xor(data []byte) ([]byte, error) {
+	for i := range data {
+		data[i] ^= 0x5a
+	}
+	return data, nil
+}
+
+func TestFramesPassThroughTransformsUnreadable(t *testing.T) {
+	both(t, func(t *testing.T, s *site, mode func(*client.Options)) {
+		record, on := recording(t)
+		s.join("alice", mode, on)
+		track := client.NewLocalTrack(client.Opus)
+		clear := []byte("\xf8 what is said")
+		track.SetTransform(func(data []byte) ([]byte, error) { return xor(bytes.Clone(data)) })
+		play(t, track, client.Sample{Data: clear, Duration: 20 * time.Millisecond})
+		_, err := s.join("bob", mode).Local().Publish(s.context(), client.PublishOptions{Encryption: livekit.Encryption_CUSTOM}, track)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := next[client.TrackSubscribed](record)
+		if got := e.Publication.Info().GetEncryption(); got != livekit.Encryption_CUSTOM {
+			t.Errorf("encryption %s", got)
+		}
+		p, err := e.Track.ReadRTP()
+		if err != nil || bytes.Equal(p.Payload, clear) {
+			t.Errorf("on the wire: %q, %v", p.Payload, err)
+		}
+		frames, err := e.Track.Frames(s.context(), xor)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for f := range frames {
+			if !bytes.Equal(f.Data, clear) || f.Duration != 20*time.Millisecond {
+				t.Errorf("frame %q of %v", f.Data, f.Duration)
+			}
+			break
+		}
+	})
 }

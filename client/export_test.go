@@ -1,0 +1,8 @@
+package client
+
+import "github.com/livekit/protocol/livekit"
+
+// Restore has the room believe that its connection is lost.
+func Restore(r *Room, full bool) {
+	r.loop.send(func() { r.restore(full, livekit.ReconnectReason_RR_UNKNOWN) })
+}
