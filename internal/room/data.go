@@ -19,7 +19,9 @@ func (c *connection) Data(kind peer.DataKind, label string, payload []byte) {
 			return
 		}
 	case "_data_track":
-		return // data tracks are not supported yet
+		frame := slices.Clone(payload)
+		c.post(func(s *state, p *participant) { p.forwardDataTrack(frame) })
+		return
 	default:
 		// A channel of the application's own: its bytes are the message.
 		packet.Value = &livekit.DataPacket_User{User: &livekit.UserPacket{Payload: slices.Clone(payload)}}
@@ -152,7 +154,7 @@ func (s *state) sendData(kind peer.DataKind, packet *livekit.DataPacket, sender 
 // A client may see itself connected before the server does, and expects what is
 // sent from then on: reliable data waits in the connection until that is up.
 func (p *participant) sendData(kind peer.DataKind, payload []byte) {
-	if !p.joined && kind == peer.Lossy {
+	if !p.joined && kind != peer.Reliable {
 		return
 	}
 	var err error

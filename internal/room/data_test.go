@@ -154,10 +154,12 @@ func FuzzData(f *testing.F) {
 		f.Add(raw, "_reliable")
 		f.Add(raw, "other")
 	}
+	f.Add(frame(7, "x"), "_data_track")
 	f.Fuzz(func(t *testing.T, raw []byte, label string) {
 		inBubble(t, Options{}, func(tc *test) {
-			alice := tc.enter("demo", "alice")
-			tc.enter("demo", "bob")
+			alice, bob := tc.enter("demo", "alice"), tc.enter("demo", "bob")
+			alice.publishData(7, "track")
+			bob.subscribeData(alice.p().dataTracks[0].info.Sid, true)
 			alice.conn().Data(peer.Reliable, label, raw)
 			synctest.Wait()
 		})

@@ -44,6 +44,7 @@ type fakePeer struct {
 	mu     sync.Mutex
 	tracks []string // of AddTrack, less RemoveTrack
 	data   []*livekit.DataPacket
+	frames [][]byte // of data tracks
 	closed bool
 	restarts,
 	looks,
@@ -60,7 +61,13 @@ func (f *fakePeer) Negotiate()                     { f.mu.Lock(); f.offers++; f.
 func (f *fakePeer) RestartICE()                    { f.mu.Lock(); f.restarts++; f.mu.Unlock() }
 func (f *fakePeer) Resumed()                       { f.mu.Lock(); f.restarts++; f.mu.Unlock() }
 func (f *fakePeer) Close()                         { f.mu.Lock(); f.closed = true; f.mu.Unlock() }
-func (f *fakePeer) SendData(_ peer.DataKind, b []byte) error {
+func (f *fakePeer) SendData(kind peer.DataKind, b []byte) error {
+	if kind == peer.DataTrack {
+		f.mu.Lock()
+		f.frames = append(f.frames, slices.Clone(b))
+		f.mu.Unlock()
+		return nil
+	}
 	packet := new(livekit.DataPacket)
 	if err := proto.Unmarshal(b, packet); err != nil {
 		return err

@@ -311,6 +311,8 @@ func (s *state) withdraw(p *participant, reason livekit.DisconnectReason, by eve
 		s.unpublish(p.tracks[len(p.tracks)-1], by, why)
 	}
 	p.dropSubscriptions()
+	p.endDataTracks()
+	p.dataHandles = nil
 	delete(s.participants, p.identity)
 	delete(s.bySID, p.sid)
 	wasJoined, wasVisible := p.joined, p.visible()

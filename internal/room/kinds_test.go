@@ -163,20 +163,3 @@ func TestPermissionsMayBeOfSingleTracksAndBySID(t *testing.T) {
 		}
 	})
 }
-
-func TestDataTracksAreRefusedAtOnce(t *testing.T) {
-	inBubble(t, Options{}, func(tc *test) {
-		ana := tc.enter("demo", "ana")
-		ana.heard()
-		ana.say(&livekit.SignalRequest{Message: &livekit.SignalRequest_PublishDataTrackRequest{
-			PublishDataTrackRequest: &livekit.PublishDataTrackRequest{PubHandle: 7, Name: "points"}}})
-		m := ana.sink.messages
-		if len(m) != 1 || m[0].GetRequestResponse().GetPublishDataTrack().GetPubHandle() != 7 {
-			t.Errorf("answered with %v", m)
-		}
-		ana.wantHeard("no data tracks", "response UNSUPPORTED_TYPE")
-		ana.say(&livekit.SignalRequest{Message: &livekit.SignalRequest_UnpublishDataTrackRequest{
-			UnpublishDataTrackRequest: &livekit.UnpublishDataTrackRequest{PubHandle: 7}}})
-		ana.wantHeard("nor to take away", "response NOT_FOUND")
-	})
-}

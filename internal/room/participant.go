@@ -70,6 +70,9 @@ type participant struct {
 	reliable      sequenceWindow    // reliable data received from it
 	overflowed    bool              // it does not read its reliable data; removed in the next tick
 	simulation    simulation
+	dataTracks    []*dataTrack          // published
+	dataHandles   map[uint16]*dataTrack // of others, by the handles that its client knows
+	lastHandle    uint16
 	way           livekit.CandidateProtocol // what its media has to travel over; UDP: anything
 	speaking      speakerState
 	speech        speech // the segment that is going on
@@ -161,6 +164,9 @@ func (p *participant) info() *livekit.ParticipantInfo {
 	}
 	for _, t := range p.tracks {
 		info.Tracks = append(info.Tracks, t.info)
+	}
+	for _, t := range p.dataTracks {
+		info.DataTracks = append(info.DataTracks, t.info)
 	}
 	p.cached = info
 	return info
@@ -340,6 +346,10 @@ func (p *participant) setPermission(permission *livekit.ParticipantPermission) {
 	}
 	if !permission.CanSubscribe {
 		p.dropSubscriptions()
+		p.dataHandles = nil
+	}
+	if !permission.CanPublishData {
+		p.endDataTracks()
 	}
 	if wasVisible && !p.visible() {
 		hidden := proto.CloneOf(p.info())

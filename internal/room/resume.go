@@ -99,6 +99,9 @@ func (s *state) resume(p *participant, req *Join, sid string, sink Sink) {
 		}
 	}
 	p.refreshToken()
+	if len(p.dataHandles) > 0 {
+		p.tellDataHandles()
+	}
 	if p.transportFailed() {
 		p.setDeadline(s.opts.JoinTimeout)
 	}

@@ -83,14 +83,14 @@ func (s *state) handle(p *participant, req *livekit.SignalRequest) {
 		s.changeTrack(t, func(info *livekit.TrackInfo) {
 			info.Width, info.Height = m.UpdateVideoTrack.GetWidth(), m.UpdateVideoTrack.GetHeight()
 		})
-	case *livekit.SignalRequest_PublishDataTrackRequest:
-		p.refuse(livekit.RequestResponse_UNSUPPORTED_TYPE, "data tracks are not supported", &livekit.RequestResponse{
-			Request: &livekit.RequestResponse_PublishDataTrack{PublishDataTrack: m.PublishDataTrackRequest}})
-	case *livekit.SignalRequest_UnpublishDataTrackRequest:
-		p.refuse(livekit.RequestResponse_NOT_FOUND, ErrTrackNotFound.Msg, &livekit.RequestResponse{
-			Request: &livekit.RequestResponse_UnpublishDataTrack{UnpublishDataTrack: m.UnpublishDataTrackRequest}})
 	case *livekit.SignalRequest_SyncState:
 		p.syncState(m.SyncState)
+	case *livekit.SignalRequest_PublishDataTrackRequest:
+		p.publishDataTrack(m.PublishDataTrackRequest)
+	case *livekit.SignalRequest_UnpublishDataTrackRequest:
+		p.unpublishDataTrack(m.UnpublishDataTrackRequest)
+	case *livekit.SignalRequest_UpdateDataSubscription:
+		p.subscribeData(m.UpdateDataSubscription)
 	case *livekit.SignalRequest_Simulate:
 		p.simulate(m.Simulate)
 	}

@@ -28,6 +28,7 @@ export async function buildAll() {
     logLevel: 'warning',
   });
   for (const file of ['index.html', 'components.html']) copyFileSync(path.join(suite, 'page', file), path.join(clientPage, file));
+  copyFileSync(path.join(suite, 'node_modules/livekit-client/dist/livekit-client.e2ee.worker.js'), path.join(clientPage, 'e2ee.worker.js'));
   writeFileSync(path.join(clientPage, 'clips.html'), '<!doctype html><script type="module" src="clips.js"></script>');
   writeFileSync(tone, wav(440, 2));
   await recordClips();

@@ -14,12 +14,18 @@ const (
 	Reliable DataKind = iota
 	// Lossy data arrives or does not.
 	Lossy
+	// DataTrack is lossy data of data tracks, on a channel of its own.
+	DataTrack
+	kindCount
 )
 
 // String implements fmt.Stringer.
 func (k DataKind) String() string {
-	if k == Lossy {
+	switch k {
+	case Lossy:
 		return "lossy"
+	case DataTrack:
+		return "data track"
 	}
 	return "reliable"
 }
@@ -27,6 +33,7 @@ func (k DataKind) String() string {
 const (
 	labelReliable = "_reliable"
 	labelLossy    = "_lossy"
+	labelTrack    = "_data_track"
 
 	// maxReliableBuffer is what a reader may be behind, on its way out and
 	// waiting for the channel to open.
@@ -40,10 +47,10 @@ const (
 // dataOut sends data. It may be used from anywhere.
 type dataOut struct {
 	mu       sync.Mutex
-	channels [2]*webrtc.DataChannel // mu guards; by DataKind, nil until open
-	backlog  [][]byte               // mu guards; reliable, until the channel is open
-	backlogN int                    // mu guards; bytes in it
-	closed   bool                   // mu guards
+	channels [kindCount]*webrtc.DataChannel // mu guards; by DataKind, nil until open
+	backlog  [][]byte                       // mu guards; reliable, until the channel is open
+	backlogN int                            // mu guards; bytes in it
+	closed   bool                           // mu guards
 }
 
 // send never waits for the network. The payload may be used again after it.
@@ -57,7 +64,7 @@ func (d *dataOut) send(kind DataKind, payload []byte) error {
 		return ErrClosed
 	}
 	dc := d.channels[kind]
-	if kind == Lossy {
+	if kind != Reliable {
 		if dc == nil || dc.BufferedAmount() > maxLossyBuffer {
 			return ErrDataDropped
 		}
@@ -102,7 +109,7 @@ func (d *dataOut) close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.closed = true
-	d.backlog, d.channels = nil, [2]*webrtc.DataChannel{}
+	d.backlog, d.channels = nil, [kindCount]*webrtc.DataChannel{}
 }
 
 // kindOfLabel tells how a channel of ours or of a client carries data.
@@ -112,6 +119,8 @@ func kindOfLabel(dc *webrtc.DataChannel) DataKind {
 		return Reliable
 	case labelLossy:
 		return Lossy
+	case labelTrack:
+		return DataTrack
 	}
 	if dc.MaxRetransmits() != nil || dc.MaxPacketLifeTime() != nil {
 		return Lossy

@@ -270,7 +270,9 @@ func (p *Publisher) connect() error {
 
 // accepted lets data out through a channel the client has made.
 func (p *Publisher) accepted(dc *webrtc.DataChannel) {
-	if dc.Label() != labelReliable && dc.Label() != labelLossy {
+	switch dc.Label() {
+	case labelReliable, labelLossy, labelTrack:
+	default:
 		return
 	}
 	if err := p.out.opened(kindOfLabel(dc), dc); err != nil {

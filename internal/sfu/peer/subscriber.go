@@ -168,9 +168,11 @@ func (s *Subscriber) connect() error {
 	if err := s.channel(labelReliable, Reliable, nil); err != nil {
 		return err
 	}
-	return s.channel(labelLossy, Lossy, &webrtc.DataChannelInit{
-		Ordered: &unordered, MaxRetransmits: &noRetransmits,
-	})
+	lossy := &webrtc.DataChannelInit{Ordered: &unordered, MaxRetransmits: &noRetransmits}
+	if err := s.channel(labelLossy, Lossy, lossy); err != nil {
+		return err
+	}
+	return s.channel(labelTrack, DataTrack, lossy)
 }
 
 func (s *Subscriber) channel(label string, kind DataKind, init *webrtc.DataChannelInit) error {

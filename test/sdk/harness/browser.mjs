@@ -54,14 +54,14 @@ export class Browser {
     return page;
   }
 
-  /** A participant that has not joined yet; connections: how many peer connections it makes. */
-  async participant(identity, { connections } = {}) {
+  /** A participant that has not joined yet; connections: how many peer connections it makes; secret: what it encrypts with. */
+  async participant(identity, { connections, secret } = {}) {
     const page = await this.tab();
-    return BrowserParticipant.open(page, identity, this.#pages.port, { connections, close: () => page.context().close() });
+    return BrowserParticipant.open(page, identity, this.#pages.port, { connections, secret, close: () => page.context().close() });
   }
 
-  async join(server, room, identity, { connections, ...tokenOptions } = {}) {
-    const participant = await this.participant(identity, { connections });
+  async join(server, room, identity, { connections, secret, ...tokenOptions } = {}) {
+    const participant = await this.participant(identity, { connections, secret });
     await participant.enter(server, room, tokenOptions);
     return participant;
   }

@@ -12,7 +12,7 @@ export class BrowserParticipant {
    * are served; connections: how many peer connections the SDK makes; close:
    * ends the page's profile.
    */
-  static async open(page, identity, port, { connections, close }) {
+  static async open(page, identity, port, { connections, secret, close }) {
     const participant = new BrowserParticipant();
     participant.identity = identity;
     participant.events = new Recorder(`browser participant ${identity}`);
@@ -22,7 +22,7 @@ export class BrowserParticipant {
       if (['warning', 'warn', 'error'].includes(message.type())) participant.events.push({ event: 'console', type: message.type(), text: message.text() });
     });
     await page.exposeFunction('record', (event) => participant.events.push(event));
-    await page.goto(`http://127.0.0.1:${port}/index.html?connections=${connections ?? ''}`);
+    await page.goto(`http://127.0.0.1:${port}/index.html?connections=${connections ?? ''}&secret=${secret ?? ''}`);
     await page.waitForFunction(() => window.ready);
     participant.page = page;
     return participant;
@@ -89,6 +89,10 @@ export class BrowserParticipant {
   simulate(scenario, arg) { return this.#call('simulate', scenario, arg); }
   video(identity, source) { return this.#call('video', identity, source); }
   audio(identity) { return this.#call('audio', identity); }
+  publishDataTrack(name) { return this.#call('publishDataTrack', name); }
+  pushFrame(name, text) { return this.#call('pushFrame', name, text); }
+  unpublishDataTrack(name) { return this.#call('unpublishDataTrack', name); }
+  takeDataTrack(identity, name) { return this.#call('takeDataTrack', identity, name); }
   sentAudio() { return this.#call('sentAudio'); }
   sentLayers() { return this.#call('sentLayers'); }
   /** How each connection travels: [{name, protocol, local, remote, relay}]. */

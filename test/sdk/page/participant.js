@@ -3,15 +3,20 @@
 // provides.
 
 import {
-  ConnectionError, ConnectionErrorReason, DisconnectReason, Room, RoomEvent, Track, VideoPreset,
+  ConnectionError, ConnectionErrorReason, DisconnectReason, ExternalE2EEKeyProvider, Room, RoomEvent, Track, VideoPreset,
 } from 'livekit-client';
 import { watchParticipants } from './participantevents.js';
 
 // Without the parameter the SDK does as it does by itself.
 const connections = new URLSearchParams(location.search).get('connections');
+// With it participants encrypt among themselves.
+const secret = new URLSearchParams(location.search).get('secret');
+const keyProvider = secret && new ExternalE2EEKeyProvider();
 const room = new Room({
   adaptiveStream: false, dynacast: false, ...(connections && { singlePeerConnection: connections === '1' }),
+  ...(secret && { encryption: { keyProvider, worker: new Worker('e2ee.worker.js') } }),
 });
+const dataTracks = new Map(); // own, by name
 const frames = new Map(); // identity/source -> {count, width, height}
 
 function tell(event, fields = {}) {
@@ -99,6 +104,10 @@ async function statsOf(target, type) {
 window.participant = {
   async join(url, token, options = {}) {
     try {
+      if (secret) {
+        await keyProvider.setKey(secret);
+        await room.setE2EEEnabled(true);
+      }
       await room.connect(url, token, options);
       return { sid: room.localParticipant.sid, roomSid: await room.getSid() };
     } catch (error) {
@@ -153,6 +162,17 @@ window.participant = {
   sendText: async (text, topic) => { await room.localParticipant.sendText(text, { topic }); },
   async sendBytes(size, topic) {
     await room.localParticipant.sendFile(new File([new Uint8Array(size).map((_, i) => i)], 'file'), { topic });
+  },
+  /** Publishes a data track, whose frames pushFrame sends, and takes another's by their names. */
+  async publishDataTrack(name) { dataTracks.set(name, await room.localParticipant.publishDataTrack({ name })); },
+  async pushFrame(name, text) { await dataTracks.get(name).tryPush({ payload: new TextEncoder().encode(text) }); },
+  async unpublishDataTrack(name) { await dataTracks.get(name).unpublish(); },
+  async takeDataTrack(identity, name) {
+    const track = await room.remoteParticipants.get(identity).dataTracks.getDeferred(name);
+    (async () => {
+      for await (const frame of track.subscribe()) tell('frame', { from: identity, name, text: new TextDecoder().decode(frame.payload) });
+      tell('framesEnded', { from: identity, name });
+    })();
   },
   sendData: (text, options) => room.localParticipant.publishData(new TextEncoder().encode(text), options),
   /** Lets everybody subscribe to this participant's tracks, or nobody. */

@@ -76,3 +76,23 @@ stage.inBothModes('reliable data sent while the signal connection is down comes 
     assert.deepEqual(texts(), sent, `what ${who.identity} got`);
   }
 });
+
+stage.inBothModes('frames of data tracks reach those who subscribe, until their end', async (call) => {
+  const alice = await call.browser('alice');
+  const bob = await call.browser('bob');
+  const carol = await call.browser('carol');
+  await alice.publishDataTrack('pose');
+  await alice.publishDataTrack('map');
+  await bob.takeDataTrack('alice', 'map');
+  await bob.takeDataTrack('alice', 'pose');
+  // Lossy, and the subscription takes a moment: pushed until one has come.
+  await waitFor('bob to get frames', async () => {
+    await alice.pushFrame('pose', 'x'.repeat(5_000));
+    await alice.pushFrame('map', 'here');
+    const has = (name, text) => bob.events.all('frame', { from: 'alice', name, text }).length > 0;
+    return has('pose', 'x'.repeat(5_000)) && has('map', 'here');
+  });
+  assert.equal(carol.events.all('frame').length, 0, 'carol has not asked');
+  await alice.unpublishDataTrack('map');
+  await bob.events.want('framesEnded', { from: 'alice', name: 'map' });
+});

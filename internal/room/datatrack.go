@@ -1,0 +1,202 @@
+package room
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
+)
+
+// dataTrack is a stream of data frames that a participant publishes. Others have
+// it when they ask for it, and know it by handles of their own.
+type dataTrack struct {
+	owner *participant
+	info  *livekit.DataTrackInfo // immutable
+}
+
+const (
+	dataTrackPrefix = "DTR_"
+	maxDataHandle   = 1<<16 - 1
+	// A packet begins with 12 bytes: its version in the upper three bits of the
+	// first, and a handle, 16 bits, at the third.
+	dataHeader       = 12
+	dataHandleOffset = 2
+)
+
+// publishDataTrack answers a client that wants to publish one.
+func (p *participant) publishDataTrack(req *livekit.PublishDataTrackRequest) {
+	limits := p.state.opts.Limits
+	reason, msg := livekit.RequestResponse_OK, ""
+	switch {
+	case !p.permission.CanPublishData:
+		reason, msg = livekit.RequestResponse_NOT_ALLOWED, "the token does not allow publishing data"
+	case req.PubHandle == 0 || req.PubHandle > maxDataHandle:
+		reason, msg = livekit.RequestResponse_INVALID_HANDLE, "the handle must be between 1 and 65535"
+	case req.Name == "" || len(req.Name) > limits.MaxName:
+		reason, msg = livekit.RequestResponse_INVALID_NAME, "the name is missing or too long"
+	case len(p.dataTracks) >= limits.MaxTracks:
+		reason, msg = livekit.RequestResponse_LIMIT_EXCEEDED, "too many data tracks"
+	}
+	for _, t := range p.dataTracks {
+		switch {
+		case t.info.PubHandle == req.PubHandle:
+			reason, msg = livekit.RequestResponse_DUPLICATE_HANDLE, "the handle is in use"
+		case t.info.Name == req.Name:
+			reason, msg = livekit.RequestResponse_DUPLICATE_NAME, "the name is in use"
+		}
+	}
+	if reason != livekit.RequestResponse_OK {
+		p.refuse(reason, msg, &livekit.RequestResponse{Request: &livekit.RequestResponse_PublishDataTrack{PublishDataTrack: req}})
+		return
+	}
+	t := &dataTrack{owner: p, info: &livekit.DataTrackInfo{
+		PubHandle: req.PubHandle, Sid: newSID(dataTrackPrefix), Name: req.Name, Encryption: req.Encryption,
+		FrameEncoding: req.FrameEncoding, Schema: req.Schema,
+	}}
+	p.dataTracks = append(p.dataTracks, t)
+	p.touch()
+	p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_PublishDataTrackResponse{
+		PublishDataTrackResponse: &livekit.PublishDataTrackResponse{Info: t.info},
+	}})
+	p.state.broadcast(p, false)
+}
+
+// unpublishDataTrack ends the track of that handle.
+func (p *participant) unpublishDataTrack(req *livekit.UnpublishDataTrackRequest) {
+	t := p.dataTrackOf(req.PubHandle)
+	if t == nil {
+		p.refuse(livekit.RequestResponse_NOT_FOUND, "no data track has that handle", &livekit.RequestResponse{
+			Request: &livekit.RequestResponse_UnpublishDataTrack{UnpublishDataTrack: req}})
+		return
+	}
+	p.endDataTrack(t)
+	p.state.broadcast(p, false)
+}
+
+// endDataTrack ends a track for everybody; the caller broadcasts the participant.
+func (p *participant) endDataTrack(t *dataTrack) {
+	p.dataTracks = slices.DeleteFunc(p.dataTracks, func(other *dataTrack) bool { return other == t })
+	p.touch()
+	p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_UnpublishDataTrackResponse{
+		UnpublishDataTrackResponse: &livekit.UnpublishDataTrackResponse{Info: t.info},
+	}})
+	for _, other := range p.state.participants {
+		other.dropDataTrack(t)
+	}
+}
+
+func (p *participant) endDataTracks() {
+	for _, t := range slices.Clone(p.dataTracks) {
+		p.endDataTrack(t)
+	}
+}
+
+func (p *participant) dataTrackOf(handle uint32) *dataTrack {
+	for _, t := range p.dataTracks {
+		if t.info.PubHandle == handle {
+			return t
+		}
+	}
+	return nil
+}
+
+// subscribeData has p receive data tracks, or not any more. Those that are not
+// there are ignored: they may have ended meanwhile.
+func (p *participant) subscribeData(req *livekit.UpdateDataSubscription) {
+	changed := false
+	for _, u := range req.Updates {
+		t := p.state.dataTrack(u.TrackSid)
+		if t == nil || t.owner == p {
+			continue
+		}
+		if !u.Subscribe {
+			changed = p.dropDataTrack(t) || changed
+			continue
+		}
+		if p.permission.CanSubscribe && t.owner.visible() {
+			changed = p.takeDataTrack(t) || changed
+		}
+	}
+	if changed {
+		p.tellDataHandles()
+	}
+}
+
+func (s *state) dataTrack(sid string) *dataTrack {
+	for _, p := range s.participants {
+		for _, t := range p.dataTracks {
+			if t.info.Sid == sid {
+				return t
+			}
+		}
+	}
+	return nil
+}
+
+// takeDataTrack gives a track a handle of p's. Handles are not used again before
+// all others were.
+func (p *participant) takeDataTrack(t *dataTrack) bool {
+	for _, have := range p.dataHandles {
+		if have == t {
+			return false
+		}
+	}
+	if len(p.dataHandles) >= maxDataHandle {
+		return false
+	}
+	if p.dataHandles == nil {
+		p.dataHandles = make(map[uint16]*dataTrack)
+	}
+	for {
+		p.lastHandle++
+		if p.lastHandle != 0 && p.dataHandles[p.lastHandle] == nil {
+			p.dataHandles[p.lastHandle] = t
+			return true
+		}
+	}
+}
+
+func (p *participant) dropDataTrack(t *dataTrack) bool {
+	for handle, have := range p.dataHandles {
+		if have == t {
+			delete(p.dataHandles, handle)
+			return true
+		}
+	}
+	return false
+}
+
+// tellDataHandles tells p's client by which handles it has which tracks.
+func (p *participant) tellDataHandles() {
+	handles := make(map[uint32]*livekit.DataTrackSubscriberHandles_PublishedDataTrack, len(p.dataHandles))
+	for handle, t := range p.dataHandles {
+		handles[uint32(handle)] = &livekit.DataTrackSubscriberHandles_PublishedDataTrack{
+			PublisherIdentity: t.owner.identity, PublisherSid: t.owner.sid, TrackSid: t.info.Sid,
+		}
+	}
+	p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_DataTrackSubscriberHandles{
+		DataTrackSubscriberHandles: &livekit.DataTrackSubscriberHandles{SubHandles: handles},
+	}})
+}
+
+// forwardDataTrack gives a packet of p's to those who have its track. The frame is
+// changed.
+func (p *participant) forwardDataTrack(frame []byte) {
+	if !p.joined || !p.permission.CanPublishData || len(frame) < dataHeader || frame[0]>>5 != 0 {
+		return
+	}
+	t := p.dataTrackOf(uint32(binary.BigEndian.Uint16(frame[dataHandleOffset:])))
+	if t == nil {
+		return
+	}
+	for _, other := range p.state.participants {
+		for handle, have := range other.dataHandles {
+			if have == t {
+				binary.BigEndian.PutUint16(frame[dataHandleOffset:], handle)
+				other.sendData(peer.DataTrack, frame)
+			}
+		}
+	}
+}
