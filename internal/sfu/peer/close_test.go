@@ -242,12 +242,19 @@ func TestOfferOfAClientThatHasClosedIsNoFailure(t *testing.T) {
 	p := newPubClient(t, f, clientOptions{})
 	p.dataChannels()
 	p.negotiate(nil)
+	eventually(t, "the client knows where we are", func() bool {
+		known := false
+		p.with(func() { known = p.finals > 0 })
+		return known
+	})
 	release := make(chan struct{})
+	resume := sync.OnceFunc(func() { close(release) })
+	t.Cleanup(resume) // a queue that waits cannot be closed
 	if err := p.pub.queue.post(func() { <-release }); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "client connected", func() bool {
-		return p.pc.ConnectionState() == webrtc.PeerConnectionStateConnected
+		return p.pc.ConnectionState() == webrtc.PeerConnectionStateConnected && p.pub.wasUp.Load()
 	})
 	p.pub.Offer(p.pc.LocalDescription().SDP, 77)
 	if err := p.pc.Close(); err != nil {
@@ -256,7 +263,7 @@ func TestOfferOfAClientThatHasClosedIsNoFailure(t *testing.T) {
 	eventually(t, "our end closed", func() bool {
 		return p.pub.pc.ConnectionState() == webrtc.PeerConnectionStateClosed
 	})
-	close(release)
+	resume()
 	eventually(t, "told that it has closed", func() bool { return p.state() == Closed })
 	if err := p.failure(); err != nil {
 		t.Errorf("failed: %v", err)
