@@ -87,6 +87,7 @@ func (c *connector) connect(d direction, servers []*livekit.ICEServer, relayOnly
 }
 
 func configureMedia(m *webrtc.MediaEngine, r *interceptor.Registry, d direction) error {
+	r.Add(headersFactory{}) // the first is the nearest to the socket
 	err := errors.Join(
 		m.RegisterDefaultCodecs(),
 		m.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: sdp.AudioLevelURI}, webrtc.RTPCodecTypeAudio),
