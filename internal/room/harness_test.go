@@ -3,7 +3,6 @@ package room
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -155,19 +154,6 @@ type test struct {
 	suspended  bool              // the registry was closed with rooms open
 
 	kept map[string][]byte // what survives a restart
-}
-
-// SaveCursors implements Kept.
-func (tc *test) SaveCursors(puts map[string][]byte, deletes []string) {
-	tc.mu.Lock()
-	defer tc.mu.Unlock()
-	if tc.kept == nil {
-		tc.kept = make(map[string][]byte)
-	}
-	maps.Copy(tc.kept, puts)
-	for _, key := range deletes {
-		delete(tc.kept, key)
-	}
 }
 
 // inBubble runs fn with a fresh registry in virtual time.

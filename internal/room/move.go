@@ -189,6 +189,8 @@ func (s *state) depart(p *participant, name string) (*participant, []*track) {
 		overflowed:    p.overflowed,
 		permissions:   p.permissions,
 		ended:         p.ended,
+		lastHandle:    p.lastHandle,
+		way:           p.way,
 		subscriptions: make(map[string]*subscription),
 		wanted:        make(map[string]bool),
 	}
@@ -203,6 +205,13 @@ func (s *state) depart(p *participant, name string) (*participant, []*track) {
 			demand: demand{told: t.demand.told, begun: true}, backup: t.backup,
 		})
 	}
+	for _, t := range p.dataTracks {
+		next.dataTracks = append(next.dataTracks, &dataTrack{owner: next, info: t.info})
+		for _, other := range s.participants {
+			other.dropDataTrack(t)
+		}
+	}
+	p.dataTracks = nil // its client is not told that they end
 	s.withdraw(p, livekit.DisconnectReason_MIGRATION, event.ActorAPI, moved)
 	s.hangUp(p)
 	p.sink, p.publisher, p.subscriber, p.duplex = nil, nil, nil, nil

@@ -309,3 +309,28 @@ func TestSecondCodecIsMovedToo(t *testing.T) {
 		})
 	}
 }
+
+func TestDataTracksAreMovedToo(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		ana, ben, cem := tc.enter("den", "ana"), tc.enter("den", "ben"), tc.enter("attic", "cem")
+		ana.say(&livekit.SignalRequest{Message: &livekit.SignalRequest_PublishDataTrackRequest{
+			PublishDataTrackRequest: &livekit.PublishDataTrackRequest{PubHandle: 7, Name: "points"}}})
+		sid := ana.p().dataTracks[0].info.Sid
+		subscribe := &livekit.SignalRequest{Message: &livekit.SignalRequest_UpdateDataSubscription{
+			UpdateDataSubscription: &livekit.UpdateDataSubscription{Updates: []*livekit.UpdateDataSubscription_Update{{TrackSid: sid, Subscribe: true}}}}}
+		ben.say(subscribe)
+		ana.heard()
+		if err := tc.move(ana, "attic"); err != nil {
+			t.Fatal(err)
+		}
+		moved := ana.sink.messages[0].GetRoomMoved().GetParticipant()
+		if len(moved.GetDataTracks()) != 1 || moved.DataTracks[0].Sid != sid {
+			t.Errorf("the client is told of %v", moved)
+		}
+		ana.wantHeard("its track goes on", "moved attic as active/0 others=1")
+		cem.say(subscribe)
+		if ben, cem := len(ben.p().dataHandles), len(cem.p().dataHandles); ben != 0 || cem != 1 {
+			t.Errorf("ben has %d data tracks, cem %d", ben, cem)
+		}
+	})
+}

@@ -127,3 +127,16 @@ func TestRemovingTwiceKeepsTheLaterRevocation(t *testing.T) {
 		}
 	})
 }
+
+// SaveCursors implements Kept.
+func (tc *test) SaveCursors(puts map[string][]byte, deletes []string) {
+	tc.mu.Lock()
+	defer tc.mu.Unlock()
+	if tc.kept == nil {
+		tc.kept = make(map[string][]byte)
+	}
+	maps.Copy(tc.kept, puts)
+	for _, key := range deletes {
+		delete(tc.kept, key)
+	}
+}
