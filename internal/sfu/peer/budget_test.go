@@ -100,6 +100,34 @@ func TestVideoThatDoesNotFitIsPausedAndResumed(t *testing.T) {
 	}
 }
 
+// A ceiling holds whatever the connection carries, and its end is the end of it.
+func TestACeilingPausesVideoUntilItIsTakenAway(t *testing.T) {
+	f := newTestFactory(t, nil)
+	p, _, camera := publishBoth(t, f)
+	c := newSubClient(t, f, clientOptions{})
+	large := append([]byte{0x10, 0x00}, make([]byte, 1000)...) // a key frame each
+	s, err := c.sub.AddTrack("PA_x|TR_camera", "TR_camera", p.track("camera").UpTrack())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.sub.LimitBandwidth(1) // before there is anything to limit
+	c.sub.LimitBandwidth(0)
+	c.sub.Negotiate()
+	c.connected()
+	send(t, camera, 3000, large, "video arrives", func() bool { return c.packets("TR_camera") >= 50 })
+	for range 2 {
+		c.sub.LimitBandwidth(1000)
+		last := func() string {
+			heard := c.heardStreams()
+			return heard[len(heard)-1]
+		}
+		send(t, camera, 3000, large, "pause", func() bool { return s.DownTrack().Starved() && last() == "TR_camera is paused" })
+		n := c.packets("TR_camera")
+		c.sub.LimitBandwidth(0)
+		send(t, camera, 3000, large, "resumption", func() bool { return c.packets("TR_camera") > n+50 && last() == "TR_camera flows" })
+	}
+}
+
 func TestWhatAClientSaysOfThePathHarmsNobody(t *testing.T) {
 	g := new(budget)
 	g.feedback([]byte{0x8f, 205, 0, 1, 0, 0, 0, 0}) // before there is a track

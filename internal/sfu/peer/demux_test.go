@@ -14,7 +14,7 @@ import (
 // sorted is a demux with what its tracks have got: "RID:sequence number".
 type sorted struct {
 	*packets
-	t        *testing.T
+	t        testing.TB
 	got      map[string][]uint64 // by mid
 	sections map[string]*mediaSection
 	changed  []uint8
@@ -42,7 +42,7 @@ const (
 	ptOther = 98 // another codec
 )
 
-func newSorted(t *testing.T, sections ...*mediaSection) *sorted {
+func newSorted(t testing.TB, sections ...*mediaSection) *sorted {
 	s := &sorted{packets: new(packets), t: t, got: map[string][]uint64{}, sections: map[string]*mediaSection{}}
 	s.packets.init(nil)
 	for _, m := range sections {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 
 	"github.com/rollcall-rtc/rollcall/internal/sfu/downtrack"
@@ -200,4 +201,44 @@ func BenchmarkPacketPath(b *testing.B) {
 			})
 		}
 	}
+}
+
+// Whatever RTCP a client sends, about tracks that it sends or is sent.
+func FuzzRTCP(f *testing.F) {
+	seed := func(pkts ...rtcp.Packet) {
+		b, err := rtcp.Marshal(pkts)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	report := []rtcp.ReceptionReport{{SSRC: 7, LastSequenceNumber: 1 << 20, Jitter: 5, LastSenderReport: 9, Delay: 3}}
+	seed(&rtcp.SenderReport{SSRC: 9, NTPTime: 1 << 40, RTPTime: 3000, Reports: report}, &rtcp.ReceiverReport{Reports: report})
+	seed(&rtcp.TransportLayerNack{MediaSSRC: 7, Nacks: []rtcp.NackPair{{PacketID: 65535, LostPackets: 0xffff}}})
+	seed(&rtcp.PictureLossIndication{MediaSSRC: 7}, &rtcp.FullIntraRequest{FIR: []rtcp.FIREntry{{SSRC: 7}}})
+	seed(&rtcp.ReceiverEstimatedMaximumBitrate{Bitrate: 1e30, SSRCs: []uint32{7}}, &rtcp.Goodbye{Sources: []uint32{9}})
+	seed(&rtcp.TransportLayerCC{MediaSSRC: 7, PacketStatusCount: 1, PacketChunks: []rtcp.PacketStatusChunk{
+		&rtcp.RunLengthChunk{PacketStatusSymbol: rtcp.TypeTCCPacketNotReceived, RunLength: 1}}})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s := newSorted(t, &mediaSection{mid: "cam", ssrcs: []uint32{9}})
+		s.packet(9, ptMedia, 5, vp8Payload, nil)
+		up := s.sections["cam"].up
+		sender := &Sender{codec: up.Codec(), up: up, down: downtrack.New(downtrack.Options{Source: up})}
+		defer sender.down.Close()
+		g := &budget{mayPause: true, starved: func(*Sender) {}}
+		defer g.close()
+		s.budget = g
+		sender.down.Bind(downtrack.Binding{SSRC: 7, PayloadType: 96, Writer: newNumbered(s.writer(7), g.add(sender), 1), SequenceExt: 1})
+		s.listen(sender.down, 7)
+		s.mu.Lock()
+		s.takeFeedback(b)
+		if pkts, err := rtcp.Unmarshal(b); err == nil {
+			s.handleRTCP(pkts)
+		}
+		s.mu.Unlock()
+		s.packet(9, ptMedia, 6, vp8Payload, nil)
+		sender.down.SenderReport(time.Now())
+		sender.down.Stats()
+		up.Stats()
+	})
 }
