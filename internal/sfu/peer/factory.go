@@ -45,6 +45,7 @@ type Factory struct {
 	net    *stdnet.Net
 	tcpMux *tcpMux
 	tcpLs  []*net.TCPListener
+	clock  clock // of media
 
 	subscriberMedia [2]*webrtc.MediaEngine // the second with playout delay
 
@@ -63,6 +64,7 @@ type Factory struct {
 func NewFactory(opts Options) (*Factory, error) {
 	f := &Factory{
 		opts:       opts.withDefaults(),
+		clock:      newClock(),
 		publishers: map[string]*webrtc.MediaEngine{},
 		conns:      map[*conn]struct{}{},
 	}

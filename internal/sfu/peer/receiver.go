@@ -101,6 +101,7 @@ func (p *Publisher) begin(offer, answer line, codec lineCodec) *publication {
 		NACK:                    codec.nack,
 		Clock:                   p.clock,
 		WriteRTCP:               p.packets.writeRTCP,
+		Now:                     p.factory.clock.now,
 	})
 	pub := &publication{offer: offer, answer: answer, codec: codec, began: time.Now()}
 	pub.receiver = &Receiver{

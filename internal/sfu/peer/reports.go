@@ -19,6 +19,7 @@ type reports struct {
 	timer   *time.Timer          // mu guards; nil while there are none
 	closed  bool                 // mu guards
 	tick    func(now time.Time)  // immutable; called each time, nil if not needed
+	now     func() time.Time     // immutable
 }
 
 // add begins to report on a sender. The first one starts the timer.
@@ -65,7 +66,7 @@ func (r *reports) send(write func([]rtcp.Packet) error) {
 	r.timer.Reset(reportInterval)
 	r.mu.Unlock()
 
-	now := time.Now()
+	now := r.now()
 	if r.tick != nil {
 		r.tick(now)
 	}

@@ -40,6 +40,7 @@ func (s *sending) prepare(c *conn, h sendingHandler, mayPause bool, delay [2]tim
 	c.packets.budget = &s.budget
 	s.reports.senders = map[*Sender]struct{}{}
 	s.reports.tick = s.budget.poll
+	s.reports.now = func() time.Time { return c.factory.clock.now() }
 	s.budget.mayPause = mayPause
 	s.budget.starved = func(sender *Sender) { s.streamState(sender, true) }
 }
@@ -54,7 +55,7 @@ func (s *sending) delays() bool { return s.delay != [2]time.Duration{} }
 // newSender returns a Sender that no section is found for yet.
 func (s *sending) newSender(streamID, trackID string, up *uptrack.UpTrack) *Sender {
 	sender := &Sender{delay: s.delay, streamID: streamID, trackID: trackID, up: up, codec: up.Codec()}
-	o := downtrack.Options{Source: up}
+	o := downtrack.Options{Source: up, Now: s.reports.now}
 	if kindOf(sender.codec) == webrtc.RTPCodecTypeVideo {
 		o.OnFlow = func() { s.streamState(sender, false) }
 	}
