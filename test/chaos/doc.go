@@ -2,18 +2,14 @@
 // moments, crowded, and visited by clients that send garbage, stop reading, or
 // are dead without a word.
 //
-// Its tests build the binary, run it on loopback with a data directory of its
-// own, and drive it with many small clients that speak the signal protocol and
-// bring up real transports. What they hold the server to is the promise of the
-// log: what was once visible is never lost, nothing is out of order, and
-// whatever began ends exactly once. The seed of a run is printed; set
-// ROLLCALL_CHAOS_SEED to repeat its choices.
+// Its tests build the binary, run it on loopback and drive it with many small
+// clients that speak the signal protocol and bring up real transports. They hold
+// it to the promise of the log: what was once visible is never lost, nothing is
+// out of order, and whatever began ends exactly once. The seed of a run is
+// printed; set ROLLCALL_CHAOS_SEED to repeat its choices.
 //
-// In a worst day there is a meeting of two that must go on; what the server holds
-// afterwards is what it held before, and who was at fault is cut off for a reason
-// that the log and the client have. With -long (make worst) the days are longer:
-// rooms of a thousand, two thousand rooms, a day's joins and leaves. Under the race
-// detector the server runs under it too.
-//
-// It has tests only. Nobody imports it.
+// A meeting of two must go on through a worst day; the server holds afterwards
+// what it held before, and who was at fault is cut off for a reason that the log
+// and the client have. With -long (make worst) the days are longer. Under the race
+// detector the server runs under it too. It has tests only; nobody imports it.
 package chaos
