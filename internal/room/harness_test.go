@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -89,35 +88,6 @@ func (f *fakePeer) RemoveTrack(s Sender) {
 	f.tracks = slices.DeleteFunc(f.tracks, func(t string) bool { return t == s.(*fakeSender).stream })
 	f.mu.Unlock()
 }
-
-type fakeSender struct {
-	stream, id, mime string
-	down             *downtrack.DownTrack
-	priority         atomic.Int32
-}
-
-func (s *fakeSender) TrackID() string                 { return s.id }
-func (s *fakeSender) SetPriority(p int)               { s.priority.Store(int32(p)) }
-func (s *fakeSender) DownTrack() *downtrack.DownTrack { return s.down }
-
-type fakeReceiver struct {
-	id, kind string
-	mime     string // empty: Opus or VP8
-	rids     []string
-	up       *uptrack.UpTrack
-}
-
-func (r *fakeReceiver) TrackID() string { return r.id }
-func (r *fakeReceiver) Mid() string     { return "0" }
-func (r *fakeReceiver) Kind() string    { return r.kind }
-func (r *fakeReceiver) MimeType() string {
-	if r.mime != "" {
-		return r.mime
-	}
-	return map[string]string{"audio": "audio/opus", "video": "video/VP8"}[r.kind]
-}
-func (r *fakeReceiver) Simulcast() []string       { return r.rids }
-func (r *fakeReceiver) UpTrack() *uptrack.UpTrack { return r.up }
 
 // recorder is a client's end of the signal connection.
 type recorder struct {
