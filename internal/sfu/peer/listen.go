@@ -149,7 +149,7 @@ func newTCPMux(ls []*net.TCPListener, logs logging.LoggerFactory) *tcpMux {
 	for _, l := range ls {
 		addr := l.Addr().(*net.TCPAddr).AddrPort().Addr().Unmap()
 		m.muxes[addr] = ice.NewTCPMuxDefault(ice.TCPMuxParams{
-			Listener: l, Logger: logs.NewLogger("tcpmux"),
+			Listener: patientListener{l, logs.NewLogger("tcpmux")}, Logger: logs.NewLogger("tcpmux"),
 			ReadBufferSize: tcpReadQueue, WriteBufferSize: tcpWriteQueue,
 		})
 	}
