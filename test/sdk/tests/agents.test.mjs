@@ -76,8 +76,9 @@ stage.test('an agent comes with the room: by CreateRoom and by a token', async (
   const roomConfig = new RoomConfiguration({ agents: [new RoomAgentDispatch({ agentName: 'named', metadata: 'by token' })] });
   const other = await call.node('guest', { roomConfig });
   await wantEcho(other, 'two');
-  const agent = (await call.api.listParticipants(call.room)).find((p) => p.identity === 'helper');
-  assert.equal(agent.attributes.metadata, 'by token');
+  // It sets the attribute after it begins to answer.
+  await waitFor('the agent to show its metadata', async () =>
+    (await call.api.listParticipants(call.room)).find((p) => p.identity === 'helper')?.attributes.metadata === 'by token', patience);
 });
 
 stage.test('a worker for every room gets one, and a dispatch that is deleted ends its agent', async (call) => {
