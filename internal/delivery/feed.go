@@ -174,8 +174,14 @@ func (f *feed) append(entries []entry, upTo, generation uint64) {
 		cut++
 	}
 	f.start = f.entries[cut-1].rec.Seq
-	// Readers may hold the old array: it is left as it is.
-	f.entries = append(make([]entry, 0, 2*feedRecords), f.entries[cut:]...)
+	// Readers may hold the old array: it is left as it is. The records that stay
+	// are copied, or they would keep all those that were read together with them.
+	kept := make([]entry, 0, 2*feedRecords)
+	for _, e := range f.entries[cut:] {
+		rec := *e.rec
+		kept = append(kept, entry{rec: &rec, lane: e.lane})
+	}
+	f.entries = kept
 	f.bytes = bytes
 }
 

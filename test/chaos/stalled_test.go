@@ -12,8 +12,7 @@ import (
 func TestClientThatStopsReadingItsSignalsIsCutOff(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	m := newMeeting(t)
-	// What is written goes through the memory of the log, which keeps the last of
-	// it: a cache of 16 MiB, and two pieces as large that become tables.
+	// Webhooks keep up to 16 MiB of the newest events, and the log has a cache.
 	m.spare = 48 << 20
 	slow := newGuests(m.s.url)
 	slow.window = 64 << 10
