@@ -110,7 +110,9 @@ func (l *Log) take(events []event.Event) ([]event.Event, map[string][]byte, bool
 			l.head = 0
 		}
 	}
-	l.count -= n
+	if l.count -= n; l.count == 0 {
+		l.head = 0 // the same few places are used again, while they are in the caches
+	}
 	if n > 0 {
 		l.space.Broadcast()
 	}
