@@ -34,6 +34,17 @@ func (f *clientFlags) register(fs *flag.FlagSet) {
 	fs.BoolVar(&f.json, "json", false, "print JSON")
 }
 
+// parse is parseArgs, and then client, for a verb that has nothing to look at in
+// between.
+func (f *clientFlags) parse(fs *flag.FlagSet, args []string, env environment, about string, names ...string) ([]string, *client, error) {
+	values, err := parseArgs(fs, args, env, about, names...)
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := f.client(env)
+	return values, c, err
+}
+
 // credentials returns the API key to use, with its secret.
 func (f *clientFlags) credentials(environ []string) (key, secret string, err error) {
 	if f.secret != "" {

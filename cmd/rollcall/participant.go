@@ -36,11 +36,7 @@ func listParticipants(ctx context.Context, args []string, env environment) error
 	var f clientFlags
 	fs := flag.NewFlagSet("rollcall participant list", flag.ContinueOnError)
 	f.register(fs)
-	values, err := parseArgs(fs, args, env, listParticipantsAbout, "ROOM")
-	if err != nil {
-		return err
-	}
-	c, err := f.client(env)
+	values, c, err := f.parse(fs, args, env, listParticipantsAbout, "ROOM")
 	if err != nil {
 		return err
 	}
@@ -105,11 +101,7 @@ func aboutParticipant(ctx context.Context, args []string, env environment, verb,
 	if register != nil {
 		register(fs)
 	}
-	values, err := parseArgs(fs, args, env, about, "ROOM", "IDENTITY")
-	if err != nil {
-		return err
-	}
-	c, err := f.client(env)
+	values, c, err := f.parse(fs, args, env, about, "ROOM", "IDENTITY")
 	if err != nil {
 		return err
 	}
@@ -315,11 +307,7 @@ func toRoom(ctx context.Context, args []string, env environment, verb, about, re
 	var f clientFlags
 	fs := flag.NewFlagSet("rollcall participant "+verb, flag.ContinueOnError)
 	f.register(fs)
-	values, err := parseArgs(fs, args, env, about, "ROOM", "IDENTITY", "TO")
-	if err != nil {
-		return err
-	}
-	c, err := f.client(env)
+	values, c, err := f.parse(fs, args, env, about, "ROOM", "IDENTITY", "TO")
 	if err != nil {
 		return err
 	}
@@ -348,11 +336,7 @@ func removeParticipant(ctx context.Context, args []string, env environment) erro
 	var f clientFlags
 	fs := flag.NewFlagSet("rollcall participant remove", flag.ContinueOnError)
 	f.register(fs)
-	values, err := parseArgs(fs, args, env, removeParticipantAbout, "ROOM", "IDENTITY")
-	if err != nil {
-		return err
-	}
-	c, err := f.client(env)
+	values, c, err := f.parse(fs, args, env, removeParticipantAbout, "ROOM", "IDENTITY")
 	if err != nil {
 		return err
 	}

@@ -112,11 +112,7 @@ func createRoom(ctx context.Context, args []string, env environment) error {
 		req.Agents = append(req.Agents, &livekit.RoomAgentDispatch{AgentName: text})
 		return nil
 	})
-	values, err := parseArgs(fs, args, env, createRoomAbout, "ROOM")
-	if err != nil {
-		return err
-	}
-	c, err := f.client(env)
+	values, c, err := f.parse(fs, args, env, createRoomAbout, "ROOM")
 	if err != nil {
 		return err
 	}
@@ -187,11 +183,7 @@ func showRoom(ctx context.Context, args []string, env environment) error {
 	var f clientFlags
 	fs := flag.NewFlagSet("rollcall room show", flag.ContinueOnError)
 	f.register(fs)
-	values, err := parseArgs(fs, args, env, showRoomAbout, "ROOM")
-	if err != nil {
-		return err
-	}
-	c, err := f.client(env)
+	values, c, err := f.parse(fs, args, env, showRoomAbout, "ROOM")
 	if err != nil {
 		return err
 	}
@@ -202,14 +194,19 @@ func showRoom(ctx context.Context, args []string, env environment) error {
 	if f.json {
 		return printProto(env.stdout, r)
 	}
-	printRoom(env.stdout, r)
+	return c.printRoomWithPeople(ctx, r, env.stdout)
+}
+
+// printRoomWithPeople prints a room and who is in it.
+func (c *client) printRoomWithPeople(ctx context.Context, r *livekit.Room, w io.Writer) error {
+	printRoom(w, r)
 	list, err := c.admin(r.Name).ListParticipants(ctx, &livekit.ListParticipantsRequest{Room: r.Name})
 	if err != nil {
 		return said(err)
 	}
 	if len(list.Participants) > 0 {
-		fmt.Fprintln(env.stdout)
-		printParticipants(env.stdout, list.Participants)
+		fmt.Fprintln(w)
+		printParticipants(w, list.Participants)
 	}
 	return nil
 }
@@ -263,11 +260,7 @@ func watchRoom(ctx context.Context, args []string, env environment) error {
 	var f clientFlags
 	fs := flag.NewFlagSet("rollcall room watch", flag.ContinueOnError)
 	f.register(fs)
-	values, err := parseArgs(fs, args, env, watchRoomAbout, "ROOM")
-	if err != nil {
-		return err
-	}
-	c, err := f.client(env)
+	values, c, err := f.parse(fs, args, env, watchRoomAbout, "ROOM")
 	if err != nil {
 		return err
 	}
@@ -304,14 +297,8 @@ func (c *client) introduce(ctx context.Context, name string, w io.Writer) error 
 		fmt.Fprintf(w, "%s is not open.\n", name)
 		return nil
 	}
-	printRoom(w, list.Rooms[0])
-	who, err := c.admin(name).ListParticipants(ctx, &livekit.ListParticipantsRequest{Room: name})
-	if err != nil {
-		return said(err)
-	}
-	if len(who.Participants) > 0 {
-		fmt.Fprintln(w)
-		printParticipants(w, who.Participants)
+	if err := c.printRoomWithPeople(ctx, list.Rooms[0], w); err != nil {
+		return err
 	}
 	fmt.Fprintln(w)
 	return nil
@@ -325,11 +312,7 @@ func deleteRoom(ctx context.Context, args []string, env environment) error {
 	var f clientFlags
 	fs := flag.NewFlagSet("rollcall room delete", flag.ContinueOnError)
 	f.register(fs)
-	values, err := parseArgs(fs, args, env, deleteRoomAbout, "ROOM")
-	if err != nil {
-		return err
-	}
-	c, err := f.client(env)
+	values, c, err := f.parse(fs, args, env, deleteRoomAbout, "ROOM")
 	if err != nil {
 		return err
 	}
