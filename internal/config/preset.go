@@ -39,13 +39,17 @@ func presetKey(s *source, c *livekit.RoomConfiguration, at, where, key string, v
 		}
 		*to = uint32(n)
 	}
+	text := func(to *string) {
+		t, ok := v.scalar()
+		if !ok {
+			v.expected(at, "text")
+			return
+		}
+		*to = t
+	}
 	switch strings.ReplaceAll(key, "_", "") {
 	case "name":
-		if t, ok := v.scalar(); ok {
-			c.Name = t
-		} else {
-			v.expected(at, "text")
-		}
+		text(&c.Name)
 	case "emptytimeout":
 		amount(&c.EmptyTimeout, "a whole number of seconds")
 	case "departuretimeout":
@@ -53,11 +57,7 @@ func presetKey(s *source, c *livekit.RoomConfiguration, at, where, key string, v
 	case "maxparticipants":
 		amount(&c.MaxParticipants, "a whole number of participants")
 	case "metadata":
-		if t, ok := v.scalar(); ok {
-			c.Metadata = t
-		} else {
-			v.expected(at, "text")
-		}
+		text(&c.Metadata)
 	case "minplayoutdelay":
 		amount(&c.MinPlayoutDelay, "a whole number of milliseconds")
 	case "maxplayoutdelay":
