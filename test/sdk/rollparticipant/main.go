@@ -33,7 +33,7 @@ func main() {
 }
 
 func run(url, token string, single bool, out *output) error {
-	p := &participant{out: out, received: newReception(), told: make(map[string]bool), tracks: make(map[string]*client.LocalPublication)}
+	p := &participant{out: out, received: newReception(), told: make(map[string]bool)}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	p.ctx = ctx

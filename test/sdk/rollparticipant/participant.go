@@ -20,9 +20,8 @@ type participant struct {
 	ctx      context.Context // ends when the participant leaves
 	room     *client.Room    // set once before the first command
 
-	mu     sync.Mutex
-	told   map[string]bool                     // mu guards; sids of participants whose events are told
-	tracks map[string]*client.LocalPublication // commands only
+	mu   sync.Mutex
+	told map[string]bool // mu guards; sids of participants whose events are told
 }
 
 // command is one line of standard input.
