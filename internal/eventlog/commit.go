@@ -197,6 +197,7 @@ func (l *Log) fill(b *Batch, records []event.Record, now time.Time) (rest []even
 	for i := range records {
 		if size >= maxGroupBytes {
 			b.Records = records[:i]
+			l.sessions.history.write(b)
 			return records[i:], nil
 		}
 		r := &records[i]
@@ -217,8 +218,10 @@ func (l *Log) fill(b *Batch, records []event.Record, now time.Time) (rest []even
 		}
 		s.tags = r.Tags
 		b.Index = l.sessions.index(b.Index, s, r, k)
+		s.past = l.sessions.history.note(s.past, r, k)
 	}
 	b.Records = records
+	l.sessions.history.write(b)
 	return nil, nil
 }
 

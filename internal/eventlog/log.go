@@ -146,6 +146,9 @@ func Open(opts Options) (*Log, error) {
 	if l.sessions, err = newSessions(l.store); err != nil {
 		return nil, fmt.Errorf("open event log: %w", err)
 	}
+	if err := l.loadHistory(last); err != nil {
+		return nil, fmt.Errorf("open event log: %w", err)
+	}
 	l.cursorTimer = time.AfterFunc(time.Hour, l.flushCursors)
 	l.cursorTimer.Stop()
 	go l.commitLoop()

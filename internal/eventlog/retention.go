@@ -346,6 +346,9 @@ func (l *Log) trim(upTo mark) error {
 		default:
 		}
 	}
+	if err := l.forgetSessions(l.ages.First); err != nil {
+		return err
+	}
 	l.logger.Debug("event log trimmed", "first", l.ages.First, "kept_of_open_rooms", len(keep))
 	return nil
 }

@@ -34,6 +34,7 @@ type session struct {
 	seq  uint64            // RoomSeq of its last event
 	tags map[string]string // of the room, as its last event has them
 	open map[Thing]uint64  // what of it is in the index, with the Seq of its opening
+	past *event.Session    // as the list has it; nil for one that is over
 }
 
 // sessions are loaded from the store when their first event comes, and kept
@@ -44,6 +45,7 @@ type sessions struct {
 	bySID    map[string]*session
 	finished []string            // sids, oldest first
 	left     map[string]struct{} // sids that an earlier run left open
+	history  history
 }
 
 const maxFinished = 1024
@@ -93,6 +95,9 @@ func (ss *sessions) load(s *session, room, sid string) error {
 	open, err := ss.store.Open(sid)
 	for _, o := range open {
 		s.open[o.Thing] = o.Opened
+	}
+	if err == nil && len(open) > 0 {
+		s.past, err = listed(ss.store, sid)
 	}
 	return err
 }

@@ -39,6 +39,25 @@ func (h *endpointAPI) attempts(c *call) error {
 	return nil
 }
 
+// lanes shows what waits, and why.
+func (h *endpointAPI) lanes(c *call) error {
+	limit, err := parseLimit(c.URL.Query().Get("limit"))
+	if err != nil {
+		return badRequest("%s", err)
+	}
+	list, err := h.deliveries.Lanes(c.Context(), c.id, limit)
+	if err != nil {
+		return err
+	}
+	if list == nil {
+		list = []delivery.LaneStats{}
+	}
+	writeJSON(c.w, http.StatusOK, struct {
+		Lanes []delivery.LaneStats `json:"lanes"`
+	}{list})
+	return nil
+}
+
 // redeliver sends one event once more, whatever the filter, and shows how that
 // went.
 func (h *endpointAPI) redeliver(c *call) error {

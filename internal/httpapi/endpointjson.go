@@ -95,6 +95,8 @@ type endpointStatus struct {
 	Attempts        uint64    `json:"attempts"`
 	Successes       uint64    `json:"successes"`
 	Failures        uint64    `json:"failures"`
+	Abandoned       uint64    `json:"abandoned"`
+	DeadLetters     int       `json:"deadLetters"`
 	Missing         uint64    `json:"missing"`
 	LastError       string    `json:"lastError,omitempty"`
 	LastErrorAt     time.Time `json:"lastErrorAt,omitzero"`
@@ -120,7 +122,7 @@ func newEndpointJSON(ep delivery.Endpoint, stats []delivery.EndpointStats) endpo
 		out.Status = &endpointStatus{
 			State: stateOf(s.State), Lag: s.Lag, OldestPendingMS: s.OldestPending.Milliseconds(), Lanes: s.Lanes,
 			InFlight: s.InFlight, Attempts: s.Attempts, Successes: s.Successes, Failures: s.Failures,
-			Missing: s.Missing, LastError: s.LastError, LastErrorAt: s.LastErrorAt,
+			Abandoned: s.Abandoned, DeadLetters: s.DeadLetters, Missing: s.Missing, LastError: s.LastError, LastErrorAt: s.LastErrorAt,
 		}
 	}
 	return out

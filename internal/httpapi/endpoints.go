@@ -34,6 +34,7 @@ func (h *endpointAPI) routes() []route {
 		{"POST", "/endpoints/{id}/rotate", h.admin(h.rotate)},
 		{"POST", "/endpoints/{id}/test", h.admin(h.test)},
 		{"GET", "/endpoints/{id}/attempts", h.admin(h.attempts)},
+		{"GET", "/endpoints/{id}/lanes", h.admin(h.lanes)},
 		{"POST", "/endpoints/{id}/redeliver", h.admin(h.redeliver)},
 		{"GET", "/endpoints/{id}/dead-letters", h.admin(h.deadLetters)},
 		{"POST", "/endpoints/{id}/redrive", h.admin(h.redrive)},

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -21,15 +22,21 @@ import (
 	"github.com/rollcall-rtc/rollcall/internal/token"
 )
 
-// deliveringLog is an event log for the API and the engine. It has no ids and
-// sids to be found by.
+// deliveringLog is an event log for the API and the engine. It has no ids to be
+// found by.
 type deliveringLog struct{ *eventlog.Log }
 
 func (deliveringLog) First() uint64 { return 1 }
 func (deliveringLog) ByID(context.Context, string) (event.Record, error) {
 	return event.Record{}, delivery.ErrUnknownEvent
 }
-func (deliveringLog) RoomName(context.Context, string) (string, error) { return "", nil }
+func (l deliveringLog) Session(ctx context.Context, sid string) (event.Session, bool, error) {
+	s, err := l.Log.Session(ctx, sid)
+	if errors.Is(err, eventlog.ErrNotFound) {
+		return s, false, nil
+	}
+	return s, err == nil, err
+}
 
 // newDelivering is an API whose endpoints are those of a running engine, with
 // one of the config, and a receiver that answers with what status holds.

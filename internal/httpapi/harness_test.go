@@ -420,15 +420,45 @@ func (l *memLog) ByID(_ context.Context, id string) (event.Record, error) {
 	return event.Record{}, fmt.Errorf("event %q: %w", id, delivery.ErrUnknownEvent)
 }
 
-func (l *memLog) RoomName(_ context.Context, sid string) (string, error) {
+func (l *memLog) At(_ context.Context, t time.Time) (uint64, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, r := range l.records {
-		if r.RoomSID == sid {
-			return r.Room, nil
+		if !r.Time.Before(t) {
+			return r.Seq, nil
 		}
 	}
-	return "", nil
+	return uint64(len(l.records)) + 1, nil
+}
+
+func (l *memLog) Session(ctx context.Context, sid string) (event.Session, bool, error) {
+	found, _, _, err := l.Sessions(ctx, 0, 1, func(s *event.Session) bool { return s.SID == sid })
+	if len(found) == 0 {
+		return event.Session{}, false, err
+	}
+	return found[0], true, err
+}
+
+// Sessions knows of a session where it begins, and no more.
+func (l *memLog) Sessions(_ context.Context, before uint64, limit int, match func(*event.Session) bool) (found []event.Session, _ uint64, done bool, _ error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	begun := make(map[string]uint64)
+	for _, r := range l.records {
+		if begun[r.RoomSID] == 0 {
+			begun[r.RoomSID] = r.Seq
+		}
+	}
+	for _, r := range slices.Backward(l.records) {
+		s := event.Session{Room: r.Room, SID: r.RoomSID, First: r.Seq, Started: r.Time}
+		if begun[r.RoomSID] != r.Seq || before > 0 && r.Seq >= before || !match(&s) {
+			continue
+		}
+		if found = append(found, s); len(found) == limit {
+			return found, r.Seq, false, l.fail
+		}
+	}
+	return found, 1, true, l.fail
 }
 
 func (l *memLog) Last() uint64 {

@@ -107,9 +107,15 @@ type Log interface {
 	// ByID returns the record with that id, delivery.ErrUnknownEvent if there is
 	// none.
 	ByID(ctx context.Context, id string) (event.Record, error)
-	// RoomName returns the name of the room whose session has the sid, "" if the
-	// log knows no such session.
-	RoomName(ctx context.Context, sid string) (string, error)
+	// At returns the Seq of the first event that is no older than t, one above Last
+	// if there is none.
+	At(ctx context.Context, t time.Time) (uint64, error)
+	// Session returns the room session of that sid, if the log knows it.
+	Session(ctx context.Context, sid string) (s event.Session, known bool, err error)
+	// Sessions returns at most limit of the room sessions that match and began
+	// before the event before, or all for 0, the newest first. It looks at a
+	// bounded number: cursor is the next before, done says that there are no more.
+	Sessions(ctx context.Context, before uint64, limit int, match func(*event.Session) bool) (found []event.Session, cursor uint64, done bool, err error)
 }
 
 // Forgetter takes the personal data of a participant out of the events of a room,
@@ -147,6 +153,7 @@ type Deliveries interface {
 	Test(ctx context.Context, endpoint string) (delivery.Attempt, error)
 	Attempts(ctx context.Context, endpoint string, limit int) ([]delivery.Attempt, error)
 	Redeliver(ctx context.Context, endpoint string, seq uint64) (delivery.Attempt, error)
+	Lanes(ctx context.Context, endpoint string, limit int) ([]delivery.LaneStats, error)
 	DeadLetters(ctx context.Context, endpoint string, after uint64, limit int) ([]delivery.DeadLetter, error)
 	Redrive(ctx context.Context, endpoint string, seqs ...uint64) (int, error)
 	Recover(ctx context.Context, r delivery.RecoverRequest) (id string, err error)

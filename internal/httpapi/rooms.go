@@ -34,13 +34,14 @@ func (f *roomFinder) find(ctx context.Context, asked string) (roomFilter, error)
 	if ok {
 		return roomFilter{name: name, sid: asked}, nil
 	}
-	name, err := f.log.RoomName(ctx, asked)
+	session, known, err := f.log.Session(ctx, asked)
 	if err != nil {
 		return roomFilter{}, err
 	}
-	if name == "" {
+	if !known {
 		return roomFilter{name: asked}, nil
 	}
+	name = session.Room
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.names == nil || len(f.names) >= maxFound {

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/rollcall-rtc/rollcall/event"
 	"github.com/rollcall-rtc/rollcall/internal/fold"
 )
 
@@ -108,10 +109,33 @@ func (h *stateAPI) place(text string) (uint64, error) {
 	return seq, nil
 }
 
+// begin returns a place in the log from where on all of the session lies that the
+// room is in at seq: nothing before it changes the state.
+func (h *stateAPI) begin(ctx context.Context, room roomFilter, seq uint64) (after uint64, err error) {
+	var s event.Session
+	if room.sid != "" {
+		s, _, err = h.log.Session(ctx, room.sid)
+	} else {
+		var found []event.Session
+		found, _, _, err = h.log.Sessions(ctx, seq+1, 1, func(s *event.Session) bool { return s.Room == room.name })
+		if len(found) > 0 {
+			s = found[0]
+		}
+	}
+	if err != nil || s.First == 0 {
+		return 0, err // not listed, or not near: its room's events are read from the first on
+	}
+	return s.First - 1, nil
+}
+
 // fold reads the room's events up to seq.
 func (h *stateAPI) fold(ctx context.Context, room roomFilter, seq uint64) (*fold.State, error) {
 	state := new(fold.State)
-	for cursor := uint64(0); ; {
+	cursor, err := h.begin(ctx, room, seq)
+	if err != nil {
+		return nil, err
+	}
+	for {
 		records, err := h.log.ReadRoom(ctx, room.name, cursor, scanBatch)
 		if err != nil {
 			return nil, fmt.Errorf("read room %.80q: %w", room.name, err)

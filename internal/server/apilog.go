@@ -22,24 +22,13 @@ func (l apiLog) ByID(ctx context.Context, id string) (event.Record, error) {
 	return r, err
 }
 
-// RoomName returns the name of the room that had a session of that sid, "" if
-// the log knows none.
-func (l apiLog) RoomName(ctx context.Context, sid string) (string, error) {
-	for cursor := uint64(0); ; {
-		records, err := l.Read(ctx, cursor, eventlog.MaxRead)
-		if err != nil {
-			return "", fmt.Errorf("find room: %w", err)
-		}
-		for i := range records {
-			if records[i].RoomSID == sid {
-				return records[i].Room, nil
-			}
-		}
-		if len(records) == 0 {
-			return "", nil
-		}
-		cursor = records[len(records)-1].Seq
+// Session returns the room session of that sid, if the log knows it.
+func (l apiLog) Session(ctx context.Context, sid string) (event.Session, bool, error) {
+	s, err := l.Log.Session(ctx, sid)
+	if errors.Is(err, eventlog.ErrNotFound) {
+		return s, false, nil
 	}
+	return s, err == nil, err
 }
 
 // Delete forgets a value and returns when that is durable.

@@ -45,6 +45,7 @@ func Run(t *testing.T, newDisk func(t *testing.T) Disk, opts Options) {
 		"RewritesTakeTheirPlaces":      testRewrite,
 		"RetentionKeepsOpenRooms":      testRetention,
 		"ForgetTakesOutAPerson":        testForget,
+		"SessionsAreListed":            testHistory,
 		"StoreSurvivesReopening":       testReopen,
 		"AppendersKeepTheirOrder":      testAppenders,
 		"LogContinuesAfterReopening":   testContinue,

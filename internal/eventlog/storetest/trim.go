@@ -2,6 +2,8 @@ package storetest
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -102,6 +104,8 @@ func testRetention(t *testing.T, d Disk) {
 	quiet, busy := NewRoom("quiet", "RM_quiet"), NewRoom("busy", "RM_busy")
 	l.Append(quiet.Start(), quiet.Join(), quiet.Publish(0), quiet.Join())
 	l.Append(busy.Start())
+	l.Append(NewRoom("brief", "RM_brief").Start())
+	l.Append(NewRoom("brief", "RM_brief").Finish()...)
 	// Whenever a part was trimmed, more comes.
 	deadline := time.Now().Add(time.Minute)
 	for first := uint64(1); first < 500; first = l.First() {
@@ -123,6 +127,16 @@ func testRetention(t *testing.T, d Disk) {
 	}
 	if l.First() < first || l.Last() != last {
 		t.Errorf("after reopening the log goes from %d to %d, was %d to %d", l.First(), l.Last(), first, last)
+	}
+	var listed []string
+	for _, s := range Sessions(t, l, 10) {
+		listed = append(listed, s.SID)
+	}
+	if want := []string{"RM_busy", "RM_quiet"}; !slices.Equal(listed, want) {
+		t.Errorf("sessions %v are listed, want %v", listed, want)
+	}
+	if left, err := opts.Store.Values("", "", 0); err != nil || slices.ContainsFunc(left, func(v eventlog.Value) bool { return strings.HasSuffix(v.Key, "RM_brief") }) {
+		t.Errorf("of a session that has left the log something is kept, %v", err)
 	}
 	kept, err := l.ReadRoom(context.Background(), "quiet", 0, eventlog.MaxRead)
 	if err != nil || len(kept) != 4 || kept[0].Name != event.RoomStarted {
