@@ -1,7 +1,8 @@
-// Package web is the page that the server shows at /: its built assets, and the
-// handler that serves them with the page's security policy and caching.
+// Package web is the pages that the server shows, the call at / and the dashboard at
+// /dashboard: their built assets, and the handler that serves them with the pages'
+// security policy and caching.
 //
-// The sources (src, React with livekit-client) are built with Node into dist,
+// The sources (src, React; the call with livekit-client) are built with Node into dist,
 // which is committed, so that building the server needs no Node; a test ties
 // dist to the sources. See README.md for both.
 //

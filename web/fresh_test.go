@@ -15,7 +15,7 @@ import (
 // What the build reads, as scripts/digest.mjs has it.
 var (
 	sourceFiles   = []string{"index.html", "package.json", "package-lock.json", "tsconfig.json", "vite.config.ts"}
-	sourceFolders = []string{"public", "scripts", "src"}
+	sourceFolders = []string{"dashboard", "public", "scripts", "src"}
 )
 
 // digest is that of scripts/digest.mjs: the sha256 over a line for each file.

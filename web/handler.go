@@ -39,9 +39,13 @@ type page struct {
 	assets map[string]*asset // immutable
 }
 
-// Handler returns the handler of the page: GET and HEAD of / and of the files
-// that the page is made of; 404 for every other path. It may be mounted at / or
-// at the single paths.
+// dashboard is the path of the dashboard, which finds out itself what a path below
+// it shows.
+const dashboard = "/dashboard"
+
+// Handler returns the handler of the pages: GET and HEAD of /, of /dashboard and
+// what is below it, and of the files that the pages are made of; 404 for every
+// other path. It may be mounted at / or at the single paths.
 func Handler() http.Handler {
 	p, err := newPage(dist)
 	if err != nil {
@@ -75,6 +79,9 @@ func newPage(fsys fs.FS) (*page, error) {
 		return nil, fmt.Errorf("read assets: %w", fs.ErrNotExist)
 	}
 	p.assets["/"] = index
+	if p.assets[dashboard], ok = p.assets[dashboard+"/index.html"]; !ok {
+		return nil, fmt.Errorf("read assets of %s: %w", dashboard, fs.ErrNotExist)
+	}
 	return p, nil
 }
 
@@ -140,6 +147,9 @@ func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a, ok := p.assets[r.URL.Path]
+	if !ok && strings.HasPrefix(r.URL.Path, dashboard+"/") {
+		a, ok = p.assets[dashboard]
+	}
 	if !ok {
 		http.Error(w, "not found", http.StatusNotFound)
 		return

@@ -214,8 +214,9 @@ func FuzzPolicyKeepsItsDirectives(f *testing.F) {
 
 func TestBodyThatDoesNotShrinkIsSentPlain(t *testing.T) {
 	p, err := newPage(fstest.MapFS{
-		"dist/index.html": {Data: []byte("x")},
-		"dist/.sources":   {Data: []byte("sources 0\n")},
+		"dist/index.html":           {Data: []byte("x")},
+		"dist/dashboard/index.html": {Data: []byte("x")},
+		"dist/.sources":             {Data: []byte("sources 0\n")},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -227,13 +228,67 @@ func TestBodyThatDoesNotShrinkIsSentPlain(t *testing.T) {
 	if w.Header().Get("Content-Encoding") != "" || !bytes.Equal(w.Body.Bytes(), []byte("x")) {
 		t.Errorf("encoding %q, body %q", w.Header().Get("Content-Encoding"), w.Body)
 	}
-	if len(p.assets) != 2 {
-		t.Errorf("%d paths, want / and /index.html", len(p.assets))
+	if len(p.assets) != 4 {
+		t.Errorf("%d paths, want / and /dashboard, and their files", len(p.assets))
 	}
 }
 
 func TestPageWithoutIndexIsAnError(t *testing.T) {
 	if _, err := newPage(fstest.MapFS{"dist/other.html": {Data: []byte("x")}}); err == nil {
 		t.Error("no error")
+	}
+}
+
+func TestDashboardIsServedAtItsPathAndBelow(t *testing.T) {
+	home := body(t, request(t, "GET", "/"))
+	html := body(t, request(t, "GET", "/dashboard"))
+	if !strings.Contains(html, "<title>Rollcall dashboard</title>") || html == home {
+		t.Fatalf("not the dashboard: %.300s", html)
+	}
+	for _, path := range []string{"/dashboard/", "/dashboard/rooms", "/dashboard/rooms/a.b%2Fc/x", "/dashboard/index.html"} {
+		r := request(t, "GET", path)
+		if r.StatusCode != http.StatusOK || r.Header.Get("Cache-Control") != "no-cache" || !strings.Contains(r.Header.Get("Content-Security-Policy"), "script-src 'self';") {
+			t.Errorf("%s: status %d, %v", path, r.StatusCode, r.Header)
+		}
+		if got := body(t, r); got != html {
+			t.Errorf("%s is another page", path)
+		}
+	}
+	if r := request(t, "GET", "/dashboards"); r.StatusCode != http.StatusNotFound {
+		t.Errorf("/dashboards: status %d", r.StatusCode)
+	}
+}
+
+// All scripts that the dashboard can load, in gzip, as it is sent.
+func TestDashboardsScriptsAreSmallAndWithoutTheMediaSDK(t *testing.T) {
+	const most = 300_000
+	seen, total := map[string]bool{}, 0
+	named := regexp.MustCompile(`[\w-]+\.js`)
+	var load func(name string)
+	load = func(name string) {
+		if seen[name] {
+			return
+		}
+		seen[name] = true
+		r := request(t, "GET", "/assets/"+name)
+		if r.StatusCode == http.StatusNotFound {
+			return // a word that looks like one
+		}
+		script := body(t, r)
+		if strings.HasPrefix(name, "livekit") || strings.Contains(script, "RTCPeerConnection") {
+			t.Errorf("%s is loaded, or holds the media SDK", name)
+		}
+		zipped := request(t, "GET", "/assets/"+name, "Accept-Encoding", "gzip")
+		total += len(body(t, zipped))
+		for _, more := range named.FindAllString(script, -1) {
+			load(more)
+		}
+	}
+	for _, m := range regexp.MustCompile(`/assets/([\w-]+\.js)`).FindAllStringSubmatch(body(t, request(t, "GET", "/dashboard")), -1) {
+		load(m[1])
+	}
+	t.Logf("%d bytes in %d files", total, len(seen))
+	if len(seen) < 3 || total < 10_000 || total > most {
+		t.Errorf("%d bytes in %d files, want at most %d", total, len(seen), most)
 	}
 }

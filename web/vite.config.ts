@@ -33,12 +33,15 @@ export default defineConfig({
     chunkSizeWarningLimit: 1200,
     license: { fileName: 'licenses.md' },
     rolldownOptions: {
+      // The page of a call, and the dashboard: what they share is a file of its own.
+      input: { index: join(root, 'index.html'), dashboard: join(root, 'dashboard/index.html') },
       output: {
         codeSplitting: {
           groups: [
             // The media SDK changes with its version only, and stays cached between our changes.
-            { name: 'livekit', test: /node_modules[\\/](@livekit|livekit-client|rxjs|@bufbuild|webrtc-adapter)/ },
-            { name: 'react', test: /node_modules[\\/](react|react-dom|scheduler)[\\/]/ },
+            { name: 'livekit', priority: 1, test: /node_modules[\\/](@livekit|livekit-client|rxjs|@bufbuild|webrtc-adapter)/ },
+            { name: 'tanstack', priority: 2, test: /node_modules[\\/](@tanstack|wouter|regexparam|mitt|use-sync-external-store)[\\/]/ },
+            { name: 'react', priority: 3, test: /node_modules[\\/](react|react-dom|scheduler)[\\/]/ },
           ],
         },
       },
@@ -47,6 +50,12 @@ export default defineConfig({
   server: {
     proxy: {
       '/dev': server,
+      '/session': server,
+      '/stats': server,
+      '/twirp': server,
+      '/log': server,
+      '/endpoints': server,
+      '/recoveries': server,
       '/events': server,
       '/rtc': { target: server, ws: true },
     },

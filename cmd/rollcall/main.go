@@ -40,6 +40,7 @@ func init() {
 	verbs = []verb{
 		{"serve", "run the server", serve},
 		{"token", "make an access token", mintToken},
+		{"hash-password", "make the hash of a password for the dashboard", hashPassword},
 		{"room", "list, make, watch and close rooms", group("room")},
 		{"participant", "see, mute, change and remove participants", group("participant")},
 		{"send", "send data to a room", sendData},
@@ -82,7 +83,7 @@ func group(name string) func(context.Context, []string, environment) error {
 func printGroup(w io.Writer, name string, verbs []verb) {
 	fmt.Fprintf(w, "usage: rollcall %s <verb> [flags]\n\n", name)
 	for _, v := range verbs {
-		fmt.Fprintf(w, "  %-12s %s\n", v.name, v.summary)
+		fmt.Fprintf(w, "  %-14s %s\n", v.name, v.summary)
 	}
 	fmt.Fprintf(w, "\n\"rollcall %s <verb> --help\" lists the flags.\n", name)
 }
@@ -152,7 +153,7 @@ func dispatch(ctx context.Context, args []string, env environment) error {
 func printUsage(w io.Writer) {
 	fmt.Fprint(w, "Rollcall is a server of realtime rooms in which every event is accounted for.\n\nusage: rollcall <verb> [flags]\n\n")
 	for _, v := range verbs {
-		fmt.Fprintf(w, "  %-12s %s\n", v.name, v.summary)
+		fmt.Fprintf(w, "  %-14s %s\n", v.name, v.summary)
 	}
 	fmt.Fprint(w, "\n\"rollcall <verb> --help\" lists the flags. To try it out: rollcall serve --dev\n")
 }

@@ -78,6 +78,7 @@ func greet(w io.Writer, cfg *config.Config, s *server.Server) {
 	udp, tcp := s.MediaAddrs()
 	fmt.Fprintf(w, "rollcall %s\n", version())
 	fmt.Fprintf(w, "  page, API    http://%s\n", at)
+	fmt.Fprintf(w, "  dashboard    http://%s/dashboard\n", at)
 	fmt.Fprintf(w, "  SDKs         ws://%s\n", at)
 	if udp != nil {
 		fmt.Fprintf(w, "  media        udp %s", udp)

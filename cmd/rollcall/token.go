@@ -18,12 +18,14 @@ const tokenAbout = `Makes an access token, signed with an API key of the configu
 it. With --identity it joins a room; the other grants are for the server API.
 
   rollcall token create --dev --room demo --identity ana
-  rollcall token create --config rollcall.yaml --room demo --admin --valid-for 5m`
+  rollcall token create --config rollcall.yaml --room demo --admin --valid-for 5m
+  rollcall token create --config rollcall.yaml --dashboard`
 
 // tokenFlags is what the command line asks for.
 type tokenFlags struct {
 	config.Flags
 	apiKey   string
+	open     bool // print how to open the dashboard with it
 	validFor time.Duration
 	claims   token.Claims
 	grant    token.VideoGrant
@@ -57,6 +59,10 @@ func mintToken(_ context.Context, args []string, env environment) error {
 		return err
 	}
 	fmt.Fprintln(env.stdout, raw)
+	if f.open {
+		// Behind #, so that it comes to no server's log.
+		fmt.Fprintf(env.stderr, "open http://localhost:%d/dashboard#token=%s\n", cfg.Port, raw)
+	}
 	return nil
 }
 
@@ -91,6 +97,8 @@ func (f *tokenFlags) register(fs *flag.FlagSet) {
 	fs.BoolVar(&f.grant.RoomList, "list", false, "list rooms")
 	fs.BoolVar(&f.own.Events, "events", false, "read the events of all rooms")
 	fs.StringVar(&f.own.Room, "events-room", "", "read the events of this room, by `name`")
+	fs.BoolVar(&f.own.Admin, "admin-all", false, "administer, create, list and delete all rooms")
+	fs.BoolVar(&f.open, "dashboard", false, "use the dashboard: --admin-all --events --endpoints")
 	fs.BoolVar(&f.own.Forget, "forget", false, "take people out of past events")
 	fs.BoolVar(&f.own.Endpoints, "endpoints", false, "see and change the endpoints of webhooks")
 }
@@ -111,14 +119,19 @@ func (f *tokenFlags) permission(fs *flag.FlagSet, name, usage string, field **bo
 // or, by an oversight, everything.
 func (f *tokenFlags) complete() error {
 	f.grant.RoomJoin = f.claims.Identity != ""
-	f.own.Events = f.own.Events || f.own.Room != ""
+	f.own.Events = f.own.Events || f.own.Room != "" || f.open
+	f.own.Admin, f.own.Endpoints = f.own.Admin || f.open, f.own.Endpoints || f.open
 	if f.own != (token.RollcallGrant{}) {
 		f.claims.Rollcall = &f.own
 	}
 	g := f.grant
 	switch {
 	case !g.RoomJoin && !g.RoomAdmin && !g.RoomCreate && !g.RoomList && f.claims.Rollcall == nil:
-		return errors.New("the token would permit nothing: want --identity, --admin, --create, --list, --events or --endpoints")
+		return errors.New("the token would permit nothing: want --identity, --admin, --create, --list, --events, --endpoints or --dashboard")
+	case f.open && f.own.Room != "":
+		return errors.New("--dashboard is for all rooms; leave --events-room out")
+	case f.own.Admin && f.own.Room != "":
+		return errors.New("--admin-all is for all rooms; leave --events-room out, or use --room with --admin")
 	case f.own.Endpoints && f.own.Room != "":
 		return errors.New("--endpoints concerns all rooms; leave --events-room out, or make two tokens")
 	case (g.RoomJoin || g.RoomAdmin) && g.Room == "":

@@ -25,6 +25,8 @@ type Config struct {
 	Keys    Keys
 	KeyFile string // has been read into Keys
 
+	Dashboard Dashboard
+
 	RTC     RTC
 	TURN    TURN
 	Room    Room
@@ -41,6 +43,12 @@ type Config struct {
 	Unsupported []string
 	// Warnings are sentences for the log.
 	Warnings []string
+}
+
+// Dashboard is the page at /dashboard.
+type Dashboard struct {
+	// Users get in without a token.
+	Users Passwords
 }
 
 // RTC is how media travels.

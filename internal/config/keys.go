@@ -19,6 +19,8 @@ var supported = []key{
 	{"keys", apiKeys},
 	{"key_file", text(func(c *Config) *string { return &c.KeyFile })},
 
+	{"dashboard.users", dashboardUsers},
+
 	{"rtc.udp_port", udpPort},
 	{"rtc.port_range_start", number(func(c *Config) *int { return &c.RTC.PortRangeStart }, 0, maxPort)},
 	{"rtc.port_range_end", number(func(c *Config) *int { return &c.RTC.PortRangeEnd }, 0, maxPort)},

@@ -32,10 +32,15 @@ func NewHandler(o Options) http.Handler {
 	mux.Handle("/rtc/v1/validate", o.Signal)
 	addRoutes(mux, apiRoutes(o, auth), errorAnswer{o.Logger})
 	mux.Handle("/{$}", root(o))
+	if o.Page != nil {
+		mux.Handle("/dashboard", o.Page)
+		mux.Handle("/dashboard/", o.Page)
+	}
 	mux.HandleFunc("/healthz", health(o.Alive))
 	mux.HandleFunc("/readyz", health(o.Ready))
 	if o.DevKey != "" {
 		mux.Handle("/dev/token", devTokens{key: o.DevKey, secret: o.Keys[o.DevKey]})
+		mux.Handle("/dev/dashboard", onlyThisMachine(devDashboard(o.DevKey, o.Keys[o.DevKey])))
 	}
 	if o.Debug {
 		mux.Handle("/debug/", onlyThisMachine(debugHandler(o.Stats)))
@@ -57,6 +62,7 @@ func apiRoutes(o Options, auth authenticator) []route {
 	stream := &events{log: o.Log, rooms: rooms, consumers: o.Consumers, auth: auth, draining: o.Draining, logger: o.Logger}
 	return slices.Concat(
 		[]route{{"GET", "/events", stream.serve}},
+		newSessionAPI(o, auth).routes(),
 		(&eventAPI{log: o.Log, deliveries: o.Deliveries, auth: auth}).routes(),
 		(&logAPI{state: o.LogState, forgetter: o.Forgetter, auth: auth}).routes(),
 		(&consumerAPI{consumers: o.Consumers, log: o.Log, state: o.LogState, auth: auth}).routes(),

@@ -104,6 +104,7 @@ func TestOpenAPISchemasHaveTheFieldsOfTheirTypes(t *testing.T) {
 	for name, of := range map[string]any{
 		"Consumer": consumerJSON{}, "RoomState": stateJSON{}, "Endpoint": endpointJSON{}, "EndpointInput": endpointInput{},
 		"EndpointStatus": endpointStatus{}, "Batch": batchJSON{}, "Explanation": whyJSON{}, "LogState": LogState{},
+		"Session": sessionJSON{},
 	} {
 		var fields, properties []string
 		var collect func(t reflect.Type)

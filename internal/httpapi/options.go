@@ -31,7 +31,8 @@ type Options struct {
 	Signal http.Handler
 	// Agents dispatches agents and serves /agent, where their workers connect. Required.
 	Agents Agents
-	// Page serves browsers at / and the files of the page. Nil: there is no page.
+	// Page serves browsers at /, /dashboard and below, and the files of the pages.
+	// Nil: there are none.
 	Page http.Handler
 	// Ready says why the server should get no new work: it drains, or its log
 	// has failed or is full. Nil: it is always ready.
@@ -44,8 +45,10 @@ type Options struct {
 	LogState func() LogState
 	// Draining is closed when event streams shall end. Nil: never.
 	Draining <-chan struct{}
+	// Login lets people with a password into the dashboard.
+	Login Login
 	// DevKey is the one of Keys with which /dev/token signs tokens for whoever
-	// asks. Empty: /dev/token does not exist.
+	// asks, and /dev/dashboard for who asks on this machine. Empty: neither exists.
 	DevKey string
 	// RequestsPerKey is how many requests a second to the Twirp services tokens of one
 	// API key may make; 0 is no limit.

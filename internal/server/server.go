@@ -220,6 +220,7 @@ func (s *Server) openRooms(ctx context.Context, version string) error {
 		LogState:     s.logState,
 		Forgetter:    s,
 		Draining:     s.settled,
+		Login:        s.login(),
 		DevKey:       s.devKey(),
 
 		RequestsPerKey: limits.RequestsPerKey,

@@ -45,6 +45,12 @@ func contains(prefixes []netip.Prefix, addr netip.Addr) bool {
 	return false
 }
 
+// ClientSite is where a request comes from, by what trusted proxies say: an IPv4
+// address or the first one of an IPv6 /64. Invalid if there is none.
+func ClientSite(r *http.Request, trusted []netip.Prefix) netip.Addr {
+	return site(clientAddress(r, trusted))
+}
+
 // site is what counts as one address: an IPv6 /64 is one customer's.
 func site(addr netip.Addr) netip.Addr {
 	if addr.Is6() {

@@ -26,7 +26,7 @@ func (c *Claims) CanJoin(asked string) (room string, err error) {
 
 // CanCreateRoom says whether the bearer may create and delete rooms.
 func (c *Claims) CanCreateRoom() error {
-	if c.Video == nil || !c.Video.RoomCreate {
+	if !c.adminOf("") && (c.Video == nil || !c.Video.RoomCreate) {
 		return missing("roomCreate")
 	}
 	return nil
@@ -34,15 +34,18 @@ func (c *Claims) CanCreateRoom() error {
 
 // CanListRooms says whether the bearer may list rooms.
 func (c *Claims) CanListRooms() error {
-	if c.Video == nil || !c.Video.RoomList {
+	if !c.adminOf("") && (c.Video == nil || !c.Video.RoomList) {
 		return missing("roomList")
 	}
 	return nil
 }
 
 // CanAdmin says whether the bearer may administer room, which has to be the
-// one that the grant names.
+// one that the grant names, unless it is rollcall.admin for all.
 func (c *Claims) CanAdmin(room string) error {
+	if room != "" && c.adminOf(room) {
+		return nil
+	}
 	if c.Video == nil || !c.Video.RoomAdmin {
 		return missing("roomAdmin")
 	}
@@ -61,13 +64,47 @@ func (c *Claims) CanAdminBoth(room, destination string) error {
 	if err := c.CanAdmin(room); err != nil {
 		return err
 	}
-	if c.Video.DestinationRoom == "" {
+	if c.adminOf("") {
+		return nil
+	}
+	if c.Video == nil || c.Video.DestinationRoom == "" {
 		return missing("destinationRoom")
 	}
 	if c.Video.DestinationRoom != destination {
 		return fmt.Errorf("%w: its grant is for destination %.64q, not %.64q", ErrGrant, c.Video.DestinationRoom, destination)
 	}
 	return nil
+}
+
+// adminOf says whether the grant rollcall.admin is for room, or for all rooms when
+// room is empty.
+func (c *Claims) adminOf(room string) bool {
+	own := c.Rollcall
+	return own != nil && own.Admin && (own.Room == "" || room != "" && own.Room == room)
+}
+
+// CanAdminAny says whether the bearer may administer room, or all rooms when room
+// is empty.
+func (c *Claims) CanAdminAny(room string) error {
+	if room != "" {
+		return c.CanAdmin(room)
+	}
+	if !c.adminOf("") {
+		return fmt.Errorf("%w: grant rollcall.admin is missing", ErrGrant)
+	}
+	return nil
+}
+
+// OnlyRoom is the one room that the token is about, "" if it is about all or its
+// grants name none.
+func (c *Claims) OnlyRoom() string {
+	switch {
+	case c.Rollcall != nil && (c.Rollcall.Events || c.Rollcall.Admin || c.Rollcall.Endpoints):
+		return c.Rollcall.Room
+	case c.Video != nil && c.Video.RoomAdmin && !c.Video.RoomList:
+		return c.Video.Room
+	}
+	return ""
 }
 
 // CanBeAgent says whether the bearer may connect as a worker, to which agent
@@ -131,7 +168,7 @@ func (c *Claims) CanForget(room string) error {
 // bearer may read those of all rooms.
 func (c *Claims) EventsRoom() string {
 	switch {
-	case c.Rollcall != nil && c.Rollcall.Events:
+	case c.Rollcall != nil && (c.Rollcall.Events || c.Rollcall.Admin):
 		return c.Rollcall.Room
 	case c.Video != nil && c.Video.RoomAdmin:
 		return c.Video.Room

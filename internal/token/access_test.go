@@ -110,6 +110,8 @@ func TestServerGrants(t *testing.T) {
 	events := &Claims{Rollcall: &RollcallGrant{Events: true}}
 	eventsOf := &Claims{Rollcall: &RollcallGrant{Events: true, Room: "den"}}
 	endpoints := &Claims{Rollcall: &RollcallGrant{Endpoints: true}}
+	all := &Claims{Rollcall: &RollcallGrant{Admin: true}}
+	allOf := &Claims{Rollcall: &RollcallGrant{Admin: true, Room: "den"}}
 	endpointsOf := &Claims{Rollcall: &RollcallGrant{Endpoints: true, Room: "den"}}
 
 	for _, tc := range []struct {
@@ -145,6 +147,23 @@ func TestServerGrants(t *testing.T) {
 		{"endpoints without", none.CanManageEndpoints(), ErrGrant, "rollcall.endpoints"},
 		{"endpoints with events", events.CanManageEndpoints(), ErrGrant, "rollcall.endpoints"},
 		{"endpoints as a room's admin", admin.CanManageEndpoints(), ErrGrant, "rollcall.endpoints"},
+		{"admin of all, a room", all.CanAdmin("den"), nil, ""},
+		{"admin of all, no room", all.CanAdmin(""), ErrGrant, "roomAdmin"},
+		{"admin of all, all", all.CanAdminAny(""), nil, ""},
+		{"admin of all, create", all.CanCreateRoom(), nil, ""},
+		{"admin of all, list", all.CanListRooms(), nil, ""},
+		{"admin of all, bring", all.CanAdminBoth("den", "attic"), nil, ""},
+		{"admin of all, events of a room", all.CanReadEvents("den"), nil, ""},
+		{"admin of all, events of all", all.CanReadEvents(""), ErrGrant, "rollcall.events"},
+		{"admin of all, endpoints", all.CanManageEndpoints(), ErrGrant, "rollcall.endpoints"},
+		{"admin of all, forget", all.CanForget("den"), ErrGrant, "rollcall.forget"},
+		{"admin of one, that", allOf.CanAdmin("den"), nil, ""},
+		{"admin of one, another", allOf.CanAdmin("attic"), ErrGrant, "roomAdmin"},
+		{"admin of one, all", allOf.CanAdminAny(""), ErrGrant, "rollcall.admin"},
+		{"admin of one, create", allOf.CanCreateRoom(), ErrGrant, "roomCreate"},
+		{"admin of one, list", allOf.CanListRooms(), ErrGrant, "roomList"},
+		{"admin of one, bring", allOf.CanAdminBoth("den", "attic"), ErrGrant, "destinationRoom"},
+		{"admin of one by video, all", admin.CanAdminAny(""), ErrGrant, "rollcall.admin"},
 		{"endpoints limited to a room", endpointsOf.CanManageEndpoints(), ErrGrant, "concerns all rooms"},
 	} {
 		if !errors.Is(tc.err, tc.want) {

@@ -52,6 +52,9 @@ type RollcallGrant struct {
 	Endpoints bool `json:"endpoints,omitempty"`
 	// Forget permits taking a person out of past events: all, or those of Room.
 	Forget bool `json:"forget,omitempty"`
+	// Admin permits for all rooms, or for Room, what the video grant roomAdmin
+	// permits for one; for all rooms, also what roomCreate and roomList do.
+	Admin bool `json:"admin,omitempty"`
 	// Room limits the grant to the room of that name.
 	Room string `json:"room,omitempty"`
 }

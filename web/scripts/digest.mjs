@@ -8,7 +8,7 @@ import { join } from 'node:path';
 
 // What the build reads: single files, and whole folders.
 const files = ['index.html', 'package.json', 'package-lock.json', 'tsconfig.json', 'vite.config.ts'];
-const folders = ['public', 'scripts', 'src'];
+const folders = ['dashboard', 'public', 'scripts', 'src'];
 
 // Where the build writes the digests, inside dist.
 export const recordName = '.sources';
