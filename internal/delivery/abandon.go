@@ -126,6 +126,7 @@ func (ep *endpoint) bury(l *lane, attempts int, since time.Time, now time.Time) 
 	ep.deadTimers.wait(d)
 	ep.touchDead(d.Seq, now)
 	ep.abandoned++
+	ep.totals.abandoned.Add(1)
 	ep.logger.Error("webhooks: an event is refused while others are accepted, it is a dead letter now",
 		"seq", d.Seq, "event", d.Name, "room", d.Room, "attempts", attempts, "reason", d.Reason)
 	ep.drop(l, now)
@@ -210,12 +211,14 @@ func (ep *endpoint) finishDead(r *result, now time.Time) {
 	if r.delivered() {
 		ep.tried++
 		ep.successes++
+		ep.totals.successes.Add(1)
 		ep.exhume(d.Seq, now)
 		ep.logger.Info("webhooks: a dead letter was accepted", "seq", d.Seq, "room", d.Room, "attempts", d.Attempts)
 		return
 	}
 	ep.tried++
 	ep.failures++
+	ep.totals.failures.Add(1)
 	d.Reason = r.reason()
 	d.Next = time.Time{}
 	if now.Before(d.RetryUntil) {

@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/rollcall-rtc/rollcall/event"
+	"github.com/rollcall-rtc/rollcall/internal/histogram"
 )
 
 const (
@@ -72,6 +73,7 @@ type sender struct {
 	array     bool // bodies are arrays
 	timeout   time.Duration
 	maxRetry  time.Duration
+	times     *histogram.Histogram
 }
 
 // newSender returns the sender of a valid endpoint. It fails on files that
@@ -86,7 +88,8 @@ func newSender(e *Endpoint, f *feed, o *Options) (*sender, error) {
 		return nil, err
 	}
 	return &sender{
-		url: u, transport: t, signer: newSigner(e), feed: f, full: e.FullTrackContext, array: e.Batch.Max > 1,
+		times: o.times,
+		url:   u, transport: t, signer: newSigner(e), feed: f, full: e.FullTrackContext, array: e.Batch.Max > 1,
 		timeout: o.Timeout, maxRetry: o.Retry.MaxRetryAfter,
 	}, nil
 }
@@ -132,6 +135,7 @@ func (s *sender) send(ctx context.Context, j job) result {
 		r.response = "" // it may tell of somebody who was forgotten meanwhile
 	}
 	r.latency = time.Since(r.began)
+	s.times.Observe(r.latency)
 	return r
 }
 

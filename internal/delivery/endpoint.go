@@ -24,6 +24,7 @@ type endpoint struct {
 	// immutable
 	id      string
 	opts    *Options
+	totals  *totals // shared by those of rooms and egresses
 	feed    *feed
 	wakec   chan struct{} // the log has more; one slot
 	resultc chan result   // a slot for each attempt in flight
@@ -116,6 +117,10 @@ func newEndpoint(desc Endpoint, f *feed, o *Options) (*endpoint, error) {
 		dirtyOwed: make(map[laneKey]struct{}),
 		attempts:  attemptLog{prefix: attemptPrefix(desc.ID)},
 		more:      true,
+		totals:    new(totals),
+	}
+	if desc.Scope != "" {
+		ep.totals = o.totals
 	}
 	sender, err := newSender(&desc, f, o)
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/rollcall-rtc/rollcall/event"
+	"github.com/rollcall-rtc/rollcall/internal/histogram"
 )
 
 // Log is what the engine reads: the committed records, in order.
@@ -63,6 +64,9 @@ type Options struct {
 	// Random returns a number in [0,1) for jitter; it is called from several
 	// goroutines. math/rand by default.
 	Random func() float64
+
+	times  *histogram.Histogram // of attempts; set by setDefaults
+	totals *totals              // set by setDefaults
 }
 
 // TransportOptions says how endpoints are reached.
@@ -97,6 +101,9 @@ func (o *Options) setDefaults() {
 	if o.Transport.Proxy == nil {
 		o.Transport.Proxy = http.ProxyFromEnvironment
 	}
+	o.totals = new(totals)
+	ms := time.Millisecond
+	o.times = histogram.New(5*ms, 10*ms, 25*ms, 50*ms, 100*ms, 250*ms, 500*ms, 1000*ms, 2500*ms, 5000*ms, 10000*ms)
 	o.Retry.setDefaults()
 	o.Breaker.setDefaults()
 }

@@ -76,6 +76,7 @@ func (ep *endpoint) note(r *result) {
 func (ep *endpoint) accepted(l *lane, r *result, now time.Time) {
 	ep.tried++
 	ep.successes++
+	ep.totals.successes.Add(1)
 	if since, failures, was := ep.health.success(); was {
 		ep.logger.Info("webhooks: endpoint accepts events again",
 			"failing_for", now.Sub(since).Round(time.Millisecond), "failures", failures)
@@ -152,6 +153,7 @@ func (ep *endpoint) drop(l *lane, now time.Time) {
 func (ep *endpoint) count(l *lane, r *result, now time.Time) {
 	ep.tried++
 	ep.failures++
+	ep.totals.failures.Add(1)
 	ep.lastError, ep.lastErrorAt = r.reason(), now
 	ep.touch(l.key, now)
 	ep.logger.Debug("webhooks: attempt failed",

@@ -2,12 +2,17 @@ package delivery
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
+
+	"github.com/rollcall-rtc/rollcall/internal/histogram"
 )
 
 // EndpointStats is how one endpoint is doing.
 type EndpointStats struct {
 	ID string
+	// Source is who asked for the endpoint.
+	Source Source
 	// URL is without user info and query.
 	URL   string
 	State State
@@ -36,7 +41,7 @@ type EndpointStats struct {
 // stats runs on the loop.
 func (ep *endpoint) stats() EndpointStats {
 	s := EndpointStats{
-		ID: ep.id, URL: ep.label, State: ep.breaker.state,
+		ID: ep.id, Source: ep.desc.Source, URL: ep.label, State: ep.breaker.state,
 		Lanes: len(ep.lanes), InFlight: ep.inFlight,
 		Attempts: ep.tried, Successes: ep.successes, Failures: ep.failures,
 		Abandoned: ep.abandoned, DeadLetters: len(ep.dead),
@@ -69,4 +74,22 @@ func (ep *endpoint) stats() EndpointStats {
 		s.OldestPending = max(time.Since(oldest), 0)
 	}
 	return s
+}
+
+// AttemptTimes are how long attempts took, delivered or not.
+func (e *Engine) AttemptTimes() histogram.Snapshot { return e.opts.times.Snapshot() }
+
+// Totals are counts since the start of the endpoints of rooms and egresses, with
+// those that are gone.
+type Totals struct {
+	Successes, Failures uint64 // attempts
+	Abandoned           uint64 // events
+}
+
+type totals struct{ successes, failures, abandoned atomic.Uint64 }
+
+// ScopedTotals returns a snapshot.
+func (e *Engine) ScopedTotals() Totals {
+	t := e.opts.totals
+	return Totals{Successes: t.successes.Load(), Failures: t.failures.Load(), Abandoned: t.abandoned.Load()}
 }

@@ -57,7 +57,9 @@ func (l *Log) commitLoop() {
 			}
 			l.weigh(b)
 			stall.Reset(l.stallTimeout)
+			began := time.Now()
 			err = l.store.Apply(b)
+			l.commits.Observe(time.Since(began))
 			stall.Stop()
 			if err != nil {
 				l.fail(err)

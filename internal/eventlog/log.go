@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/rollcall-rtc/rollcall/event"
+	"github.com/rollcall-rtc/rollcall/internal/histogram"
 )
 
 // Options configure a Log; only Store is required.
@@ -43,6 +44,7 @@ type Log struct {
 	wake         chan struct{} // capacity 1: there is something for the committer
 	failed       chan struct{} // closed when the log has failed
 	donec        chan struct{} // closed when the committer has ended
+	commits      *histogram.Histogram
 
 	retention Retention           // immutable
 	kinds     map[event.Name]kind // immutable
@@ -107,6 +109,8 @@ func Open(opts Options) (*Log, error) {
 		kinds:        kinds(),
 		committed:    make(chan struct{}),
 		flushed:      make(chan struct{}),
+		commits: histogram.New(250*time.Microsecond, 500*time.Microsecond, time.Millisecond, 2*time.Millisecond, 5*time.Millisecond,
+			10*time.Millisecond, 25*time.Millisecond, 50*time.Millisecond, 100*time.Millisecond, 250*time.Millisecond, time.Second, 5*time.Second),
 	}
 	if l.logger == nil {
 		l.logger = slog.New(slog.DiscardHandler)

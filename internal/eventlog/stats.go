@@ -1,6 +1,10 @@
 package eventlog
 
-import "time"
+import (
+	"time"
+
+	"github.com/rollcall-rtc/rollcall/internal/histogram"
+)
 
 // Stats are counts since Open.
 type Stats struct {
@@ -29,4 +33,19 @@ func (l *Log) Stats() Stats {
 	s.Waiting = l.count
 	s.Bytes = l.bytes - l.gone
 	return s
+}
+
+// CommitTimes are how long groups of events took to be written and synced.
+func (l *Log) CommitTimes() histogram.Snapshot { return l.commits.Snapshot() }
+
+// DiskUsage is what the log takes on the disk, in bytes; 0 once it has ended, and
+// if its store does not know.
+func (l *Log) DiskUsage() uint64 {
+	l.reading.RLock()
+	defer l.reading.RUnlock()
+	store, ok := l.store.(interface{ DiskUsage() uint64 })
+	if !ok || l.Err() != nil {
+		return 0
+	}
+	return store.DiskUsage()
 }

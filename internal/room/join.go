@@ -110,6 +110,7 @@ func (s *state) join(req *Join, sink Sink) (*participant, error) {
 	}
 	s.participants[p.identity] = p
 	s.bySID[p.sid] = p
+	s.opts.census.accepted.Add(1)
 	if !p.dependent() {
 		s.joinedOnce = true
 	}
@@ -230,6 +231,11 @@ func (s *state) activate(p *participant) {
 	s.countsChanged()
 	p.log.Info("participant joined", "after", s.now.Sub(p.joinedAt))
 	p.session.joinedAt = s.now
+	s.opts.census.participants.Add(1)
+	if len(p.formerly) == 0 && p.forwarding == nil {
+		s.opts.census.joined.Add(1)
+		s.opts.census.joinTime.Observe(s.now.Sub(p.joinedAt))
+	}
 	p.judgeTime()
 	s.totals.joined(s, p)
 	s.emit(event.Event{Name: event.ParticipantJoined, Participant: p.info()})
@@ -320,6 +326,7 @@ func (s *state) withdraw(p *participant, reason livekit.DisconnectReason, by eve
 	p.judgeTime()
 	p.gone, p.joined, p.reason, p.deadline = true, false, reason, time.Time{}
 	p.pending, p.unmatched = nil, nil
+	s.opts.census.gone(wasJoined, reason)
 	p.touch()
 	s.countsChanged()
 

@@ -47,6 +47,8 @@ type Options struct {
 	// Relay is the server's own; nil if there is none.
 	Relay  Relay
 	Logger *slog.Logger
+
+	census *census // set by withDefaults
 }
 
 // Defaults are the settings of rooms.
@@ -126,6 +128,7 @@ func (o Options) withDefaults() Options {
 	if o.Limits.MaxTracks == 0 {
 		o.Limits.MaxTracks = 50
 	}
+	o.census = newCensus()
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -321,6 +321,7 @@ func (s *state) makeKnown(t *track) {
 	}
 	p.tracks = append(p.tracks, t)
 	s.tracks[info.Sid] = t
+	s.opts.census.track(t, 1)
 	p.touch()
 	s.countsChanged()
 	p.log.Info("track published", "track", info.Sid, "source", info.Source.String(), "mime", info.MimeType, "simulcast", r.Simulcast())
@@ -369,7 +370,10 @@ func (s *state) unpublish(t *track, by event.Actor, why string) {
 		delete(other.wanted, t.info.Sid)
 	}
 	p.tracks = slices.DeleteFunc(p.tracks, func(x *track) bool { return x == t })
-	delete(s.tracks, t.info.Sid)
+	if s.tracks[t.info.Sid] == t {
+		delete(s.tracks, t.info.Sid)
+		s.opts.census.track(t, -1)
+	}
 	p.touch()
 	s.countsChanged()
 	p.log.Info("track unpublished", "track", t.info.Sid)

@@ -267,6 +267,7 @@ func (g *Registry) open(settings *livekit.Room, now time.Time) (*Room, *state) {
 	s.onDeparture = g.departed
 	s.onFinished = func() { g.forget(r) }
 	g.rooms[r.name] = r
+	g.opts.census.opened.Add(1)
 	return r, s
 }
 
@@ -346,18 +347,6 @@ func (g *Registry) Close(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// Stats counts what is there now.
-type Stats struct {
-	Rooms int `json:"rooms"`
-}
-
-// Stats returns a snapshot.
-func (g *Registry) Stats() Stats {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return Stats{Rooms: len(g.rooms)}
 }
 
 // CanJoin returns the error with which Join would refuse the request now, or nil.

@@ -169,6 +169,7 @@ func (p *participant) subscribe(t *track) {
 	}
 	sub := &subscription{track: t, sender: sender, demanded: nothing}
 	p.subscriptions[t.info.Sid] = sub
+	p.state.opts.census.subscriptions.Add(1)
 	sub.prioritize()
 	sub.demands(sub.wished())
 	p.voiceHeard(t.owner)
@@ -206,6 +207,7 @@ func (p *participant) unsubscribe(t *track) {
 		return
 	}
 	delete(p.subscriptions, t.info.Sid)
+	p.state.opts.census.subscriptions.Add(-1)
 	sub.demands(nothing)
 	p.outgoing().RemoveTrack(sub.sender)
 	p.voiceLost(t.owner)

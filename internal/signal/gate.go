@@ -73,12 +73,15 @@ func (g *gate) leave(addr netip.Addr) {
 
 // counters are since the start.
 type counters struct {
-	refused, limited, cutOff atomic.Uint64
+	opened, resumed, refused, limited, cutOff atomic.Uint64
 }
 
 // Stats counts what is there, and what happened since the start.
 type Stats struct {
 	Connections int `json:"connections"`
+	// Opened connections there were, of which Resumed ones went on with a session.
+	Opened  uint64 `json:"opened"`
+	Resumed uint64 `json:"resumed"`
 	// Refused are clients that were not let in, Limited those of them that came
 	// too often, CutOff those that sent too much once they were in.
 	Refused uint64 `json:"refused"`

@@ -191,6 +191,10 @@ func (h *Handler) connect(w http.ResponseWriter, r *http.Request, req *request) 
 		s.Abandon()
 	} else {
 		conn.SetReadLimit(maxMessage)
+		h.count.opened.Add(1)
+		if req.reconnect && p != nil {
+			h.count.resumed.Add(1)
+		}
 		if !s.run(conn, p, h.opts.PingInterval, h.opts.Limits) {
 			h.count.cutOff.Add(1)
 		}
@@ -254,7 +258,8 @@ func (h *Handler) Stats() Stats {
 	defer h.mu.Unlock()
 	return Stats{
 		Connections: len(h.sessions),
-		Refused:     h.count.refused.Load(), Limited: h.count.limited.Load(), CutOff: h.count.cutOff.Load(),
+		Opened:      h.count.opened.Load(), Resumed: h.count.resumed.Load(),
+		Refused: h.count.refused.Load(), Limited: h.count.limited.Load(), CutOff: h.count.cutOff.Load(),
 	}
 }
 

@@ -47,6 +47,9 @@ type Store struct {
 	err      error
 }
 
+// DiskUsage is what the store takes on the disk, in bytes.
+func (s *Store) DiskUsage() uint64 { return s.db.Metrics().DiskSpaceUsage() }
+
 // Open opens or makes the store in opts.Dir.
 func Open(opts Options) (*Store, error) {
 	if opts.Logger == nil {

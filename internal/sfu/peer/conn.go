@@ -35,6 +35,8 @@ type conn struct {
 	tcpOnly bool
 
 	packets packets
+	tally   tally
+	route   atomic.Pointer[Route] // nil before ICE has chosen, and after the end
 
 	// tasks only
 	pc       *webrtc.PeerConnection
@@ -146,6 +148,7 @@ func (c *conn) follow(pair *webrtc.ICECandidatePair) {
 	if !found && !c.stopped.Load() {
 		c.log.Warn("no way to send media to the client", "address", pair.Remote.Address)
 	}
+	c.took(pair)
 }
 
 func (c *conn) updateState() {
@@ -179,6 +182,9 @@ func (c *conn) enter(s State) {
 		return
 	}
 	c.state = s
+	if s >= Failed {
+		c.route.Store(nil)
+	}
 	if s == Closed {
 		c.out.close()
 		c.packets.close()

@@ -113,6 +113,7 @@ func (d *Duplex) AddTrack(streamID, trackID string, up *uptrack.UpTrack) (*Sende
 // answer to the next offer.
 func (d *Duplex) RemoveTrack(sender *Sender) {
 	sender.down.Close()
+	d.tally.sent(sender.down)
 	_ = d.queue.post(func() {
 		d.forget(sender)
 		if d.removeTrack(sender) {

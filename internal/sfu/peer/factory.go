@@ -57,6 +57,8 @@ type Factory struct {
 	publishers map[string]*webrtc.MediaEngine // mu guards; by what is enabled
 	conns      map[*conn]struct{}             // mu guards
 	closed     bool                           // mu guards
+	past       Traffic                        // mu guards; of connections that are gone
+	lost       [2][2]uint64                   // mu guards; audio and video, in and out, as told last
 }
 
 // NewFactory binds the sockets. An address that cannot be bound is a
@@ -324,7 +326,14 @@ func (f *Factory) register(c *conn) error {
 func (f *Factory) unregister(c *conn) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	delete(f.conns, c)
+	if _, ok := f.conns[c]; ok {
+		delete(f.conns, c)
+		gone := c.tally.traffic()
+		gone.Audio.In.Tracks, gone.Audio.Out.Tracks = 0, 0
+		gone.Video.In.Tracks, gone.Video.Out.Tracks = 0, 0
+		f.past.Audio.add(gone.Audio)
+		f.past.Video.add(gone.Video)
+	}
 }
 
 func (f *Factory) extensionsOf(up *uptrack.UpTrack) map[string]uint8 {

@@ -110,6 +110,7 @@ func (p *Publisher) begin(offer, answer line, codec lineCodec) *publication {
 	}
 	p.factory.extensions.Store(up, answer.exts)
 	p.lines[offer.mid] = pub
+	p.tally.receives(up)
 	return pub
 }
 
@@ -140,6 +141,7 @@ func (p *Publisher) end(pub *publication) {
 	}
 	p.factory.extensions.Delete(pub.receiver.up)
 	pub.receiver.up.Close()
+	p.tally.received(pub.receiver.up)
 }
 
 func (p *Publisher) endAll() {

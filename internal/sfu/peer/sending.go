@@ -60,6 +60,7 @@ func (s *sending) newSender(streamID, trackID string, up *uptrack.UpTrack) *Send
 		o.OnFlow = func() { s.streamState(sender, false) }
 	}
 	sender.down = downtrack.New(o)
+	s.via.tally.sends(sender.down, sender.codec)
 	return sender
 }
 

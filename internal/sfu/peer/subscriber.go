@@ -118,6 +118,7 @@ func (s *Subscriber) AddTrack(streamID, trackID string, up *uptrack.UpTrack) (*S
 // next offer.
 func (s *Subscriber) RemoveTrack(sender *Sender) {
 	sender.down.Close()
+	s.tally.sent(sender.down)
 	_ = s.queue.post(func() {
 		if s.removeTrack(sender) {
 			s.change()
