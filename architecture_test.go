@@ -30,7 +30,13 @@ var layers = []layer{
 	}},
 	{"internal/server", []string{
 		"internal/httpapi", "internal/signal", "internal/agent", "internal/room", "internal/delivery", "internal/eventlog/...",
-		"internal/sfu/peer", "internal/turn", "internal/external", "internal/config", "internal/token", "event", "web",
+		"internal/sfu/peer", "internal/turn", "internal/external", "internal/metrics", "internal/config", "internal/token", "event", "web",
+	}},
+
+	// What the others count, for Prometheus.
+	{"internal/metrics", []string{
+		"internal/room", "internal/signal", "internal/agent", "internal/delivery", "internal/eventlog", "internal/sfu/peer",
+		"internal/turn", "internal/histogram",
 	}},
 
 	// Edges: bytes to commands. The event log reaches httpapi through its own interfaces.
@@ -41,14 +47,14 @@ var layers = []layer{
 	{"internal/agent", []string{"internal/outbox", "internal/token", "event"}},
 
 	// Decisions. The room neither knows the log nor who reads it.
-	{"internal/room", []string{"internal/sfu/peer", "internal/sfu/uptrack", "internal/sfu/downtrack", "internal/sfu/quality", "event"}},
+	{"internal/room", []string{"internal/histogram", "internal/sfu/peer", "internal/sfu/uptrack", "internal/sfu/downtrack", "internal/sfu/quality", "event"}},
 
 	// Durability.
-	{"internal/delivery", []string{"internal/eventlog", "event"}},
+	{"internal/delivery", []string{"internal/eventlog", "internal/histogram", "event"}},
 	{"internal/eventlog/pebble", []string{"internal/eventlog", "event"}},
 	{"internal/eventlog/memory", []string{"internal/eventlog", "event"}},
 	{"internal/eventlog/storetest", []string{"internal/eventlog", "event"}},
-	{"internal/eventlog", []string{"event"}},
+	{"internal/eventlog", []string{"internal/histogram", "event"}},
 
 	// Media: no room, no event, no configuration.
 	{"internal/sfu/peer", []string{
@@ -85,6 +91,7 @@ var layers = []layer{
 	{"internal/config", nil},
 	{"internal/external", nil},
 	{"internal/turn", nil},
+	{"internal/histogram", nil},
 	{"internal/outbox", nil},
 	{"internal/rate", nil},
 	{"internal/token", nil},
@@ -112,6 +119,7 @@ var seams = map[string][]string{
 	"github.com/coder/websocket":    {"internal/outbox", "internal/signal", "internal/agent", "client"},
 	"github.com/twitchtv/twirp":     {"internal/httpapi", "cmd/rollcall"},
 	"github.com/goccy/go-yaml":      {"internal/config"},
+	"github.com/prometheus":         {"internal/metrics"},
 }
 
 // foreign are modules that this one does not depend on: the wire is theirs,

@@ -84,6 +84,7 @@ formatted() {
 }
 
 pure_go() { CGO_ENABLED=0 go build -trimpath -o bin/rollcall ./cmd/rollcall; }
+ops() { scripts/ops-tools.sh && CGO_ENABLED=1 go test -race -tags tools -timeout 10m ./test/ops; }
 race() { CGO_ENABLED=1 go test -race -timeout 20m ./...; }
 goparticipant() (cd test/sdk/goparticipant && go vet ./... && go build -o /dev/null .)
 examples() (cd examples && go vet -tags postgres ./... && CGO_ENABLED=1 go test -race -timeout 10m -tags postgres ./...)
@@ -117,6 +118,7 @@ step "server without cgo" pure_go
 step "go test -race" race
 if [[ $what == all ]]; then
 	step "examples, and docs/webhooks.md as written" examples
+	step "ops: metrics, alerts and packages, read by the tools for them" ops
 	step "receivers: five languages verify what is sent" receivers
 	step "web: types, tests, fresh build" web
 	step "sdk: Go participant" goparticipant

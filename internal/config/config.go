@@ -35,6 +35,9 @@ type Config struct {
 	Logging Logging
 	Limit   Limit
 
+	Prometheus Prometheus
+	Admin      Admin
+
 	// Where says of each key that was given where: a file with line and column, a
 	// variable or a flag.
 	Where map[string]string
@@ -172,6 +175,24 @@ type Log struct {
 	Quota int64
 }
 
+// Prometheus says where metrics are read.
+type Prometheus struct {
+	// Port serves nothing but metrics; 0: none, -1: any free one.
+	Port int
+	// BindAddresses are for Port; empty means those of the server.
+	BindAddresses []string
+	// Username and Password are asked for, on both ports; empty: nobody is asked.
+	Username, Password string
+	// MainPort serves them on the server's port too.
+	MainPort bool
+}
+
+// Admin is a port for those who run the server.
+type Admin struct {
+	Port          int // 0: none, -1: any free one
+	BindAddresses []string
+}
+
 // Logging is what goes to standard error.
 type Logging struct {
 	Level slog.Level
@@ -242,6 +263,7 @@ func Defaults() *Config {
 		Log: Log{
 			RetentionAge: 7 * 24 * time.Hour,
 		},
+		Admin: Admin{BindAddresses: []string{"127.0.0.1", "::1"}},
 		Limit: Limit{
 			MaxMetadataSize:              512 << 10,
 			MaxAttributesSize:            64 << 10,

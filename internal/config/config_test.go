@@ -118,6 +118,8 @@ room:
   room_configurations: {class: {max_participants: 9}}
 webhook: {api_key: back, urls: ["https://example.org/hook"]}
 log: {retention_age: 36h, retention_size: 10GiB, quota: 20 GB}
+prometheus: {port: 9001, bind_addresses: [10.0.0.3], username: scraper, password: hush, main_port: true}
+admin: {port: 9002, bind_addresses: [10.0.0.4]}
 logging: {level: warn, json: true}
 limit:
   max_metadata_size: 6
@@ -163,7 +165,11 @@ limit:
 		Webhook: Webhook{APIKey: "back", URLs: []string{"https://example.org/hook"}},
 		Log:     Log{36 * time.Hour, 10 << 30, 20e9},
 		Logging: Logging{Level: slog.LevelWarn, JSON: true},
-		Limit:   Limit{6, 7, 8, 9, maxInt, 10, 11, 12, 13, 14, 15, 16, 17, maxInt},
+		Prometheus: Prometheus{
+			Port: 9001, BindAddresses: []string{"10.0.0.3"}, Username: "scraper", Password: "hush", MainPort: true,
+		},
+		Admin: Admin{Port: 9002, BindAddresses: []string{"10.0.0.4"}},
+		Limit: Limit{6, 7, 8, 9, maxInt, 10, 11, 12, 13, 14, 15, 16, 17, maxInt},
 	}
 	got.Where = nil
 	if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {

@@ -77,6 +77,15 @@ var supported = []key{
 	{"log.retention_size", bytes(func(c *Config) *int64 { return &c.Log.RetentionSize })},
 	{"log.quota", bytes(func(c *Config) *int64 { return &c.Log.Quota })},
 
+	{"prometheus.port", number(func(c *Config) *int { return &c.Prometheus.Port }, -1, maxPort)},
+	{"prometheus.bind_addresses", addresses(func(c *Config) *[]string { return &c.Prometheus.BindAddresses })},
+	{"prometheus.username", text(func(c *Config) *string { return &c.Prometheus.Username })},
+	{"prometheus.password", text(func(c *Config) *string { return &c.Prometheus.Password })},
+	{"prometheus.main_port", boolean(func(c *Config) *bool { return &c.Prometheus.MainPort })},
+
+	{"admin.port", number(func(c *Config) *int { return &c.Admin.Port }, -1, maxPort)},
+	{"admin.bind_addresses", addresses(func(c *Config) *[]string { return &c.Admin.BindAddresses })},
+
 	{"logging.level", level(func(c *Config) *slog.Level { return &c.Logging.Level })},
 	{"logging.json", boolean(func(c *Config) *bool { return &c.Logging.JSON })},
 
@@ -98,6 +107,7 @@ var supported = []key{
 
 // older are spellings that existing files still have.
 var older = []key{
+	{"prometheus_port", number(func(c *Config) *int { return &c.Prometheus.Port }, -1, maxPort)},
 	{"log_level", level(func(c *Config) *slog.Level { return &c.Logging.Level })},
 	{"room.max_metadata_size", limit(func(c *Config) *int { return &c.Limit.MaxMetadataSize })},
 	{"room.max_room_name_length", limit(func(c *Config) *int { return &c.Limit.MaxRoomNameLength })},

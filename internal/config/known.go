@@ -5,7 +5,7 @@ package config
 // stands for everything under it. A key followed by "=value" is silent with
 // that value, because it asks for what happens anyway.
 var known = []string{
-	"prometheus_port=0", "prometheus.*", "debug_handler.*", "debug_handler_port.*", "webtransport.*",
+	"debug_handler.*", "debug_handler_port.*", "webtransport.*",
 	"redis.*", "audio.*", "video.*", "ingress.*", "sip.*",
 	"node_selector.*", "region", "signal_relay.*", "psrpc.*", "agents.*", "metric.*", "trace.*",
 	"node_stats.*", "enable_data_tracks=false", "enable_participant_data_blob=false", "api.*",

@@ -88,7 +88,7 @@ func TestLiveKitFileStartsRollcallAndNamesWhatHasNoEffect(t *testing.T) {
 	}
 
 	want := []string{
-		"prometheus_port", "region", "redis", "rtc.pli_throttle",
+		"region", "redis", "rtc.pli_throttle",
 		"rtc.congestion_control.stream_allocator", "rtc.turn_servers[0].secret", "rtc.turn_servers[0].ttl",
 		"logging.pion_level", "limit.bytes_per_sec", "node_selector",
 	}

@@ -24,6 +24,7 @@ func (m *merge) validate() {
 	m.validateExternal()
 	m.validateTURN()
 	m.validateWebhook()
+	m.validatePorts()
 	for _, name := range slices.Sorted(maps.Keys(c.Keys)) {
 		if len(c.Keys[name]) < goodSecret && !c.Development {
 			c.Warnings = append(c.Warnings, fmt.Sprintf(
@@ -83,6 +84,29 @@ func (m *merge) validateTURN() {
 	}
 	if t.TLSPort > 0 && (t.TLSPort == m.cfg.Port || t.TLSPort == m.cfg.RTC.TCPPort) {
 		m.problem(m.where("turn.tls_port"), "turn.tls_port", "%d is taken by port or rtc.tcp_port; each needs its own", t.TLSPort)
+	}
+}
+
+// validatePorts checks the ports of metrics and administration.
+func (m *merge) validatePorts() {
+	c := m.cfg
+	taken := map[int]string{c.Port: "port", c.RTC.TCPPort: "rtc.tcp_port"}
+	for _, p := range []struct {
+		key  string
+		port int
+	}{{"prometheus.port", c.Prometheus.Port}, {"admin.port", c.Admin.Port}} {
+		if p.port <= 0 {
+			continue
+		}
+		if other, ok := taken[p.port]; ok {
+			m.problem(m.where(p.key), p.key, "is the same as %s, %d; each needs its own", other, p.port)
+		}
+		taken[p.port] = p.key
+	}
+	if p := c.Prometheus; (p.Username == "") != (p.Password == "") {
+		m.problem(m.where("prometheus.username", "prometheus.password"), "prometheus", "expected both username and password, or neither")
+	} else if p.MainPort && p.Password == "" {
+		m.problem(m.where("prometheus.main_port"), "prometheus.main_port", "expected username and password too: the port is open to everybody")
 	}
 }
 

@@ -55,10 +55,10 @@ func runtimeStats(collect bool, server func() any) statsJSON {
 	return s
 }
 
-// onlyThisMachine refuses requests from elsewhere: those that come through a
+// OnlyThisMachine refuses requests from elsewhere: those that come through a
 // proxy on this machine, and those of a web page whose name was made to resolve
 // to it, too.
-func onlyThisMachine(next http.Handler) http.Handler {
+func OnlyThisMachine(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !isLoopback(r.RemoteAddr) || !isLoopback(r.Host) || isForwarded(r.Header) {
 			refuse(w, r, http.StatusForbidden, "permission_denied", "only from this machine")

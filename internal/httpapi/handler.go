@@ -42,8 +42,11 @@ func NewHandler(o Options) http.Handler {
 		mux.Handle("/dev/token", devTokens{key: o.DevKey, secret: o.Keys[o.DevKey]})
 		mux.Handle("/dev/dashboard", onlyThisMachine(devDashboard(o.DevKey, o.Keys[o.DevKey])))
 	}
+	if o.Metrics != nil {
+		mux.Handle("GET /metrics", o.Metrics)
+	}
 	if o.Debug {
-		mux.Handle("/debug/", onlyThisMachine(debugHandler(o.Stats)))
+		mux.Handle("/debug/", OnlyThisMachine(debugHandler(o.Stats)))
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		if o.Page != nil && isPageFile(r.URL.Path) {

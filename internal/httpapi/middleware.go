@@ -127,11 +127,11 @@ func oneLeadingSlash(next http.Handler) http.Handler {
 }
 
 // allowOrigins lets pages of any origin use the API: who may is said by the
-// token alone, never by a cookie. What needs no token, /dev and /debug, stays
+// token alone, never by a cookie. What needs no token, /dev, /debug and /metrics, stays
 // with pages that this server itself served.
 func allowOrigins(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/dev/") || strings.HasPrefix(r.URL.Path, "/debug/") {
+		if strings.HasPrefix(r.URL.Path, "/dev/") || strings.HasPrefix(r.URL.Path, "/debug/") || r.URL.Path == "/metrics" {
 			next.ServeHTTP(w, r)
 			return
 		}

@@ -50,6 +50,8 @@ type Options struct {
 	// DevKey is the one of Keys with which /dev/token signs tokens for whoever
 	// asks, and /dev/dashboard for who asks on this machine. Empty: neither exists.
 	DevKey string
+	// Metrics are at /metrics, for whom the handler lets in. Nil: they are not there.
+	Metrics http.Handler
 	// RequestsPerKey is how many requests a second to the Twirp services tokens of one
 	// API key may make; 0 is no limit.
 	RequestsPerKey int

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"maps"
 	"net"
-	"net/http"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -44,8 +43,9 @@ type Server struct {
 	rooms     *room.Registry
 	agents    *agent.Dispatcher
 	signal    *signal.Handler
-	http      *http.Server
-	bound     []net.Listener
+	http      *httpPort
+	metrics   *httpPort // nil if there is none
+	admin     *httpPort // nil if there is none
 
 	reading   chan struct{}   // closed when all readers of the log are there
 	draining  chan struct{}   // closed when Stop begins
@@ -54,7 +54,6 @@ type Server struct {
 	stopOnce  sync.Once
 	stopErr   error
 	serveErr  chan error // buffered: a listener ended by itself
-	serving   sync.WaitGroup
 	startedAt time.Time
 }
 
@@ -204,6 +203,8 @@ func (s *Server) openRooms(ctx context.Context, version string) error {
 		},
 	})
 
+	metrics := s.metricsHandler(version)
+	s.openPorts(metrics)
 	handler := httpapi.NewHandler(httpapi.Options{
 		Keys:         token.Keys(s.cfg.Keys),
 		Rooms:        s.rooms,
@@ -222,13 +223,14 @@ func (s *Server) openRooms(ctx context.Context, version string) error {
 		Draining:     s.settled,
 		Login:        s.login(),
 		DevKey:       s.devKey(),
+		Metrics:      s.publicMetrics(metrics),
 
 		RequestsPerKey: limits.RequestsPerKey,
 		Debug:          s.cfg.Development,
 		Stats:          func() any { return s.Stats() },
 		Logger:         s.log,
 	})
-	s.http = httpapi.NewServer(handler, s.log)
+	s.http = &httpPort{name: "HTTP", key: "port, --port or ROLLCALL_PORT", server: httpapi.NewServer(handler, s.log)}
 	return nil
 }
 
@@ -262,44 +264,6 @@ func (s *Server) alive() error {
 		return nil
 	}
 }
-
-// listen opens the HTTP listeners and serves them.
-func (s *Server) listen() error {
-	addresses := s.cfg.BindAddresses
-	if len(addresses) == 0 {
-		addresses = []string{""}
-	}
-	port := s.cfg.Port
-	for _, address := range addresses {
-		l, err := net.Listen("tcp", net.JoinHostPort(address, fmt.Sprint(port)))
-		if err != nil {
-			if len(s.bound) > 0 && optional(address) {
-				// A machine without IPv6 still has the other loopback address.
-				s.log.Debug("bind", "address", address, "error", err)
-				continue
-			}
-			return fmt.Errorf("bind HTTP port %d (choose another with port, --port or ROLLCALL_PORT): %w", port, err)
-		}
-		if port == 0 {
-			port = l.Addr().(*net.TCPAddr).Port
-		}
-		s.bound = append(s.bound, l)
-	}
-	for _, l := range s.bound {
-		s.serving.Go(func() {
-			if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-				s.serveErr <- fmt.Errorf("serve %s: %w", l.Addr(), err)
-			}
-		})
-	}
-	return nil
-}
-
-// optional says that a machine may lack the address: IPv6 loopback.
-func optional(address string) bool { return address == "::1" }
-
-// Addr is where HTTP clients connect.
-func (s *Server) Addr() net.Addr { return s.bound[0].Addr() }
 
 // MediaAddrs are where media comes in, for the start message.
 func (s *Server) MediaAddrs() (udp, tcp net.Addr) {
@@ -351,14 +315,7 @@ func (s *Server) stop(ctx context.Context) error {
 	if s.signal != nil {
 		errs = append(errs, s.signal.Close(ctx))
 	}
-	if s.http != nil {
-		errs = append(errs, s.http.Shutdown(ctx))
-		_ = s.http.Close()
-	}
-	for _, l := range s.bound {
-		_ = l.Close()
-	}
-	s.serving.Wait()
+	errs = append(errs, s.http.stop(ctx))
 	if s.media != nil {
 		errs = append(errs, s.media.Close())
 	}
@@ -372,6 +329,8 @@ func (s *Server) stop(ctx context.Context) error {
 	if s.events != nil {
 		errs = append(errs, s.events.Close(ctx))
 	}
+	// The last to go: a stop can be watched to its end.
+	errs = append(errs, s.metrics.stop(ctx), s.admin.stop(ctx))
 	return errors.Join(errs...)
 }
 
