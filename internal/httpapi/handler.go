@@ -40,7 +40,7 @@ func NewHandler(o Options) http.Handler {
 	mux.HandleFunc("/readyz", health(o.Ready))
 	if o.DevKey != "" {
 		mux.Handle("/dev/token", devTokens{key: o.DevKey, secret: o.Keys[o.DevKey]})
-		mux.Handle("/dev/dashboard", onlyThisMachine(devDashboard(o.DevKey, o.Keys[o.DevKey])))
+		mux.Handle("/dev/dashboard", OnlyThisMachine(devDashboard(o.DevKey, o.Keys[o.DevKey])))
 	}
 	if o.Metrics != nil {
 		mux.Handle("GET /metrics", o.Metrics)

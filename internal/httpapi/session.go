@@ -124,7 +124,7 @@ func (h *sessionAPI) open(w http.ResponseWriter, r *http.Request) error {
 }
 
 // devDashboard serves GET /dev/dashboard: a token for the dashboard, to this
-// machine. onlyThisMachine stands before it.
+// machine. OnlyThisMachine stands before it.
 func devDashboard(key, secret string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet {
