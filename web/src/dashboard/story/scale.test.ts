@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { box, move, place, shortest, tickLabel, ticks, zoom } from './scale';
+import { box, boxes, move, place, shortest, tickLabel, ticks, zoom } from './scale';
 
 const noon = new Date(2026, 10, 27, 12, 0, 0).getTime();
 const whole = { from: noon, to: noon + 3_600_000 };
@@ -36,4 +36,15 @@ test('zooming keeps the time under the pointer and stays within the whole', () =
   expect(move(near, whole, 0.5)).toEqual({ from: noon + 1_800_000, to: noon + 2_700_000 });
   expect(move(near, whole, 99)).toEqual({ from: noon + 2_700_000, to: noon + 3_600_000 });
   expect(move(near, whole, -99)).toEqual({ from: noon, to: noon + 900_000 });
+});
+
+test('spans that touch on the screen are drawn as one', () => {
+  const spans = Array.from({ length: 10_000 }, (_, i) => ({ from: noon + i * 360, to: noon + i * 360 + 100 }));
+  expect(boxes(spans, noon, whole, 500)).toHaveLength(1);
+  expect(boxes([{ from: noon, to: noon + 360_000 }, { from: noon + 1_800_000, to: undefined }], noon + 3_600_000, whole, 100)).toEqual([
+    { x: 0, width: 10 },
+    { x: 50, width: 50 },
+  ]);
+  const near = { from: noon, to: noon + 3600 };
+  expect(boxes(spans, noon, near, 500).length).toBe(11);
 });

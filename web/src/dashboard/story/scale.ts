@@ -54,6 +54,21 @@ export function box(from: number, to: number, view: View, width: number, least =
   return { x, width: Math.max(end - x, least) };
 }
 
+// boxes are where spans are drawn that come in the order of their beginnings. Those
+// that touch on the screen are one: however many there are, no more boxes come of
+// them than there are pixels.
+export function boxes(spans: readonly { from: number; to: number | undefined }[], end: number, view: View, width: number, least = 1.5): Box[] {
+  const out: Box[] = [];
+  for (const span of spans) {
+    const next = box(span.from, span.to ?? end, view, width, least);
+    if (!next) continue;
+    const last = out.at(-1);
+    if (last && next.x <= last.x + last.width + 0.5) last.width = Math.max(last.width, next.x + next.width - last.x);
+    else out.push(next);
+  }
+  return out;
+}
+
 // zoom scales a view around a time, within the whole.
 export function zoom(view: View, whole: View, by: number, around = (view.from + view.to) / 2): View {
   const length = Math.min(Math.max((view.to - view.from) / by, shortest), whole.to - whole.from);
