@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/rollcall-rtc/rollcall/internal/delivery"
 )
 
 func openAPI(t *testing.T) map[string]any {
@@ -104,7 +106,7 @@ func TestOpenAPISchemasHaveTheFieldsOfTheirTypes(t *testing.T) {
 	for name, of := range map[string]any{
 		"Consumer": consumerJSON{}, "RoomState": stateJSON{}, "Endpoint": endpointJSON{}, "EndpointInput": endpointInput{},
 		"EndpointStatus": endpointStatus{}, "Batch": batchJSON{}, "Explanation": whyJSON{}, "LogState": LogState{},
-		"Session": sessionJSON{},
+		"Session": sessionJSON{}, "RoomSession": sessionOfRoomJSON{}, "Lane": delivery.LaneStats{},
 	} {
 		var fields, properties []string
 		var collect func(t reflect.Type)
