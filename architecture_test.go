@@ -26,13 +26,11 @@ type layer struct {
 // package and what is below it. A package that is not here has no place yet.
 var layers = []layer{
 	{"cmd/rollcall", []string{
-		"internal/server", "internal/delivery", "internal/config", "internal/token", "internal/sample", "internal/site", "webhook",
-		"client", "client/mediafile", "docs", "event",
+		"internal/server", "internal/delivery", "internal/config", "internal/token", "internal/sample", "webhook", "client", "client/mediafile", "event",
 	}},
 	{"internal/server", []string{
-		"internal/httpapi", "internal/signal", "internal/agent", "internal/room", "internal/delivery", "internal/eventlog/...",
-		"internal/sfu/peer", "internal/turn", "internal/external", "internal/metrics", "internal/config", "internal/token",
-		"internal/site", "docs", "event", "web",
+		"internal/httpapi", "internal/figures", "internal/signal", "internal/agent", "internal/room", "internal/delivery", "internal/eventlog/...",
+		"internal/sfu/peer", "internal/turn", "internal/external", "internal/metrics", "internal/config", "internal/token", "event", "web",
 	}},
 
 	// What the others count, for Prometheus.
@@ -42,7 +40,8 @@ var layers = []layer{
 	}},
 
 	// Edges: bytes to commands. The event log reaches httpapi through its own interfaces.
-	{"internal/httpapi", []string{"internal/rate", "internal/room", "internal/delivery", "internal/fold", "internal/token", "event"}},
+	{"internal/httpapi", []string{"internal/figures", "internal/rate", "internal/room", "internal/delivery", "internal/fold", "internal/token", "event"}},
+	{"internal/figures", []string{"internal/room", "internal/sfu/peer", "internal/histogram"}},
 	{"internal/signal", []string{"internal/outbox", "internal/rate", "internal/room", "internal/token", "event"}},
 
 	// Agents are dispatched by what the log says, to workers at /agent.
@@ -97,10 +96,7 @@ var layers = []layer{
 	{"internal/outbox", nil},
 	{"internal/rate", nil},
 	{"internal/token", nil},
-	{"internal/site", []string{"internal/asset"}},
-	{"internal/asset", nil},
-	{"docs", nil},
-	{"web", []string{"internal/asset"}},
+	{"web", nil},
 
 	// Tools of the tests.
 	{"internal/testkit/...", []string{"internal/testkit/...", "event", "webhook"}},
@@ -125,7 +121,6 @@ var seams = map[string][]string{
 	"github.com/twitchtv/twirp":     {"internal/httpapi", "cmd/rollcall"},
 	"github.com/goccy/go-yaml":      {"internal/config"},
 	"github.com/prometheus":         {"internal/metrics"},
-	"github.com/yuin/goldmark":      {"internal/site"},
 }
 
 // foreign are modules that this one does not depend on: the wire is theirs,

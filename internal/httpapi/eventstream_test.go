@@ -67,27 +67,34 @@ func readResponse(t *testing.T, conn net.Conn) string {
 
 // inBubble serves the API of log in a bubble, while f runs.
 func inBubble(t *testing.T, log *memLog, draining chan struct{}, f func(t *testing.T, p *pipes)) {
-	synctest.Test(t, func(t *testing.T) {
-		rooms := newMemRooms()
-		log.grown = make(chan struct{}) // of this bubble
-		server := NewServer(NewHandler(Options{
-			Keys: token.Keys{testKey: testSecret}, Rooms: rooms, Participants: rooms, Log: log,
-			Consumers: NewConsumers(&memStore{values: map[string][]byte{}}),
-			Signal:    http.NotFoundHandler(), Agents: new(memAgents), Draining: draining,
-		}), discard())
-		p := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
-		served := make(chan error, 1)
-		go func() { served <- server.Serve(p) }()
-		defer func() {
-			if err := server.Close(); err != nil {
-				t.Error(err)
-			}
-			if err := <-served; err != http.ErrServerClosed {
-				t.Errorf("Serve: %v", err)
-			}
-		}()
-		f(t, p)
-	})
+	synctest.Test(t, func(t *testing.T) { serveInBubble(t, log, draining, f) })
+}
+
+// serveInBubble serves the API in the bubble that it is called in, while f runs.
+func serveInBubble(t *testing.T, log *memLog, draining chan struct{}, f func(t *testing.T, p *pipes), change ...func(*Options)) {
+	rooms := newMemRooms()
+	log.grown = make(chan struct{}) // of this bubble
+	o := Options{
+		Keys: token.Keys{testKey: testSecret}, Rooms: rooms, Participants: rooms, Log: log,
+		Consumers: NewConsumers(&memStore{values: map[string][]byte{}}),
+		Signal:    http.NotFoundHandler(), Agents: new(memAgents), Draining: draining,
+	}
+	for _, c := range change {
+		c(&o)
+	}
+	server := NewServer(NewHandler(o), discard())
+	p := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(p) }()
+	defer func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := <-served; err != http.ErrServerClosed {
+			t.Errorf("Serve: %v", err)
+		}
+	}()
+	f(t, p)
 }
 
 func TestSilentStreamIsKeptAlive(t *testing.T) {

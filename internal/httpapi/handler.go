@@ -36,10 +36,6 @@ func NewHandler(o Options) http.Handler {
 		mux.Handle("/dashboard", o.Page)
 		mux.Handle("/dashboard/", o.Page)
 	}
-	if o.Docs != nil {
-		mux.Handle("/docs", o.Docs)
-		mux.Handle("/docs/", o.Docs)
-	}
 	mux.HandleFunc("/healthz", health(o.Alive))
 	mux.HandleFunc("/readyz", health(o.Ready))
 	if o.DevKey != "" {
@@ -70,6 +66,7 @@ func apiRoutes(o Options, auth authenticator) []route {
 	return slices.Concat(
 		[]route{{"GET", "/events", stream.serve}},
 		newSessionAPI(o, auth).routes(),
+		(&statsAPI{figures: o.Figures, auth: auth, draining: o.Draining}).routes(),
 		(&eventAPI{log: o.Log, deliveries: o.Deliveries, auth: auth}).routes(),
 		(&logAPI{state: o.LogState, forgetter: o.Forgetter, auth: auth}).routes(),
 		(&consumerAPI{consumers: o.Consumers, log: o.Log, state: o.LogState, auth: auth}).routes(),

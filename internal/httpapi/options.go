@@ -34,8 +34,6 @@ type Options struct {
 	// Page serves browsers at /, /dashboard and below, and the files of the pages.
 	// Nil: there are none.
 	Page http.Handler
-	// Docs serves the documentation at /docs and below. Nil: there is none.
-	Docs http.Handler
 	// Ready says why the server should get no new work: it drains, or its log
 	// has failed or is full. Nil: it is always ready.
 	Ready func() error
@@ -43,6 +41,8 @@ type Options struct {
 	Alive func() error
 	// Forgetter takes people out of past events. Required.
 	Forgetter Forgetter
+	// Figures are what /stats shows. Nil: /stats refuses.
+	Figures *Figures
 	// LogState is what GET /log shows. Nil: an empty log that keeps everything.
 	LogState func() LogState
 	// Draining is closed when event streams shall end. Nil: never.

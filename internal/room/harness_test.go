@@ -59,6 +59,10 @@ func (f *fakePeer) Negotiate()                     { f.mu.Lock(); f.offers++; f.
 func (f *fakePeer) RestartICE()                    { f.mu.Lock(); f.restarts++; f.mu.Unlock() }
 func (f *fakePeer) Resumed()                       { f.mu.Lock(); f.restarts++; f.mu.Unlock() }
 func (f *fakePeer) Close()                         { f.mu.Lock(); f.closed = true; f.mu.Unlock() }
+func (f *fakePeer) Route() (peer.Route, bool) {
+	return peer.Route{Protocol: "udp", Candidate: "host"}, true
+}
+
 func (f *fakePeer) SendData(kind peer.DataKind, b []byte) error {
 	if kind == peer.DataTrack {
 		f.mu.Lock()

@@ -20,6 +20,7 @@ type Publisher interface {
 	Prefer(trackID string, preference peer.Preference)
 	AddCandidate(init string) error
 	SendData(kind peer.DataKind, payload []byte) error
+	Route() (peer.Route, bool)
 	Look()
 	Close()
 }
@@ -32,6 +33,7 @@ type Subscriber interface {
 	AddCandidate(init string) error
 	RestartICE()
 	SendData(kind peer.DataKind, payload []byte) error
+	Route() (peer.Route, bool)
 	Look()
 	Close()
 }

@@ -15,17 +15,16 @@ import (
 
 	"github.com/livekit/protocol/livekit"
 
-	"github.com/rollcall-rtc/rollcall/docs"
 	"github.com/rollcall-rtc/rollcall/internal/agent"
 	"github.com/rollcall-rtc/rollcall/internal/config"
 	"github.com/rollcall-rtc/rollcall/internal/delivery"
 	"github.com/rollcall-rtc/rollcall/internal/eventlog"
 	"github.com/rollcall-rtc/rollcall/internal/eventlog/pebble"
+	"github.com/rollcall-rtc/rollcall/internal/figures"
 	"github.com/rollcall-rtc/rollcall/internal/httpapi"
 	"github.com/rollcall-rtc/rollcall/internal/room"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
 	"github.com/rollcall-rtc/rollcall/internal/signal"
-	"github.com/rollcall-rtc/rollcall/internal/site"
 	"github.com/rollcall-rtc/rollcall/internal/token"
 	"github.com/rollcall-rtc/rollcall/internal/turn"
 	"github.com/rollcall-rtc/rollcall/web"
@@ -45,6 +44,7 @@ type Server struct {
 	rooms     *room.Registry
 	agents    *agent.Dispatcher
 	signal    *signal.Handler
+	watch     *figures.Watch
 	http      *httpPort
 	metrics   *httpPort // nil if there is none
 	admin     *httpPort // nil if there is none
@@ -218,12 +218,12 @@ func (s *Server) openRooms(ctx context.Context, version string) error {
 		Signal:       s.signal,
 		Agents:       s.agents,
 		Page:         web.Handler(),
-		Docs:         site.Handler(docs.Files),
 		Ready:        s.ready,
 		Alive:        s.alive,
 		LogState:     s.logState,
 		Forgetter:    s,
 		Draining:     s.settled,
+		Figures:      s.openFigures(version),
 		Login:        s.login(),
 		DevKey:       s.devKey(),
 		Metrics:      s.publicMetrics(metrics),
@@ -319,6 +319,9 @@ func (s *Server) stop(ctx context.Context) error {
 		errs = append(errs, s.signal.Close(ctx))
 	}
 	errs = append(errs, s.http.stop(ctx))
+	if s.watch != nil {
+		s.watch.Close()
+	}
 	if s.media != nil {
 		errs = append(errs, s.media.Close())
 	}

@@ -181,3 +181,12 @@ func (f *Factory) Traffic() Traffic {
 func (c *conn) took(pair *webrtc.ICECandidatePair) {
 	c.route.Store(&Route{Protocol: pair.Local.Protocol.String(), Candidate: pair.Remote.Typ.String()})
 }
+
+// Route returns how the connection's media travels; it is not ok before ICE has
+// chosen a way and once there is none.
+func (c *conn) Route() (r Route, ok bool) {
+	if at := c.route.Load(); at != nil {
+		return *at, true
+	}
+	return Route{}, false
+}

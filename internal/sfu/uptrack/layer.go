@@ -134,6 +134,7 @@ func (l *upLayer) accept(u *UpTrack, p *Packet, raw []byte, now time.Time) (v ve
 	elapsed := p.Timestamp - l.timestamp
 	if newest && (before == 0 || elapsed != 0) {
 		v.frame = true
+		l.stats.Frames++
 		if p.Descriptor.HasTemporal {
 			l.frames[p.Descriptor.Temporal].Add(1, now)
 		}

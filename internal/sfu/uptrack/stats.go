@@ -23,6 +23,7 @@ type LayerStats struct {
 	Packets    uint64 // received, duplicates and padding included
 	Octets     uint64 // of payload
 	Bitrate    uint64 // bits per second over the last second, headers included
+	Frames     uint64 // begun, or played together: of sound a frame is a packet
 	Keyframes  uint64
 	Lost       int64 // expected minus received, RFC 3550 §6.4.1
 	Duplicates uint64
@@ -86,6 +87,19 @@ func (u *UpTrack) Rates(now time.Time) (rates [MaxLayers]uint64) {
 			}
 		}
 		l.mu.Unlock()
+	}
+	return rates
+}
+
+// StreamRates returns what each stream takes, whatever layers are inside it, in
+// bits per second over the last second, headers included.
+func (u *UpTrack) StreamRates(now time.Time) (rates [MaxLayers]uint64) {
+	for i := range u.layers {
+		if l := u.layers[i].Load(); l != nil {
+			l.mu.Lock()
+			rates[i] = l.rate.BitsPerSecond(now)
+			l.mu.Unlock()
+		}
 	}
 	return rates
 }

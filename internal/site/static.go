@@ -1,6 +1,0 @@
-package site
-
-import "embed"
-
-//go:embed static
-var static embed.FS
