@@ -1,6 +1,6 @@
 # `make` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-go test-sdks test-ops bench soak worst fuzz lint web clean
+.PHONY: help run build test test-go test-sdks test-ops compat bench soak worst fuzz lint web clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ test-sdks: ## let receivers in five languages verify every event; installs what 
 test-ops: ## have the tools of operators read metrics, alerts and packages; gets the tools
 	scripts/ops-tools.sh
 	go test -tags tools -count=1 ./test/ops
+
+compat: ## record in docs/compat.md which events the Go client sees from Rollcall, or from the server at LIVEKIT_URL
+	go run ./test/compat $(FLAGS)
 
 bench: ## measure the server, as docs/performance.md says (FLAGS="-run video")
 	go run ./test/bench $(FLAGS)

@@ -26,11 +26,13 @@ type layer struct {
 // package and what is below it. A package that is not here has no place yet.
 var layers = []layer{
 	{"cmd/rollcall", []string{
-		"internal/server", "internal/delivery", "internal/config", "internal/token", "internal/sample", "webhook", "client", "client/mediafile", "event",
+		"internal/server", "internal/delivery", "internal/config", "internal/token", "internal/sample", "internal/site", "webhook",
+		"client", "client/mediafile", "docs", "event",
 	}},
 	{"internal/server", []string{
 		"internal/httpapi", "internal/figures", "internal/signal", "internal/agent", "internal/room", "internal/delivery", "internal/eventlog/...",
-		"internal/sfu/peer", "internal/turn", "internal/external", "internal/metrics", "internal/config", "internal/token", "event", "web",
+		"internal/sfu/peer", "internal/turn", "internal/external", "internal/metrics", "internal/config", "internal/token",
+		"internal/site", "docs", "event", "web",
 	}},
 
 	// What the others count, for Prometheus.
@@ -96,7 +98,10 @@ var layers = []layer{
 	{"internal/outbox", nil},
 	{"internal/rate", nil},
 	{"internal/token", nil},
-	{"web", nil},
+	{"internal/site", []string{"internal/asset"}},
+	{"internal/asset", nil},
+	{"docs", nil},
+	{"web", []string{"internal/asset"}},
 
 	// Tools of the tests.
 	{"internal/testkit/...", []string{"internal/testkit/...", "event", "webhook"}},
@@ -121,6 +126,7 @@ var seams = map[string][]string{
 	"github.com/twitchtv/twirp":     {"internal/httpapi", "cmd/rollcall"},
 	"github.com/goccy/go-yaml":      {"internal/config"},
 	"github.com/prometheus":         {"internal/metrics"},
+	"github.com/yuin/goldmark":      {"internal/site"},
 }
 
 // foreign are modules that this one does not depend on: the wire is theirs,

@@ -15,6 +15,7 @@ import (
 	"github.com/livekit/protocol/livekit"
 
 	"github.com/rollcall-rtc/rollcall/client"
+	"github.com/rollcall-rtc/rollcall/event"
 	"github.com/rollcall-rtc/rollcall/internal/config"
 	"github.com/rollcall-rtc/rollcall/internal/server"
 	"github.com/rollcall-rtc/rollcall/internal/token"
@@ -52,7 +53,7 @@ func rollcall(t *testing.T, extra ...string) *site {
 func startServer(t *testing.T, dir string, port int, extra ...string) *server.Server {
 	t.Helper()
 	file := filepath.Join(dir, "rollcall.yaml")
-	body := fmt.Sprintf("port: %d\nbind_addresses: [127.0.0.1]\ndata_dir: %s\nrtc: {udp_port: 0, tcp_port: 0, enable_loopback_candidate: true}\nkeys: {%s: %s}\n%s",
+	body := fmt.Sprintf("port: %d\nbind_addresses: [127.0.0.1]\ndata_dir: %s\nrtc: {udp_port: 0, tcp_port: -1, enable_loopback_candidate: true}\nkeys: {%s: %s}\n%s",
 		port, filepath.Join(dir, "data"), testKey, testSecret, strings.Join(extra, "\n"))
 	if err := os.WriteFile(file, []byte(body), 0o600); err != nil {
 		t.Fatal(err)
@@ -173,15 +174,20 @@ func both(t *testing.T, test func(t *testing.T, s *site, mode func(*client.Optio
 	}
 }
 
-// record collects what a room tells.
+// record collects what a room, or a participant, tells.
 type record struct {
 	t      *testing.T
 	events chan client.Event
+	asked  map[event.ViewName]bool // what a test has seen in it
+}
+
+func newRecord(t *testing.T) *record {
+	return &record{t: t, events: make(chan client.Event, 10_000), asked: map[event.ViewName]bool{}}
 }
 
 // recording returns an option that records, and the record.
 func recording(t *testing.T) (*record, func(*client.Options)) {
-	r := &record{t: t, events: make(chan client.Event, 10_000)}
+	r := newRecord(t)
 	return r, func(o *client.Options) {
 		setup := o.Setup
 		o.Setup = func(room *client.Room) {
@@ -201,6 +207,7 @@ func next[E client.Event](r *record) E {
 		select {
 		case e := <-r.events:
 			if e, is := e.(E); is {
+				r.asked[e.View()] = true
 				return e
 			}
 		case <-timeout:

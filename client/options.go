@@ -30,6 +30,10 @@ type Options struct {
 	// that can do that.
 	SinglePeerConnection bool
 
+	// Codecs limits what is received and sent to codecs of their MIME types, for an
+	// application that decodes only some. Empty means all that this package knows.
+	Codecs []webrtc.RTPCodecCapability
+
 	// Metadata and Attributes are set as the participant joins. The token must
 	// permit that, and servers take Metadata only with SinglePeerConnection.
 	Metadata   string

@@ -95,11 +95,7 @@ func (r *Room) addParticipant(info *livekit.ParticipantInfo, tell bool) {
 func (r *Room) removeParticipant(p *RemoteParticipant, reason livekit.DisconnectReason) {
 	r.updateTracks(p, nil, true)
 	r.remotes = slices.DeleteFunc(slices.Clone(r.remotes), func(q *RemoteParticipant) bool { return q == p })
-	if p.speaking {
-		p.speaking, p.level = false, 0
-		r.emit(IsSpeakingChanged{Speaking: false, Participant: p})
-		r.setSpeakers()
-	}
+	r.silence(p)
 	r.data.forget(p.info.GetSid())
 	r.streams.lost(p.info.GetIdentity())
 	r.rpc.gone(p.info.GetIdentity())
@@ -216,6 +212,15 @@ func (r *Room) handleSpeakers(infos []*livekit.SpeakerInfo) {
 		}
 	}
 	r.setSpeakers()
+}
+
+// silence ends somebody's speaking. Loop only.
+func (r *Room) silence(p *RemoteParticipant) {
+	if p.speaking {
+		p.speaking, p.level = false, 0
+		r.emit(IsSpeakingChanged{Speaking: false, Participant: p})
+		r.setSpeakers()
+	}
 }
 
 // setSpeakers finds out who speaks, and tells it.

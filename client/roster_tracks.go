@@ -65,6 +65,10 @@ func (r *Room) removeTrack(pub *RemotePublication) {
 	p := pub.participant
 	p.pubs = slices.DeleteFunc(slices.Clone(p.pubs), func(q *RemotePublication) bool { return q == pub })
 	r.emit(TrackUnpublished{Publication: pub, Participant: p})
+	// Not every server says that who unpublishes while speaking speaks no more.
+	if !slices.ContainsFunc(p.pubs, func(q *RemotePublication) bool { return q.Kind() == livekit.TrackType_AUDIO }) {
+		r.silence(p)
+	}
 }
 
 // unsubscribed says that a track is received no more, if it was.

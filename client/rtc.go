@@ -61,7 +61,7 @@ func newConnector(opts *Options, server target) (*connector, error) {
 // connect makes a connection that knows the given servers.
 func (c *connector) connect(d direction, servers []*livekit.ICEServer, relayOnly bool) (*webrtc.PeerConnection, error) {
 	media, interceptors := new(webrtc.MediaEngine), new(interceptor.Registry)
-	if err := configureMedia(media, interceptors, d); err != nil {
+	if err := configureMedia(media, interceptors, d, c.opts.Codecs); err != nil {
 		return nil, err
 	}
 	engine := webrtc.SettingEngine{LoggerFactory: &logging.DefaultLoggerFactory{DefaultLogLevel: logging.LogLevelDisabled}}
@@ -86,10 +86,10 @@ func (c *connector) connect(d direction, servers []*livekit.ICEServer, relayOnly
 	return api.NewPeerConnection(config)
 }
 
-func configureMedia(m *webrtc.MediaEngine, r *interceptor.Registry, d direction) error {
+func configureMedia(m *webrtc.MediaEngine, r *interceptor.Registry, d direction, codecs []webrtc.RTPCodecCapability) error {
 	r.Add(headersFactory{}) // the first is the nearest to the socket
 	err := errors.Join(
-		m.RegisterDefaultCodecs(),
+		registerCodecs(m, codecs),
 		m.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: sdp.AudioLevelURI}, webrtc.RTPCodecTypeAudio),
 		webrtc.ConfigureSimulcastExtensionHeaders(m),
 		webrtc.ConfigureNack(m, r),

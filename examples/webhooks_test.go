@@ -16,43 +16,12 @@ import (
 
 // The commands of docs/webhooks.md, in one shell, as they stand but for the ports.
 func TestTheCommandsOfTheGuideDoWhatItSays(t *testing.T) {
-	page, err := os.ReadFile("../docs/webhooks.md")
-	if err != nil {
-		t.Fatal(err)
+	script := commands(t, "../docs/webhooks.md")
+	if strings.Count(script, "kill -9") != 2 {
+		t.Fatalf("nothing can be learned from:\n%s", script)
 	}
-	var script strings.Builder
-	blocks := regexp.MustCompile("(?ms)^```sh\n(.*?)^```$").FindAllSubmatch(page, -1)
-	for _, block := range blocks {
-		script.Write(block[1])
-	}
-	if len(blocks) < 5 || strings.Count(script.String(), "kill -9") != 2 {
-		t.Fatalf("%d blocks were found, of which nothing can be learned:\n%s", len(blocks), &script)
-	}
-
-	dir := t.TempDir()
-	build := exec.Command("go", "build", "-o", filepath.Join(dir, "bin", "rollcall"), "./cmd/rollcall")
-	build.Dir = ".."
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
-	ports := freePorts(t, 4)
-	text := strings.NewReplacer("localhost:3000", "localhost:"+ports[0], "localhost:7880", "localhost:"+ports[1]).Replace(script.String())
-
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
-	defer cancel()
-	// What is left over when a command fails must not outlive the shell.
-	const ends = "set -euo pipefail\ntrap 'kill -9 $(jobs -p) 2>/dev/null || true' EXIT\n"
-	cmd := exec.CommandContext(ctx, "bash", "-c", ends+text+"wait $server $receiver || true\n")
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = 10 * time.Second
-	cmd.Dir = dir
-	cmd.Env = []string{
-		"PATH=" + filepath.Join(dir, "bin") + ":" + os.Getenv("PATH"), "HOME=" + dir,
-		"ROLLCALL_PORT=" + ports[1], "ROLLCALL_RTC_UDP_PORT=" + ports[2], "ROLLCALL_RTC_TCP_PORT=" + ports[3],
-		"ROLLCALL_URL=http://localhost:" + ports[1],
-	}
-	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "nothing missed") {
+	dir, out, err := shell(t, script+"wait $server $receiver || true\n")
+	if err != nil || !strings.Contains(out, "nothing missed") {
 		for _, name := range []string{"received.txt", "server.txt", "calls.txt", "log.txt", "seen.txt"} {
 			said, _ := os.ReadFile(filepath.Join(dir, name))
 			t.Logf("%s:\n%s", name, said)
@@ -67,6 +36,54 @@ func TestTheCommandsOfTheGuideDoWhatItSays(t *testing.T) {
 	if err != nil || !strings.Contains(string(received), "ana") {
 		t.Errorf("the sample was not received: %v\n%s", err, received)
 	}
+}
+
+// commands are the sh blocks of a page, one after the other.
+func commands(t *testing.T, file string) string {
+	t.Helper()
+	page, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var script strings.Builder
+	blocks := regexp.MustCompile("(?ms)^```sh\n(.*?)^```$").FindAllSubmatch(page, -1)
+	for _, block := range blocks {
+		script.Write(block[1])
+	}
+	if len(blocks) < 3 {
+		t.Fatalf("%d blocks were found in %s", len(blocks), file)
+	}
+	return script.String()
+}
+
+// shell runs a script in a folder of its own, with rollcall in its path and ports
+// of its own, and returns what it printed.
+func shell(t *testing.T, script string) (dir, output string, err error) {
+	t.Helper()
+	dir = t.TempDir()
+	build := exec.Command("go", "build", "-o", filepath.Join(dir, "bin", "rollcall"), "./cmd/rollcall")
+	build.Dir = ".."
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	ports := freePorts(t, 4)
+	text := strings.NewReplacer("localhost:3000", "localhost:"+ports[0], "localhost:7880", "localhost:"+ports[1]).Replace(script)
+
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	defer cancel()
+	// What is left over when a command fails must not outlive the shell.
+	const ends = "set -euo pipefail\ntrap 'kill -9 $(jobs -p) 2>/dev/null || true' EXIT\n"
+	cmd := exec.CommandContext(ctx, "bash", "-c", ends+text)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 10 * time.Second
+	cmd.Dir = dir
+	cmd.Env = []string{
+		"PATH=" + filepath.Join(dir, "bin") + ":" + os.Getenv("PATH"), "HOME=" + dir,
+		"ROLLCALL_PORT=" + ports[1], "ROLLCALL_RTC_UDP_PORT=" + ports[2], "ROLLCALL_RTC_TCP_PORT=" + ports[3],
+		"ROLLCALL_URL=http://localhost:" + ports[1],
+	}
+	out, err := cmd.CombinedOutput()
+	return dir, string(out), err
 }
 
 // freePorts are ports of loopback that nobody has, for TCP and UDP.

@@ -53,6 +53,7 @@ func init() {
 		{"join", "join a room: see its events, publish files, record", joinRoom},
 		{"load", "put load on a server, and measure", runLoad},
 		{"doctor", "find out whether a server can be used from here", examine},
+		{"docs", "write the documentation as a site", writeDocs},
 		{"completion", "print a script that completes command lines in a shell", completion},
 		{"version", "print the version", printVersion},
 	}

@@ -71,6 +71,18 @@ func TestRollcallYAMLIsTheDefaultsAndNamesEveryKey(t *testing.T) {
 	}
 }
 
+func TestConfigurationReferenceHasEveryKeyWithItsVariable(t *testing.T) {
+	page, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range supported {
+		if !strings.Contains(string(page), "\n| `"+k.path+"` | ") || !strings.Contains(string(page), "| `"+variable(k.path)+"` |") {
+			t.Errorf("docs/configuration.md has not %s with %s: go test ./internal/gendocs -update", k.path, variable(k.path))
+		}
+	}
+}
+
 func TestEveryKeyReachesItsField(t *testing.T) {
 	got := mustLoad(t, `
 port: 1

@@ -1,6 +1,6 @@
-// Package gendocs writes what is said of events in docs from the catalogue:
-// events.md for people, a JSON Schema of webhook bodies and an AsyncAPI document
-// for tools.
+// Package gendocs writes what docs say of events from the catalogue: events.md for
+// people, a JSON Schema of webhook bodies and an AsyncAPI document for tools; and
+// configuration.md from the commented rollcall.yaml.
 //
 // Its test compares them with what is in docs, and writes them with -update:
 //

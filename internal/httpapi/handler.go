@@ -36,6 +36,10 @@ func NewHandler(o Options) http.Handler {
 		mux.Handle("/dashboard", o.Page)
 		mux.Handle("/dashboard/", o.Page)
 	}
+	if o.Docs != nil {
+		mux.Handle("/docs", o.Docs)
+		mux.Handle("/docs/", o.Docs)
+	}
 	mux.HandleFunc("/healthz", health(o.Alive))
 	mux.HandleFunc("/readyz", health(o.Ready))
 	if o.DevKey != "" {

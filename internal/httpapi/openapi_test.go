@@ -9,6 +9,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"github.com/rollcall-rtc/rollcall/internal/delivery"
 	"github.com/rollcall-rtc/rollcall/internal/figures"
 	"github.com/rollcall-rtc/rollcall/internal/room"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
@@ -108,6 +109,7 @@ func TestOpenAPISchemasHaveTheFieldsOfTheirTypes(t *testing.T) {
 	for name, of := range map[string]any{
 		"Consumer": consumerJSON{}, "RoomState": stateJSON{}, "Endpoint": endpointJSON{}, "EndpointInput": endpointInput{},
 		"EndpointStatus": endpointStatus{}, "Batch": batchJSON{}, "Explanation": whyJSON{}, "LogState": LogState{},
+		"RoomSession": sessionOfRoomJSON{}, "Lane": delivery.LaneStats{},
 		"Access": sessionJSON{}, "RoomLines": roomsJSON{}, "RoomLine": figures.Line{}, "RoomFigures": roomStatsJSON{}, "PersonFigures": personJSON{},
 		"Transport": room.Transport{}, "TrackFigures": figures.Track{}, "LayerFigures": figures.Layer{}, "Reception": figures.Reception{},
 		"NodeFigures": nodeJSON{}, "NodeSample": figures.Node{}, "Flow": peer.Flow{},

@@ -34,6 +34,8 @@ type Options struct {
 	// Page serves browsers at /, /dashboard and below, and the files of the pages.
 	// Nil: there are none.
 	Page http.Handler
+	// Docs serves the documentation at /docs and below. Nil: there is none.
+	Docs http.Handler
 	// Ready says why the server should get no new work: it drains, or its log
 	// has failed or is full. Nil: it is always ready.
 	Ready func() error

@@ -53,24 +53,31 @@ func TestFiguresTellOfEverybodyAndInDetailOfWhomIsAskedFor(t *testing.T) {
 		carol.settings(&livekit.UpdateTrackSettings{TrackSids: []string{sid}, Disabled: true})
 		sleep(qualityInterval)
 
-		f, err := tc.reg.Figures(context.Background(), "demo", "carol")
-		if err != nil || len(f.Participants) != 3 || f.Subscriptions != 4 {
-			t.Fatalf("%+v, %v", f, err)
-		}
-		if diff := cmp.Diff(alice.p().info(), f.Participants[0].Info, protocmp.Transform()); diff != "" {
-			t.Error(diff)
-		}
-		for i, want := range []int{0, 0, 2} {
-			if got := len(f.Participants[i].Receiver); got != want {
-				t.Errorf("%s has %d receptions in detail, want %d", f.Participants[i].Info.Identity, got, want)
+		look := func(detail string) (f *Figures, by map[string]Person) {
+			t.Helper()
+			f, err := tc.reg.Figures(context.Background(), "demo", detail)
+			if err != nil || len(f.Participants) != 3 || f.Subscriptions != 4 {
+				t.Fatalf("%+v, %v", f, err)
 			}
+			by = map[string]Person{}
+			for _, p := range f.Participants {
+				by[p.Info.Identity] = p
+			}
+			return f, by
 		}
-		for _, rx := range f.Participants[2].Receiver {
+		f, by := look("carol")
+		if f.Room.Name != "demo" || len(by["alice"].Receiver) != 0 || len(by["bob"].Receiver) != 0 || len(by["carol"].Receiver) != 2 {
+			t.Errorf("in detail of carol: %+v", by)
+		}
+		for _, rx := range by["carol"].Receiver {
 			if rx.Subscriber != "carol" || rx.Paused != (rx.TrackSID == sid) || rx.Layer != -1 {
 				t.Errorf("carol receives %+v", rx)
 			}
 		}
-		p := f.Participants[0]
+		p := by["alice"]
+		if diff := cmp.Diff(alice.p().info(), p.Info, protocmp.Transform()); diff != "" {
+			t.Error(diff)
+		}
 		up := Transport{State: "connected", Protocol: "udp", Candidate: "host"}
 		if !p.Signal || p.Quality != "excellent" || p.Receives != up || p.Publishes.State == "none" || p.Single {
 			t.Errorf("alice is %+v", p)
@@ -85,18 +92,12 @@ func TestFiguresTellOfEverybodyAndInDetailOfWhomIsAskedFor(t *testing.T) {
 			}
 		}
 
-		// Of who publishes, what others receive is told.
-		if f, err = tc.reg.Figures(context.Background(), "demo", "alice"); err != nil {
-			t.Fatal(err)
-		}
-		for _, p := range f.Participants[1:] {
-			for _, rx := range p.Receiver {
-				if rx.Publisher != "alice" || rx.Subscriber != p.Info.Identity {
-					t.Errorf("%s receives %+v", p.Info.Identity, rx)
-				}
-			}
-			if len(p.Receiver) != 1 {
-				t.Errorf("%s has %d receptions, want that of alice's track", p.Info.Identity, len(p.Receiver))
+		// Of who publishes, what she receives and what others receive of her.
+		_, by = look("alice")
+		for who, publisher := range map[string]string{"alice": "bob", "bob": "alice", "carol": "alice"} {
+			got := by[who].Receiver
+			if len(got) != 1 || got[0].Publisher != publisher || got[0].Subscriber != who {
+				t.Errorf("in detail of alice, %s receives %+v", who, got)
 			}
 		}
 		if _, err := tc.reg.Figures(context.Background(), "cellar"); !errors.Is(err, ErrRoomNotFound) {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/livekit/protocol/livekit"
 
+	"github.com/rollcall-rtc/rollcall/docs"
 	"github.com/rollcall-rtc/rollcall/internal/agent"
 	"github.com/rollcall-rtc/rollcall/internal/config"
 	"github.com/rollcall-rtc/rollcall/internal/delivery"
@@ -25,6 +26,7 @@ import (
 	"github.com/rollcall-rtc/rollcall/internal/room"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
 	"github.com/rollcall-rtc/rollcall/internal/signal"
+	"github.com/rollcall-rtc/rollcall/internal/site"
 	"github.com/rollcall-rtc/rollcall/internal/token"
 	"github.com/rollcall-rtc/rollcall/internal/turn"
 	"github.com/rollcall-rtc/rollcall/web"
@@ -218,6 +220,7 @@ func (s *Server) openRooms(ctx context.Context, version string) error {
 		Signal:       s.signal,
 		Agents:       s.agents,
 		Page:         web.Handler(),
+		Docs:         site.Handler(docs.Files),
 		Ready:        s.ready,
 		Alive:        s.alive,
 		LogState:     s.logState,

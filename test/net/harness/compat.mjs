@@ -1,11 +1,25 @@
 // docs/compat.md: which SDK tells which event at which scope, from a run in
 // which each was provoked by its real cause.
 
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { repository } from '../../sdk/harness/paths.mjs';
 
-export const document = path.join(repository, 'docs/compat.md');
+const document = path.join(repository, 'docs/compat.md');
+// What follows it is test/compat's.
+const mark = '\n## The Go client with other servers\n';
+
+const parts = () => {
+  const text = readFileSync(document, 'utf8');
+  const at = text.indexOf(mark);
+  return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at)];
+};
+
+/** What the document says of SDKs. */
+export const documented = () => parts()[0];
+
+/** Replaces what the document says of SDKs. */
+export const record = (text) => writeFileSync(document, text + parts()[1]);
 
 /** What runs in a browser, which has every event. */
 export const browsers = ['livekit-client in Chromium', 'livekit-client in Firefox'];

@@ -3,10 +3,9 @@
 // ROLLCALL_UPDATE=1 writes it, any other run compares.
 
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
 import { netScene } from '../harness/scene.mjs';
 import { PyParticipant } from '../../sdk/harness/pyparticipant.mjs';
-import { browsers, document, events, limit, render, scopes, sdks } from '../harness/compat.mjs';
+import { browsers, documented, events, limit, record, render, scopes, sdks } from '../harness/compat.mjs';
 import { wantAudio, wantVideo } from '../../sdk/harness/media.mjs';
 
 const stage = netScene({ timeout: 600_000, server: { room: { departure_timeout: 60 } } });
@@ -162,6 +161,6 @@ stage.test('every client event fires for its real cause in every SDK that has it
   assert.deepEqual(failures, []);
   assert.deepEqual(events.filter((event) => !causes[event]), [], 'events that nothing has provoked');
   const text = render(seen, causes);
-  if (process.env.ROLLCALL_UPDATE) writeFileSync(document, text);
-  assert.equal(readFileSync(document, 'utf8'), text, 'docs/compat.md is not what this run saw; ROLLCALL_UPDATE=1 writes it');
+  if (process.env.ROLLCALL_UPDATE) record(text);
+  assert.equal(documented(), text, 'docs/compat.md is not what this run saw; ROLLCALL_UPDATE=1 writes it');
 });

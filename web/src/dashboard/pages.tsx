@@ -1,6 +1,6 @@
 import { lazy, type ComponentType, type ReactNode } from 'react';
 import type { Bearer } from './session/useSession';
-import { RoomsIcon } from './ui/icons';
+import { DeliveriesIcon, RoomsIcon, StoryIcon } from './ui/icons';
 
 // Page is an entry of the navigation with what is below it.
 export interface Page {
@@ -25,5 +25,19 @@ export const pages: readonly Page[] = [
     icon: <RoomsIcon />,
     lacks: (bearer) => (bearer.events ? undefined : grant('rollcall.events')),
     view: lazy(() => import('./rooms/Rooms')),
+  },
+  {
+    path: '/story',
+    label: 'Story',
+    icon: <StoryIcon />,
+    lacks: (bearer) => (bearer.events ? undefined : grant('rollcall.events')),
+    view: lazy(() => import('./story/Story')),
+  },
+  {
+    path: '/deliveries',
+    label: 'Deliveries',
+    icon: <DeliveriesIcon />,
+    lacks: (bearer) => (bearer.endpoints ? undefined : grant('rollcall.endpoints')),
+    view: lazy(() => import('./deliveries/Deliveries')),
   },
 ];

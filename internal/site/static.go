@@ -1,0 +1,6 @@
+package site
+
+import "embed"
+
+//go:embed static
+var static embed.FS
