@@ -19,3 +19,13 @@ debian() {
 root=()
 [[ $(id -u) == 0 ]] || root=(sudo)
 debian promtool prometheus
+
+# gotool COMMAND PACKAGE VERSION
+gotool() {
+	[[ -x $tools/usr/bin/$1 && $(go version -m "$tools/usr/bin/$1") == *"$3"* ]] && return 0
+	echo "building $2@$3"
+	GOBIN=$tools/usr/bin GOFLAGS=-mod=mod go install "$2@$3"
+}
+
+mkdir -p "$tools/usr/bin"
+gotool pebble github.com/letsencrypt/pebble/v2/cmd/pebble v2.10.3

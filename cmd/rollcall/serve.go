@@ -77,9 +77,13 @@ func greet(w io.Writer, cfg *config.Config, s *server.Server) {
 	at := net.JoinHostPort(host, port)
 	udp, tcp := s.MediaAddrs()
 	fmt.Fprintf(w, "rollcall %s\n", version())
-	fmt.Fprintf(w, "  page, API    http://%s\n", at)
-	fmt.Fprintf(w, "  dashboard    http://%s/dashboard\n", at)
-	fmt.Fprintf(w, "  SDKs         ws://%s\n", at)
+	web, sdk := "http", "ws"
+	if s.TLS() {
+		web, sdk = "https", "wss"
+	}
+	fmt.Fprintf(w, "  page, API    %s://%s\n", web, at)
+	fmt.Fprintf(w, "  dashboard    %s://%s/dashboard\n", web, at)
+	fmt.Fprintf(w, "  SDKs         %s://%s\n", sdk, at)
 	if udp != nil {
 		fmt.Fprintf(w, "  media        udp %s", udp)
 		if tcp != nil {
@@ -105,5 +109,5 @@ func greet(w io.Writer, cfg *config.Config, s *server.Server) {
 	if err == nil {
 		fmt.Fprintf(w, "\nA token for room demo, valid for a day:\n  %s\n", ready)
 	}
-	fmt.Fprintf(w, "\nNext: open http://%s in two tabs and join the same room.\n", at)
+	fmt.Fprintf(w, "\nNext: open %s://%s in two tabs and join the same room.\n", web, at)
 }

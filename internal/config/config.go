@@ -27,6 +27,7 @@ type Config struct {
 
 	Dashboard Dashboard
 
+	TLS     TLS
 	RTC     RTC
 	TURN    TURN
 	Room    Room
@@ -52,6 +53,23 @@ type Config struct {
 type Dashboard struct {
 	// Users get in without a token.
 	Users Passwords
+}
+
+// TLS is how Port is secured.
+type TLS struct {
+	CertFile, KeyFile string
+	// RedirectPort sends HTTP clients to Port; 0: none, -1: any free one.
+	RedirectPort int
+	ACME         ACME
+}
+
+// Enabled says whether Port speaks TLS.
+func (t TLS) Enabled() bool { return t.CertFile != "" || len(t.ACME.Domains) > 0 }
+
+// ACME is where certificates come from, if it has domains.
+type ACME struct {
+	Domains                            []string
+	Email, Directory, CAFile, CacheDir string
 }
 
 // RTC is how media travels.
@@ -99,6 +117,11 @@ type TURN struct {
 	MaxBitrate int
 	// BindAddresses are for TLS; empty means those of the server.
 	BindAddresses []string
+}
+
+// SharesTLS says whether TURN over TLS is on Port, beside HTTPS.
+func (c *Config) SharesTLS() bool {
+	return c.TURN.Enabled && c.TURN.TLSPort > 0 && c.TURN.TLSPort == c.Port && c.TLS.Enabled() && !c.TURN.ExternalTLS && c.TURN.CertFile == ""
 }
 
 // Filter keeps what Includes names or, when that is empty, what Excludes does not.

@@ -90,6 +90,11 @@ bind_addresses: [10.0.0.1, "::"]
 trusted_proxies: [192.0.2.1/24]
 data_dir: /var/lib/rollcall
 keys: {front: front-secret-front-secret-front-s, back: 1234567890_1234567890_1234567890_12}
+tls:
+  cert_file: c.pem
+  key_file: k.pem
+  redirect_port: 80
+  acme: {email: a@example.org, directory: "https://ca.example.org/dir", ca_file: ca.pem, cache_dir: /var/cache/acme}
 rtc:
   udp_port: 2
   tcp_port: -1
@@ -153,6 +158,7 @@ limit:
 		Port: 1, BindAddresses: []string{"10.0.0.1", "::"}, DataDir: "/var/lib/rollcall",
 		TrustedProxies: []string{"192.0.2.1/24"},
 		Keys:           Keys{"front": "front-secret-front-secret-front-s", "back": "1234567890_1234567890_1234567890_12"},
+		TLS:            TLS{"c.pem", "k.pem", 80, ACME{nil, "a@example.org", "https://ca.example.org/dir", "ca.pem", "/var/cache/acme"}},
 		RTC: RTC{
 			UDPPort: 2, TCPPort: -1, NodeIPs: []string{"2001:db8::7", "192.0.2.7"}, AdvertiseInternalIP: true,
 			Interfaces:         Filter{Includes: []string{"en0"}, Excludes: []string{"docker0"}},

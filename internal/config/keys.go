@@ -21,6 +21,15 @@ var supported = []key{
 
 	{"dashboard.users", dashboardUsers},
 
+	{"tls.cert_file", text(func(c *Config) *string { return &c.TLS.CertFile })},
+	{"tls.key_file", text(func(c *Config) *string { return &c.TLS.KeyFile })},
+	{"tls.redirect_port", number(func(c *Config) *int { return &c.TLS.RedirectPort }, -1, maxPort)},
+	{"tls.acme.domains", texts(func(c *Config) *[]string { return &c.TLS.ACME.Domains })},
+	{"tls.acme.email", text(func(c *Config) *string { return &c.TLS.ACME.Email })},
+	{"tls.acme.directory", text(func(c *Config) *string { return &c.TLS.ACME.Directory })},
+	{"tls.acme.ca_file", text(func(c *Config) *string { return &c.TLS.ACME.CAFile })},
+	{"tls.acme.cache_dir", text(func(c *Config) *string { return &c.TLS.ACME.CacheDir })},
+
 	{"rtc.udp_port", udpPort},
 	{"rtc.port_range_start", number(func(c *Config) *int { return &c.RTC.PortRangeStart }, 0, maxPort)},
 	{"rtc.port_range_end", number(func(c *Config) *int { return &c.RTC.PortRangeEnd }, 0, maxPort)},

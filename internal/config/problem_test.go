@@ -81,7 +81,7 @@ func TestMistakesNamePlaceKeyAndExpectation(t *testing.T) {
 		{"range turned round", "rtc: {port_range_start: 9, port_range_end: 8}", "r.yaml:1:25: rtc.port_range_end: 8 is below port_range_start, 9"},
 		{"relay without a port", "turn: {enabled: true, udp_port: 0}", "r.yaml:1:17: turn: expected udp_port or tls_port"},
 		{"relay without a name", "turn: {enabled: true, tls_port: 443, external_tls: true}", "r.yaml:1:33: turn.domain: expected the name that clients reach tls_port by"},
-		{"relay without a certificate", "turn: {enabled: true, tls_port: 443, domain: d}", "r.yaml:1:33: turn.cert_file: expected cert_file and key_file, or external_tls: true"},
+		{"relay without a certificate", "turn: {enabled: true, tls_port: 443, domain: d}", "r.yaml:1:33: turn.cert_file: expected cert_file and key_file, tls, or external_tls: true"},
 		{"relay on the media port", "turn: {enabled: true, udp_port: 7882}", "r.yaml:1:33: turn.udp_port: is the same as rtc.udp_port, 7882; each needs its own"},
 		{"relay on the HTTP port", "turn: {enabled: true, tls_port: 7880, domain: d, external_tls: true}", "r.yaml:1:33: turn.tls_port: 7880 is taken by port or rtc.tcp_port; each needs its own"},
 		{"relays turned round", "turn: {enabled: true, relay_range_end: 9}", "r.yaml:1:40: turn.relay_range_end: 9 is below relay_range_start, 30000"},

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
+	"strings"
 )
 
 // goodSecret is the length below which an HS256 secret can be guessed offline
@@ -22,6 +24,7 @@ func (m *merge) validate() {
 	}
 	m.validateRange()
 	m.validateExternal()
+	m.validateTLS()
 	m.validateTURN()
 	m.validateWebhook()
 	m.validatePorts()
@@ -58,6 +61,27 @@ func (m *merge) validateExternal() {
 	}
 }
 
+func (m *merge) validateTLS() {
+	t := m.cfg.TLS
+	switch {
+	case (t.CertFile == "") != (t.KeyFile == ""):
+		m.problem(m.where("tls.cert_file", "tls.key_file"), "tls", "expected both cert_file and key_file, or neither")
+	case t.CertFile != "" && len(t.ACME.Domains) > 0:
+		m.problem(m.where("tls.acme.domains"), "tls.acme.domains", "expected either cert_file or domains to get certificates for")
+	case t.RedirectPort != 0 && !t.Enabled():
+		m.problem(m.where("tls.redirect_port"), "tls.redirect_port", "expected cert_file and key_file, or acme.domains: there is nothing to redirect to")
+	}
+	for _, d := range t.ACME.Domains {
+		if _, err := netip.ParseAddr(d); err == nil || strings.Contains(d, "*") || !strings.Contains(d, ".") {
+			m.problem(m.where("tls.acme.domains"), "tls.acme.domains", "expected names such as rooms.example.com, not %.64q", d)
+		}
+	}
+	if u := m.cfg.TURN; u.Enabled && u.TLSPort != 0 && !u.ExternalTLS && u.CertFile == "" && len(t.ACME.Domains) > 0 && u.Domain != "" &&
+		!slices.Contains(t.ACME.Domains, u.Domain) {
+		m.problem(m.where("turn.domain"), "turn.domain", "expected one of tls.acme.domains, for a certificate, or cert_file and key_file")
+	}
+}
+
 func (m *merge) validateTURN() {
 	t := &m.cfg.TURN
 	if !t.Enabled {
@@ -71,8 +95,8 @@ func (m *merge) validateTURN() {
 		if t.Domain == "" {
 			m.problem(m.where("turn.tls_port"), "turn.domain", "expected the name that clients reach tls_port by")
 		}
-		if !t.ExternalTLS && (t.CertFile == "" || t.KeyFile == "") {
-			m.problem(m.where("turn.tls_port"), "turn.cert_file", "expected cert_file and key_file, or external_tls: true")
+		if !t.ExternalTLS && !m.cfg.TLS.Enabled() && (t.CertFile == "" || t.KeyFile == "") {
+			m.problem(m.where("turn.tls_port"), "turn.cert_file", "expected cert_file and key_file, tls, or external_tls: true")
 		}
 	}
 	if t.RelayRangeEnd < t.RelayRangeStart {
@@ -82,7 +106,7 @@ func (m *merge) validateTURN() {
 	if udp := m.cfg.RTC.UDPPort; udp != 0 && udp == t.UDPPort && m.cfg.RTC.PortRangeEnd == 0 {
 		m.problem(m.where("turn.udp_port"), "turn.udp_port", "is the same as rtc.udp_port, %d; each needs its own", udp)
 	}
-	if t.TLSPort > 0 && (t.TLSPort == m.cfg.Port || t.TLSPort == m.cfg.RTC.TCPPort) {
+	if shared := m.cfg.SharesTLS(); t.TLSPort > 0 && (t.TLSPort == m.cfg.Port && !shared || t.TLSPort == m.cfg.RTC.TCPPort) {
 		m.problem(m.where("turn.tls_port"), "turn.tls_port", "%d is taken by port or rtc.tcp_port; each needs its own", t.TLSPort)
 	}
 }
@@ -94,7 +118,7 @@ func (m *merge) validatePorts() {
 	for _, p := range []struct {
 		key  string
 		port int
-	}{{"prometheus.port", c.Prometheus.Port}, {"admin.port", c.Admin.Port}} {
+	}{{"tls.redirect_port", c.TLS.RedirectPort}, {"prometheus.port", c.Prometheus.Port}, {"admin.port", c.Admin.Port}} {
 		if p.port <= 0 {
 			continue
 		}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -11,16 +12,16 @@ import (
 
 // httpPort is an HTTP server on one port of some addresses.
 type httpPort struct {
-	name, key string // for errors: what it is, and what sets its number
-	server    *http.Server
+	name, key string      // for errors: what it is, and what sets its number
+	tls       *tls.Config // nil: plain, or TLS has ended before
 	bound     []net.Listener
+	server    *http.Server // nil before serve
 	serving   sync.WaitGroup
 }
 
-// listen binds the port, 0 and -1 standing for any free one, on all addresses or,
-// if there are none, everywhere, and serves it. An end that nobody asked for goes
-// to failed.
-func (p *httpPort) listen(addresses []string, port int, failed chan<- error) error {
+// bind takes the port, 0 and -1 standing for any free one, on all addresses or, if
+// there are none, everywhere.
+func (p *httpPort) bind(addresses []string, port int) error {
 	if len(addresses) == 0 {
 		addresses = []string{""}
 	}
@@ -31,10 +32,6 @@ func (p *httpPort) listen(addresses []string, port int, failed chan<- error) err
 			if len(p.bound) > 0 && optional(address) {
 				continue // a machine without IPv6 still has the other loopback address
 			}
-			for _, l := range p.bound {
-				_ = l.Close()
-			}
-			p.bound = nil
 			return fmt.Errorf("bind %s port %d (choose another with %s): %w", p.name, port, p.key, err)
 		}
 		if port == 0 {
@@ -42,14 +39,26 @@ func (p *httpPort) listen(addresses []string, port int, failed chan<- error) err
 		}
 		p.bound = append(p.bound, l)
 	}
+	return nil
+}
+
+// serve answers requests. An end that nobody asked for goes to failed.
+func (p *httpPort) serve(server *http.Server, failed chan<- error) {
+	p.server = server
+	if p.tls != nil {
+		server.TLSConfig = p.tls
+	}
 	for _, l := range p.bound {
 		p.serving.Go(func() {
-			if err := p.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			serve := func() error { return server.Serve(l) }
+			if p.tls != nil {
+				serve = func() error { return server.ServeTLS(l, "", "") }
+			}
+			if err := serve(); !errors.Is(err, http.ErrServerClosed) {
 				failed <- fmt.Errorf("serve %s: %w", l.Addr(), err)
 			}
 		})
 	}
-	return nil
 }
 
 // addr is where clients connect, nil if nothing was bound.
@@ -66,8 +75,14 @@ func (p *httpPort) stop(ctx context.Context) error {
 	if p == nil {
 		return nil
 	}
-	err := p.server.Shutdown(ctx)
-	_ = p.server.Close()
+	var err error
+	if p.server != nil {
+		err = p.server.Shutdown(ctx)
+		_ = p.server.Close()
+	}
+	for _, l := range p.bound {
+		_ = l.Close()
+	}
 	p.serving.Wait()
 	return err
 }

@@ -33,39 +33,52 @@ func (s *Server) publicMetrics(h http.Handler) http.Handler {
 	return nil
 }
 
-// openPorts makes the servers of metrics and for administration, if they are
-// wanted.
-func (s *Server) openPorts(h http.Handler) {
+// bindPorts takes the TCP ports of all HTTP, before anything tells clients of them.
+func (s *Server) bindPorts() error {
+	s.http = &httpPort{name: "HTTP", key: "port, --port or ROLLCALL_PORT"}
 	if p := s.cfg.Prometheus; p.Port != 0 {
-		mux := http.NewServeMux()
-		mux.Handle("GET /metrics", metrics.Protect(h, p.Username, p.Password))
-		s.metrics = &httpPort{name: "metrics", key: "prometheus.port", server: httpapi.NewServer(mux, s.log)}
-	}
-	if s.cfg.Admin.Port != 0 {
-		handler := httpapi.NewAdminHandler(httpapi.AdminOptions{
-			Metrics: h, Ready: s.ready, Alive: s.alive, Stats: func() any { return s.Stats() },
-		})
-		s.admin = &httpPort{name: "admin", key: "admin.port", server: httpapi.NewServer(handler, s.log)}
-	}
-}
-
-// listen binds all HTTP ports, that of the clients last.
-func (s *Server) listen() error {
-	if s.metrics != nil {
-		addresses := s.cfg.Prometheus.BindAddresses
+		s.metrics = &httpPort{name: "metrics", key: "prometheus.port"}
+		addresses := p.BindAddresses
 		if len(addresses) == 0 {
 			addresses = s.cfg.BindAddresses
 		}
-		if err := s.metrics.listen(addresses, s.cfg.Prometheus.Port, s.serveErr); err != nil {
+		if err := s.metrics.bind(addresses, p.Port); err != nil {
 			return err
 		}
+	}
+	if s.cfg.Admin.Port != 0 {
+		s.admin = &httpPort{name: "admin", key: "admin.port"}
+		if err := s.admin.bind(s.cfg.Admin.BindAddresses, s.cfg.Admin.Port); err != nil {
+			return err
+		}
+	}
+	if err := s.http.bind(s.cfg.BindAddresses, s.cfg.Port); err != nil {
+		return err
+	}
+	return s.openTLS()
+}
+
+// servePorts begins to answer.
+func (s *Server) servePorts(handler, metricsHandler http.Handler) {
+	if s.metrics != nil {
+		p := s.cfg.Prometheus
+		mux := http.NewServeMux()
+		mux.Handle("GET /metrics", metrics.Protect(metricsHandler, p.Username, p.Password))
+		s.metrics.serve(httpapi.NewServer(mux, s.log), s.serveErr)
 	}
 	if s.admin != nil {
-		if err := s.admin.listen(s.cfg.Admin.BindAddresses, s.cfg.Admin.Port, s.serveErr); err != nil {
-			return err
-		}
+		admin := httpapi.NewAdminHandler(httpapi.AdminOptions{
+			Metrics: metricsHandler, Ready: s.ready, Alive: s.alive, Stats: func() any { return s.Stats() },
+		})
+		s.admin.serve(httpapi.NewServer(admin, s.log), s.serveErr)
 	}
-	return s.http.listen(s.cfg.BindAddresses, s.cfg.Port, s.serveErr)
+	if s.redirect != nil {
+		s.redirect.serve(httpapi.NewServer(s.redirects(), s.log), s.serveErr)
+	}
+	s.http.serve(httpapi.NewServer(handler, s.log), s.serveErr)
+	if s.acme != nil {
+		s.acme.Start()
+	}
 }
 
 // Addr is where HTTP clients connect.

@@ -77,9 +77,13 @@ func (s *Server) openRelay() error {
 	if !t.Enabled {
 		return nil
 	}
+	certificate, err := s.turnCertificate()
+	if err != nil {
+		return err
+	}
 	opts := turn.Options{
 		MediaPorts: s.media.MediaPorts(), UDPPort: t.UDPPort, TLSPort: t.TLSPort,
-		BindAddresses: t.BindAddresses, Domain: t.Domain, CertFile: t.CertFile, KeyFile: t.KeyFile,
+		BindAddresses: t.BindAddresses, Domain: t.Domain, Certificate: certificate, Shared: s.turnConns,
 		ExternalTLS: t.ExternalTLS, RelayPorts: [2]uint16{uint16(t.RelayRangeStart), uint16(t.RelayRangeEnd)},
 		Limits: turn.Limits{PerParticipant: t.MaxAllocations, PerAddress: t.MaxAddressAllocations, Bitrate: int64(t.MaxBitrate)},
 		Logger: s.log,
@@ -93,7 +97,6 @@ func (s *Server) openRelay() error {
 	for _, m := range s.media.MediaAddrs() {
 		opts.Media = append(opts.Media, turn.MediaAddr(m))
 	}
-	var err error
 	if s.relay, err = turn.Start(opts); err != nil {
 		return err
 	}

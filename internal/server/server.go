@@ -17,6 +17,7 @@ import (
 
 	"github.com/rollcall-rtc/rollcall/docs"
 	"github.com/rollcall-rtc/rollcall/internal/agent"
+	"github.com/rollcall-rtc/rollcall/internal/certificate"
 	"github.com/rollcall-rtc/rollcall/internal/config"
 	"github.com/rollcall-rtc/rollcall/internal/delivery"
 	"github.com/rollcall-rtc/rollcall/internal/eventlog"
@@ -27,6 +28,7 @@ import (
 	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
 	"github.com/rollcall-rtc/rollcall/internal/signal"
 	"github.com/rollcall-rtc/rollcall/internal/site"
+	"github.com/rollcall-rtc/rollcall/internal/tlsmux"
 	"github.com/rollcall-rtc/rollcall/internal/token"
 	"github.com/rollcall-rtc/rollcall/internal/turn"
 	"github.com/rollcall-rtc/rollcall/web"
@@ -48,8 +50,14 @@ type Server struct {
 	signal    *signal.Handler
 	watch     *figures.Watch
 	http      *httpPort
+	redirect  *httpPort // nil if there is none
 	metrics   *httpPort // nil if there is none
 	admin     *httpPort // nil if there is none
+
+	certificate getCertificate    // of TLS; nil without
+	acme        *certificate.ACME // nil if certificates come from files
+	muxes       []*tlsmux.Mux     // if TURN is on the HTTP port
+	turnConns   []net.Listener    // of muxes
 
 	reading   chan struct{}   // closed when all readers of the log are there
 	draining  chan struct{}   // closed when Stop begins
@@ -96,13 +104,13 @@ func Start(ctx context.Context, cfg *config.Config, version string, log *slog.Lo
 	if err := s.openMedia(ctx); err != nil {
 		return nil, err
 	}
+	if err := s.bindPorts(); err != nil {
+		return nil, err
+	}
 	if err := s.openRelay(); err != nil {
 		return nil, err
 	}
 	if err := s.openRooms(ctx, version); err != nil {
-		return nil, err
-	}
-	if err := s.listen(); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -208,7 +216,6 @@ func (s *Server) openRooms(ctx context.Context, version string) error {
 	})
 
 	metrics := s.metricsHandler(version)
-	s.openPorts(metrics)
 	handler := httpapi.NewHandler(httpapi.Options{
 		Keys:         token.Keys(s.cfg.Keys),
 		Rooms:        s.rooms,
@@ -236,7 +243,7 @@ func (s *Server) openRooms(ctx context.Context, version string) error {
 		Stats:          func() any { return s.Stats() },
 		Logger:         s.log,
 	})
-	s.http = &httpPort{name: "HTTP", key: "port, --port or ROLLCALL_PORT", server: httpapi.NewServer(handler, s.log)}
+	s.servePorts(handler, metrics)
 	return nil
 }
 
@@ -321,7 +328,10 @@ func (s *Server) stop(ctx context.Context) error {
 	if s.signal != nil {
 		errs = append(errs, s.signal.Close(ctx))
 	}
-	errs = append(errs, s.http.stop(ctx))
+	errs = append(errs, s.http.stop(ctx), s.redirect.stop(ctx))
+	if s.acme != nil {
+		errs = append(errs, s.acme.Close(ctx))
+	}
 	if s.watch != nil {
 		s.watch.Close()
 	}
@@ -331,6 +341,7 @@ func (s *Server) stop(ctx context.Context) error {
 	if s.relay != nil {
 		errs = append(errs, s.relay.Close())
 	}
+	errs = append(errs, s.closeMuxes())
 	if s.delivery != nil {
 		s.drainDelivery(ctx)
 		errs = append(errs, s.delivery.Close(ctx))

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -241,37 +239,6 @@ func TestTooManyConnectionsAreRefused(t *testing.T) {
 	tc.eventually("two to be refused", func() bool { return tc.server.Stats().OverQuota == 2 })
 	if n := tc.server.Stats().Connections; n != 3 {
 		t.Errorf("%d connections, want 3", n)
-	}
-}
-
-func TestRenewedCertificateIsUsedWithoutARestart(t *testing.T) {
-	dir := t.TempDir()
-	certFile, keyFile := writeCertificate(t, dir, "old.test")
-	c, err := loadCertificate(certFile, keyFile, newRig(t, nil).server.log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	name := func(now time.Time) string { return c.at(now).Leaf.DNSNames[0] }
-	now := time.Now()
-	writeCertificate(t, dir, "new.test")
-	later := now.Add(time.Hour)
-	if err := os.Chtimes(certFile, later, later); err != nil {
-		t.Fatal(err)
-	}
-	if got := name(now.Add(recheck / 2)); got != "old.test" {
-		t.Errorf("at once: %s", got)
-	}
-	if got := name(now.Add(2 * recheck)); got != "new.test" {
-		t.Errorf("after a while: %s", got)
-	}
-	if err := os.WriteFile(certFile, []byte("half a file"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if got := name(now.Add(4 * recheck)); got != "new.test" {
-		t.Errorf("with a broken file: %s", got)
-	}
-	if _, err := loadCertificate(certFile, keyFile, nil); err == nil || !strings.Contains(err.Error(), certFile) {
-		t.Errorf("a broken file at the start: %v", err)
 	}
 }
 

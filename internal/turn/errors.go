@@ -5,10 +5,10 @@ import "errors"
 var (
 	// ErrNoPorts means that neither UDP nor TLS has a port.
 	ErrNoPorts = errors.New("no port for TURN")
+	// ErrNoCertificate means that there is none for TLS.
+	ErrNoCertificate = errors.New("no certificate for TURN over TLS")
 	// ErrNoAddress means that there is no media address to relay to.
 	ErrNoAddress = errors.New("no address to relay to")
-	// ErrCertificate means that the certificate of TURN over TLS cannot be used.
-	ErrCertificate = errors.New("certificate of TURN over TLS")
 
 	// What an allocation is refused for; the client sees an error code.
 	errUnknownSession = errors.New("credentials have been revoked")

@@ -1,21 +1,14 @@
 package turn
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
 	"net"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/rollcall-rtc/rollcall/internal/testkit/pki"
 
 	"github.com/pion/turn/v5"
 )
@@ -59,7 +52,11 @@ func newRig(t *testing.T, change func(*Options)) *rig {
 		BindAddresses: []string{"127.0.0.1"}, RelayPorts: [2]uint16{20000, 60000},
 	}
 	tc := &rig{T: t, media: media, dir: t.TempDir()}
-	opts.CertFile, opts.KeyFile = writeCertificate(t, tc.dir, "turn.test")
+	pair, err := tls.LoadX509KeyPair(pki.Write(t, tc.dir, "turn.test"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts.Certificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &pair, nil }
 	if change != nil {
 		change(&opts)
 	}
@@ -73,36 +70,6 @@ func newRig(t *testing.T, change func(*Options)) *rig {
 		}
 	})
 	return tc
-}
-
-// writeCertificate makes a certificate for host that is signed by itself.
-func writeCertificate(t *testing.T, dir, host string) (certFile, keyFile string) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: host}, DNSNames: []string{host},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	for file, block := range map[string]*pem.Block{
-		certFile: {Type: "CERTIFICATE", Bytes: der}, keyFile: {Type: "PRIVATE KEY", Bytes: private},
-	} {
-		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return certFile, keyFile
 }
 
 // dial opens what a client talks to the server over: udp, tcp or tls.

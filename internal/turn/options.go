@@ -1,7 +1,9 @@
 package turn
 
 import (
+	"crypto/tls"
 	"log/slog"
+	"net"
 	"net/netip"
 )
 
@@ -21,8 +23,11 @@ type Options struct {
 	BindAddresses []string
 	// Domain is the name in the certificate, that clients are told.
 	Domain string
-	// CertFile and KeyFile are PEM files, read again when they change.
-	CertFile, KeyFile string
+	// Certificate is tls.Config.GetCertificate for the TLS port.
+	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+	// Shared bring connections of a port that others use too, on which TLS has
+	// ended. TLSPort, which is not 0, and BindAddresses have no effect then.
+	Shared []net.Listener
 	// ExternalTLS says that somebody before us ends TLS, on port 443 of Domain:
 	// TLSPort gets plain TCP.
 	ExternalTLS bool

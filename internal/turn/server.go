@@ -115,13 +115,18 @@ func (s *Server) listenUDP() error {
 }
 
 func (s *Server) listenTLS() error {
+	for _, l := range s.opts.Shared {
+		s.tcp = append(s.tcp, &streamListener{Listener: l, server: s, closed: make(chan struct{})})
+	}
+	if len(s.opts.Shared) > 0 {
+		return nil
+	}
 	var config *tls.Config
 	if !s.opts.ExternalTLS {
-		c, err := loadCertificate(s.opts.CertFile, s.opts.KeyFile, s.log)
-		if err != nil {
-			return err
+		if s.opts.Certificate == nil {
+			return ErrNoCertificate
 		}
-		config = c.config()
+		config = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.opts.Certificate}
 	}
 	addresses := s.opts.BindAddresses
 	if len(addresses) == 0 {

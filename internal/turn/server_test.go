@@ -69,7 +69,7 @@ func TestStartSaysWhatIsWrong(t *testing.T) {
 	}{
 		"no port":        {Options{Media: media, MediaPorts: [2]uint16{1, 1}}, ErrNoPorts},
 		"no media":       {Options{UDPPort: -1}, ErrNoAddress},
-		"no certificate": {Options{Media: media, MediaPorts: [2]uint16{1, 1}, UDPPort: -1, TLSPort: -1}, ErrCertificate},
+		"no certificate": {Options{Media: media, MediaPorts: [2]uint16{1, 1}, UDPPort: -1, TLSPort: -1}, ErrNoCertificate},
 		"port in use": {Options{
 			Media: media, MediaPorts: [2]uint16{1, 1}, UDPPort: udp.(*net.UDPAddr).Port,
 		}, nil},

@@ -19,13 +19,14 @@ const key, secret = "testkey", "a-secret-that-is-long-enough-for-hs256"
 // root is the repository.
 const root = "../.."
 
-// start runs a server on free ports of this machine.
-func start(t *testing.T, extra string) *server.Server {
+// start runs a server on this machine, on free ports or the one given.
+func start(t *testing.T, extra string, port ...int) *server.Server {
 	t.Helper()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "rollcall.yaml")
-	body := fmt.Sprintf("port: 0\nbind_addresses: [127.0.0.1]\ndata_dir: %s\nrtc: {udp_port: 0, tcp_port: 0, enable_loopback_candidate: true}\nkeys: {%s: %s}\n%s",
-		filepath.Join(dir, "data"), key, secret, extra)
+	port = append(port, 0)
+	body := fmt.Sprintf("port: %d\nbind_addresses: [127.0.0.1]\ndata_dir: %s\nrtc: {udp_port: 0, tcp_port: 0, enable_loopback_candidate: true}\nkeys: {%s: %s}\n%s",
+		port[0], filepath.Join(dir, "data"), key, secret, extra)
 	if err := os.WriteFile(file, []byte(body), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,8 @@ import { createWriteStream, mkdirSync, mkdtempSync, readFileSync, rmSync, writeF
 import { createServer } from 'node:net';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import http from 'node:http';
+import https from 'node:https';
 import os from 'node:os';
 import path from 'node:path';
 import { RoomServiceClient } from 'livekit-server-sdk';
@@ -29,8 +31,9 @@ export class Server {
     mkdirSync(server.dataDir);
     server.logFile = path.join(server.dir, 'server.log');
     server.port = port ?? await freePort('tcp');
-    server.url = `http://127.0.0.1:${server.port}`;
-    server.ws = `ws://127.0.0.1:${server.port}`;
+    const secure = rest.tls ? 's' : '';
+    server.url = `http${secure}://127.0.0.1:${server.port}`;
+    server.ws = `ws${secure}://127.0.0.1:${server.port}`;
     server.configFile = path.join(server.dir, 'config.yaml');
     writeFileSync(server.configFile, JSON.stringify({
       port: server.port,
@@ -74,7 +77,7 @@ export class Server {
     child.once('exit', (code, signal) => { early = { code, signal }; });
     await waitFor('the server to answer', async () => {
       if (early) return true;
-      return (await fetch(this.url)).ok;
+      return answers(this.url);
     });
     if (early) throw new Error(`the server ended at once: ${JSON.stringify(early)}\n${this.log()}`);
   }
@@ -98,6 +101,17 @@ export class Server {
   api(key = apiKey, secret = apiSecret) {
     return new RoomServiceClient(this.url, key, secret, { requestTimeout: 10 });
   }
+}
+
+/** Whether a server answers at url, whoever signed its certificate. */
+function answers(url) {
+  const { get } = url.startsWith('https:') ? https : http;
+  return new Promise((resolve, reject) => {
+    get(url, { rejectUnauthorized: false }, (response) => {
+      response.resume();
+      resolve(response.statusCode === 200);
+    }).once('error', reject);
+  });
 }
 
 /** A port that was free a moment ago. */

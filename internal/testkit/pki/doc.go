@@ -1,0 +1,2 @@
+// Package pki makes certificates for tests.
+package pki
