@@ -8,16 +8,16 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"os"
+	"os/signal"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/rollcall-rtc/rollcall/internal/config"
 	"github.com/rollcall-rtc/rollcall/internal/server"
 	"github.com/rollcall-rtc/rollcall/internal/token"
 )
-
-// stopTimeout bounds a graceful stop.
-const stopTimeout = 10 * time.Second
 
 const serveAbout = `Runs the server until it is interrupted. Every flag but --config is also a key of
 the configuration file and an environment variable; the flag wins.
@@ -51,8 +51,13 @@ func serve(ctx context.Context, args []string, env environment) error {
 	}
 	greet(env.stdout, cfg, s)
 	failure := s.Wait(ctx)
-	log.Info("stopping", "timeout", stopTimeout)
-	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	if failure == nil {
+		again, stop := signal.NotifyContext(context.WithoutCancel(ctx), os.Interrupt, syscall.SIGTERM)
+		s.Drain(again)
+		stop()
+	}
+	log.Info("stopping", "timeout", cfg.Drain.Timeout)
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.Drain.Timeout)
 	defer cancel()
 	if err := s.Stop(stopping); err != nil && failure == nil {
 		return fmt.Errorf("stop: %w", err)

@@ -38,6 +38,7 @@ type Config struct {
 
 	Prometheus Prometheus
 	Admin      Admin
+	Drain      Drain
 
 	// Where says of each key that was given where: a file with line and column, a
 	// variable or a flag.
@@ -216,6 +217,16 @@ type Admin struct {
 	BindAddresses []string
 }
 
+// Drain is how the server stops.
+type Drain struct {
+	// Delay is how long it goes on, not ready, for those who are there.
+	Delay time.Duration
+	// Webhooks is how long endpoints that are up may take for the last events.
+	Webhooks time.Duration
+	// Timeout bounds all that comes after Delay.
+	Timeout time.Duration
+}
+
 // Logging is what goes to standard error.
 type Logging struct {
 	Level slog.Level
@@ -286,6 +297,7 @@ func Defaults() *Config {
 		Log: Log{
 			RetentionAge: 7 * 24 * time.Hour,
 		},
+		Drain: Drain{Webhooks: 2 * time.Second, Timeout: 10 * time.Second},
 		Admin: Admin{BindAddresses: []string{"127.0.0.1", "::1"}},
 		Limit: Limit{
 			MaxMetadataSize:              512 << 10,

@@ -137,6 +137,7 @@ webhook: {api_key: back, urls: ["https://example.org/hook"]}
 log: {retention_age: 36h, retention_size: 10GiB, quota: 20 GB}
 prometheus: {port: 9001, bind_addresses: [10.0.0.3], username: scraper, password: hush, main_port: true}
 admin: {port: 9002, bind_addresses: [10.0.0.4]}
+drain: {delay: 30s, webhooks: 3s, timeout: 20s}
 logging: {level: warn, json: true}
 limit:
   max_metadata_size: 6
@@ -186,6 +187,7 @@ limit:
 		Prometheus: Prometheus{
 			Port: 9001, BindAddresses: []string{"10.0.0.3"}, Username: "scraper", Password: "hush", MainPort: true,
 		},
+		Drain: Drain{30 * time.Second, 3 * time.Second, 20 * time.Second},
 		Admin: Admin{Port: 9002, BindAddresses: []string{"10.0.0.4"}},
 		Limit: Limit{6, 7, 8, 9, maxInt, 10, 11, 12, 13, 14, 15, 16, 17, maxInt},
 	}

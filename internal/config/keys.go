@@ -95,6 +95,10 @@ var supported = []key{
 	{"admin.port", number(func(c *Config) *int { return &c.Admin.Port }, -1, maxPort)},
 	{"admin.bind_addresses", addresses(func(c *Config) *[]string { return &c.Admin.BindAddresses })},
 
+	{"drain.delay", span(func(c *Config) *duration { return &c.Drain.Delay })},
+	{"drain.webhooks", span(func(c *Config) *duration { return &c.Drain.Webhooks })},
+	{"drain.timeout", span(func(c *Config) *duration { return &c.Drain.Timeout })},
+
 	{"logging.level", level(func(c *Config) *slog.Level { return &c.Logging.Level })},
 	{"logging.json", boolean(func(c *Config) *bool { return &c.Logging.JSON })},
 

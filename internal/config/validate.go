@@ -26,6 +26,9 @@ func (m *merge) validate() {
 	m.validateExternal()
 	m.validateTLS()
 	m.validateTURN()
+	if d := c.Drain; d.Timeout <= d.Webhooks {
+		m.problem(m.where("drain.timeout", "drain.webhooks"), "drain.timeout", "%v is not more than webhooks, %v", d.Timeout, d.Webhooks)
+	}
 	m.validateWebhook()
 	m.validatePorts()
 	for _, name := range slices.Sorted(maps.Keys(c.Keys)) {

@@ -59,7 +59,9 @@ type Server struct {
 	muxes       []*tlsmux.Mux     // if TURN is on the HTTP port
 	turnConns   []net.Listener    // of muxes
 
-	reading   chan struct{}   // closed when all readers of the log are there
+	reading   chan struct{} // closed when all readers of the log are there
+	leaving   chan struct{} // closed when Drain begins
+	leaveOnce sync.Once
 	draining  chan struct{}   // closed when Stop begins
 	leftOpen  []*livekit.Room // room sessions of the last run
 	settled   chan struct{}   // closed when the events of the last rooms are durable
@@ -86,6 +88,7 @@ func Start(ctx context.Context, cfg *config.Config, version string, log *slog.Lo
 	s := &Server{
 		cfg: cfg, log: log,
 		reading:   make(chan struct{}),
+		leaving:   make(chan struct{}),
 		draining:  make(chan struct{}),
 		settled:   make(chan struct{}),
 		serveErr:  make(chan error, 16),
@@ -263,7 +266,12 @@ func (s *Server) ready() error {
 	if err := s.alive(); err != nil {
 		return err
 	}
-	return s.events.Ready()
+	select {
+	case <-s.leaving:
+		return room.ErrStopping
+	default:
+		return s.events.Ready()
+	}
 }
 
 // alive is ready without what a restart would not help.
@@ -301,9 +309,22 @@ func (s *Server) Wait(ctx context.Context) error {
 	}
 }
 
-// deliveryGrace is how long a stop lets webhooks of the last moment go out. What
-// is left is in the log and goes out after the next start.
-const deliveryGrace = 2 * time.Second
+// Drain goes on for a while for those who are there, before a Stop: the server says
+// that it is not ready, and lets nobody in but who comes back to a session. It
+// returns after the configured delay, or with ctx.
+func (s *Server) Drain(ctx context.Context) {
+	delay := s.cfg.Drain.Delay
+	if delay <= 0 {
+		return
+	}
+	s.log.Info("draining", "delay", delay, "participants", s.rooms.Stats().Participants)
+	s.leaveOnce.Do(func() { close(s.leaving) })
+	s.signal.Drain()
+	select {
+	case <-ctx.Done():
+	case <-time.After(delay):
+	}
+}
 
 // Stop ends the server in good order, within ctx. It may be called twice.
 func (s *Server) Stop(ctx context.Context) error {
@@ -356,7 +377,7 @@ func (s *Server) stop(ctx context.Context) error {
 
 // drainDelivery waits a moment for endpoints that are up to get the rest.
 func (s *Server) drainDelivery(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, deliveryGrace)
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Drain.Webhooks)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()

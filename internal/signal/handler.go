@@ -51,6 +51,7 @@ type Handler struct {
 
 	mu       sync.Mutex
 	stopping bool                  // mu guards
+	draining bool                  // mu guards
 	sessions map[*session]struct{} // mu guards
 	running  sync.WaitGroup
 }
@@ -111,6 +112,9 @@ func (h *Handler) admit(r *http.Request, addr netip.Addr) (*request, error) {
 		return nil, err
 	}
 	req.from = addr
+	if h.drains(req) {
+		return nil, room.ErrStopping
+	}
 	return req, h.gate.key(req.key, now)
 }
 
@@ -202,6 +206,20 @@ func (h *Handler) connect(w http.ResponseWriter, r *http.Request, req *request) 
 	if p != nil {
 		p.SignalLost(s)
 	}
+}
+
+// Drain lets nobody in any more but those who come back to their session.
+func (h *Handler) Drain() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.draining = true
+}
+
+// drains says whether a request comes too late.
+func (h *Handler) drains(req *request) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.draining && !req.reconnect
 }
 
 func (h *Handler) enter(s *session) bool {
