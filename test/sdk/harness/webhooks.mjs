@@ -16,7 +16,7 @@ export class WebhookSink {
   /** Every request, in order of arrival: {raw, headers, event, error, status}. */
   attempts = [];
 
-  /** What the next requests get: (attempt) => {status, headers} or 'hang'. */
+  /** What the next requests get: (attempt) => {status, headers, body} or 'hang'. */
   answer = () => ({ status: 200 });
 
   static async start() {
@@ -73,7 +73,7 @@ export class WebhookSink {
     }
     attempt.status = answer.status;
     response.writeHead(answer.status, answer.headers ?? {});
-    response.end();
+    response.end(answer.body);
   }
 
   /** Attempts answered 2xx, for one room name or all. */
