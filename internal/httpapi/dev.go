@@ -52,7 +52,7 @@ func (d devTokens) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	join, err := token.Mint(d.key, d.secret, &token.Claims{
 		Identity: identity,
 		Name:     name,
-		Video:    &token.VideoGrant{RoomJoin: true, Room: room},
+		Video:    &token.VideoGrant{RoomJoin: true, Room: room, CanUpdateOwnMetadata: new(true)},
 	}, now, devTokenLife)
 	if err != nil {
 		http.Error(w, "no token can be made: "+err.Error(), http.StatusInternalServerError)

@@ -224,6 +224,9 @@ func TestDevTokensPermitJoiningAndReading(t *testing.T) {
 	if room, err := join.CanJoin(""); room != "den" || err != nil || join.Identity != "ana" || join.Name != "Ana Lovelace" {
 		t.Errorf("the token joins %q as %q (%q), %v", room, join.Identity, join.Name, err)
 	}
+	if p := join.Permission(); !p.GetCanUpdateMetadata() {
+		t.Error("whoever joins by it may not raise a hand")
+	}
 	if join.CanAdmin("den") == nil || join.CanCreateRoom() == nil || join.CanReadEvents("den") == nil {
 		t.Error("the token permits more than joining")
 	}

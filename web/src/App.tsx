@@ -4,11 +4,17 @@ import { Bar } from './call/Bar';
 import { Chat } from './call/Chat';
 import { Controls } from './call/Controls';
 import { People } from './call/People';
+import { FloatingReactions, useReactions } from './call/Reactions';
 import { Stage } from './call/Stage';
+import { clientEvents } from './events/catalogue';
+import { EventsDrawer } from './events/EventsDrawer';
+import { seenCount } from './events/log';
+import { useClientLog } from './events/useClientLog';
 import { Lobby } from './Lobby';
 import { RollPanel } from './roll/RollPanel';
 import { useRoll } from './roll/useRoll';
-import { useSession } from './session/useSession';
+import { usePreferences, type KeptPreferences } from './session/preferences';
+import { useSession, type Phase, type Session } from './session/useSession';
 import { Notices } from './ui/Notices';
 import { Tabs } from './ui/Tabs';
 import { useWide } from './ui/useWide';
@@ -16,20 +22,24 @@ import { useJoinForm } from './useJoinForm';
 
 // What a narrow page shows; a wide one shows the room and the roll always, and
 // beside them chat or people.
-type Pane = 'room' | 'roll' | 'chat' | 'people';
+type Pane = 'room' | 'roll' | 'events' | 'chat' | 'people';
 
 export function App() {
-  const session = useSession();
+  const { log, watch } = useClientLog();
+  const preferences = usePreferences();
+  const session = useSession(watch);
   const roll = useRoll(session.roll);
-  const form = useJoinForm(session);
+  const form = useJoinForm(session, preferences.values);
   const wide = useWide();
   const [pane, setPane] = useState<Pane>('room');
+  const [drawer, setDrawer] = useState(false);
   const [side, setSide] = useState<'chat' | 'people'>('chat');
   const [unread, setUnread] = useState(0);
   const [present, setPresent] = useState(0);
 
   const { phase } = session;
-  const room = phase.kind === 'call' ? phase.room : undefined;
+  const call = phase.kind === 'call' ? phase : undefined;
+  const room = call?.room;
 
   useEffect(() => {
     if (phase.kind === 'call') document.title = `${phase.name} · Rollcall`;
@@ -41,16 +51,29 @@ export function App() {
     setPane(next);
     if (next === 'chat' || next === 'people') setSide(next);
   };
+  const tabbed = room !== undefined && !wide;
+  const eventsShown = tabbed ? pane === 'events' : drawer;
   const shownSide = wide ? side : pane === 'people' ? 'people' : 'chat';
   const chatVisible = room !== undefined && (wide ? side === 'chat' : pane === 'chat');
   const people = { id: 'people', label: 'People', controls: 'pane-side', count: present, testid: 'tab-people' } as const;
   const chat = { id: 'chat', label: 'Chat', controls: 'pane-side', badge: unread, testid: 'tab-chat' } as const;
+  const closeDrawer = tabbed ? {} : { onClose: () => setDrawer(false) };
+  const place = { room: call?.name ?? roll.ledger.room, identity: room?.localParticipant.identity ?? '', url: location.origin };
 
   return (
     <RoomContext.Provider value={room}>
-      <div className="app" data-phase={phase.kind === 'call' ? 'call' : 'lobby'} data-pane={pane} data-roll={session.roll ? 'open' : 'blank'}>
-        <Bar room={phase.kind === 'call' ? phase : undefined} />
-        {room && !wide && (
+      <div
+        className="app"
+        data-phase={call ? 'call' : 'lobby'}
+        data-pane={pane}
+        data-roll={session.roll ? 'open' : 'blank'}
+        data-drawer={eventsShown ? 'open' : 'closed'}
+      >
+        <Bar
+          room={call && { room: call.room, name: call.name, encrypted: call.cipher !== undefined }}
+          events={tabbed ? undefined : { open: drawer, seen: seenCount(log), of: clientEvents.length, toggle: () => setDrawer(!drawer) }}
+        />
+        {tabbed && (
           <nav className="tabs-main" aria-label="Parts of the page">
             <Tabs
               className="tabs"
@@ -60,26 +83,28 @@ export function App() {
               tabs={[
                 { id: 'room', label: 'Room', controls: 'pane-room' },
                 { id: 'roll', label: 'Roll', controls: 'pane-roll', testid: 'tab-roll' },
+                { id: 'events', label: 'Events', controls: 'pane-events', testid: 'tab-events' },
                 chat,
                 people,
               ]}
             />
           </nav>
         )}
-        <main className="room" id="pane-room" hidden={!wide && room !== undefined && pane !== 'room'}>
-          {room ? (
-            <>
-              <Notices notices={session.notices} onDismiss={session.dismiss} />
-              <Stage />
-            </>
-          ) : (
-            <Lobby session={session} form={form} />
-          )}
-        </main>
-        {room && <Controls session={session} />}
-        <section className="roll" id="pane-roll" aria-label="The roll" hidden={!wide && room !== undefined && pane !== 'roll'}>
+        {call ? (
+          <Call session={session} call={call} preferences={preferences} hidden={!wide && pane !== 'room'} />
+        ) : (
+          <main className="room" id="pane-room">
+            <Lobby session={session} form={form} preferences={preferences} />
+          </main>
+        )}
+        <section className="roll" id="pane-roll" aria-label="The roll" hidden={tabbed ? pane !== 'roll' : drawer}>
           <RollPanel roll={roll} source={session.roll} />
         </section>
+        {eventsShown && (
+          <section className="events" id="pane-events" aria-label="Events" data-testid="events">
+            <EventsDrawer log={log} roll={roll} place={place} room={room} {...closeDrawer} />
+          </section>
+        )}
         {room && (
           <aside className="side" id="pane-side" aria-label="Chat and people" hidden={!wide && pane !== 'chat' && pane !== 'people'}>
             {wide && (
@@ -92,5 +117,34 @@ export function App() {
         {room && <RoomAudioRenderer />}
       </div>
     </RoomContext.Provider>
+  );
+}
+
+interface CallProps {
+  session: Session;
+  call: Extract<Phase, { kind: 'call' }>;
+  preferences: KeptPreferences;
+  hidden: boolean;
+}
+
+// Call is the stage and the buttons under it.
+function Call({ session, call, preferences, hidden }: CallProps) {
+  const reactions = useReactions();
+  const [pinned, setPinned] = useState<string>();
+  return (
+    <>
+      <main className="room" id="pane-room" hidden={hidden}>
+        <Notices notices={session.notices} onDismiss={session.dismiss} />
+        <Stage
+          mode={preferences.values.view}
+          pinned={pinned}
+          onPin={setPinned}
+          showFlow={preferences.values.showFlow}
+          encrypts={call.cipher !== undefined}
+        />
+        <FloatingReactions all={reactions.all} />
+      </main>
+      <Controls session={session} call={call} preferences={preferences} sendReaction={reactions.send} onUnpin={() => setPinned(undefined)} />
+    </>
   );
 }

@@ -1,12 +1,14 @@
-import { useId, type FormEvent, type ReactNode } from 'react';
+import { useId, type FormEvent } from 'react';
+import { EncryptionFields } from './EncryptionFields';
+import { Preview } from './preview/Preview';
+import type { KeptPreferences } from './session/preferences';
 import { readClaims } from './session/tokens';
 import type { Session } from './session/useSession';
-import { CamIcon, CamOffIcon, MicIcon, MicOffIcon } from './ui/icons';
 import { Notices } from './ui/Notices';
 import type { JoinForm } from './useJoinForm';
 
 // Lobby is where one joins, and comes back to with word of how the call ended.
-export function Lobby({ session, form }: { session: Session; form: JoinForm }) {
+export function Lobby({ session, form, preferences }: { session: Session; form: JoinForm; preferences: KeptPreferences }) {
   const { values, set } = form;
   const joining = session.phase.kind === 'joining';
   const submit = (event: FormEvent) => {
@@ -17,6 +19,7 @@ export function Lobby({ session, form }: { session: Session; form: JoinForm }) {
     <div className="lobby">
       <div className="lobby-column">
         <Notices notices={session.notices} onDismiss={session.dismiss} />
+        {joining ? <div className="preview" /> : <Preview form={form} preferences={preferences} />}
         <form className="join" onSubmit={submit} aria-busy={joining}>
           <h1>Join a room</h1>
           <p className="lede">Whoever joins, leaves or publishes is in the roll: in order, once.</p>
@@ -28,22 +31,7 @@ export function Lobby({ session, form }: { session: Session; form: JoinForm }) {
               <Field label="Your name" value={values.name} onChange={(name) => set({ name })} testid="name-input" autoComplete="nickname" autoFocus />
             </>
           )}
-          <div className="join-media">
-            <Choice
-              on={values.microphone}
-              onChange={(microphone) => set({ microphone })}
-              label="Microphone"
-              icon={values.microphone ? <MicIcon /> : <MicOffIcon />}
-              testid="join-mic"
-            />
-            <Choice
-              on={values.camera}
-              onChange={(camera) => set({ camera })}
-              label="Camera"
-              icon={values.camera ? <CamIcon /> : <CamOffIcon />}
-              testid="join-cam"
-            />
-          </div>
+          <EncryptionFields on={values.encrypt} passphrase={values.passphrase} onChange={set} />
           <button type="submit" className="button primary" data-testid="join" disabled={joining}>
             {joining ? 'Joining…' : 'Join'}
           </button>
@@ -133,25 +121,5 @@ function TokenFields({ form: { values, set } }: { form: JoinForm }) {
         />
       </div>
     </>
-  );
-}
-
-interface ChoiceProps {
-  on: boolean;
-  onChange: (on: boolean) => void;
-  label: string;
-  icon: ReactNode;
-  testid: string;
-}
-
-function Choice({ on, onChange, label, icon, testid }: ChoiceProps) {
-  return (
-    <label className="choice" data-on={on}>
-      <input type="checkbox" role="switch" checked={on} data-testid={testid} onChange={(event) => onChange(event.target.checked)} />
-      {icon}
-      <span>
-        {label} <em>{on ? 'on' : 'off'}</em>
-      </span>
-    </label>
   );
 }

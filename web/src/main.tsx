@@ -8,6 +8,9 @@ import './style/lobby.css';
 import './style/stage.css';
 import './style/roll.css';
 import './style/side.css';
+import './style/events.css';
+import './style/preview.css';
+import './style/tools.css';
 
 setLogLevel(LogLevel.warn);
 

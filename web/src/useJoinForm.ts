@@ -1,5 +1,6 @@
 import { useCallback, useEffect, useRef, useState } from 'react';
 import { readPrefill } from './prefill';
+import type { Preferences } from './session/preferences';
 import { readClaims } from './session/tokens';
 import type { Session } from './session/useSession';
 
@@ -14,6 +15,9 @@ export interface JoinValues {
   withToken: boolean;
   token: string;
   eventsToken: string;
+  // Encrypt end to end, by the passphrase.
+  encrypt: boolean;
+  passphrase: string;
 }
 
 export interface JoinForm {
@@ -24,7 +28,7 @@ export interface JoinForm {
 
 // useJoinForm keeps what is written in the lobby while one is in a room, and
 // does what the page's address asks for.
-export function useJoinForm({ join, notices }: Session): JoinForm {
+export function useJoinForm({ join, notices }: Session, preferences: Preferences): JoinForm {
   const [prefill] = useState(() => readPrefill(location.search));
   const [values, setValues] = useState<JoinValues>(() => ({
     room: prefill.room,
@@ -34,15 +38,19 @@ export function useJoinForm({ join, notices }: Session): JoinForm {
     withToken: false,
     token: '',
     eventsToken: '',
+    encrypt: false,
+    passphrase: '',
   }));
   const set = useCallback((change: Partial<JoinValues>) => setValues((all) => ({ ...all, ...change })), []);
 
+  const kept = useRef(preferences);
+  kept.current = preferences;
   const asked = useRef(false);
   useEffect(() => {
     if (!prefill.join || asked.current) return;
     asked.current = true;
     const { room, microphone, camera } = prefill;
-    void join({ room, name: prefill.name || 'Guest', microphone, camera });
+    void join({ room, name: prefill.name || 'Guest', microphone, camera, ...mediaOptions(kept.current) });
   }, [prefill, join]);
 
   const tokenNeeded = notices.some((notice) => notice.code === 'token-needed');
@@ -52,6 +60,8 @@ export function useJoinForm({ join, notices }: Session): JoinForm {
 
   const submit = () => {
     const { microphone, camera } = values;
+    const passphrase = values.encrypt ? values.passphrase : '';
+    const media = { microphone, camera, ...mediaOptions(preferences), ...(passphrase ? { passphrase } : {}) };
     const room = values.room.trim();
     const name = values.name.trim();
     if (values.withToken) {
@@ -59,15 +69,19 @@ export function useJoinForm({ join, notices }: Session): JoinForm {
       const eventsToken = values.eventsToken.trim();
       const claims = readClaims(token);
       const given = eventsToken === '' ? { token } : { token, eventsToken };
-      void join({ room: claims?.room ?? room, name: claims?.name ?? name, microphone, camera, given });
+      void join({ room: claims?.room ?? room, name: claims?.name ?? name, ...media, given });
       return;
     }
     localStorage.setItem(nameKey, name);
     const address = new URL(location.href);
     address.searchParams.set('room', room);
     history.replaceState(null, '', address);
-    void join({ room, name, microphone, camera });
+    void join({ room, name, ...media });
   };
 
   return { values, set, submit };
+}
+
+function mediaOptions({ microphone, camera, speaker, adaptiveStream, dynacast }: Preferences) {
+  return { devices: { microphone, camera, speaker }, adaptiveStream, dynacast };
 }

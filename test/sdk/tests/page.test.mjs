@@ -1,87 +1,12 @@
 // The page that the server gives a browser, used as a person would use it.
 
 import assert from 'node:assert/strict';
-import { mkdirSync } from 'node:fs';
-import path from 'node:path';
+import { desktop, Person, phone } from '../harness/person.mjs';
 import { scene } from '../harness/scene.mjs';
-import { screenshots } from '../harness/paths.mjs';
 import { waitFor } from '../harness/wait.mjs';
 
 // In development mode the server hands out the tokens.
 const stage = scene({ config: { development: true } });
-
-const desktop = { viewport: { width: 1280, height: 800 } };
-const phone = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
-
-/** Somebody at the page, in a browser of their own. */
-class Person {
-  static async at(call, name, device) {
-    const person = new Person();
-    person.name = name;
-    person.page = await call.stage.browser.tab(device);
-    person.strangers = [];
-    person.errors = [];
-    const home = new URL(call.server.url).host;
-    person.page.on('request', (request) => {
-      const url = new URL(request.url());
-      if (!['data:', 'blob:'].includes(url.protocol) && url.host !== home) person.strangers.push(request.url());
-    });
-    person.page.on('pageerror', (error) => person.errors.push(error.message));
-    await person.page.goto(call.server.url);
-    return person;
-  }
-
-  find(testId, attributes = {}) {
-    const more = Object.entries(attributes).map(([name, value]) => `[data-${name}="${value}"]`).join('');
-    return this.page.locator(`[data-testid="${testId}"]${more}`);
-  }
-
-  async see(testId, attributes = {}, options = {}) {
-    await this.find(testId, attributes).first().waitFor({ timeout: 20_000, ...options });
-  }
-
-  async join(room) {
-    await this.find('room-input').fill(room);
-    await this.find('name-input').fill(this.name);
-    for (const device of ['join-mic', 'join-cam']) await this.find(device).check();
-    await this.find('join').click();
-    await this.see('connection-state', { state: 'connected' }, { state: 'attached' });
-  }
-
-  /** Opens a tab of a narrow page; a wide one shows everything. */
-  async turnTo(tab) {
-    const button = this.find(`tab-${tab}`);
-    if (await button.isVisible()) await button.click();
-  }
-
-  /** Waits until pictures of somebody else are painted. */
-  async seePictures(source = 'camera') {
-    await waitFor(`${this.name} to see pictures of another's ${source}`, () => this.page.evaluate((wanted) => {
-      const videos = [...document.querySelectorAll(`[data-testid="tile-video"][data-source="${wanted}"]`)];
-      return videos.some((video) => {
-        const tile = video.closest('[data-local="true"]');
-        return !tile && video.videoWidth > 0 && video.getVideoPlaybackQuality().totalVideoFrames > 5;
-      });
-    }, source), 30_000);
-  }
-
-  /** The roll as [event, place in the room] pairs, oldest first. */
-  async roll() {
-    const rows = await this.find('event-row').evaluateAll((list) =>
-      list.map((row) => [row.dataset.event, Number(row.dataset.roomSeq)]));
-    return rows.toSorted((a, b) => a[1] - b[1]);
-  }
-
-  async picture(name) {
-    mkdirSync(screenshots, { recursive: true });
-    await this.page.screenshot({ path: path.join(screenshots, `${name}.png`) });
-  }
-
-  assertContent() {
-    assert.deepEqual(this.errors, [], `${this.name}'s page threw no error`);
-    assert.deepEqual(this.strangers, [], `${this.name}'s page asked no other host`);
-  }
-}
 
 stage.test('two people meet on the page', async (call) => {
   const ana = await Person.at(call, 'Ana', desktop);

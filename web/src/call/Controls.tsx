@@ -1,11 +1,23 @@
 import { useState, type ReactNode } from 'react';
 import { useLocalParticipant, useMediaDeviceSelect, useRoomContext } from '@livekit/components-react';
 import type { DeviceKind } from '../session/notice';
-import type { Session } from '../session/useSession';
-import { CamIcon, CamOffIcon, ChevronIcon, LeaveIcon, MicIcon, MicOffIcon, ScreenIcon } from '../ui/icons';
+import type { KeptPreferences } from '../session/preferences';
+import type { Phase, Session } from '../session/useSession';
+import { CamIcon, CamOffIcon, ChevronIcon, GridIcon, LeaveIcon, MicIcon, MicOffIcon, ScreenIcon, SpeakerViewIcon } from '../ui/icons';
+import { ReactionButton, type Reactions } from './Reactions';
+import { SettingsButton } from './Settings';
+
+interface ControlsProps {
+  session: Session;
+  call: Extract<Phase, { kind: 'call' }>;
+  preferences: KeptPreferences;
+  sendReaction: Reactions['send'];
+  // Something is pinned, so that the view is a speaker's whatever the mode.
+  onUnpin: () => void;
+}
 
 // Controls is the row of buttons under the stage.
-export function Controls({ session }: { session: Session }) {
+export function Controls({ session, call, preferences, sendReaction, onUnpin }: ControlsProps) {
   const room = useRoomContext();
   const { isMicrophoneEnabled, isCameraEnabled, isScreenShareEnabled } = useLocalParticipant({ room });
   const [busy, setBusy] = useState<readonly DeviceKind[]>([]);
@@ -54,8 +66,17 @@ export function Controls({ session }: { session: Session }) {
           />
         </div>
       )}
+      <div className="control-group">
+        <ReactionButton send={sendReaction} />
+      </div>
+      <div className="control-group">
+        <ViewButton preferences={preferences} onChange={onUnpin} />
+      </div>
+      <div className="control-group">
+        <SettingsButton session={session} call={call} preferences={preferences} />
+      </div>
       <div className="control-group leave">
-        <button type="button" className="control" data-testid="leave" onClick={session.leave}>
+        <button type="button" className="control" title="Leave" data-testid="leave" onClick={session.leave}>
           <LeaveIcon />
           <span>Leave</span>
         </button>
@@ -75,9 +96,23 @@ interface ControlProps {
 
 function Control({ on, busy, label, icon, testid, onClick }: ControlProps) {
   return (
-    <button type="button" className="control" data-on={on} data-testid={testid} disabled={busy} aria-busy={busy} onClick={onClick}>
+    <button type="button" className="control" data-on={on} title={label} data-testid={testid} disabled={busy} aria-busy={busy} onClick={onClick}>
       {icon}
       <span>{label}</span>
+    </button>
+  );
+}
+
+function ViewButton({ preferences, onChange }: { preferences: KeptPreferences; onChange: () => void }) {
+  const grid = preferences.values.view === 'grid';
+  const label = grid ? 'Speaker view' : 'Grid view';
+  const change = () => {
+    preferences.set({ view: grid ? 'speaker' : 'grid' });
+    onChange();
+  };
+  return (
+    <button type="button" className="control icon-control" aria-label={label} title={label} data-testid="toggle-view" data-view={preferences.values.view} onClick={change}>
+      {grid ? <SpeakerViewIcon /> : <GridIcon />}
     </button>
   );
 }

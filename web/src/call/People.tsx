@@ -1,9 +1,10 @@
 import { useEffect } from 'react';
-import { useIsSpeaking, useParticipants, useRoomContext } from '@livekit/components-react';
+import { useIsSpeaking, useParticipantAttribute, useParticipants, useRoomContext } from '@livekit/components-react';
 import type { Participant } from 'livekit-client';
-import { CamIcon, CamOffIcon, MicIcon, MicOffIcon, ScreenIcon } from '../ui/icons';
+import { CamIcon, CamOffIcon, HandIcon, MicIcon, MicOffIcon, ScreenIcon } from '../ui/icons';
 import { displayName, initials } from './names';
 import { Quality } from './Quality';
+import { handAttribute } from './Reactions';
 import { useMedia } from './useMedia';
 
 // People lists who is in the room now.
@@ -25,6 +26,7 @@ export function People({ hidden, onPresent }: { hidden: boolean; onPresent: (cou
 function Person({ participant }: { participant: Participant }) {
   const speaking = useIsSpeaking(participant);
   const media = useMedia(participant);
+  const raised = useParticipantAttribute(handAttribute, { participant }) === 'raised';
   const name = displayName(participant);
   return (
     <li className="person" data-testid="participant-row" data-identity={participant.identity} data-speaking={speaking}>
@@ -39,6 +41,11 @@ function Person({ participant }: { participant: Participant }) {
         <small>{speaking ? 'speaking' : participant.identity}</small>
       </span>
       <span className="person-state">
+        {raised && (
+          <span role="img" aria-label="Raised a hand" className="person-hand">
+            <HandIcon />
+          </span>
+        )}
         {media.screen && (
           <span role="img" aria-label="Shares the screen">
             <ScreenIcon />

@@ -1,5 +1,6 @@
-import { useLayoutEffect, useMemo, useRef, useState } from 'react';
+import { useMemo } from 'react';
 import { DownIcon } from '../ui/icons';
+import { useFollowEnd } from '../ui/useFollowEnd';
 import { rows, type Row } from './ledger';
 import { day } from './record';
 import { RollRow } from './RollRow';
@@ -19,51 +20,7 @@ export function RollPanel({ roll, source }: { roll: Roll; source: RollSource | u
   const { ledger, state, dispatch } = roll;
   const layout = useMemo(() => rows(ledger), [ledger]);
   const total = ledger.entries.length + ledger.dropped;
-  const scroller = useRef<HTMLDivElement>(null);
-  const sheet = useRef<HTMLOListElement>(null);
-  // The reader is at the end, and stays there as lines are added.
-  const following = useRef(true);
-  const seen = useRef(0);
-  const [unseen, setUnseen] = useState(0);
-
-  useLayoutEffect(() => {
-    const element = scroller.current;
-    if (!element) return;
-    if (following.current) {
-      element.scrollTop = element.scrollHeight;
-      seen.current = total;
-      setUnseen(0);
-    } else {
-      setUnseen(Math.max(0, total - seen.current));
-    }
-  }, [layout, total]);
-
-  // A panel that changes its size, or is shown again, keeps its end in view.
-  useLayoutEffect(() => {
-    const element = scroller.current;
-    if (!element) return;
-    const observer = new ResizeObserver(() => {
-      if (following.current) element.scrollTop = element.scrollHeight;
-    });
-    observer.observe(element);
-    return () => observer.disconnect();
-  }, []);
-
-  const onScroll = () => {
-    const element = scroller.current;
-    if (!element || element.clientHeight === 0) return;
-    following.current = element.scrollHeight - element.scrollTop - element.clientHeight < 24;
-    if (following.current) {
-      seen.current = total;
-      setUnseen(0);
-    }
-  };
-  const toEnd = () => {
-    following.current = true;
-    const element = scroller.current;
-    if (element) element.scrollTop = element.scrollHeight;
-    onScroll();
-  };
+  const { scroller, onScroll, unseen, toEnd, stay } = useFollowEnd(total);
 
   return (
     <>
@@ -90,11 +47,11 @@ export function RollPanel({ roll, source }: { roll: Roll; source: RollSource | u
       <div className="sheet" ref={scroller} onScroll={onScroll} tabIndex={0} role="region" aria-label="Records">
         {(layout.hidden > 0 || ledger.dropped > 0) && (
           <Earlier hidden={layout.hidden} dropped={ledger.dropped} onShow={() => {
-            following.current = false;
+            stay();
             dispatch({ type: 'showEarlier' });
           }} />
         )}
-        <ol ref={sheet} data-testid="roll">
+        <ol data-testid="roll">
           {layout.rows.map((row) => (
             <Line key={row.key} row={row} />
           ))}

@@ -1,9 +1,7 @@
-import { memo, useEffect, useId, useRef, useState } from 'react';
-import { CopyButton } from '../ui/CopyButton';
-import { CopyIcon } from '../ui/icons';
+import { memo, useId, useState } from 'react';
+import { Json } from '../ui/Json';
 import type { Entry } from './ledger';
-import { jsonParts } from './json';
-import { clock, describe, effect, type Effect, type RollRecord } from './record';
+import { clock, describe, effect, type Effect } from './record';
 
 // RollRow is one record. It opens on the webhook that receivers get for it.
 export const RollRow = memo(function RollRow({ entry }: { entry: Entry }) {
@@ -48,33 +46,10 @@ export const RollRow = memo(function RollRow({ entry }: { entry: Entry }) {
           )}
         </span>
       </button>
-      {open && <Details id={id} record={record} />}
+      {open && <Json id={id} title="Webhook body" value={record.body} testid="event-body" />}
     </li>
   );
 });
-
-function Details({ id, record }: { id: string; record: RollRecord }) {
-  const json = JSON.stringify(record.body, null, 2);
-  const box = useRef<HTMLDivElement>(null);
-  useEffect(() => box.current?.scrollIntoView({ block: 'nearest' }), []);
-  return (
-    <div className="details" id={id} ref={box}>
-      <div className="details-head">
-        <span>Webhook body</span>
-        <CopyButton text={json} label="Copy the JSON" icon={<CopyIcon />}>
-          Copy
-        </CopyButton>
-      </div>
-      <pre data-testid="event-body" tabIndex={0}>
-        {jsonParts(json).map((part, i) => (
-          <span key={i} data-json={part.kind}>
-            {part.text}
-          </span>
-        ))}
-      </pre>
-    </div>
-  );
-}
 
 const marks: Record<Effect, string> = {
   opens: 'M3 8h9M8.5 4.5L12 8l-3.5 3.5',
@@ -84,7 +59,7 @@ const marks: Record<Effect, string> = {
 };
 
 // Mark is in, out, failed or changed, at a glance.
-function Mark({ kind }: { kind: Effect }) {
+export function Mark({ kind }: { kind: Effect }) {
   return (
     <svg className="mark" viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
       <path d={marks[kind]} fill="none" stroke="currentColor" strokeWidth="2" strokeLinecap="round" strokeLinejoin="round" />

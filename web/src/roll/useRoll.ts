@@ -12,12 +12,16 @@ export interface Roll {
   ledger: Ledger;
   state: StreamState;
   dispatch: Dispatch<LedgerAction>;
+  // The least time that a record seemed to take to come here, in milliseconds;
+  // Infinity before any was seen to be written.
+  delay: number;
 }
 
 // useRoll reads the roll of source for as long as it stays the same object.
 export function useRoll(source: RollSource | undefined): Roll {
   const [ledger, dispatch] = useReducer(ledgerReducer, undefined, () => emptyLedger());
   const [state, setState] = useState<StreamState>('off');
+  const [delay, setDelay] = useState(Infinity);
   const after = useRef(0);
   after.current = source?.room === ledger.room ? lastSeq(ledger) : 0;
 
@@ -31,10 +35,14 @@ export function useRoll(source: RollSource | undefined): Roll {
       room: source.room,
       after: () => after.current,
       token: source.token,
-      onRecords: (records, live) => dispatch({ type: 'read', records, live }),
+      onRecords: (records, live) => {
+        dispatch({ type: 'read', records, live });
+        const took = Date.now() - Date.parse(records.at(-1)?.time ?? '');
+        if (live && !Number.isNaN(took)) setDelay((least) => Math.min(least, took));
+      },
       onState: setState,
     });
   }, [source]);
 
-  return { ledger, state, dispatch };
+  return { ledger, state, dispatch, delay };
 }

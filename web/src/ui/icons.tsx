@@ -89,3 +89,58 @@ export const SendIcon = () => (
     <path d="M4.5 12L20 4.5 15.5 20l-3.5-6.5zM12 13.5l8-9" />
   </Icon>
 );
+export const SmileIcon = () => (
+  <Icon>
+    <circle cx="12" cy="12" r="8.5" />
+    <path d="M8.5 14.2a4.3 4.3 0 0 0 7 0M9 9.6v.2M15 9.6v.2" />
+  </Icon>
+);
+export const HandIcon = () => (
+  <Icon>
+    <path d="M8 12.5V6a1.4 1.4 0 0 1 2.8 0v5M10.8 11V4.6a1.4 1.4 0 0 1 2.8 0V11M13.6 11V6a1.4 1.4 0 0 1 2.8 0v8.2c0 3.6-2 6.3-5.2 6.3-2.3 0-3.6-1-4.6-2.8l-2-3.6c-.8-1.6 1.2-2.7 2.2-1.4l1.2 1.6" />
+  </Icon>
+);
+export const GridIcon = () => (
+  <Icon>
+    <rect x="3.5" y="4.5" width="7.5" height="6.5" rx="1.3" />
+    <rect x="13" y="4.5" width="7.5" height="6.5" rx="1.3" />
+    <rect x="3.5" y="13" width="7.5" height="6.5" rx="1.3" />
+    <rect x="13" y="13" width="7.5" height="6.5" rx="1.3" />
+  </Icon>
+);
+export const SpeakerViewIcon = () => (
+  <Icon>
+    <rect x="3.5" y="4" width="17" height="10" rx="1.5" />
+    <rect x="3.5" y="16.5" width="4.5" height="3.5" rx="0.8" />
+    <rect x="9.75" y="16.5" width="4.5" height="3.5" rx="0.8" />
+    <rect x="16" y="16.5" width="4.5" height="3.5" rx="0.8" />
+  </Icon>
+);
+export const SettingsIcon = () => (
+  <Icon>
+    <path d="M4 7h9M17 7h3M4 17h3M11 17h9" />
+    <circle cx="15" cy="7" r="2.2" />
+    <circle cx="9" cy="17" r="2.2" />
+  </Icon>
+);
+export const PinIcon = () => (
+  <Icon>
+    <path d="M9 4h6l-.8 6 3.3 3.5H6.5L9.8 10zM12 13.5V20" />
+  </Icon>
+);
+export const SignalIcon = () => (
+  <Icon>
+    <path d="M4 19v-4M9.3 19v-7.5M14.7 19V8M20 19V5" />
+  </Icon>
+);
+export const LockIcon = () => (
+  <Icon>
+    <rect x="5.5" y="10.5" width="13" height="9.5" rx="2" />
+    <path d="M8.5 10.5V7.7a3.5 3.5 0 0 1 7 0v2.8" />
+  </Icon>
+);
+export const EventsIcon = () => (
+  <Icon>
+    <path d="M12 4v16M4.5 7.5H9M4.5 12H9M4.5 16.5H9M15 7.5h4.5M15 12h4.5M15 16.5h4.5" />
+  </Icon>
+);
