@@ -115,9 +115,17 @@ func (d *dataPlane) open(s *session, pc *webrtc.PeerConnection) error {
 			d.mu.Unlock()
 			d.wake()
 		})
+		dc.OnClose(func() { s.ifItGoesOn(d.broken) })
 		d.receive(s, dc)
 	}
 	return nil
+}
+
+// broken joins anew where a channel has ended that nobody wanted to: a resume does
+// not bring it back. Loop only.
+func (d *dataPlane) broken() {
+	d.room.log.Debug("data channel ended")
+	d.room.restore(true, livekit.ReconnectReason_RR_PUBLISHER_FAILED)
 }
 
 func labelOf(kind livekit.DataPacket_Kind) string {

@@ -6,3 +6,8 @@ import "github.com/livekit/protocol/livekit"
 func Restore(r *Room, full bool) {
 	r.loop.send(func() { r.restore(full, livekit.ReconnectReason_RR_UNKNOWN) })
 }
+
+// EndData ends the channel for reliable data, as a broken transport does.
+func EndData(r *Room) {
+	r.loop.send(func() { _ = r.session.reliable.Close() })
+}

@@ -231,7 +231,9 @@ func (s *session) restartICE(l *link) error {
 	if l.offering && l.pc.SignalingState() == webrtc.SignalingStateHaveLocalOffer {
 		l.next = append(l.offered, l.next...)
 		l.offered = nil
-		if err := l.pc.SetLocalDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeRollback}); err != nil {
+		// pion wants a description with it, and looks at none of it.
+		void := webrtc.SessionDescription{Type: webrtc.SDPTypeRollback, SDP: l.pc.PendingLocalDescription().SDP}
+		if err := l.pc.SetLocalDescription(void); err != nil {
 			return err
 		}
 	}

@@ -95,80 +95,111 @@ func quickly(o *client.Options) {
 
 func TestCutSignalConnectionIsResumed(t *testing.T) {
 	both(t, func(t *testing.T, s *site, mode func(*client.Options)) {
-		p := newProxy(t, s)
-		direct := *s
-		s.url = p.url()
-		told, on := recording(t)
-		data, data2 := recording(t)
-		alice := s.join("alice", mode, quickly, on, data2)
-		seen, also := recording(t)
-		bob := direct.join("bob", mode, also)
-		mine, theirs := client.NewLocalTrack(client.Opus), client.NewLocalTrack(client.VP8)
-		play(t, mine, tone())
-		play(t, theirs, picture(320, 240, 1000))
-		pub, err := alice.Local().Publish(s.context(), client.PublishOptions{}, mine)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := bob.Local().Publish(s.context(), client.PublishOptions{Width: 320, Height: 240}, theirs); err != nil {
-			t.Fatal(err)
-		}
-		heard, watched := next[client.TrackSubscribed](seen).Track, next[client.TrackSubscribed](told).Track
-		sid, track := alice.Local().SID(), pub.SID()
-
-		// Data goes both ways all the while.
-		const n = 600
-		var sending sync.WaitGroup
-		for _, from := range []*client.Room{alice, bob} {
-			sending.Go(func() {
-				for i := range n {
-					if err := from.Local().PublishData(s.context(), fmt.Appendf(nil, "%d", i), client.DataOptions{}); err != nil {
-						t.Errorf("message %d: %v", i, err)
-						return
-					}
-					time.Sleep(5 * time.Millisecond)
-				}
-			})
-		}
-		for range 2 {
-			p.cut()
-			if e := next[client.Reconnecting](told); e.Full {
-				t.Error("not resumed")
-			}
-			if e := next[client.Reconnected](told); e.Full {
-				t.Error("not resumed")
-			}
-		}
-		sending.Wait()
-		for who, r := range map[string]*record{"alice": data, "bob": seen} {
-			wantNumbers(r, who, n)
-		}
-		if alice.Local().SID() != sid || pub.SID() != track || pub != alice.Local().Tracks()[0] {
-			t.Error("the session has changed")
-		}
-		for _, tr := range []*client.RemoteTrack{heard, watched} {
-			for range 20 {
-				if _, err := tr.ReadRTP(); err != nil {
-					t.Fatalf("track %s: %v", tr.SID(), err)
-				}
-			}
-		}
-		select {
-		case e := <-seen.events:
-			switch e.(type) {
-			case client.ParticipantDisconnected, client.TrackUnpublished, client.TrackUnsubscribed:
-				t.Errorf("bob was told %s", e.View())
-			}
-		default:
-		}
-		// What the room does meanwhile is known afterwards.
-		if err := bob.Local().SetMetadata(s.context(), "news"); err != nil {
-			t.Fatal(err)
-		}
-		if e := next[client.ParticipantMetadataChanged](told); e.Metadata != "news" {
-			t.Errorf("metadata %q", e.Metadata)
-		}
+		wantPath(t, resumes(t, s, mode), client.Path{Protocol: "udp"})
 	})
+}
+
+// resumes has media and data go both ways while signal connections are cut: alice's
+// session goes on, and nobody misses anything.
+func resumes(t *testing.T, s *site, mode func(*client.Options)) (alice *client.Room) {
+	p := newProxy(t, s)
+	direct := *s
+	s.url = p.url()
+	told, on := recording(t)
+	data, data2 := recording(t)
+	alice = s.join("alice", mode, quickly, on, data2)
+	seen, also := recording(t)
+	bob := direct.join("bob", mode, also)
+	mine, theirs := client.NewLocalTrack(client.Opus), client.NewLocalTrack(client.VP8)
+	play(t, mine, tone())
+	play(t, theirs, picture(320, 240, 1000))
+	pub, err := alice.Local().Publish(s.context(), client.PublishOptions{}, mine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bob.Local().Publish(s.context(), client.PublishOptions{Width: 320, Height: 240}, theirs); err != nil {
+		t.Fatal(err)
+	}
+	heard, watched := next[client.TrackSubscribed](seen).Track, next[client.TrackSubscribed](told).Track
+	sid, track := alice.Local().SID(), pub.SID()
+
+	// Data goes both ways all the while.
+	const n = 600
+	var sending sync.WaitGroup
+	for _, from := range []*client.Room{alice, bob} {
+		sending.Go(func() {
+			for i := range n {
+				if err := from.Local().PublishData(s.context(), fmt.Appendf(nil, "%d", i), client.DataOptions{}); err != nil {
+					t.Errorf("message %d: %v", i, err)
+					return
+				}
+				time.Sleep(5 * time.Millisecond)
+			}
+		})
+	}
+	for range 2 {
+		p.cut()
+		if e := next[client.Reconnecting](told); e.Full {
+			t.Error("not resumed")
+		}
+		if e := next[client.Reconnected](told); e.Full {
+			t.Error("not resumed")
+		}
+	}
+	sending.Wait()
+	for who, r := range map[string]*record{"alice": data, "bob": seen} {
+		wantNumbers(r, who, n)
+	}
+	if alice.Local().SID() != sid || pub.SID() != track || pub != alice.Local().Tracks()[0] {
+		t.Error("the session has changed")
+	}
+	for _, tr := range []*client.RemoteTrack{heard, watched} {
+		for range 20 {
+			if _, err := tr.ReadRTP(); err != nil {
+				t.Fatalf("track %s: %v", tr.SID(), err)
+			}
+		}
+	}
+	select {
+	case e := <-seen.events:
+		switch e.(type) {
+		case client.ParticipantDisconnected, client.TrackUnpublished, client.TrackUnsubscribed:
+			t.Errorf("bob was told %s", e.View())
+		}
+	default:
+	}
+	// What the room does meanwhile is known afterwards.
+	if err := bob.Local().SetMetadata(s.context(), "news"); err != nil {
+		t.Fatal(err)
+	}
+	if e := next[client.ParticipantMetadataChanged](told); e.Metadata != "news" {
+		t.Errorf("metadata %q", e.Metadata)
+	}
+	return alice
+}
+
+func TestLostDataChannelIsJoinedAnew(t *testing.T) {
+	s := anySite(t)
+	told, on := recording(t)
+	alice := s.join("alice", quickly, on)
+	seen, also := recording(t)
+	s.join("bob", also)
+	say := func(what string) {
+		t.Helper()
+		if err := alice.Local().PublishData(s.context(), []byte(what), client.DataOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if e := next[client.DataReceived](seen); string(e.Payload) != what {
+			t.Errorf("data %q, want %q", e.Payload, what)
+		}
+	}
+	say("before")
+	client.EndData(alice)
+	next[client.Reconnecting](told)
+	if e := next[client.Reconnected](told); !e.Full {
+		t.Error("resumed without a data channel")
+	}
+	say("after")
 }
 
 // wantNumbers checks that the messages 0 to n-1 came, in order, each once.

@@ -71,6 +71,9 @@ func (c *connector) connect(d direction, servers []*livekit.ICEServer, relayOnly
 	if len(c.opts.NetworkTypes) > 0 {
 		engine.SetNetworkTypes(c.opts.NetworkTypes)
 	}
+	if c.opts.RelayOnly || relayOnly {
+		engine.SetRelayAcceptanceMinWait(0) // there is nothing better to wait for
+	}
 	if c.opts.Configure != nil {
 		c.opts.Configure(&engine)
 	}

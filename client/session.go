@@ -188,7 +188,15 @@ func (s *session) linkChanged(l *link) {
 			reason = livekit.ReconnectReason_RR_PUBLISHER_FAILED
 		}
 		s.room.restore(false, reason)
+	case webrtc.PeerConnectionStateClosed: // not by us: what encrypts is at its end
+		s.ifItGoesOn(func() { s.room.restore(true, livekit.ReconnectReason_RR_UNKNOWN) })
 	}
+}
+
+// ifItGoesOn calls fn, on the loop, if the session still lives in a while: a server
+// that ends it closes connections, too, and may do so before it says why.
+func (s *session) ifItGoesOn(fn func()) {
+	time.AfterFunc(settleTime, func() { s.post(fn) })
 }
 
 // maybeConnected says so once it is.

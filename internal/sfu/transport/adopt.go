@@ -1,6 +1,8 @@
 package transport
 
 import (
+	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"sync"
@@ -38,12 +40,18 @@ func (a *adopted) ReadFrom(b []byte) (int, net.Addr, error) {
 	}
 }
 
-// WriteTo implements net.PacketConn.
+// WriteTo implements net.PacketConn. That a client's TCP connection is gone loses
+// what is written to it, as UDP does, and no more: an io.ErrClosedPipe would end
+// DTLS and the data channels, and leave nothing for an ICE restart to save.
 func (a *adopted) WriteTo(b []byte, to net.Addr) (int, error) {
 	if addr, ok := addrPort(to); ok {
 		a.note(addr, to)
 	}
-	return a.PacketConn.WriteTo(b, to)
+	n, err := a.PacketConn.WriteTo(b, to)
+	if errors.Is(err, io.ErrClosedPipe) {
+		err = net.ErrClosed
+	}
+	return n, err
 }
 
 func (a *adopted) note(addr netip.AddrPort, to net.Addr) {
@@ -76,32 +84,3 @@ func (a *adopted) Close() error {
 	a.link.leave(a)
 	return a.PacketConn.Close()
 }
-
-// streamMux is the part of an ICE-TCP multiplexer that an agent uses.
-type streamMux interface {
-	GetConnByUfrag(ufrag string, isIPv6 bool, local net.IP) (net.PacketConn, error)
-	RemoveConnByUfrag(ufrag string)
-	Close() error
-}
-
-// StreamMux is an ICE-TCP multiplexer for one connection: media takes the way
-// through its Link.
-type StreamMux struct {
-	streamMux
-	link *Link
-}
-
-// Streams returns inner for the agent to use. Closing it leaves inner open.
-func (l *Link) Streams(inner streamMux) *StreamMux { return &StreamMux{inner, l} }
-
-// GetConnByUfrag returns the agent's share of the listener.
-func (m *StreamMux) GetConnByUfrag(ufrag string, isIPv6 bool, local net.IP) (net.PacketConn, error) {
-	c, err := m.streamMux.GetConnByUfrag(ufrag, isIPv6, local)
-	if err != nil {
-		return nil, err
-	}
-	return m.link.Adopt(c, true), nil
-}
-
-// Close does nothing: the listener is everybody's.
-func (m *StreamMux) Close() error { return nil }

@@ -136,7 +136,7 @@ func (c *Conn) note(addr netip.AddrPort) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		return io.ErrClosedPipe
+		return net.ErrClosed // not the pipe's, see adopted.WriteTo
 	}
 	p := c.paths[addr]
 	if p == nil {
