@@ -1,6 +1,6 @@
 import { lazy, type ComponentType, type ReactNode } from 'react';
 import type { Bearer } from './session/useSession';
-import { DeliveriesIcon, RoomsIcon, StoryIcon } from './ui/icons';
+import { DeliveriesIcon, NodeIcon, RoomsIcon, StoryIcon } from './ui/icons';
 
 // Page is an entry of the navigation with what is below it.
 export interface Page {
@@ -39,5 +39,12 @@ export const pages: readonly Page[] = [
     icon: <DeliveriesIcon />,
     lacks: (bearer) => (bearer.endpoints ? undefined : grant('rollcall.endpoints')),
     view: lazy(() => import('./deliveries/Deliveries')),
+  },
+  {
+    path: '/node',
+    label: 'Node',
+    icon: <NodeIcon />,
+    lacks: (bearer) => (bearer.events && bearer.room === '' ? undefined : grant('rollcall.events for all rooms')),
+    view: lazy(() => import('./node/Node')),
   },
 ];
