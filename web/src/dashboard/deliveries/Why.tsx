@@ -7,13 +7,14 @@ import { useBearer } from '../session/useSession';
 import { AttemptList, Redeliver } from './Attempts';
 import { WhyBox } from './Endpoints';
 import { fateOf, type Verdict } from './endpoint';
-import { useWhy } from './queries';
+import { useEndpoints, useWhy } from './queries';
 
 // Why says of one event what became of it, at each endpoint.
 export function Why({ event }: { event: string }) {
   const query = useWhy(event);
   usePolled(query);
   const { events } = useBearer();
+  const known = useEndpoints().data;
   const record = query.data?.event;
   return (
     <>
@@ -53,7 +54,7 @@ export function Why({ event }: { event: string }) {
           )}
           <ul className="verdicts" aria-label="Endpoints">
             {query.data.endpoints.map((verdict) => (
-              <Said key={verdict.endpoint} verdict={verdict} seq={record.seq} />
+              <Said key={verdict.endpoint} verdict={verdict} name={known?.find(({ id }) => id === verdict.endpoint)?.description ?? ''} seq={record.seq} />
             ))}
           </ul>
         </div>
@@ -62,7 +63,7 @@ export function Why({ event }: { event: string }) {
   );
 }
 
-function Said({ verdict, seq }: { verdict: Verdict; seq: number }) {
+function Said({ verdict, name, seq }: { verdict: Verdict; name: string; seq: number }) {
   const { tone, label } = fateOf(verdict);
   const wait = verdict.next ? Date.parse(verdict.next) - Date.now() : undefined;
   return (
@@ -71,7 +72,8 @@ function Said({ verdict, seq }: { verdict: Verdict; seq: number }) {
         <span className="tag" data-tone={tone}>
           {label}
         </span>
-        <Link href={`/${encodeURIComponent(verdict.endpoint)}`}>{verdict.url}</Link>
+        <Link href={`/${encodeURIComponent(verdict.endpoint)}`}>{name || verdict.url}</Link>
+        {name !== '' && <span className="endpoint-url">{verdict.url}</span>}
       </p>
       <p data-testid="because">
         {verdict.because}
