@@ -48,7 +48,7 @@ export function Timeline({ story, version, seq, follow, onSeq, identity, onIdent
       moved.current = false; // it was moved by the list itself
       return;
     }
-    virtual.scrollToIndex(index, { align: follow ? 'end' : 'auto' });
+    virtual.scrollToIndex(index, { align: follow ? 'end' : 'center' });
   }, [seq, shown.length, follow]);
 
   const toggle = (kind: Kind) => {
