@@ -31,7 +31,7 @@ var layers = []layer{
 	}},
 	{"internal/server", []string{
 		"internal/httpapi", "internal/figures", "internal/signal", "internal/agent", "internal/room", "internal/delivery", "internal/eventlog/...",
-		"internal/sfu/peer", "internal/turn", "internal/certificate", "internal/tlsmux", "internal/external", "internal/metrics", "internal/config", "internal/token",
+		"internal/sfu/peer", "internal/turn", "internal/certificate", "internal/tlsmux", "internal/tracing", "internal/external", "internal/metrics", "internal/config", "internal/token",
 		"internal/site", "docs", "event", "web",
 	}},
 
@@ -99,6 +99,7 @@ var layers = []layer{
 	{"internal/outbox", nil},
 	{"internal/rate", nil},
 	{"internal/tlsmux", nil},
+	{"internal/tracing", []string{"event"}},
 	{"internal/token", nil},
 	{"internal/site", []string{"internal/asset"}},
 	{"internal/asset", nil},
@@ -128,6 +129,7 @@ var seams = map[string][]string{
 	"github.com/coder/websocket":    {"internal/outbox", "internal/signal", "internal/agent", "client"},
 	"github.com/twitchtv/twirp":     {"internal/httpapi", "cmd/rollcall"},
 	"github.com/goccy/go-yaml":      {"internal/config"},
+	"go.opentelemetry.io/otel":      {"internal/tracing"},
 	"github.com/prometheus":         {"internal/metrics"},
 	"github.com/yuin/goldmark":      {"internal/site"},
 }

@@ -39,6 +39,7 @@ type Config struct {
 	Prometheus Prometheus
 	Admin      Admin
 	Drain      Drain
+	Tracing    Tracing
 
 	// Where says of each key that was given where: a file with line and column, a
 	// variable or a flag.
@@ -215,6 +216,14 @@ type Prometheus struct {
 type Admin struct {
 	Port          int // 0: none, -1: any free one
 	BindAddresses []string
+}
+
+// Tracing is where traces go.
+type Tracing struct {
+	// Enabled follows from Endpoint and the variables of OpenTelemetry.
+	Enabled bool
+	// Endpoint is a URL that takes OTLP over HTTP; empty: as the variables say.
+	Endpoint string
 }
 
 // Drain is how the server stops.

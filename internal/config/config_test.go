@@ -138,6 +138,7 @@ log: {retention_age: 36h, retention_size: 10GiB, quota: 20 GB}
 prometheus: {port: 9001, bind_addresses: [10.0.0.3], username: scraper, password: hush, main_port: true}
 admin: {port: 9002, bind_addresses: [10.0.0.4]}
 drain: {delay: 30s, webhooks: 3s, timeout: 20s}
+tracing: {endpoint: "http://collector:4318"}
 logging: {level: warn, json: true}
 limit:
   max_metadata_size: 6
@@ -187,9 +188,10 @@ limit:
 		Prometheus: Prometheus{
 			Port: 9001, BindAddresses: []string{"10.0.0.3"}, Username: "scraper", Password: "hush", MainPort: true,
 		},
-		Drain: Drain{30 * time.Second, 3 * time.Second, 20 * time.Second},
-		Admin: Admin{Port: 9002, BindAddresses: []string{"10.0.0.4"}},
-		Limit: Limit{6, 7, 8, 9, maxInt, 10, 11, 12, 13, 14, 15, 16, 17, maxInt},
+		Tracing: Tracing{true, "http://collector:4318"},
+		Drain:   Drain{30 * time.Second, 3 * time.Second, 20 * time.Second},
+		Admin:   Admin{Port: 9002, BindAddresses: []string{"10.0.0.4"}},
+		Limit:   Limit{6, 7, 8, 9, maxInt, 10, 11, 12, 13, 14, 15, 16, 17, maxInt},
 	}
 	got.Where = nil
 	if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {
@@ -321,6 +323,25 @@ func TestKeyFileReplacesKeysAndMustBePrivate(t *testing.T) {
 		_, err := load(t, goodKeys, nil, "--key-file", name)
 		if !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), says) {
 			t.Errorf("key file %s: %v, want %q", filepath.Base(name), err, says)
+		}
+	}
+}
+
+func TestTracingIsOnWhenThereIsSomewhereToSendTo(t *testing.T) {
+	for _, c := range []struct {
+		body string
+		env  []string
+		want bool
+	}{
+		{"", nil, false},
+		{"tracing: {endpoint: 'http://c:4318'}\n", nil, true},
+		{"", []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://c:4318"}, true},
+		{"", []string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://c:4318/v1/traces"}, true},
+		{"tracing: {endpoint: 'http://c:4318'}\n", []string{"OTEL_SDK_DISABLED=true"}, false},
+		{"tracing: {endpoint: 'http://c:4318'}\n", []string{"OTEL_TRACES_EXPORTER=none"}, false},
+	} {
+		if got := mustLoad(t, goodKeys+c.body, c.env).Tracing.Enabled; got != c.want {
+			t.Errorf("%q with %q: %v", c.body, c.env, got)
 		}
 	}
 }

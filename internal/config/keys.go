@@ -95,6 +95,8 @@ var supported = []key{
 	{"admin.port", number(func(c *Config) *int { return &c.Admin.Port }, -1, maxPort)},
 	{"admin.bind_addresses", addresses(func(c *Config) *[]string { return &c.Admin.BindAddresses })},
 
+	{"tracing.endpoint", tracingEndpoint},
+
 	{"drain.delay", span(func(c *Config) *duration { return &c.Drain.Delay })},
 	{"drain.webhooks", span(func(c *Config) *duration { return &c.Drain.Webhooks })},
 	{"drain.timeout", span(func(c *Config) *duration { return &c.Drain.Timeout })},

@@ -26,6 +26,7 @@ func Load(flags *Flags, environ []string) (*Config, error) {
 		m.readKeyFile(env)
 	}
 	m.develop()
+	m.cfg.Tracing.Enabled = traces(m.cfg.Tracing, env)
 	m.validate()
 	if len(m.problems) > 0 {
 		return nil, m.problems
@@ -85,4 +86,13 @@ func (m *merge) develop() {
 	if _, ok := m.set["rtc.enable_loopback_candidate"]; !ok {
 		m.cfg.RTC.LoopbackCandidates = true
 	}
+}
+
+// traces says whether there is somewhere to send traces to, and nothing says that
+// there shall be none. The variables are those of the OpenTelemetry SDKs.
+func traces(t Tracing, env map[string]string) bool {
+	if strings.EqualFold(env["OTEL_SDK_DISABLED"], "true") || env["OTEL_TRACES_EXPORTER"] == "none" {
+		return false
+	}
+	return t.Endpoint != "" || env["OTEL_EXPORTER_OTLP_ENDPOINT"] != "" || env["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] != ""
 }

@@ -369,3 +369,13 @@ func webhookURLs(s *source, path string, v value) {
 			return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
 		})(s, path, v)
 }
+
+func tracingEndpoint(s *source, path string, v value) {
+	t, ok := v.scalar()
+	u, err := url.Parse(t)
+	if !ok || t != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
+		v.expected(path, "an http or https URL of a collector, such as http://127.0.0.1:4318")
+		return
+	}
+	s.cfg.Tracing.Endpoint = t
+}

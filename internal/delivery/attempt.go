@@ -74,6 +74,8 @@ type sender struct {
 	timeout   time.Duration
 	maxRetry  time.Duration
 	times     *histogram.Histogram
+	id        string // of the endpoint
+	trace     func(context.Context, string, int, *event.Record, http.Header) func(int, error)
 }
 
 // newSender returns the sender of a valid endpoint. It fails on files that
@@ -88,8 +90,8 @@ func newSender(e *Endpoint, f *feed, o *Options) (*sender, error) {
 		return nil, err
 	}
 	return &sender{
-		times: o.times,
-		url:   u, transport: t, signer: newSigner(e), feed: f, full: e.FullTrackContext, array: e.Batch.Max > 1,
+		times: o.times, id: e.ID, trace: o.Trace,
+		url: u, transport: t, signer: newSigner(e), feed: f, full: e.FullTrackContext, array: e.Batch.Max > 1,
 		timeout: o.Timeout, maxRetry: o.Retry.MaxRetryAfter,
 	}, nil
 }
@@ -171,6 +173,10 @@ func (s *sender) post(ctx context.Context, r *result, body []byte) {
 	defer cancel()
 
 	req := s.request(r.rec, body, &r.details, r.began)
+	if s.trace != nil && r.rec != nil && r.batch == nil {
+		done := s.trace(ctx, s.id, r.details.attempt, r.rec, req.Header)
+		defer func() { done(r.status, r.err) }()
+	}
 	var reused, answered bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn:              func(i httptrace.GotConnInfo) { reused = i.Reused },

@@ -61,6 +61,9 @@ type Options struct {
 	Window int
 
 	Transport TransportOptions
+	// Trace begins the span of an attempt and may add to its headers; done says how
+	// it ended. Batches, which are of many, are not traced. Nil: nothing is.
+	Trace func(ctx context.Context, endpoint string, attempt int, r *event.Record, h http.Header) (done func(status int, err error))
 	// Random returns a number in [0,1) for jitter; it is called from several
 	// goroutines. math/rand by default.
 	Random func() float64

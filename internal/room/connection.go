@@ -165,6 +165,9 @@ func (c *connection) NegotiationFailed(err error) {
 // transportChanged reacts to a connection's state; primary is the connection
 // that decides whether p is connected.
 func (s *state) transportChanged(p *participant, st peer.State, primary bool) {
+	if primary && st == peer.Reachable {
+		p.stages().Reachable()
+	}
 	s.mirror(p)
 	switch st {
 	case peer.Reachable:

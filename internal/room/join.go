@@ -48,6 +48,8 @@ type Join struct {
 	// names one of the server's; both may be missing.
 	RoomConfig *livekit.RoomConfiguration
 	RoomPreset string
+	// Stages hears how far the join has come; nil: nobody does.
+	Stages Stages
 	// RefreshToken mints a token for a room that carries the participant's present
 	// state; nil: tokens are not refreshed.
 	RefreshToken func(room string, p *livekit.ParticipantInfo) (string, error)
@@ -111,6 +113,7 @@ func (s *state) join(req *Join, sink Sink) (*participant, error) {
 	s.participants[p.identity] = p
 	s.bySID[p.sid] = p
 	s.opts.census.accepted.Add(1)
+	p.stages().Accepted(s.room.sid, p.sid)
 	if !p.dependent() {
 		s.joinedOnce = true
 	}
@@ -232,6 +235,7 @@ func (s *state) activate(p *participant) {
 	p.log.Info("participant joined", "after", s.now.Sub(p.joinedAt))
 	p.session.joinedAt = s.now
 	s.opts.census.participants.Add(1)
+	p.stages().Joined()
 	if len(p.formerly) == 0 && p.forwarding == nil {
 		s.opts.census.joined.Add(1)
 		s.opts.census.joinTime.Observe(s.now.Sub(p.joinedAt))
@@ -327,6 +331,7 @@ func (s *state) withdraw(p *participant, reason livekit.DisconnectReason, by eve
 	p.gone, p.joined, p.reason, p.deadline = true, false, reason, time.Time{}
 	p.pending, p.unmatched = nil, nil
 	s.opts.census.gone(wasJoined, reason)
+	p.stages().Gone(wasJoined, reason.String())
 	p.touch()
 	s.countsChanged()
 

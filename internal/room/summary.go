@@ -113,6 +113,7 @@ func inMilliseconds(durations map[string]time.Duration) map[string]int64 {
 func (p *participant) mediaFlows() {
 	if p.session.firstMedia.IsZero() {
 		p.session.firstMedia = p.state.now
+		p.stages().FirstMedia()
 		if len(p.formerly) == 0 && p.forwarding == nil {
 			p.state.opts.census.firstMedia.Observe(p.state.now.Sub(p.joinedAt))
 		}

@@ -20,13 +20,18 @@ import (
 // enter joins room demo as the SDK does, with media.
 func enter(t *testing.T, s *Server, identity string, setup func(*client.Room)) *client.Room {
 	t.Helper()
+	return enterAt(t, "http://"+s.Addr().String(), identity, setup)
+}
+
+func enterAt(t *testing.T, url, identity string, setup func(*client.Room)) *client.Room {
+	t.Helper()
 	raw, err := token.Mint(key, secret, &token.Claims{Identity: identity, Video: &token.VideoGrant{RoomJoin: true, Room: "demo"}}, time.Now(), time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	r, err := client.Connect(ctx, "ws://"+s.Addr().String(), raw, client.Options{Setup: setup})
+	r, err := client.Connect(ctx, url, raw, client.Options{Setup: setup})
 	if err != nil {
 		t.Fatal(err)
 	}

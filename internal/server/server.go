@@ -30,6 +30,7 @@ import (
 	"github.com/rollcall-rtc/rollcall/internal/site"
 	"github.com/rollcall-rtc/rollcall/internal/tlsmux"
 	"github.com/rollcall-rtc/rollcall/internal/token"
+	"github.com/rollcall-rtc/rollcall/internal/tracing"
 	"github.com/rollcall-rtc/rollcall/internal/turn"
 	"github.com/rollcall-rtc/rollcall/web"
 )
@@ -49,6 +50,7 @@ type Server struct {
 	agents    *agent.Dispatcher
 	signal    *signal.Handler
 	watch     *figures.Watch
+	tracer    *tracing.Tracer // nil if nothing is traced
 	http      *httpPort
 	redirect  *httpPort // nil if there is none
 	metrics   *httpPort // nil if there is none
@@ -101,6 +103,11 @@ func Start(ctx context.Context, cfg *config.Config, version string, log *slog.Lo
 			_ = s.Stop(stopping)
 		}
 	}()
+	if cfg.Tracing.Enabled {
+		if s.tracer, err = tracing.New(ctx, tracing.Options{Endpoint: cfg.Tracing.Endpoint, Version: version, Logger: log}); err != nil {
+			return nil, err
+		}
+	}
 	if err := s.openLog(ctx); err != nil {
 		return nil, err
 	}
@@ -134,10 +141,15 @@ func (s *Server) openLog(ctx context.Context) error {
 		return errors.Join(fmt.Errorf("open event log in %s: %w", s.cfg.DataDir, err), store.Close())
 	}
 	s.consumers = httpapi.NewConsumers(apiLog{s.events})
-	s.delivery, err = delivery.Start(delivery.Options{
+	o := delivery.Options{
 		Log: s.events, Cursors: s.events, Endpoints: endpoints, Logger: s.log,
 		Keys: s.cfg.Keys, AllowNetworks: s.receiverNetworks(),
-	})
+	}
+	if s.tracer != nil {
+		s.tracer.Follow(s.events)
+		o.Trace = s.tracer.Webhook
+	}
+	s.delivery, err = delivery.Start(o)
 	if err != nil {
 		return err
 	}
@@ -210,6 +222,7 @@ func (s *Server) openRooms(ctx context.Context, version string) error {
 		return err
 	}
 	s.signal = signal.NewHandler(signal.Options{
+		Trace: s.traceJoins(),
 		Rooms: s.rooms, Keys: token.Keys(s.cfg.Keys), Logger: s.log, TrustedProxies: networks(s.cfg.TrustedProxies),
 		Limits: signal.Limits{
 			JoinsPerKey: limits.JoinsPerKey, JoinsPerAddress: limits.JoinsPerAddress,
@@ -370,6 +383,7 @@ func (s *Server) stop(ctx context.Context) error {
 	if s.events != nil {
 		errs = append(errs, s.events.Close(ctx))
 	}
+	errs = append(errs, s.tracer.Close(ctx))
 	// The last to go: a stop can be watched to its end.
 	errs = append(errs, s.metrics.stop(ctx), s.admin.stop(ctx))
 	return errors.Join(errs...)

@@ -37,9 +37,20 @@ type Options struct {
 	PingInterval time.Duration
 	// Limits are of clients.
 	Limits Limits
+	// Trace begins the trace of a request to join; nil: nothing is traced.
+	Trace func(r *http.Request, room, identity string) Trace
 	// TrustedProxies are believed when they say for whom they speak. Clients at such
 	// an address are not limited by it.
 	TrustedProxies []netip.Prefix
+}
+
+// Trace hears how a join goes.
+type Trace interface {
+	room.Stages
+	// Refused says that the client is not let in.
+	Refused(error)
+	// Answered says that the client has its answer.
+	Answered()
 }
 
 // Handler serves /rtc, /rtc/v1 and /validate below each.
@@ -162,12 +173,20 @@ func (h *Handler) connect(w http.ResponseWriter, r *http.Request, req *request) 
 	}
 	defer h.exit(s)
 
+	var trace Trace
+	if h.opts.Trace != nil && !req.reconnect {
+		trace = h.opts.Trace(r, req.join.Room, req.join.Identity)
+		req.join.Stages = trace
+	}
 	var p *room.Participant
 	var err error
 	if req.reconnect {
 		p, err = h.opts.Rooms.Resume(r.Context(), req.join, req.sid, s)
 	} else {
 		p, err = h.opts.Rooms.Join(r.Context(), req.join, s)
+	}
+	if trace != nil && err != nil {
+		trace.Refused(err)
 	}
 	var gone *room.Gone
 	switch {
@@ -196,6 +215,9 @@ func (h *Handler) connect(w http.ResponseWriter, r *http.Request, req *request) 
 	} else {
 		conn.SetReadLimit(maxMessage)
 		h.count.opened.Add(1)
+		if trace != nil && err == nil {
+			trace.Answered()
+		}
 		if req.reconnect && p != nil {
 			h.count.resumed.Add(1)
 		}
