@@ -54,6 +54,8 @@ export default defineConfig({
       '/stats': server,
       '/twirp': server,
       '/log': server,
+      '/history': server,
+      '/rooms': server,
       '/endpoints': server,
       '/recoveries': server,
       '/events': server,

@@ -1,5 +1,5 @@
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { memo, useEffect, useLayoutEffect, useRef, useState, type MouseEvent } from 'react';
+import { memo, useEffect, useLayoutEffect, useRef, useState, type KeyboardEvent, type MouseEvent } from 'react';
 import { duration, time } from '../ui/format';
 import { box, boxes, move, place, tickLabel, ticks, zoom, type Box, type View } from './scale';
 import type { Lane, Person, Stay, Story } from './story';
@@ -66,6 +66,18 @@ export function Bars({ story, version, now, at, onTime, identity, onIdentity }: 
     return () => element?.removeEventListener('wheel', listener);
   }, []);
 
+  // The arrows move between people, also to those that are not drawn yet.
+  const onKeyDown = (event: KeyboardEvent<HTMLDivElement>) => {
+    const at = Number((event.target as HTMLElement).closest<HTMLElement>('[data-index]')?.dataset['index'] ?? NaN);
+    if (Number.isNaN(at)) return;
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: people.length - 1 }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    const index = Math.max(0, Math.min(people.length - 1, to));
+    virtual.scrollToIndex(index);
+    requestAnimationFrame(() => requestAnimationFrame(() => scroller.current?.querySelector<HTMLElement>(`[data-index="${index}"] button`)?.focus()));
+  };
+
   const marks = ticks(view, width);
   const left = narrow ? 8 : labelWidth;
   return (
@@ -91,7 +103,7 @@ export function Bars({ story, version, now, at, onTime, identity, onIdentity }: 
           </button>
         </div>
       </header>
-      <div className="bars-scroller" ref={scroller} data-narrow={narrow} data-testid="bars" data-version={version}>
+      <div className="bars-scroller" ref={scroller} onKeyDown={onKeyDown} data-narrow={narrow} data-testid="bars" data-version={version}>
         <div className="bars-axis" aria-hidden="true">
           {marks.map((mark) => (
             <span key={mark} style={{ left: `${left + place(mark, view, width)}px` }}>
@@ -114,6 +126,7 @@ export function Bars({ story, version, now, at, onTime, identity, onIdentity }: 
                 <li
                   key={item.key}
                   className="bars-row"
+                  data-index={item.index}
                   data-testid="bars-row"
                   data-identity={person.identity}
                   data-band={item.index % 2 === 1}

@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
-import { Route, Switch } from 'wouter';
+import { Link, Route, Switch } from 'wouter';
 import { api } from '../api/client';
+import { BackIcon } from '../ui/icons';
 import { Loading, Problem } from '../ui/states';
 import { History } from './History';
 import type { Session } from './history';
@@ -27,6 +28,18 @@ function One({ sid }: { sid: string }) {
     staleTime: Infinity,
   });
   if (query.isPending) return <Loading what="the session" />;
-  if (query.isError) return <Problem error={query.error} onRetry={() => void query.refetch()} />;
+  if (query.isError) {
+    return (
+      <>
+        <div className="page-head">
+          <Link href="/" className="button quiet" aria-label="All sessions" title="All sessions">
+            <BackIcon />
+          </Link>
+          <h1>Story</h1>
+        </div>
+        <Problem error={query.error} onRetry={() => void query.refetch()} />
+      </>
+    );
+  }
   return <SessionStory session={query.data} />;
 }

@@ -41,7 +41,7 @@ export function useStory(session: Session): Told {
       timer = undefined;
       story.add(group);
       group = [];
-      const whole = done() || story.events.length >= known;
+      const whole = done() || (story.events.at(-1)?.roomSeq ?? 0) >= known;
       setTold((before) => ({ ...before, story, version: story.version, whole }));
       if (!done()) return;
       close();
