@@ -2,60 +2,13 @@
 // happened in a call, and why a webhook did not arrive, by clicking and by keyboard.
 
 import assert from 'node:assert/strict';
-import { mkdirSync } from 'node:fs';
-import path from 'node:path';
+import { Operator } from '../harness/operator.mjs';
 import { scene } from '../harness/scene.mjs';
-import { screenshots } from '../harness/paths.mjs';
 import { waitFor } from '../harness/wait.mjs';
 import { WebhookSink } from '../harness/webhooks.mjs';
 
 // In development mode the dashboard has a token of its own on this machine.
 const stage = scene({ config: { development: true } });
-
-/** Somebody at the dashboard. */
-class Operator {
-  static async at(call, options = {}) {
-    const who = new Operator();
-    who.call = call;
-    who.page = await call.stage.browser.tab({ viewport: { width: 1440, height: 900 }, ...options });
-    who.errors = [];
-    who.strangers = [];
-    const home = new URL(call.server.url).host;
-    who.page.on('pageerror', (error) => who.errors.push(error.message));
-    who.page.on('request', (request) => {
-      if (new URL(request.url()).host !== home) who.strangers.push(request.url());
-    });
-    return who;
-  }
-
-  open(where) { return this.page.goto(`${this.call.server.url}/dashboard${where}`); }
-
-  find(testId, attributes = {}) {
-    const more = Object.entries(attributes).map(([name, value]) => `[data-${name}="${value}"]`).join('');
-    return this.page.locator(`[data-testid="${testId}"]${more}`);
-  }
-
-  see(testId, attributes, options) { return this.find(testId, attributes).first().waitFor({ timeout: 30_000, ...options }); }
-
-  /** What the person reads there. */
-  async reads(testId, want, attributes = {}, deadline = 30_000) {
-    await waitFor(`${testId} to say ${want}`, async () => {
-      const text = await this.find(testId, attributes).first().innerText({ timeout: 1000 });
-      assert.match(text.replaceAll(/\s+/g, ' '), want);
-      return true;
-    }, deadline);
-  }
-
-  async picture(name) {
-    mkdirSync(screenshots, { recursive: true });
-    await this.page.screenshot({ path: path.join(screenshots, `${name}.png`) });
-  }
-
-  async leave() {
-    assert.deepEqual(this.errors, [], 'the page threw no error');
-    assert.deepEqual(this.strangers, [], 'the page asked no other host');
-  }
-}
 
 const idsOf = (sink) => sink.attempts.filter((attempt) => attempt.status === 200).map((attempt) => attempt.event?.id);
 
