@@ -1,6 +1,6 @@
 # `make` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-go test-sdks test-ops compat bench soak worst fuzz lint web clean
+.PHONY: release deb image help run build test test-go test-sdks test-ops compat bench soak worst fuzz lint web clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,15 @@ test-ops: ## have the tools of operators read metrics, alerts and packages; gets
 
 compat: ## record in docs/compat.md which events the Go client sees from Rollcall, or from the server at LIVEKIT_URL
 	go run ./test/compat $(FLAGS)
+
+release: ## build archives and Debian packages for every system into out/release (VERSION=v1.2.3)
+	scripts/release.sh $(VERSION)
+
+deb: ## build the Debian packages into out/release (VERSION=v1.2.3)
+	scripts/release.sh $(VERSION) deb
+
+image: ## build the container image (VERSION=v1.2.3)
+	docker build -f deploy/docker/Dockerfile --build-arg VERSION=$(VERSION) -t rollcall:$(or $(VERSION),latest) .
 
 bench: ## measure the server, as docs/performance.md says (FLAGS="-run video")
 	go run ./test/bench $(FLAGS)

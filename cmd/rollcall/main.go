@@ -167,8 +167,14 @@ func printVersion(_ context.Context, args []string, env environment) error {
 	return nil
 }
 
+// release is set by scripts/release.sh with -ldflags; empty in any other build.
+var release string
+
 // version is the module's version as the toolchain recorded it.
 func version() string {
+	if release != "" {
+		return release
+	}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version
 	}

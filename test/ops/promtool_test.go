@@ -19,7 +19,7 @@ func tool(t *testing.T, stdin, dir, name string, args ...string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(local); err == nil {
+	if _, err := os.Stat(local); err == nil && filepath.Base(name) == name {
 		name = local
 	}
 	cmd := exec.Command(name, args...)
