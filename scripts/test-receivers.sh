@@ -82,7 +82,10 @@ build_jvm() {
 }
 
 build_rust() {
-	CARGO_TARGET_DIR="$PWD/$out/rust" cargo build -q --locked --manifest-path "$src/rust/Cargo.toml"
+	local dir
+	for dir in "$src/rust" examples/rust; do
+		CARGO_TARGET_DIR="$PWD/$out/rust" cargo build -q --locked --manifest-path "$dir/Cargo.toml"
+	done
 }
 
 command -v go >/dev/null || die "Go is missing; go.mod says which version"
@@ -95,7 +98,7 @@ need cargo cargo
 install_packages
 
 # Rust waits for the network at first, then for the processor: it goes along.
-built rust "$src"/rust/Cargo.* "$src"/rust/src/* &
+built rust {"$src",examples}/rust/{Cargo.*,src/*} &
 rust=$!
 built go "$src"/go/*
 built node "$src/node/package-lock.json" examples/node/package-lock.json

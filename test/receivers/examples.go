@@ -26,6 +26,12 @@ var examples = []example{
 	{"example-python", func(build string) []string {
 		return []string{filepath.Join(build, "python", "bin", "python"), "examples/python/server.py"}
 	}},
+	{"example-java", func(build string) []string {
+		return []string{"java", "-cp", filepath.Join(build, "jvm", "lib") + "/*", "examples/java/Server.java"}
+	}},
+	{"example-rust", func(build string) []string {
+		return []string{filepath.Join(build, "rust", "debug", "rollcall-receiver")}
+	}},
 }
 
 // run sends the vectors to the example, and takes its answers for verdicts.
