@@ -27,6 +27,19 @@ and TURN, and that webhook endpoints answer. It opens a room of its own for that
 named doctor-…, and closes it; endpoints hear of it as of any room, and each gets
 one signed sample, unless --no-endpoints is there. It fails if something is wrong.
 
+The ten mistakes that it finds, each with what to do about it:
+
+   1  the port is closed, or the URL is another one's
+   2  the certificate is of another name, expired, soon to expire or not trusted
+   3  the page is not secure, so that browsers give no camera and microphone
+   4  the server is not ready: its log is full or failed, or it drains
+   5  a proxy in front does not pass on WebSockets
+   6  clocks differ, so that tokens are not valid yet or any more
+   7  the API key is another one, or its secret is known or can be guessed
+   8  media does not flow over UDP: a firewall, or a wrong rtc.node_ip
+   9  there is no way around a closed UDP port: TCP or TURN
+  10  a webhook endpoint does not answer, or refuses what it gets
+
   rollcall doctor --dev
   rollcall doctor --url https://rooms.example.com --config rollcall.yaml`
 
@@ -122,8 +135,7 @@ func (d *doctor) answers(ctx context.Context) bool {
 	began := time.Now()
 	resp, err := d.http.Do(req)
 	if err != nil {
-		return d.found(diagnosis{"server", failure, d.unreachable(ctx, err).Error(),
-			"Is the port open in the firewall, and does a proxy in front pass it on?"})
+		return d.found(diagnosis{"server", failure, d.unreachable(ctx, err).Error(), unreachableHint(err)})
 	}
 	_ = resp.Body.Close()
 	took := time.Since(began)
@@ -131,6 +143,9 @@ func (d *doctor) answers(ctx context.Context) bool {
 		return d.found(diagnosis{"server", failure, fmt.Sprintf("%s answers %s to GET /", d.base, resp.Status), "The server, or a proxy in front of it, is not ready."})
 	}
 	d.found(diagnosis{"server", fine, fmt.Sprintf("%s answers in %s", d.base, millis(float64(took.Microseconds())/1000)), ""})
+	d.found(secureDiagnosis(resp.TLS, d.local(), time.Now()))
+	d.takesClients(ctx)
+	d.passesWebSockets(ctx)
 	if at, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 		d.found(clockDiagnosis(began.Add(took / 2).Sub(at)))
 	}
