@@ -27,6 +27,19 @@ export async function buildAll() {
     define: { 'process.env.NODE_ENV': '"production"' },
     logLevel: 'warning',
   });
+  // The sample of docs/ui/react.md, as it is shown there.
+  const sample = path.join(repository, 'examples/react');
+  await build({
+    entryPoints: [path.join(sample, 'src/main.jsx')],
+    outfile: path.join(clientPage, 'main.js'),
+    bundle: true,
+    format: 'esm',
+    jsx: 'automatic',
+    nodePaths: [path.join(suite, 'node_modules')],
+    define: { 'process.env.NODE_ENV': '"production"' },
+    logLevel: 'warning',
+  });
+  copyFileSync(path.join(sample, 'public/index.html'), path.join(clientPage, 'react.html'));
   for (const file of ['index.html', 'components.html']) copyFileSync(path.join(suite, 'page', file), path.join(clientPage, file));
   copyFileSync(path.join(suite, 'node_modules/livekit-client/dist/livekit-client.e2ee.worker.js'), path.join(clientPage, 'e2ee.worker.js'));
   writeFileSync(path.join(clientPage, 'clips.html'), '<!doctype html><script type="module" src="clips.js"></script>');

@@ -46,10 +46,16 @@ export class Browser {
     return context.newPage();
   }
 
-  /** A tab that shows one of the pages of the page directory. */
-  async testPage(file) {
+  /** A tab that shows one of the pages of the page directory; file may have a fragment. */
+  async show(file) {
     const page = await this.tab();
     await page.goto(`http://127.0.0.1:${this.#pages.port}/${file}`);
+    return page;
+  }
+
+  /** The same, once the page has said that it is ready. */
+  async testPage(file) {
+    const page = await this.show(file);
     await page.waitForFunction(() => window.ready);
     return page;
   }

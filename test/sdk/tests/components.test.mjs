@@ -1,6 +1,10 @@
 // LiveKit's React components render what happens in the room.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import { repository, suite } from '../harness/paths.mjs';
 import { scene } from '../harness/scene.mjs';
 import { joinToken } from '../harness/tokens.mjs';
 import { waitFor } from '../harness/wait.mjs';
@@ -62,4 +66,42 @@ stage.test('React components render a call from its beginning to its end', async
   await call.api.deleteRoom(call.room);
   await shows('the end', () => document.body.dataset.over, 'yes');
   await page.context().close();
+});
+
+stage.test('the React sample of the documentation is a whole call', async (call) => {
+  const token = await joinToken(call.room, 'ana', { name: 'Ana' });
+  const page = await stage.browser.show(`react.html#${new URLSearchParams({ url: call.server.ws, token })}`);
+  const complaints = [];
+  page.on('pageerror', (e) => complaints.push(e.message));
+  const shows = (what, look, wanted) => waitFor(what, async () => {
+    assert.deepEqual(await page.evaluate(look), wanted);
+    return true;
+  }, patience);
+  const people = () => [...document.querySelectorAll('li')].map((li) => li.innerText.trim().replace(/\s+/g, ' ')).sort();
+  const pictures = () => [...document.querySelectorAll('video')].map((v) => [v.title, v.videoWidth > 0]).sort();
+
+  const ben = await call.browser('ben', { name: 'Ben' });
+  await shows('both, and who speaks', people, ['Ana speaks', 'Ben muted']);
+  await shows('its own picture', pictures, [['ana', true]]);
+  await ben.publishCamera();
+  await ben.publishMicrophone();
+  await shows('both pictures', pictures, [['ana', true], ['ben', true]]);
+  await shows('that both speak', people, ['Ana speaks', 'Ben speaks']);
+  await shows('sound of the other', () => [...document.querySelectorAll('audio')].map((a) => a.paused), [false]);
+  await ben.setMuted('microphone', true);
+  await shows('that the other is muted', people, ['Ana speaks', 'Ben muted']);
+  await ben.leave();
+  await shows('that the other has left', pictures, [['ana', true]]);
+  await call.api.deleteRoom(call.room);
+  await page.getByText('The call is over').waitFor({ timeout: patience });
+  assert.deepEqual(complaints, []);
+  await page.context().close();
+});
+
+test('the React sample is tested with the versions that it names', () => {
+  const versions = (dir) => JSON.parse(readFileSync(path.join(dir, 'package.json'))).dependencies;
+  const tested = versions(suite);
+  for (const [name, version] of Object.entries(versions(path.join(repository, 'examples/react')))) {
+    assert.equal(version, tested[name], name);
+  }
 });
