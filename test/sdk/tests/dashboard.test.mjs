@@ -68,7 +68,7 @@ stage.test('a session that expires ends at the login', async (call) => {
 stage.test('an admin sees what a room is like and acts on it', async (call) => {
   const ana = await call.browser('ana');
   const ben = await call.browser('ben', { metadata: '{"seat":4}' });
-  await ana.publishCamera({ simulcast: true });
+  await ana.publishCamera({ width: 960, height: 540, simulcast: true });
   await ana.publishMicrophone();
 
   const who = await operator(call);
@@ -89,11 +89,13 @@ stage.test('an admin sees what a room is like and acts on it', async (call) => {
     const text = await layer('[data-live="true"]').first().innerText({ timeout: 1000 });
     return /\d+×\d+/.test(text) && /bit\/s/.test(text) && /fps/.test(text) || assert.fail(text);
   }, 30_000);
+  await waitFor('three layers', async () => await layer('').count() === 3, 30_000);
   await who.watches('reception', { subscriber: 'ben', publisher: 'ana' }, 'bitrate', (bits) => bits > 1000);
 
   // Ben wishes less, and that is seen.
   await ben.setQuality('ana', 'camera', 0);
   await layer('[data-layer="0"][data-wanted="1"]').waitFor({ timeout: 30_000 });
+  await layer('[data-layer="2"][data-wanted="0"]').waitFor({ timeout: 30_000 });
   await camera.locator('[data-testid="reception"][data-layer="0"]').waitFor({ timeout: 30_000 });
   await who.picture('dashboard-room');
 

@@ -47,7 +47,7 @@ export function LayersPicture({ info, figures, receptions }: { info: TrackInfo; 
         return (
           <li key={layer.layer} data-testid="layer" data-layer={layer.layer} data-live={layer.live} data-wanted={layer.wanted} data-bitrate={layer.bitrate} data-fps={Math.round(layer.fps)}>
             <span className="layer-name">
-              {video ? (size ? `${size.width}×${size.height}` : `layer ${layer.layer}`) : codecOf(info.mimeType)}
+              {video ? (size ? `${size.width}×${size.height}` : `layer ${layer.layer}`) : 'sound'}
               {layer.rid !== '' && <small> {layer.rid}</small>}
             </span>
             <span className="layer-bar" aria-hidden="true">

@@ -1,6 +1,7 @@
 import { Link } from 'wouter';
+import { Age } from '../ui/Age';
 import { CloseIcon } from '../ui/icons';
-import { bitrate, dateTime, duration, latency, plural, share } from '../ui/format';
+import { bitrate, latency, plural, share } from '../ui/format';
 import { PersonMenu, type Action } from './actions';
 import { LayersPicture } from './Layers';
 import { Quality, Way } from './Quality';
@@ -10,14 +11,13 @@ interface PersonPanelProps {
   person: Person;
   people: readonly Person[];
   room: string;
-  now: number;
   onAction: (action: Action) => void;
   onClose: () => void;
 }
 
 // PersonPanel is one participant in full: who, what it sends and to whom that goes,
 // what it receives.
-export function PersonPanel({ person, people, room, now, onAction, onClose }: PersonPanelProps) {
+export function PersonPanel({ person, people, room, onAction, onClose }: PersonPanelProps) {
   const { info } = person;
   const attributes = Object.entries(info.attributes);
   const outgoing = people.flatMap((other) => other.reception.filter((rx) => rx.publisher === info.identity));
@@ -57,7 +57,7 @@ export function PersonPanel({ person, people, room, now, onAction, onClose }: Pe
           {person.single ? `one, ${person.publishes.state}` : `sends ${person.publishes.state}, receives ${person.receives.state}`}
         </Fact>
         <Fact label="Here for">
-          <time title={dateTime(Number(info.joinedAtMs))}>{duration(now - Number(info.joinedAtMs))}</time>
+          <Age since={Number(info.joinedAtMs)} />
         </Fact>
         <Fact label="SDK">
           {clientName(person.client)}
@@ -156,7 +156,8 @@ function SentTrack({ info, figures, receptions, room, onMute }: SentTrackProps) 
       {stream && (
         <p className="sent-figures">
           {info.sid} · jitter {latency(stream.jitterMs)}
-          {stream.rttMs > 0 && ` · round trip ${latency(stream.rttMs)}`} · {plural(Math.max(stream.lost, 0), 'packet')} lost · {stream.nacks} NACKs · {stream.plis} PLIs
+          {stream.rttMs > 0 && ` · round trip ${latency(stream.rttMs)}`} · {plural(Math.max(stream.lost, 0), 'packet')} lost · {plural(stream.nacks, 'NACK')}
+          {info.type === 'VIDEO' && ` · ${plural(stream.plis, 'PLI')}`}
         </p>
       )}
       {receptions.length > 0 && <ReceptionTable receptions={receptions} info={info} layers={figures?.layers.length ?? 1} people={[]} room={room} by="subscriber" />}

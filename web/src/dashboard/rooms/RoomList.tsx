@@ -2,50 +2,49 @@ import { useDeferredValue, useMemo, useState } from 'react';
 import { useLocation } from 'wouter';
 import { useFeed } from '../api/useFeed';
 import { useBearer } from '../session/useSession';
+import { Age } from '../ui/Age';
 import { SearchIcon } from '../ui/icons';
 import { Empty, Loading, Problem } from '../ui/states';
-import { sorted, Table, type Column, type Sorting } from '../ui/Table';
-import { bitrate, count, dateTime, duration, plural } from '../ui/format';
+import { compareText, sorted, Table, type Column, type Sorting } from '../ui/Table';
+import { bitrate, count, plural } from '../ui/format';
 import { mergeLines, type Lines, type RoomLine, type RoomsMessage } from './figures';
-import { useNow } from '../ui/useNow';
-
-const figure = (n: number) => (n === 0 ? <span className="none">–</span> : count(n));
-
-function columnsAt(now: number): readonly Column<RoomLine>[] {
-  return [
-    {
-      id: 'name',
-      label: 'Room',
-      width: 'minmax(8rem, 2.2fr)',
-      sort: (room) => room.name,
-      cell: (room) => (
-        <>
-          <strong>{room.name}</strong>
-          {room.recording && <span className="tag" data-tone="bad">recording</span>}
-          {room.poor > 0 && <span className="tag" data-tone="warn">{plural(room.poor, 'poor connection')}</span>}
-        </>
-      ),
-    },
-    { id: 'participants', label: 'People', width: '4.2rem', numeric: true, sort: (room) => room.participants, cell: (room) => figure(room.participants) },
-    { id: 'publishers', label: 'Publish', width: '4.2rem', numeric: true, wide: true, sort: (room) => room.publishers, cell: (room) => figure(room.publishers) },
-    { id: 'speakers', label: 'Speak', width: '4rem', numeric: true, wide: true, sort: (room) => room.speakers, cell: (room) => figure(room.speakers) },
-    { id: 'tracks', label: 'Tracks', width: '4rem', numeric: true, wide: true, sort: (room) => room.tracks, cell: (room) => figure(room.tracks) },
-    { id: 'subscriptions', label: 'Forwarded', width: '5rem', numeric: true, wide: true, sort: (room) => room.subscriptions, cell: (room) => figure(room.subscriptions) },
-    { id: 'in', label: 'In', width: '6.4rem', numeric: true, sort: (room) => room.bitrateIn, cell: (room) => rate(room.bitrateIn) },
-    { id: 'out', label: 'Out', width: '6.4rem', numeric: true, wide: true, sort: (room) => room.bitrateOut, cell: (room) => rate(room.bitrateOut) },
-    {
-      id: 'age',
-      label: 'Open for',
-      width: '7rem',
-      numeric: true,
-      wide: true,
-      sort: (room) => -Date.parse(room.createdAt),
-      cell: (room) => <time dateTime={room.createdAt} title={dateTime(room.createdAt)}>{duration(now - Date.parse(room.createdAt))}</time>,
-    },
-  ];
-}
 
 const rate = (bps: number) => (bps === 0 ? <span className="none">–</span> : bitrate(bps));
+const figure = (n: number) => (n === 0 ? <span className="none">–</span> : count(n));
+
+const columns: readonly Column<RoomLine>[] = [
+  {
+    id: 'name',
+    label: 'Room',
+    width: 'minmax(8rem, 2.2fr)',
+    sort: (room) => room.name,
+    cell: (room) => (
+      <>
+        <strong>{room.name}</strong>
+        {room.recording && <span className="tag" data-tone="bad">recording</span>}
+        {room.poor > 0 && <span className="tag" data-tone="warn">{plural(room.poor, 'poor connection')}</span>}
+      </>
+    ),
+  },
+  { id: 'participants', label: 'People', width: '4.2rem', numeric: true, sort: (room) => room.participants, cell: (room) => figure(room.participants) },
+  { id: 'publishers', label: 'Publish', width: '4.2rem', numeric: true, wide: true, sort: (room) => room.publishers, cell: (room) => figure(room.publishers) },
+  { id: 'speakers', label: 'Speak', width: '4rem', numeric: true, wide: true, sort: (room) => room.speakers, cell: (room) => figure(room.speakers) },
+  { id: 'tracks', label: 'Tracks', width: '4rem', numeric: true, wide: true, sort: (room) => room.tracks, cell: (room) => figure(room.tracks) },
+  { id: 'subscriptions', label: 'Forwarded', width: '5rem', numeric: true, wide: true, sort: (room) => room.subscriptions, cell: (room) => figure(room.subscriptions) },
+  { id: 'in', label: 'In', width: '6.4rem', numeric: true, sort: (room) => room.bitrateIn, cell: (room) => rate(room.bitrateIn) },
+  { id: 'out', label: 'Out', width: '6.4rem', numeric: true, wide: true, sort: (room) => room.bitrateOut, cell: (room) => rate(room.bitrateOut) },
+  {
+    id: 'age',
+    label: 'Open for',
+    width: '7rem',
+    numeric: true,
+    wide: true,
+    sort: (room) => -Date.parse(room.createdAt),
+    cell: (room) => <Age since={Date.parse(room.createdAt)} />,
+  },
+];
+
+const rowData = (room: RoomLine) => ({ 'data-testid': 'room-row', 'data-room': room.name, 'data-participants': room.participants, 'data-in': room.bitrateIn });
 
 // RoomList is every room that is open, as it is now.
 export function RoomList() {
@@ -54,19 +53,17 @@ export function RoomList() {
   const [lines, setLines] = useState<Lines>();
   const [filter, setFilter] = useState('');
   const [sorting, setSorting] = useState<Sorting>({ column: 'participants', down: true });
-  const now = useNow(1000);
   const feed = useFeed('/stats/rooms', (messages) =>
     setLines((known) => mergeLines(known ?? new Map(), messages.map((message) => JSON.parse(message.data) as RoomsMessage))),
   );
 
   const wanted = useDeferredValue(filter.trim().toLowerCase());
-  const columns = useMemo(() => columnsAt(now), [now]);
   const rows = useMemo(() => {
     const matching = [...(lines?.values() ?? [])].filter((room) => room.name.toLowerCase().includes(wanted) || room.sid.toLowerCase() === wanted);
     // Among equals by name, so that rows do not jump about.
-    matching.sort((a, b) => a.name.localeCompare(b.name));
+    matching.sort((a, b) => compareText(a.name, b.name));
     return sorted(matching, columns, sorting);
-  }, [lines, wanted, columns, sorting]);
+  }, [lines, wanted, sorting]);
   const totals = useMemo(() => {
     let people = 0;
     for (const line of lines?.values() ?? []) people += line.participants;
@@ -99,7 +96,7 @@ export function RoomList() {
           sorting={sorting}
           onSort={setSorting}
           onChoose={(room) => go(`/${encodeURIComponent(room.name)}`)}
-          rowData={(room) => ({ 'data-testid': 'room-row', 'data-room': room.name, 'data-participants': room.participants, 'data-in': room.bitrateIn })}
+          rowData={rowData}
         >
           {rows.length === 0 &&
             (lines.size === 0 ? (

@@ -1,11 +1,11 @@
-import { useMemo, useState } from 'react';
+import { useCallback, useMemo, useState } from 'react';
 import { Link, useLocation } from 'wouter';
 import { useFeed } from '../api/useFeed';
+import { Age } from '../ui/Age';
 import { BackIcon, SearchIcon } from '../ui/icons';
 import { Empty, Loading, Problem } from '../ui/states';
 import { sorted, Table, type Column, type Sorting } from '../ui/Table';
-import { bitrate, dateTime, duration, plural } from '../ui/format';
-import { useNow } from '../ui/useNow';
+import { bitrate, plural } from '../ui/format';
 import { ActionDialog, PersonMenu, RoomMenu, type Action } from './actions';
 import { MiniLayers } from './Layers';
 import { PersonPanel } from './PersonPanel';
@@ -25,7 +25,6 @@ export function RoomPage({ name, who }: RoomPageProps) {
   const [filter, setFilter] = useState('');
   const [sorting, setSorting] = useState<Sorting>({ column: 'joined', down: false });
   const [action, setAction] = useState<Action>();
-  const now = useNow(1000);
 
   const path = `/stats/rooms/${encodeURIComponent(name)}${who === undefined ? '' : `?${new URLSearchParams({ detail: who })}`}`;
   const feed = useFeed(path, (messages) =>
@@ -34,7 +33,7 @@ export function RoomPage({ name, who }: RoomPageProps) {
 
   const at = `/${encodeURIComponent(name)}`;
   const show = (person: Person | undefined) => go(person ? `${at}/${encodeURIComponent(person.info.identity)}` : at);
-  const columns = useMemo(() => columnsFor(setAction, now), [now]);
+  const columns = useMemo(() => columnsFor(setAction), []);
   const rows = useMemo(() => {
     const wanted = filter.trim().toLowerCase();
     const matching = (state?.people ?? []).filter(({ info }) => `${info.identity}\n${info.name}\n${info.sid}`.toLowerCase().includes(wanted));
@@ -42,6 +41,17 @@ export function RoomPage({ name, who }: RoomPageProps) {
   }, [state, filter, columns, sorting]);
   const chosen = who === undefined ? undefined : state?.people.find((person) => person.info.identity === who);
   const room = state?.room;
+  const rowData = useCallback(
+    (person: Person) => ({
+      'data-testid': 'person-row',
+      'data-identity': person.info.identity,
+      'data-speaking': person.speaking,
+      'data-quality': person.quality,
+      'data-up': upBitrate(person),
+      'data-chosen': person.info.identity === who,
+    }),
+    [who],
+  );
 
   return (
     <div className="room-page" data-panel={who !== undefined}>
@@ -55,9 +65,7 @@ export function RoomPage({ name, who }: RoomPageProps) {
             <span className="sum" data-testid="room-sum" data-people={state.people.length}>
               {plural(state.people.length, 'person', 'people')}
               {room.maxParticipants > 0 && ` of ${room.maxParticipants}`} · {plural(state.subscriptions, 'track')} forwarded ·{' '}
-              <time dateTime={new Date(Number(room.creationTimeMs)).toISOString()} title={dateTime(Number(room.creationTimeMs))}>
-                open for {duration(now - Number(room.creationTimeMs))}
-              </time>
+              open for <Age since={Number(room.creationTimeMs)} />
             </span>
           )}
           {room?.activeRecording && <span className="tag" data-tone="bad">recording</span>}
@@ -93,14 +101,7 @@ export function RoomPage({ name, who }: RoomPageProps) {
             onSort={setSorting}
             onChoose={show}
             rowHeight={54}
-            rowData={(person) => ({
-              'data-testid': 'person-row',
-              'data-identity': person.info.identity,
-              'data-speaking': person.speaking,
-              'data-quality': person.quality,
-              'data-up': upBitrate(person),
-              'data-chosen': person === chosen,
-            })}
+            rowData={rowData}
           >
             {rows.length === 0 && <Empty title={state.people.length === 0 ? 'Nobody is here' : 'Nobody has such a name'} />}
           </Table>
@@ -109,7 +110,7 @@ export function RoomPage({ name, who }: RoomPageProps) {
       {who !== undefined && state?.live && (
         <aside className="person-panel" aria-label={`Participant ${who}`}>
           {chosen ? (
-            <PersonPanel person={chosen} people={state.people} room={name} now={now} onAction={setAction} onClose={() => show(undefined)} />
+            <PersonPanel person={chosen} people={state.people} room={name} onAction={setAction} onClose={() => show(undefined)} />
           ) : (
             <Empty title={`${who} is not here`}>
               <Link href={at}>Close</Link>
@@ -122,12 +123,12 @@ export function RoomPage({ name, who }: RoomPageProps) {
   );
 }
 
-function columnsFor(onAction: (action: Action) => void, now: number): readonly Column<Person>[] {
+function columnsFor(onAction: (action: Action) => void): readonly Column<Person>[] {
   return [
     {
       id: 'who',
       label: 'Participant',
-      width: 'minmax(9rem, 2fr)',
+      width: 'minmax(6rem, 2fr)',
       sort: ({ info }) => info.name || info.identity,
       cell: (person) => (
         <>
@@ -173,8 +174,8 @@ function columnsFor(onAction: (action: Action) => void, now: number): readonly C
       numeric: true,
       wide: true,
       sort: (person) => Number(person.info.joinedAtMs),
-      cell: (person) => <time title={dateTime(Number(person.info.joinedAtMs))}>{duration(now - Number(person.info.joinedAtMs))}</time>,
+      cell: (person) => <Age since={Number(person.info.joinedAtMs)} />,
     },
-    { id: 'menu', label: '', width: '2.2rem', cell: (person) => <PersonMenu person={person} onAction={onAction} /> },
+    { id: 'menu', label: '', width: '2.25rem', cell: (person) => <PersonMenu person={person} onAction={onAction} /> },
   ];
 }

@@ -194,6 +194,7 @@ export function words(name: string): string {
 
 // codecOf is the name of a codec without its kind: VP8, opus.
 export function codecOf(mime: string): string {
+  if (mime.toLowerCase() === 'audio/red') return 'opus, redundant';
   return mime.split('/')[1] ?? mime;
 }
 

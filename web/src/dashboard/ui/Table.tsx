@@ -1,5 +1,5 @@
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { useRef, type KeyboardEvent, type ReactNode } from 'react';
+import { memo, useCallback, useRef, type KeyboardEvent, type ReactNode } from 'react';
 import { DownIcon, UpIcon } from './icons';
 
 // Column of a table; the class of its cells is its id.
@@ -38,6 +38,10 @@ interface TableProps<Row> {
   children?: ReactNode;
 }
 
+// Comparing by the language's rules is slow without a collator that is kept.
+const collator = new Intl.Collator(undefined, { numeric: true });
+export const compareText = collator.compare;
+
 // sorted returns rows in the order of sorting; equal ones stay as they are.
 export function sorted<Row>(rows: readonly Row[], columns: readonly Column<Row>[], sorting: Sorting): Row[] {
   const by = columns.find((column) => column.id === sorting.column)?.sort;
@@ -45,7 +49,7 @@ export function sorted<Row>(rows: readonly Row[], columns: readonly Column<Row>[
   const way = sorting.down ? -1 : 1;
   return rows
     .map((row) => ({ row, key: by(row) }))
-    .sort((a, b) => way * (typeof a.key === 'string' && typeof b.key === 'string' ? a.key.localeCompare(b.key) : Number(a.key > b.key) - Number(a.key < b.key)))
+    .sort((a, b) => way * (typeof a.key === 'string' && typeof b.key === 'string' ? compareText(a.key, b.key) : Number(a.key > b.key) - Number(a.key < b.key)))
     .map(({ row }) => row);
 }
 
@@ -63,6 +67,11 @@ export function Table<Row>({ label, columns, rows, rowKey, sorting, onSort, onCh
       return row === undefined ? index : rowKey(row);
     },
   });
+  // The same function each time, so that rows which did not change are not drawn
+  // again.
+  const chosen = useRef(onChoose);
+  chosen.current = onChoose;
+  const choose = useCallback((row: Row) => chosen.current?.(row), []);
   const wide = columns.map((column) => column.width).join(' ');
   const narrow = columns.filter((column) => !column.wide).map((column) => column.width).join(' ');
 
@@ -100,30 +109,15 @@ export function Table<Row>({ label, columns, rows, rowKey, sorting, onSort, onCh
           const row = rows[item.index];
           if (row === undefined) return null;
           return (
-            <div
+            <RowView
               key={item.key}
-              className="table-row"
-              role="row"
-              aria-rowindex={item.index + 2}
-              data-index={item.index}
-              data-band={item.index % 2 === 1}
-              tabIndex={onChoose ? 0 : -1}
-              style={{ transform: `translateY(${item.start}px)` }}
-              onClick={onChoose && (() => onChoose(row))}
-              onKeyDown={
-                onChoose &&
-                ((event) => {
-                  if (event.key === 'Enter' && event.target === event.currentTarget) onChoose(row);
-                })
-              }
-              {...rowData?.(row)}
-            >
-              {columns.map((column) => (
-                <div key={column.id} role="cell" className={cellClass(column)}>
-                  {column.cell(row)}
-                </div>
-              ))}
-            </div>
+              row={row}
+              columns={columns}
+              index={item.index}
+              start={item.start}
+              onChoose={onChoose ? choose : undefined}
+              rowData={rowData}
+            />
           );
         })}
       </div>
@@ -131,6 +125,45 @@ export function Table<Row>({ label, columns, rows, rowKey, sorting, onSort, onCh
     </div>
   );
 }
+
+interface RowProps<Row> {
+  row: Row;
+  columns: readonly Column<Row>[];
+  index: number;
+  start: number;
+  onChoose: ((row: Row) => void) | undefined;
+  rowData: TableProps<Row>['rowData'];
+}
+
+function PlainRow<Row>({ row, columns, index, start, onChoose, rowData }: RowProps<Row>) {
+  return (
+    <div
+      className="table-row"
+      role="row"
+      aria-rowindex={index + 2}
+      data-index={index}
+      data-band={index % 2 === 1}
+      tabIndex={onChoose ? 0 : -1}
+      style={{ transform: `translateY(${start}px)` }}
+      onClick={onChoose && (() => onChoose(row))}
+      onKeyDown={
+        onChoose &&
+        ((event) => {
+          if (event.key === 'Enter' && event.target === event.currentTarget) onChoose(row);
+        })
+      }
+      {...rowData?.(row)}
+    >
+      {columns.map((column) => (
+        <div key={column.id} role="cell" className={cellClass(column)}>
+          {column.cell(row)}
+        </div>
+      ))}
+    </div>
+  );
+}
+
+const RowView = memo(PlainRow, (a, b) => a.row === b.row && a.columns === b.columns && a.index === b.index && a.start === b.start && a.rowData === b.rowData) as typeof PlainRow;
 
 function cellClass(column: { id: string; numeric?: boolean; wide?: boolean }): string {
   return `cell-${column.id}${column.numeric ? ' numeric' : ''}${column.wide ? ' wide' : ''}`;
