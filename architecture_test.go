@@ -26,11 +26,11 @@ type layer struct {
 // package and what is below it. A package that is not here has no place yet.
 var layers = []layer{
 	{"cmd/rollcall", []string{
-		"internal/server", "internal/delivery", "internal/config", "internal/token", "internal/sample", "internal/site", "webhook",
+		"internal/server", "internal/egress/worker", "internal/delivery", "internal/config", "internal/token", "internal/sample", "internal/site", "webhook",
 		"client", "client/mediafile", "docs", "event",
 	}},
 	{"internal/server", []string{
-		"internal/httpapi", "internal/figures", "internal/signal", "internal/agent", "internal/room", "internal/delivery", "internal/eventlog/...",
+		"internal/httpapi", "internal/figures", "internal/signal", "internal/agent", "internal/egress", "internal/room", "internal/delivery", "internal/eventlog/...",
 		"internal/sfu/peer", "internal/turn", "internal/certificate", "internal/tlsmux", "internal/tracing", "internal/external", "internal/metrics", "internal/config", "internal/token",
 		"internal/site", "docs", "event", "web",
 	}},
@@ -49,6 +49,13 @@ var layers = []layer{
 	// Agents are dispatched by what the log says, to workers at /agent.
 	{"internal/agent", []string{"internal/outbox", "internal/token", "event"}},
 
+	// Recordings: jobs in the server, and the process that writes one of them, which
+	// knows nothing of it.
+	{"internal/egress", []string{"internal/egress/container", "internal/egress/wire", "internal/room", "internal/delivery", "internal/sfu/uptrack", "event"}},
+	{"internal/egress/worker", []string{"internal/egress/container", "internal/egress/wire"}},
+	{"internal/egress/wire", nil},
+	{"internal/egress/container", nil},
+
 	// Decisions. The room neither knows the log nor who reads it.
 	{"internal/room", []string{"internal/histogram", "internal/sfu/peer", "internal/sfu/uptrack", "internal/sfu/downtrack", "internal/sfu/quality", "event"}},
 
@@ -61,8 +68,8 @@ var layers = []layer{
 
 	// Media: no room, no event, no configuration.
 	{"internal/sfu/peer", []string{
-		"internal/sfu/transport", "internal/sfu/srtp", "internal/sfu/record", "internal/sfu/sctp",
-		"internal/sfu/uptrack", "internal/sfu/downtrack", "internal/sfu/bwe", "internal/sfu/allocator", "internal/rate",
+		"internal/sfu/transport", "internal/sfu/srtp", "internal/sfu/uptrack", "internal/sfu/downtrack",
+		"internal/sfu/bwe", "internal/sfu/allocator", "internal/rate",
 	}},
 	{"internal/sfu/downtrack", append([]string{"internal/sfu/uptrack"}, mediaLeaves...)},
 	{"internal/sfu/uptrack", mediaLeaves},
@@ -77,9 +84,7 @@ var layers = []layer{
 	{"internal/sfu/quality", nil},
 	{"internal/sfu/rtpstats", nil},
 	{"internal/sfu/seqmap", nil},
-	{"internal/sfu/transport", []string{"internal/sfu/srtp", "internal/sfu/record"}},
-	{"internal/sfu/record", nil},
-	{"internal/sfu/sctp", nil},
+	{"internal/sfu/transport", []string{"internal/sfu/srtp"}},
 	{"internal/sfu/srtp", nil},
 
 	// The participant's SDK: nothing of the server's.

@@ -109,6 +109,7 @@ if [[ $what == all ]]; then
 	need openssl openssl
 	need systemd-analyze systemd
 	need dpkg-deb dpkg
+	need ffprobe ffmpeg
 	# The agents framework's.
 	python3 -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || packages+=(python3 python3-venv)
 fi

@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	rtc "github.com/rollcall-rtc/rollcall/client"
+	"github.com/rollcall-rtc/rollcall/internal/egress/worker"
+	"github.com/rollcall-rtc/rollcall/internal/server"
 )
 
 // environment is what a verb sees of the process.
@@ -142,6 +144,8 @@ func dispatch(ctx context.Context, args []string, env environment) error {
 	case "help", "-h", "-help", "--help":
 		printUsage(env.stdout)
 		return nil
+	case server.WorkerVerb: // no verb for people: the server starts it
+		return worker.Run(env.stdin, env.stdout)
 	}
 	for _, v := range verbs {
 		if v.name == args[0] {

@@ -26,6 +26,7 @@ type Config struct {
 	KeyFile string // has been read into Keys
 
 	Dashboard Dashboard
+	Egress    Egress
 
 	TLS     TLS
 	RTC     RTC
@@ -72,6 +73,12 @@ func (t TLS) Enabled() bool { return t.CertFile != "" || len(t.ACME.Domains) > 0
 type ACME struct {
 	Domains                            []string
 	Email, Directory, CAFile, CacheDir string
+}
+
+// Egress is how rooms are recorded.
+type Egress struct {
+	// Directory is where files go; empty means egress in the data directory.
+	Directory string
 }
 
 // RTC is how media travels.

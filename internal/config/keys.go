@@ -30,6 +30,8 @@ var supported = []key{
 	{"tls.acme.ca_file", text(func(c *Config) *string { return &c.TLS.ACME.CAFile })},
 	{"tls.acme.cache_dir", text(func(c *Config) *string { return &c.TLS.ACME.CacheDir })},
 
+	{"egress.directory", text(func(c *Config) *string { return &c.Egress.Directory })},
+
 	{"rtc.udp_port", udpPort},
 	{"rtc.port_range_start", number(func(c *Config) *int { return &c.RTC.PortRangeStart }, 0, maxPort)},
 	{"rtc.port_range_end", number(func(c *Config) *int { return &c.RTC.PortRangeEnd }, 0, maxPort)},

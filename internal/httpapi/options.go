@@ -31,6 +31,8 @@ type Options struct {
 	Signal http.Handler
 	// Agents dispatches agents and serves /agent, where their workers connect. Required.
 	Agents Agents
+	// Egress records rooms. Required.
+	Egress Egress
 	// Page serves browsers at /, /dashboard and below, and the files of the pages.
 	// Nil: there are none.
 	Page http.Handler
@@ -98,6 +100,15 @@ type Agents interface {
 	CreateDispatch(ctx context.Context, req *livekit.CreateAgentDispatchRequest) (*livekit.AgentDispatch, error)
 	DeleteDispatch(ctx context.Context, req *livekit.DeleteAgentDispatchRequest) (*livekit.AgentDispatch, error)
 	ListDispatch(ctx context.Context, req *livekit.ListAgentDispatchRequest) (*livekit.ListAgentDispatchResponse, error)
+}
+
+// Egress records rooms. Errors are as in Rooms.
+type Egress interface {
+	StartTrack(ctx context.Context, key string, req *livekit.TrackEgressRequest) (*livekit.EgressInfo, error)
+	List(ctx context.Context, req *livekit.ListEgressRequest) (*livekit.ListEgressResponse, error)
+	Stop(ctx context.Context, id string) (*livekit.EgressInfo, error)
+	// Unavailable is the refusal of what is not there yet.
+	Unavailable(what string) error
 }
 
 // Log is the event log as its readers see it: committed records only.

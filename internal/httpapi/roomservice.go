@@ -28,7 +28,7 @@ func (s *roomService) CreateRoom(ctx context.Context, req *livekit.CreateRoomReq
 	}
 	if e := req.Egress; e.GetRoom() != nil || e.GetParticipant() != nil || e.GetTracks() != nil {
 		// Not ignored: a recording that is silently missing is found out too late.
-		return nil, twirp.NewError(twirp.Unimplemented, absentServices["livekit.Egress"])
+		return nil, twirp.NewError(twirp.Unimplemented, "automatic egress is not available yet: StartTrackEgress is")
 	}
 	hooks, err := roomHooks(ctx, req)
 	switch {

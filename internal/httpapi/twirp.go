@@ -31,7 +31,6 @@ const maxRPCTimeout = 5 * time.Minute
 // absentServices are those that SDKs know and this server does not offer, with
 // the reason. A clear refusal saves their users a search for a wrong URL.
 var absentServices = map[string]string{
-	"livekit.Egress":             "egress is not available yet",
 	"livekit.Ingress":            "ingress is not available yet",
 	"livekit.SIP":                "SIP is not available yet",
 	"livekit.AgentSimulation":    "agent simulation is not available on a self-hosted server",
@@ -71,6 +70,7 @@ func newTwirp(o Options, auth authenticator) http.Handler {
 		services: map[string]http.Handler{
 			"livekit.RoomService":          livekit.NewRoomServiceServer(service, errors),
 			"livekit.AgentDispatchService": livekit.NewAgentDispatchServiceServer(&dispatchService{o.Agents}, errors),
+			"livekit.Egress":               livekit.NewEgressServer(&egressService{o.Egress}, errors),
 		},
 	}
 }

@@ -76,7 +76,7 @@ func fill(req *livekit.CreateRoomRequest, c *livekit.RoomConfiguration) {
 // not ignored: a recording that is silently missing is found out too late.
 func unsupported(req *livekit.CreateRoomRequest) error {
 	if e := req.Egress; e.GetRoom() != nil || e.GetParticipant() != nil || e.GetTracks() != nil {
-		return &Error{Unimplemented, "egress is not available yet: the room's configuration asks for it"}
+		return &Error{Unimplemented, "automatic egress is not available yet: the room's configuration asks for it"}
 	}
 	return nil
 }

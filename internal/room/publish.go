@@ -23,6 +23,7 @@ type track struct {
 	demand     demand
 	backup     backup
 	original   string // the sid where it is forwarded from; empty for media of its own
+	taps       map[*Tap]struct{}
 }
 
 // matchPatience is how long media waits for an announcement under its own track
@@ -369,6 +370,7 @@ func (s *state) unpublish(t *track, by event.Actor, why string) {
 		other.unsubscribe(t)
 		delete(other.wanted, t.info.Sid)
 	}
+	s.endTaps(t)
 	p.tracks = slices.DeleteFunc(p.tracks, func(x *track) bool { return x == t })
 	if s.tracks[t.info.Sid] == t {
 		delete(s.tracks, t.info.Sid)

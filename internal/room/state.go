@@ -33,6 +33,7 @@ type state struct {
 	playoutDelay [2]time.Duration                     // least and most of video; zeros leave it to clients
 	recent       recentData                           // reliable messages, for those who resume
 	expected     map[string]bool                      // identities on their way from another room; true: they count
+	taps         int                                  // of all tracks
 	onDeparture  func(sid string, why farewell)
 	onFinished   func()
 
@@ -188,6 +189,7 @@ func (s *state) info() *livekit.Room {
 		return s.snapshot
 	}
 	room := proto.CloneOf(s.settings)
+	room.ActiveRecording = s.taps > 0
 	for _, p := range s.participants {
 		switch {
 		case !p.joined:

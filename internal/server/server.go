@@ -20,6 +20,7 @@ import (
 	"github.com/rollcall-rtc/rollcall/internal/certificate"
 	"github.com/rollcall-rtc/rollcall/internal/config"
 	"github.com/rollcall-rtc/rollcall/internal/delivery"
+	"github.com/rollcall-rtc/rollcall/internal/egress"
 	"github.com/rollcall-rtc/rollcall/internal/eventlog"
 	"github.com/rollcall-rtc/rollcall/internal/eventlog/pebble"
 	"github.com/rollcall-rtc/rollcall/internal/figures"
@@ -48,6 +49,7 @@ type Server struct {
 	relay     *turn.Server // nil if it is not enabled
 	rooms     *room.Registry
 	agents    *agent.Dispatcher
+	egress    *egress.Service
 	signal    *signal.Handler
 	watch     *figures.Watch
 	tracer    *tracing.Tracer // nil if nothing is traced
@@ -221,6 +223,9 @@ func (s *Server) openRooms(ctx context.Context, version string) error {
 	if err != nil {
 		return err
 	}
+	if err := s.openEgress(ctx); err != nil {
+		return err
+	}
 	s.signal = signal.NewHandler(signal.Options{
 		Trace: s.traceJoins(),
 		Rooms: s.rooms, Keys: token.Keys(s.cfg.Keys), Logger: s.log, TrustedProxies: networks(s.cfg.TrustedProxies),
@@ -242,6 +247,7 @@ func (s *Server) openRooms(ctx context.Context, version string) error {
 		Deliveries:   s.delivery,
 		Signal:       s.signal,
 		Agents:       s.agents,
+		Egress:       s.egress,
 		Page:         web.Handler(),
 		Docs:         site.Handler(docs.Files),
 		Ready:        s.ready,
@@ -339,6 +345,9 @@ func (s *Server) Drain(ctx context.Context) {
 	}
 }
 
+// recordingGrace is how long a stop lets recordings finish their files.
+const recordingGrace = 5 * time.Second
+
 // Stop ends the server in good order, within ctx. It may be called twice.
 func (s *Server) Stop(ctx context.Context) error {
 	s.stopOnce.Do(func() { s.stopErr = s.stop(ctx) })
@@ -348,6 +357,12 @@ func (s *Server) Stop(ctx context.Context) error {
 func (s *Server) stop(ctx context.Context) error {
 	close(s.draining)
 	var errs []error
+	if s.egress != nil {
+		// Before the rooms end, and with them what is recorded.
+		ending, cancel := context.WithTimeout(ctx, recordingGrace)
+		errs = append(errs, s.egress.Close(ending))
+		cancel()
+	}
 	if s.rooms != nil {
 		errs = append(errs, s.rooms.Close(ctx))
 	}

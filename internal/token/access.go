@@ -40,6 +40,15 @@ func (c *Claims) CanListRooms() error {
 	return nil
 }
 
+// CanRecord says whether the bearer may record rooms: all of them, for that grant
+// names none.
+func (c *Claims) CanRecord() error {
+	if !c.adminOf("") && (c.Video == nil || !c.Video.RoomRecord) {
+		return missing("roomRecord")
+	}
+	return nil
+}
+
 // CanAdmin says whether the bearer may administer room, which has to be the
 // one that the grant names, unless it is rollcall.admin for all.
 func (c *Claims) CanAdmin(room string) error {

@@ -78,7 +78,7 @@ func (d *DownTrack) handlePLI() {
 		d.src.RequestKeyframe(current)
 		return
 	}
-	d.requestKeyframe()
+	d.RequestKeyframe()
 }
 
 func (d *DownTrack) handleNACK(b *Binding, pairs []rtcp.NackPair) {

@@ -29,7 +29,7 @@ func (d *DownTrack) stop(reason uint32, on bool) {
 		// Who sees that it flows again must see that it begins anew.
 		d.restarts.Add(1)
 		d.stopped.And(^reason)
-		d.requestKeyframe()
+		d.RequestKeyframe()
 	}
 }
 
@@ -83,8 +83,8 @@ func clampLayer(l int) int32 { return int32(min(max(l, 0), uptrack.MaxLayers-1))
 // limit is the highest layer to send.
 func (d *DownTrack) limit() int { return int(min(d.maxLayer.Load(), d.allotted.Load())) }
 
-// requestKeyframe asks for one of the best layer there may be.
-func (d *DownTrack) requestKeyframe() {
+// RequestKeyframe asks the publisher for one of the best layer there may be.
+func (d *DownTrack) RequestKeyframe() {
 	if d.gate && d.binding.Load() != nil && d.stopped.Load() == 0 {
 		d.src.RequestKeyframe(d.limit())
 	}

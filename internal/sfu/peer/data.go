@@ -1,6 +1,10 @@
 package peer
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/pion/webrtc/v4"
+)
 
 // DataKind says how data travels.
 type DataKind int
@@ -36,18 +40,17 @@ const (
 	maxReliableBuffer = 4 << 20
 	// maxLossyBuffer is the queue past which lossy data is stale.
 	maxLossyBuffer = 128 << 10
-	// maxChannels bounds what a client may have open.
+	// maxChannels bounds what a client may open: each costs a read buffer.
 	maxChannels = 16
 )
 
 // dataOut sends data. It may be used from anywhere.
 type dataOut struct {
 	mu       sync.Mutex
-	to       *association        // immutable
-	channels [kindCount]*channel // mu guards; by DataKind, nil until open
-	backlog  [][]byte            // mu guards; reliable, until the channel is open
-	backlogN int                 // mu guards; bytes in it
-	closed   bool                // mu guards
+	channels [kindCount]*webrtc.DataChannel // mu guards; by DataKind, nil until open
+	backlog  [][]byte                       // mu guards; reliable, until the channel is open
+	backlogN int                            // mu guards; bytes in it
+	closed   bool                           // mu guards
 }
 
 // send never waits for the network. The payload may be used again after it.
@@ -62,10 +65,10 @@ func (d *dataOut) send(kind DataKind, payload []byte) error {
 	}
 	dc := d.channels[kind]
 	if kind != Reliable {
-		if dc == nil {
+		if dc == nil || dc.BufferedAmount() > maxLossyBuffer {
 			return ErrDataDropped
 		}
-		return d.to.sendData(dc, payload, maxLossyBuffer+len(payload), ErrDataDropped)
+		return dc.Send(payload)
 	}
 	if dc == nil {
 		if d.backlogN+len(payload) > maxReliableBuffer {
@@ -75,11 +78,14 @@ func (d *dataOut) send(kind DataKind, payload []byte) error {
 		d.backlogN += len(payload)
 		return nil
 	}
-	return d.to.sendData(dc, payload, maxReliableBuffer, ErrDataOverflow)
+	if int(dc.BufferedAmount())+len(payload) > maxReliableBuffer {
+		return ErrDataOverflow
+	}
+	return dc.Send(payload)
 }
 
 // opened lets data out through dc, first what waited for it.
-func (d *dataOut) opened(kind DataKind, dc *channel) error {
+func (d *dataOut) opened(kind DataKind, dc *webrtc.DataChannel) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
@@ -92,7 +98,7 @@ func (d *dataOut) opened(kind DataKind, dc *channel) error {
 	backlog := d.backlog
 	d.backlog, d.backlogN = nil, 0
 	for _, payload := range backlog {
-		if err := d.to.sendData(dc, payload, 2*maxReliableBuffer, ErrDataOverflow); err != nil {
+		if err := dc.Send(payload); err != nil {
 			return err
 		}
 	}
@@ -103,5 +109,21 @@ func (d *dataOut) close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.closed = true
-	d.backlog, d.channels = nil, [kindCount]*channel{}
+	d.backlog, d.channels = nil, [kindCount]*webrtc.DataChannel{}
+}
+
+// kindOfLabel tells how a channel of ours or of a client carries data.
+func kindOfLabel(dc *webrtc.DataChannel) DataKind {
+	switch dc.Label() {
+	case labelReliable:
+		return Reliable
+	case labelLossy:
+		return Lossy
+	case labelTrack:
+		return DataTrack
+	}
+	if dc.MaxRetransmits() != nil || dc.MaxPacketLifeTime() != nil {
+		return Lossy
+	}
+	return Reliable
 }

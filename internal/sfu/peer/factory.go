@@ -91,8 +91,6 @@ func (f *Factory) configure() error {
 		Certificates: []webrtc.Certificate{*certificate},
 		BundlePolicy: webrtc.BundlePolicyMaxBundle,
 		SDPSemantics: webrtc.SDPSemanticsUnifiedPlan,
-		// Offers have a section for data, though pion knows of no channel.
-		AlwaysNegotiateDataChannels: true,
 		// Header encryption would hide the extensions we forward by.
 		RTPHeaderEncryptionPolicy: webrtc.RTPHeaderEncryptionPolicyDisable,
 	}
@@ -122,6 +120,7 @@ func (f *Factory) configure() error {
 func (f *Factory) apiFor(p *packets, media *webrtc.MediaEngine, fullICE, tcpOnly bool) *webrtc.API {
 	e := f.engine
 	e.SetLite(f.opts.ICELite && !fullICE)
+	e.DetachDataChannels()
 	switch {
 	case tcpOnly:
 		e.SetNet(f.net)
@@ -242,8 +241,6 @@ func (f *Factory) configureEngine(addrs []netip.Addr) error {
 	// proves it again (RFC 6347 §4.2.1) would only cost a round trip.
 	e.SetDTLSInsecureSkipHelloVerify(true)
 	e.SetDTLSRetransmissionInterval(firstRetransmission)
-	// What data is sealed with. Every client has the first (RFC 8827 §6.5).
-	e.SetDTLSCipherSuites(dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, dtls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384)
 	e.SetSRTPProtectionProfiles(
 		dtls.SRTP_AEAD_AES_128_GCM, dtls.SRTP_AEAD_AES_256_GCM, dtls.SRTP_AES128_CM_HMAC_SHA1_80,
 	)

@@ -23,8 +23,8 @@ export class Server {
   #process;
   #exited;
 
-  /** Starts a server; webhooks: URLs that get its events; room: keys of the room section; port: any free one by default. */
-  static async start({ webhooks = [], room = {}, port, ...rest } = {}) {
+  /** Starts a server; webhooks: URLs that get its events; webhook, room: keys of these sections; port: any free one by default. */
+  static async start({ webhooks = [], webhook = {}, room = {}, port, ...rest } = {}) {
     const server = new Server();
     server.dir = mkdtempSync(path.join(os.tmpdir(), 'rollcall-sdk-'));
     server.dataDir = path.join(server.dir, 'data');
@@ -47,7 +47,7 @@ export class Server {
         use_external_ip: false,
       },
       keys: { [apiKey]: apiSecret },
-      ...(webhooks.length ? { webhook: { api_key: apiKey, urls: webhooks } } : {}),
+      ...(webhooks.length ? { webhook: { api_key: apiKey, urls: webhooks, ...webhook } } : {}),
       room: { empty_timeout: 60, departure_timeout: 1, ...room },
       logging: { level: 'debug' },
       ...rest,

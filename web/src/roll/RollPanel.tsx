@@ -15,9 +15,8 @@ const stateText: Record<StreamState, string> = {
 };
 
 // RollPanel is the room's log as a ledger: newest at the bottom, where a clerk
-// would write the next line. seenElsewhere: records that come now are shown
-// elsewhere on the page, and are not new any more when they are shown here.
-export function RollPanel({ roll, source, seenElsewhere }: { roll: Roll; source: RollSource | undefined; seenElsewhere: boolean }) {
+// would write the next line.
+export function RollPanel({ roll, source }: { roll: Roll; source: RollSource | undefined }) {
   const { ledger, state, dispatch } = roll;
   const layout = useMemo(() => rows(ledger), [ledger]);
   const total = ledger.entries.length + ledger.dropped;
@@ -54,7 +53,7 @@ export function RollPanel({ roll, source, seenElsewhere }: { roll: Roll; source:
         )}
         <ol data-testid="roll">
           {layout.rows.map((row) => (
-            <Line key={row.key} row={row} seenElsewhere={seenElsewhere} />
+            <Line key={row.key} row={row} />
           ))}
         </ol>
         {layout.rows.length === 0 && <Blank source={source} state={state} />}
@@ -69,10 +68,10 @@ export function RollPanel({ roll, source, seenElsewhere }: { roll: Roll; source:
   );
 }
 
-function Line({ row, seenElsewhere }: { row: Row; seenElsewhere: boolean }) {
+function Line({ row }: { row: Row }) {
   switch (row.kind) {
     case 'record':
-      return <RollRow entry={row.entry} seenElsewhere={seenElsewhere} />;
+      return <RollRow entry={row.entry} />;
     case 'session':
       return (
         <li className="session">

@@ -1,0 +1,319 @@
+package container
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
+	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h265"
+	"github.com/bluenviron/mediacommon/v2/pkg/formats/fmp4"
+	"github.com/bluenviron/mediacommon/v2/pkg/formats/fmp4/seekablebuffer"
+	"github.com/bluenviron/mediacommon/v2/pkg/formats/mp4/codecs"
+)
+
+// partTime is how much is in a fragment: what may be lost with the process.
+const partTime = 500 * time.Millisecond
+
+// The clocks of tracks in MP4.
+const (
+	videoScale = 90000
+	audioScale = 48000
+)
+
+// mp4Writer writes fragments. A track's frame is written when the next one is
+// there, which says how long it is shown.
+type mp4Writer struct {
+	file   *os.File
+	tracks []*mp4Track
+	early  []Frame // what came before the header, copied
+	begun  bool
+	number uint32
+	err    error
+}
+
+type mp4Track struct {
+	Track
+	codec   codecs.Codec // nil before its first key frame
+	scale   int64
+	waiting *fmp4.Sample // its end is not known yet
+	at      int64        // when that is shown
+	base    int64        // when the first sample of the fragment is
+	samples []*fmp4.Sample
+	last    uint32 // how long the one before was shown
+}
+
+func newMP4(file *os.File, tracks []Track) *mp4Writer {
+	w := &mp4Writer{file: file}
+	for _, t := range tracks {
+		mt := &mp4Track{Track: t, scale: videoScale}
+		if !t.Codec.Video() {
+			mt.scale, mt.codec = audioScale, &codecs.Opus{ChannelCount: max(t.Channels, 1)}
+		}
+		w.tracks = append(w.tracks, mt)
+	}
+	return w
+}
+
+// Write implements Writer.
+func (w *mp4Writer) Write(f Frame) error {
+	if w.err != nil {
+		return w.err
+	}
+	t := w.tracks[f.Track]
+	if t.codec == nil {
+		if t.codec = parameters(t.Codec, f.Data); t.codec == nil {
+			return fmt.Errorf("%w: the first picture has no parameter sets", ErrFrame)
+		}
+	}
+	f.Data = bytes.Clone(f.Data)
+	if w.begun {
+		w.add(f)
+		return w.err
+	}
+	if w.early = append(w.early, f); w.complete() || len(w.early) > maxEarly {
+		w.begin()
+	}
+	return w.err
+}
+
+func (w *mp4Writer) complete() bool {
+	for _, t := range w.tracks {
+		if t.codec == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// parameters finds the parameter sets in a picture; nil without them.
+func parameters(codec Codec, data []byte) codecs.Codec {
+	var units h264.AVCC
+	if units.Unmarshal(data) != nil {
+		return nil
+	}
+	var vps, sps, pps []byte
+	for _, u := range units {
+		if len(u) == 0 {
+			continue
+		}
+		if codec == H264 {
+			switch h264.NALUType(u[0] & 31) {
+			case h264.NALUTypeSPS:
+				sps = u
+			case h264.NALUTypePPS:
+				pps = u
+			}
+			continue
+		}
+		switch h265.NALUType(u[0] >> 1 & 63) {
+		case h265.NALUType_VPS_NUT:
+			vps = u
+		case h265.NALUType_SPS_NUT:
+			sps = u
+		case h265.NALUType_PPS_NUT:
+			pps = u
+		}
+	}
+	switch {
+	case codec == H264 && sps != nil && pps != nil:
+		return &codecs.H264{SPS: bytes.Clone(sps), PPS: bytes.Clone(pps)}
+	case codec == H265 && vps != nil && sps != nil && pps != nil:
+		return &codecs.H265{VPS: bytes.Clone(vps), SPS: bytes.Clone(sps), PPS: bytes.Clone(pps)}
+	}
+	return nil
+}
+
+func (w *mp4Writer) begin() {
+	if w.begun || len(w.early) == 0 {
+		return
+	}
+	w.begun = true
+	var init fmp4.Init
+	for i, t := range w.tracks {
+		if t.codec != nil {
+			init.Tracks = append(init.Tracks, &fmp4.InitTrack{ID: i + 1, TimeScale: uint32(t.scale), Codec: t.codec})
+		}
+	}
+	w.write(init.Marshal)
+	for _, f := range w.early {
+		w.add(f)
+	}
+	w.early = nil
+}
+
+func (w *mp4Writer) write(marshal func(io.WriteSeeker) error) {
+	if w.err != nil {
+		return
+	}
+	var b seekablebuffer.Buffer
+	if w.err = marshal(&b); w.err == nil {
+		_, w.err = w.file.Write(b.Bytes())
+	}
+}
+
+func (w *mp4Writer) add(f Frame) {
+	t := w.tracks[f.Track]
+	if t.codec == nil {
+		return // its first picture came too late
+	}
+	at := inTicks(f.At, t.scale)
+	if t.waiting != nil {
+		if at <= t.at {
+			at = t.at + 1
+		}
+		t.finish(at)
+	}
+	t.waiting = &fmp4.Sample{IsNonSyncSample: t.Codec.Video() && !f.Key, Payload: f.Data}
+	t.at = at
+	if len(t.samples) > 0 && ticks(at-t.base, t.scale) >= partTime {
+		w.endPart()
+	}
+}
+
+// finish says of the waiting sample that it is shown until then.
+func (t *mp4Track) finish(until int64) {
+	if len(t.samples) == 0 {
+		t.base = t.at
+	}
+	t.last = uint32(until - t.at)
+	t.waiting.Duration = t.last
+	t.samples = append(t.samples, t.waiting)
+	t.waiting = nil
+}
+
+func (w *mp4Writer) endPart() {
+	part := fmp4.Part{SequenceNumber: w.number}
+	for i, t := range w.tracks {
+		if len(t.samples) > 0 {
+			part.Tracks = append(part.Tracks, &fmp4.PartTrack{ID: i + 1, BaseTime: uint64(t.base), Samples: t.samples})
+			t.samples = nil
+		}
+	}
+	if len(part.Tracks) > 0 {
+		w.number++
+		w.write(part.Marshal)
+	}
+}
+
+// Flush implements Writer. The last frame of each track waits for the next one.
+func (w *mp4Writer) Flush() error {
+	if w.begun {
+		w.endPart()
+		if w.err == nil {
+			w.err = w.file.Sync()
+		}
+	}
+	return w.err
+}
+
+// Close implements Writer.
+func (w *mp4Writer) Close() error {
+	w.begin()
+	for _, t := range w.tracks {
+		if t.waiting != nil {
+			t.finish(t.at + int64(max(t.last, 1)))
+		}
+	}
+	w.endPart()
+	if w.err == nil {
+		w.err = w.file.Sync()
+	}
+	if err := w.file.Close(); w.err == nil {
+		w.err = err
+	}
+	return w.err
+}
+
+// repairMP4 finds the end of the last fragment whose data is whole.
+func repairMP4(r io.ReaderAt, size int64) (whole int64, plays time.Duration, err error) {
+	var parts [][]byte // the headers of fragments
+	var pending []byte // one whose data is still to come
+	for at := int64(0); at < size; {
+		var head [8]byte
+		if n, err := r.ReadAt(head[:], at); n < len(head) {
+			if err != io.EOF {
+				return 0, 0, err
+			}
+			break
+		}
+		length := int64(binary.BigEndian.Uint32(head[:]))
+		if length < 8 || at+length > size {
+			break
+		}
+		kind := string(head[4:])
+		if kind == "moof" || kind == "moov" {
+			box := make([]byte, length)
+			if _, err := r.ReadAt(box, at); err != nil {
+				return 0, 0, err
+			}
+			pending = box
+		}
+		at += length
+		if kind != "moof" { // which is nothing without its data
+			whole = at
+			parts, pending = append(parts, pending), nil
+		}
+	}
+	return whole, mp4Plays(parts), nil
+}
+
+// mp4Plays is the end of the last sample of fragments of ours, which have the
+// same boxes always.
+func mp4Plays(parts [][]byte) (plays time.Duration) {
+	scales := map[uint32]int64{}
+	for _, box := range parts {
+		var track uint32
+		var base, length int64
+		eachBox(box, func(kind string, b []byte) {
+			switch {
+			case kind == "tkhd" && len(b) >= 16:
+				track = binary.BigEndian.Uint32(b[12:])
+			case kind == "mdhd" && len(b) >= 16:
+				scales[track] = int64(binary.BigEndian.Uint32(b[12:]))
+			case kind == "tfhd" && len(b) >= 8:
+				track = binary.BigEndian.Uint32(b[4:])
+			case kind == "tfdt" && len(b) >= 12:
+				base, length = int64(binary.BigEndian.Uint64(b[4:])), 0
+			case kind == "trun" && len(b) >= 12:
+				flags := binary.BigEndian.Uint32(b) & 0xffffff
+				entry := 0
+				for f := uint32(0x100); f <= 0x800; f <<= 1 {
+					if flags&f != 0 {
+						entry += 4
+					}
+				}
+				if flags&0x100 == 0 || entry == 0 {
+					return
+				}
+				for b = b[12:]; len(b) >= entry; b = b[entry:] {
+					length += int64(binary.BigEndian.Uint32(b))
+				}
+				if scale := scales[track]; scale > 0 {
+					plays = max(plays, ticks(base+length, scale))
+				}
+			}
+		})
+	}
+	return plays
+}
+
+// eachBox calls f with the content of each box that is no container.
+func eachBox(b []byte, f func(kind string, content []byte)) {
+	for len(b) >= 8 {
+		length := int(binary.BigEndian.Uint32(b))
+		if length < 8 || length > len(b) {
+			return
+		}
+		switch kind := string(b[4:8]); kind {
+		case "moov", "trak", "mdia", "moof", "traf":
+			eachBox(b[8:length], f)
+		default:
+			f(kind, b[8:length])
+		}
+		b = b[length:]
+	}
+}

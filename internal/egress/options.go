@@ -1,0 +1,53 @@
+package egress
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/rollcall-rtc/rollcall/event"
+	"github.com/rollcall-rtc/rollcall/internal/delivery"
+	"github.com/rollcall-rtc/rollcall/internal/room"
+)
+
+// Rooms gives out copies of tracks; *room.Registry does.
+type Rooms interface {
+	Tap(ctx context.Context, room, trackSID string, onEnd func()) (*room.Tap, error)
+}
+
+// Log takes the events of jobs, and keeps the jobs; *eventlog.Log does.
+type Log interface {
+	// Append puts events into the log and returns the place of the last.
+	Append(events ...event.Event) uint64
+	// Last is the highest place that can be read.
+	Last() uint64
+	// ReadRoom returns up to limit records of the rooms of that name with a higher
+	// place than after, in order.
+	ReadRoom(ctx context.Context, room string, after uint64, limit int) ([]event.Record, error)
+	// Sync returns when that place is durable.
+	Sync(ctx context.Context, seq uint64) error
+	// SaveCursors keeps small values: what is saved before an Append is durable no
+	// later than its events.
+	SaveCursors(puts map[string][]byte, deletes []string)
+	LoadCursors(prefix string) (map[string][]byte, error)
+}
+
+// Hooks tell the webhooks that a request asks for; *delivery.Engine does.
+type Hooks interface {
+	PutEgress(ctx context.Context, egressID, defaultKey string, hooks []*livekit.WebhookConfig) ([]delivery.Endpoint, error)
+	Drop(ctx context.Context, endpoints []delivery.Endpoint) error
+}
+
+// Options configure a Service. All are required.
+type Options struct {
+	Rooms Rooms
+	Log   Log
+	Hooks Hooks
+	// Directory is where files go. Paths in requests are below it.
+	Directory string
+	// Worker is the command that runs a worker; it gets the job's id as one more
+	// argument, so that it can be told apart in a list of processes.
+	Worker []string
+	Logger *slog.Logger
+}

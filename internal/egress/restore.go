@@ -1,0 +1,140 @@
+package egress
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/rollcall-rtc/rollcall/event"
+)
+
+// orphanPatience is how long a worker of the last run may take to finish its file
+// after its server is gone.
+const orphanPatience = 2 * time.Second
+
+// restore ends the jobs of the last run. What their workers saved is named.
+func (s *Service) restore(ctx context.Context) error {
+	values, err := s.opts.Log.LoadCursors(jobPrefix)
+	if err != nil {
+		return err
+	}
+	deadline := time.Now().Add(orphanPatience)
+	for key, value := range values {
+		var k kept
+		info := new(livekit.EgressInfo)
+		err := json.Unmarshal(value, &k)
+		if err == nil {
+			err = protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(k.Info, info)
+		}
+		if err != nil {
+			s.opts.Logger.Error("forget unreadable recording", "key", key, "error", err)
+			s.opts.Log.SaveCursors(nil, []string{key})
+			continue
+		}
+		j := &job{s: s, id: strings.TrimPrefix(key, jobPrefix), info: info, after: k.After, begun: true, over: k.Settled}
+		if !j.over {
+			if err := j.restore(ctx, k.Process, deadline); err != nil {
+				return fmt.Errorf("%s: %w", j.id, err)
+			}
+		}
+		if j.over {
+			s.jobs[j.id] = j
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forgetOld()
+	return nil
+}
+
+// restore ends a job whose end may not be in the log.
+func (j *job) restore(ctx context.Context, process int, deadline time.Time) error {
+	s := j.s
+	told, err := j.lastTold(ctx)
+	if err != nil {
+		return err
+	}
+	if len(j.info.FileResults) > 0 {
+		j.path = j.info.FileResults[0].Location
+	}
+	if !ended(j.info.Status) {
+		awaitOrphan(process, j.id, deadline)
+	}
+	switch {
+	case told == event.EgressEnded:
+		j.settle(0)
+		return nil
+	case told == "" && !ended(j.info.Status):
+		// Nobody was told that it began.
+		s.opts.Log.SaveCursors(nil, []string{jobKey(j.id)})
+		_ = salvage(j.path)
+		return nil
+	}
+	s.mu.Lock()
+	if !ended(j.info.Status) {
+		left := salvage(j.path)
+		problem := "the server ended while it recorded"
+		if left.bytes > 0 {
+			problem += fmt.Sprintf("; %.1f s were saved", left.plays.Seconds())
+		}
+		j.change(func(info *livekit.EgressInfo) {
+			finished(info, livekit.EgressStatus_EGRESS_FAILED, processDied, problem, 500, left)
+		})
+		s.opts.Logger.Warn("recording of the last run ended with it", "egress", j.id, "room", j.info.RoomName, "file", j.path, "seconds", left.plays.Seconds())
+	}
+	j.keep(false)
+	e := j.event(event.EgressEnded)
+	e.Synthesized = true
+	seq := s.opts.Log.Append(e)
+	s.mu.Unlock()
+	j.settle(seq)
+	return nil
+}
+
+// settlePatience bounds waiting for the log, which fails for good if it fails.
+const settlePatience = 30 * time.Second
+
+// settle notes that the log has the job's end, at seq, once it has; 0 means that
+// it has it.
+func (j *job) settle(seq uint64) {
+	if seq != 0 {
+		ctx, cancel := context.WithTimeout(context.Background(), settlePatience)
+		defer cancel()
+		if err := j.s.opts.Log.Sync(ctx, seq); err != nil {
+			return // the next start finds out whether it is there
+		}
+	}
+	j.s.mu.Lock()
+	defer j.s.mu.Unlock()
+	j.over = true
+	j.keep(true)
+}
+
+// lastTold is the name of the last event of the job in the log, "" if there is
+// none.
+func (j *job) lastTold(ctx context.Context) (last event.Name, err error) {
+	for after := j.after; ; {
+		records, err := j.s.opts.Log.ReadRoom(ctx, j.info.RoomName, after, 1024)
+		if err != nil {
+			return "", err
+		}
+		if len(records) == 0 {
+			return last, nil
+		}
+		for i := range records {
+			rec := &records[i]
+			after = rec.Seq
+			if d, _ := event.Lookup(rec.Name); d.Scope != event.ScopeEgress {
+				continue
+			}
+			if w, err := rec.Webhook(); err == nil && w.GetEgressInfo().GetEgressId() == j.id {
+				last = rec.Name
+			}
+		}
+	}
+}

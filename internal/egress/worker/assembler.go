@@ -1,0 +1,224 @@
+package worker
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/bluenviron/mediacommon/v2/pkg/codecs/av1"
+	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
+	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h265"
+	"github.com/bluenviron/mediacommon/v2/pkg/codecs/vp8"
+	"github.com/bluenviron/mediacommon/v2/pkg/codecs/vp9"
+	"github.com/pion/rtp"
+	"github.com/pion/rtp/codecs"
+
+	"github.com/rollcall-rtc/rollcall/internal/egress/container"
+)
+
+// assembler makes frames of the packets of a track.
+type assembler struct {
+	codec   container.Codec
+	rate    int64 // of the clock, hertz
+	packets order
+
+	depacketizer rtp.Depacketizer
+	data         []byte // of the frame that is being put together
+	open         bool   // there is one
+	damaged      bool   // a packet of it is missing
+
+	begun     bool
+	timestamp uint32 // of the last packet
+	elapsed   int64  // its time since the beginning, in ticks
+
+	broken  bool  // pictures are missing; the next key frame mends it
+	since   int64 // from when on
+	missing time.Duration
+}
+
+var errClockRate = errors.New("track without a clock rate")
+
+func newAssembler(codec container.Codec, rate uint32) (*assembler, error) {
+	if rate == 0 {
+		return nil, errClockRate
+	}
+	a := &assembler{codec: codec, rate: int64(rate)}
+	if a.depacketizer = newDepacketizer(codec); a.depacketizer == nil {
+		return nil, fmt.Errorf("%w: %s", container.ErrCodec, codec)
+	}
+	return a, nil
+}
+
+func newDepacketizer(codec container.Codec) rtp.Depacketizer {
+	switch codec {
+	case container.Opus:
+		return new(codecs.OpusPacket)
+	case container.VP8:
+		return new(codecs.VP8Packet)
+	case container.VP9:
+		return new(codecs.VP9Packet)
+	case container.AV1:
+		return new(codecs.AV1Depacketizer)
+	case container.H264:
+		return new(codecs.H264Packet)
+	case container.H265:
+		return new(codecs.H265Depacketizer)
+	}
+	return nil
+}
+
+// push takes a packet that arrived at that time, and keeps it. Padding counts: it
+// has a place in the order.
+func (a *assembler) push(p *rtp.Packet, at time.Time) { a.packets.add(p, at) }
+
+// next returns the next frame that can be decoded; ok is false if there is none
+// yet. lost says that pictures are missing: please a key frame. At the end nothing
+// is waited for.
+func (a *assembler) next(now time.Time, end bool) (f container.Frame, lost, ok bool) {
+	for {
+		p, gap := a.packets.take(now, end)
+		if gap {
+			a.damaged = true
+			a.depacketizer = newDepacketizer(a.codec) // it may be within something
+			a.breaks()
+		}
+		switch {
+		case p == nil:
+			if end && a.pictured() {
+				f, ok = a.finish()
+			}
+			return f, lost || a.broken, ok
+		case len(p.Payload) == 0:
+			continue
+		case !a.begun:
+			a.begun, a.timestamp = true, p.Timestamp
+		}
+		// A frame without a marker ends with the next one.
+		if p.Timestamp != a.timestamp && a.pictured() {
+			f, ok = a.finish()
+		}
+		a.elapsed += int64(int32(p.Timestamp - a.timestamp))
+		a.timestamp = p.Timestamp
+		a.take(p)
+		if !ok && (p.Marker || !a.codec.Video()) && a.pictured() {
+			f, ok = a.finish()
+		}
+		if ok {
+			return f, lost || a.broken, true
+		}
+	}
+}
+
+// take adds a packet to the frame of its time.
+func (a *assembler) take(p *rtp.Packet) {
+	if !a.open {
+		if a.damaged && a.codec.Video() && !a.depacketizer.IsPartitionHead(p.Payload) {
+			return // its beginning is missing
+		}
+		a.open, a.damaged, a.data = true, false, nil
+	}
+	data, err := a.depacketizer.Unmarshal(p.Payload)
+	if err != nil {
+		a.damaged = true
+		return
+	}
+	a.data = append(a.data, data...)
+}
+
+// pictured says whether there is a picture, or sound, in what is being put
+// together. Some clients send parameter sets by themselves, marked as if they
+// were: they belong to the picture that follows.
+func (a *assembler) pictured() bool {
+	if !a.open || a.codec != container.H264 && a.codec != container.H265 {
+		return a.open
+	}
+	var units h264.AnnexB
+	if units.Unmarshal(a.data) != nil {
+		return len(a.data) > 0 // damaged, and left out
+	}
+	for _, u := range units {
+		switch {
+		case len(u) == 0:
+		case a.codec == container.H264 && u[0]&31 >= 1 && u[0]&31 <= 5:
+			return true
+		case a.codec == container.H265 && u[0]>>1&63 < 32:
+			return true
+		}
+	}
+	return false
+}
+
+// breaks notes that pictures are missing from here on.
+func (a *assembler) breaks() {
+	if a.codec.Video() && !a.broken {
+		a.broken, a.since = true, a.elapsed
+	}
+}
+
+// finish ends the frame that is being put together; ok is false if it cannot be
+// decoded.
+func (a *assembler) finish() (f container.Frame, ok bool) {
+	a.open = false
+	if a.damaged {
+		a.breaks()
+		return f, false
+	}
+	data, key := a.frame(a.data)
+	if a.broken && key {
+		a.broken = false
+		a.missing += a.time(a.elapsed - a.since)
+	}
+	if data == nil || a.broken {
+		return f, false
+	}
+	return container.Frame{At: a.time(a.elapsed), Key: key, Data: data}, true
+}
+
+func (a *assembler) time(ticks int64) time.Duration {
+	return time.Duration(ticks/a.rate)*time.Second + time.Duration(ticks%a.rate)*time.Second/time.Duration(a.rate)
+}
+
+// frame returns the data as containers keep it, and whether decoding can begin
+// there; nil if it is none.
+func (a *assembler) frame(data []byte) (kept []byte, key bool) {
+	if len(data) == 0 {
+		return nil, false
+	}
+	switch a.codec {
+	case container.VP8:
+		return data, vp8.IsRandomAccess(data)
+	case container.VP9:
+		return data, vp9.IsRandomAccess(data)
+	case container.AV1:
+		var tu av1.Bitstream
+		if tu.Unmarshal(data) != nil {
+			return nil, false
+		}
+		kept := tu[:0]
+		for _, obu := range tu {
+			if len(obu) > 0 && av1.OBUType(obu[0]>>3&15) != av1.OBUTypeTemporalDelimiter {
+				kept = append(kept, obu)
+			}
+		}
+		data, err := av1.Bitstream(kept).Marshal()
+		if err != nil || len(data) == 0 {
+			return nil, false
+		}
+		return data, av1.IsRandomAccess2(kept)
+	case container.H264, container.H265:
+		var units h264.AnnexB
+		if units.Unmarshal(data) != nil || len(units) == 0 {
+			return nil, false
+		}
+		key := h264.IsRandomAccess(units)
+		if a.codec == container.H265 {
+			key = h265.IsRandomAccess(units)
+		}
+		data, err := h264.AVCC(units).Marshal()
+		if err != nil {
+			return nil, false
+		}
+		return data, key
+	}
+	return data, true
+}

@@ -1,0 +1,34 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/rollcall-rtc/rollcall/internal/egress"
+)
+
+// WorkerVerb is the first argument with which this program is a worker of one
+// recording; see package egress/worker.
+const WorkerVerb = "egress-worker"
+
+// openEgress ends the recordings of the last run, and begins to take new ones.
+func (s *Server) openEgress(ctx context.Context) error {
+	program, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program, to run it again for recordings: %w", err)
+	}
+	directory := s.cfg.Egress.Directory
+	if directory == "" {
+		directory = filepath.Join(s.cfg.DataDir, "egress")
+	}
+	if directory, err = filepath.Abs(directory); err != nil {
+		return fmt.Errorf("egress.directory: %w", err)
+	}
+	s.egress, err = egress.Start(ctx, egress.Options{
+		Rooms: s.rooms, Log: s.events, Hooks: s.delivery,
+		Directory: directory, Worker: []string{program, WorkerVerb}, Logger: s.log,
+	})
+	return err
+}
