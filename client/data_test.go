@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -244,13 +245,16 @@ func TestCallsGoBothWays(t *testing.T) {
 			{"bob", "greet", "oops", client.RPCApplicationError},
 			{"bob", "nothing", "", client.RPCUnsupportedMethod},
 			{"nobody", "greet", "", client.RPCRecipientNotFound},
-			{"bob", "greet", strings.Repeat("x", 16<<10), client.RPCRequestTooLarge},
 		} {
 			_, err := alice.Local().Call(s.context(), c.to, c.method, c.payload)
 			var e *client.RPCError
 			if !errors.As(err, &e) || e.Code != c.code || strings.Contains(err.Error(), "secret") {
 				t.Errorf("%v: %v", c, err)
 			}
+		}
+		long := strings.Repeat("long ", 40_000)
+		if got, err := alice.Local().Call(s.context(), "bob", "greet", long); err != nil || got != "greet "+long+" from alice" {
+			t.Errorf("%d bytes: %d, %v", len(long), len(got), err)
 		}
 		entered := make(chan struct{})
 		bob.Local().HandleRPC("hang", func(ctx context.Context, _ client.Invocation) (string, error) {
@@ -270,4 +274,48 @@ func TestCallsGoBothWays(t *testing.T) {
 			t.Errorf("bob left: %v", err)
 		}
 	})
+}
+
+// older has a client say nothing of what it can be sent, as older ones do.
+func older(o *client.Options) {
+	o.HTTPClient = &http.Client{Transport: modest{}}
+}
+
+type modest struct{}
+
+// RoundTrip implements http.RoundTripper.
+func (modest) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	q := r.URL.Query()
+	q.Del("client_protocol")
+	r.URL.RawQuery = q.Encode()
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+func TestCallsOfOlderClientsFitIntoPackets(t *testing.T) {
+	s := anySite(t)
+	alice, bob := s.join("alice"), s.join("bob", older)
+	for _, r := range []*client.Room{alice, bob} {
+		eventually(t, r, "the other is there", func(s *client.State) bool { return len(s.Participants) == 1 })
+		r.Local().HandleRPC("repeat", func(_ context.Context, call client.Invocation) (string, error) {
+			return strings.Repeat(call.Payload, 3), nil
+		})
+	}
+	for _, c := range []struct {
+		from   *client.Room
+		to     string
+		length int
+		code   uint32
+	}{
+		{alice, "bob", 5 << 10, 0},
+		{bob, "alice", 5 << 10, 0},
+		{alice, "bob", 15<<10 + 1, client.RPCRequestTooLarge}, // which bob cannot take
+		{bob, "alice", 6 << 10, client.RPCResponseTooLarge},
+	} {
+		got, err := c.from.Local().Call(s.context(), c.to, "repeat", strings.Repeat("x", c.length))
+		var e *client.RPCError
+		if c.code == 0 && (err != nil || len(got) != 3*c.length) || c.code != 0 && (!errors.As(err, &e) || e.Code != c.code) {
+			t.Errorf("to %s, %d bytes: %d, %v", c.to, c.length, len(got), err)
+		}
+	}
 }

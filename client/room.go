@@ -100,6 +100,7 @@ func newRoom(server target, token string, opts Options) *Room {
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.local = &LocalParticipant{participant: participant{room: r, quality: livekit.ConnectionQuality_EXCELLENT}}
 	r.data, r.streams, r.rpc = newDataPlane(r), newStreams(r), newRPC(r)
+	r.rpc.handle(r.streams)
 	return r
 }
 

@@ -24,11 +24,11 @@ const (
 	RPCRecipientGone        uint32 = 1503
 	RPCResponseTooLarge     uint32 = 1504
 	RPCSendFailed           uint32 = 1505
-	maxRPCPayload                  = 15 << 10
+	maxRPCPacket                   = 15 << 10 // payload of a call within packets, in bytes
 	rpcAckTimeout                  = 7 * time.Second
 	defaultRPCTimeout              = 15 * time.Second
 	shortestResponseTimeout        = time.Second
-	rpcVersion                     = 1
+	rpcVersion                     = 1 // of calls within packets
 )
 
 // RPCError is how a remote call fails.
@@ -108,12 +108,10 @@ func (p *LocalParticipant) HandleRPC(method string, fn RPCHandler) {
 }
 
 // Call has the participant with the identity answer a call of a method. Requests
-// and answers have up to 15 KiB. If ctx has no deadline, it takes 15 s at most.
+// and answers have up to 15 KiB if the other end is an older client, and up to
+// Options.StreamBuffer otherwise. If ctx has no deadline, it takes 15 s at most.
 // What goes wrong at the other end, or on the way, is an *RPCError.
 func (p *LocalParticipant) Call(ctx context.Context, identity, method, payload string) (string, error) {
-	if len(payload) > maxRPCPayload {
-		return "", rpcError(RPCRequestTooLarge)
-	}
 	deadline, limited := ctx.Deadline()
 	if !limited {
 		deadline = time.Now().Add(defaultRPCTimeout)
@@ -124,9 +122,14 @@ func (p *LocalParticipant) Call(ctx context.Context, identity, method, payload s
 	c := &call{to: identity, acked: make(chan struct{}), answer: make(chan answer, 1)}
 	id := uuid.NewString()
 	r := p.room
+	streams := false
 	err := r.do(ctx, func() error {
-		if r.connection == StateConnected && r.remoteByIdentity(identity) == nil {
+		to := r.remoteByIdentity(identity)
+		if r.connection == StateConnected && to == nil {
 			return rpcError(RPCRecipientNotFound)
+		}
+		if streams = takesStreams(to); !streams && len(payload) > maxRPCPacket {
+			return rpcError(RPCRequestTooLarge)
 		}
 		r.rpc.calls[id] = c
 		return nil
@@ -135,12 +138,16 @@ func (p *LocalParticipant) Call(ctx context.Context, identity, method, payload s
 		return "", err
 	}
 	defer r.loop.send(func() { delete(r.rpc.calls, id) })
-	err = r.data.send(ctx, &livekit.DataPacket{
-		DestinationIdentities: []string{identity},
-		Value: &livekit.DataPacket_RpcRequest{RpcRequest: &livekit.RpcRequest{
-			Id: id, Method: method, Payload: payload, ResponseTimeoutMs: uint32(wait.Milliseconds()), Version: rpcVersion,
-		}},
-	})
+	if streams {
+		err = p.callByStream(ctx, identity, id, method, payload, wait)
+	} else {
+		err = r.data.send(ctx, &livekit.DataPacket{
+			DestinationIdentities: []string{identity},
+			Value: &livekit.DataPacket_RpcRequest{RpcRequest: &livekit.RpcRequest{
+				Id: id, Method: method, Payload: payload, ResponseTimeoutMs: uint32(wait.Milliseconds()), Version: rpcVersion,
+			}},
+		})
+	}
 	if err != nil {
 		return "", fmt.Errorf("remote call: %w", err)
 	}
@@ -212,50 +219,79 @@ func (c *rpc) close() {
 	}
 }
 
-// request answers a call. Loop only.
+// request answers a call that came within a packet. Loop only.
 func (c *rpc) request(from string, m *livekit.RpcRequest) {
-	c.mu.Lock()
-	fn := c.handlers[m.GetMethod()]
-	c.mu.Unlock()
-	wait := max(time.Duration(m.GetResponseTimeoutMs())*time.Millisecond, shortestResponseTimeout)
-	c.room.running.Go(func() {
-		ctx, cancel := context.WithTimeout(c.room.ctx, wait)
-		defer cancel()
-		send := func(p *livekit.DataPacket) {
-			p.DestinationIdentities = []string{from}
-			if err := c.room.data.send(ctx, p); err != nil {
-				c.room.log.Debug("answer call", "method", m.GetMethod(), "error", err)
-			}
-		}
-		send(&livekit.DataPacket{Value: &livekit.DataPacket_RpcAck{RpcAck: &livekit.RpcAck{RequestId: m.GetId()}}})
-		response := &livekit.RpcResponse{RequestId: m.GetId()}
-		payload, failed := c.run(ctx, fn, from, m)
-		if failed != nil {
-			response.Value = &livekit.RpcResponse_Error{Error: &livekit.RpcError{Code: failed.Code, Message: failed.Message, Data: failed.Data}}
-		} else {
-			response.Value = &livekit.RpcResponse_Payload{Payload: payload}
-		}
-		send(&livekit.DataPacket{Value: &livekit.DataPacket_RpcResponse{RpcResponse: response}})
-	})
+	i := &incomingCall{
+		from: from, id: m.GetId(), method: m.GetMethod(), wait: time.Duration(m.GetResponseTimeoutMs()) * time.Millisecond,
+		supported: m.GetVersion() == rpcVersion, payload: func() (string, error) { return m.GetPayload(), nil },
+	}
+	c.room.running.Go(func() { c.serve(i) })
 }
 
-func (c *rpc) run(ctx context.Context, fn RPCHandler, from string, m *livekit.RpcRequest) (string, *RPCError) {
+// incomingCall is somebody else's.
+type incomingCall struct {
+	from, id, method string
+	wait             time.Duration // for the answer
+	supported        bool          // the version is known
+	payload          func() (string, error)
+}
+
+// serve answers a call, however it came, by what its sender takes.
+func (c *rpc) serve(i *incomingCall) {
+	ctx, cancel := context.WithTimeout(c.room.ctx, max(i.wait, shortestResponseTimeout))
+	defer cancel()
+	c.reply(ctx, i, &livekit.DataPacket{Value: &livekit.DataPacket_RpcAck{RpcAck: &livekit.RpcAck{RequestId: i.id}}})
+	payload, failed := c.run(ctx, i)
+	streams := takesStreams(c.room.Participant(i.from))
 	switch {
-	case m.GetVersion() != rpcVersion:
-		return "", rpcError(RPCUnsupportedVersion)
-	case fn == nil:
-		return "", rpcError(RPCUnsupportedMethod)
+	case failed == nil && streams:
+		if err := c.answerByStream(ctx, i, payload); err != nil {
+			c.room.log.Debug("answer call", "method", i.method, "error", err)
+		}
+		return
+	case failed == nil && len(payload) > maxRPCPacket:
+		failed = rpcError(RPCResponseTooLarge)
 	}
-	payload, err := fn(ctx, Invocation{Identity: from, Method: m.GetMethod(), Payload: m.GetPayload()})
+	response := &livekit.RpcResponse{RequestId: i.id, Value: &livekit.RpcResponse_Payload{Payload: payload}}
+	if failed != nil {
+		response.Value = &livekit.RpcResponse_Error{Error: &livekit.RpcError{Code: failed.Code, Message: failed.Message, Data: failed.Data}}
+	}
+	c.reply(ctx, i, &livekit.DataPacket{Value: &livekit.DataPacket_RpcResponse{RpcResponse: response}})
+}
+
+func (c *rpc) reply(ctx context.Context, i *incomingCall, p *livekit.DataPacket) {
+	p.DestinationIdentities = []string{i.from}
+	if err := c.room.data.send(ctx, p); err != nil {
+		c.room.log.Debug("answer call", "method", i.method, "error", err)
+	}
+}
+
+// run has the application answer.
+func (c *rpc) run(ctx context.Context, i *incomingCall) (string, *RPCError) {
+	if !i.supported {
+		return "", rpcError(RPCUnsupportedVersion)
+	}
+	request, err := i.payload()
 	if own := new(RPCError); errors.As(err, &own) {
 		return "", own
 	}
-	switch {
-	case err != nil:
-		c.room.log.Warn("method handler", "method", m.GetMethod(), "error", err)
+	if err != nil {
+		c.room.log.Debug("read call", "method", i.method, "error", err)
 		return "", rpcError(RPCApplicationError)
-	case len(payload) > maxRPCPayload:
-		return "", rpcError(RPCResponseTooLarge)
+	}
+	c.mu.Lock()
+	fn := c.handlers[i.method]
+	c.mu.Unlock()
+	if fn == nil {
+		return "", rpcError(RPCUnsupportedMethod)
+	}
+	payload, err := fn(ctx, Invocation{Identity: i.from, Method: i.method, Payload: request})
+	if own := new(RPCError); errors.As(err, &own) {
+		return "", own
+	}
+	if err != nil {
+		c.room.log.Warn("method handler", "method", i.method, "error", err)
+		return "", rpcError(RPCApplicationError)
 	}
 	return payload, nil
 }

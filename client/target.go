@@ -51,7 +51,7 @@ type resumption struct {
 func (t target) joinURL(o *Options, resume *resumption) (string, error) {
 	q := url.Values{
 		"sdk": {"go"}, "version": {Version}, "os": {runtime.GOOS},
-		"protocol":       {strconv.Itoa(protocolVersion)},
+		"protocol": {strconv.Itoa(protocolVersion)}, "client_protocol": {strconv.Itoa(clientProtocol)},
 		"auto_subscribe": {flag(!o.ManualSubscribe)}, "adaptive_stream": {"0"},
 	}
 	if o.AllowPause {
@@ -76,7 +76,7 @@ func (t target) joinURL(o *Options, resume *resumption) (string, error) {
 func (t target) joinURLSingle(o *Options, resume *resumption) (string, error) {
 	req := &livekit.JoinRequest{
 		ClientInfo: &livekit.ClientInfo{
-			Sdk: livekit.ClientInfo_GO, Version: Version, Protocol: protocolVersion, Os: runtime.GOOS,
+			Sdk: livekit.ClientInfo_GO, Version: Version, Protocol: protocolVersion, ClientProtocol: clientProtocol, Os: runtime.GOOS,
 		},
 		ConnectionSettings: &livekit.ConnectionSettings{AutoSubscribe: !o.ManualSubscribe},
 		Metadata:           o.Metadata, ParticipantAttributes: o.Attributes,

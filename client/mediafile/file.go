@@ -41,6 +41,7 @@ type Track struct {
 	format format
 	number uint64 // of the track, in formats with several
 	frames frames
+	level  func(frame []byte) (level float64, voice bool) // nil if nobody knows
 }
 
 // frames reads what a file holds. Next returns io.EOF at the end.
@@ -55,6 +56,10 @@ type format func(r *bufio.Reader, t *Track) (frames, error)
 type Options struct {
 	// FrameRate of byte streams, which have no times; 0 means 30 frames a second.
 	FrameRate float64
+	// Level says how loud a frame of audio is, from 0 for silence to 1, and whether
+	// somebody speaks in it, for servers to find the active speakers. Only a decoder
+	// knows; if it is nil, audio counts as silence.
+	Level func(frame []byte) (level float64, voice bool)
 }
 
 // Open opens the tracks of a file, each of which is to be closed.
@@ -69,7 +74,7 @@ func Open(path string, o Options) ([]*Track, error) {
 	case ".h265", ".265", ".hevc":
 		hevc = true
 	}
-	tracks, err := layout(f, o, hevc)
+	tracks, err := o.layout(f, hevc)
 	for _, t := range tracks {
 		var own *os.File
 		if own, err = os.Open(path); err == nil {
@@ -91,7 +96,7 @@ func Open(path string, o Options) ([]*Track, error) {
 
 // Read is Open for a file that is open, and has one track.
 func Read(file io.ReadSeeker, o Options) ([]*Track, error) {
-	tracks, err := layout(file, o, false)
+	tracks, err := o.layout(file, false)
 	if err != nil {
 		return nil, err
 	}
@@ -103,9 +108,17 @@ func Read(file io.ReadSeeker, o Options) ([]*Track, error) {
 }
 
 // layout finds out which tracks there are.
-func layout(r io.Reader, o Options, hevc bool) ([]*Track, error) {
-	if o.FrameRate <= 0 {
-		o.FrameRate = 30
+func (o Options) layout(r io.Reader, hevc bool) ([]*Track, error) {
+	tracks, err := layout(r, o.FrameRate, hevc)
+	for _, t := range tracks {
+		t.level = o.Level
+	}
+	return tracks, err
+}
+
+func layout(r io.Reader, frameRate float64, hevc bool) ([]*Track, error) {
+	if frameRate <= 0 {
+		frameRate = 30
 	}
 	head := bufio.NewReader(r)
 	magic, err := head.Peek(4)
@@ -121,13 +134,19 @@ func layout(r io.Reader, o Options, hevc bool) ([]*Track, error) {
 	case magic[0] != 0 || magic[1] != 0:
 		return nil, fmt.Errorf("%w: want Ogg, IVF, WebM, or H.264 or H.265 as a byte stream", ErrFormat)
 	case hevc:
-		return []*Track{{format: annexB(o.FrameRate), Codec: client.H265}}, nil
+		return []*Track{{format: annexB(frameRate), Codec: client.H265}}, nil
 	}
-	return []*Track{{format: annexB(o.FrameRate), Codec: client.H264}}, nil
+	return []*Track{{format: annexB(frameRate), Codec: client.H264}}, nil
 }
 
 // Next returns the next frame; the error is io.EOF after the last.
-func (t *Track) Next() (client.Sample, error) { return t.frames.next() }
+func (t *Track) Next() (client.Sample, error) {
+	s, err := t.frames.next()
+	if err == nil && t.level != nil && t.Codec.MimeType == client.Opus.MimeType {
+		s.AudioLevel, s.Voice = t.level(s.Data)
+	}
+	return s, err
+}
 
 // Rewind begins again.
 func (t *Track) Rewind() error {

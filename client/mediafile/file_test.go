@@ -91,6 +91,37 @@ func begins(tr *Track, data, want []byte) bool {
 	return bytes.HasPrefix(data, want)
 }
 
+func TestAudioIsAsLoudAsTheApplicationSays(t *testing.T) {
+	asked := 0
+	tracks, err := Open(filepath.Join("testdata", "card.webm"), Options{Level: func(frame []byte) (float64, bool) {
+		asked++
+		return float64(len(frame)) / 1000, asked%2 == 0
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tr := range tracks {
+		defer tr.Close()
+		audio := tr.Codec.MimeType == client.Opus.MimeType
+		for n := 1; n <= 4; n++ {
+			s, err := tr.Next()
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := client.Sample{}
+			if audio {
+				want.AudioLevel, want.Voice = float64(len(s.Data))/1000, n%2 == 0
+			}
+			if s.AudioLevel != want.AudioLevel || s.Voice != want.Voice {
+				t.Errorf("%s, frame %d: level %v, voice %t", tr.Codec.MimeType, n, s.AudioLevel, s.Voice)
+			}
+		}
+	}
+	if asked != 4 {
+		t.Errorf("asked for %d frames, want 4", asked)
+	}
+}
+
 func TestWhatIsNoMediaFileIsSaid(t *testing.T) {
 	whole := func(name string) []byte {
 		b, err := os.ReadFile(filepath.Join("testdata", name))

@@ -108,7 +108,7 @@ func (p *participant) track(sid string) (*client.LocalPublication, error) {
 
 // publish plays the file, over and over. Its sound is a tone of someone speaking.
 func (p *participant) publish(ctx context.Context, file string) (any, error) {
-	sources, err := mediafile.Open(file, mediafile.Options{})
+	sources, err := mediafile.Open(file, mediafile.Options{Level: func([]byte) (float64, bool) { return 0.3, true }})
 	if err != nil {
 		return nil, err
 	}
@@ -121,40 +121,11 @@ func (p *participant) publish(ctx context.Context, file string) (any, error) {
 	}
 	go func() {
 		defer s.Close()
-		if err := p.play(s, track); err != nil && p.ctx.Err() == nil {
+		if err := mediafile.Play(p.ctx, s, track, true); err != nil && p.ctx.Err() == nil {
 			p.out.event("failed", map[string]any{"message": "play: " + err.Error()})
 		}
 	}()
 	return map[string]any{"sid": pub.SID()}, nil
-}
-
-func (p *participant) play(s *mediafile.Track, to *client.LocalTrack) error {
-	beat := time.NewTimer(0)
-	defer beat.Stop()
-	due := time.Now()
-	for {
-		sample, err := s.Next()
-		if err == io.EOF {
-			if err := s.Rewind(); err != nil {
-				return err
-			}
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		beat.Reset(time.Until(due))
-		select {
-		case <-beat.C:
-		case <-p.ctx.Done():
-			return nil
-		}
-		sample.AudioLevel, sample.Voice = 0.3, true
-		if err := to.WriteSample(sample); err != nil {
-			return err
-		}
-		due = due.Add(sample.Duration)
-	}
 }
 
 // listen tells the texts and the bytes that come on a topic.

@@ -49,4 +49,10 @@ stage.inBothModes('data, texts, bytes and calls travel between our client and ea
     }
   }
   await assert.rejects(rollcall.call('browser', 'nothing', ''), /1400/);
+  // The browser's calls have no limit; those of the others fit into a packet.
+  const long = 'x'.repeat(50_000);
+  for (const [from, to] of [['rollcall', 'browser'], ['browser', 'rollcall']]) {
+    const caller = from === 'browser' ? others[0] : rollcall;
+    assert.equal(await caller.call(to, 'echo', long), `echo ${long}`);
+  }
 });
