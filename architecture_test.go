@@ -89,7 +89,7 @@ var layers = []layer{
 
 	// The participant's SDK: nothing of the server's.
 	{"client/mediafile", []string{"client"}},
-	{"client", []string{"event"}},
+	{"client", []string{"event", "internal/sfu/codec"}},
 
 	// Leaves.
 	{"internal/fold", []string{"event"}},

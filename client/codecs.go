@@ -41,8 +41,14 @@ func h264(mode int, profile string) webrtc.RTPCodecCapability {
 }
 
 // registerCodecs has m negotiate the codecs of which the application takes some
-// form; all of them if it does not say.
-func registerCodecs(m *webrtc.MediaEngine, taken []webrtc.RTPCodecCapability) error {
+// form, all of them if it does not say, and redundant audio before Opus.
+func registerCodecs(m *webrtc.MediaEngine, taken []webrtc.RTPCodecCapability, red bool) error {
+	if red {
+		p := webrtc.RTPCodecParameters{RTPCodecCapability: opusRED, PayloadType: opusREDPayload}
+		if err := m.RegisterCodec(p, webrtc.RTPCodecTypeAudio); err != nil {
+			return fmt.Errorf("register redundant audio: %w", err)
+		}
+	}
 	for _, k := range known {
 		if len(taken) > 0 && !slices.ContainsFunc(taken, func(t webrtc.RTPCodecCapability) bool {
 			return strings.EqualFold(t.MimeType, k.codec.MimeType)

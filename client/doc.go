@@ -9,6 +9,6 @@
 // What is read from a Room or a participant is its newest state, which may be
 // ahead of the event in hand. All methods may be called from anywhere.
 //
-// Nothing of the server imports this package; it knows only package event, the
-// published messages and pion.
+// Nothing of the server imports this package; it knows only package event, how
+// codecs look, the published messages and pion.
 package client

@@ -69,6 +69,7 @@ type LocalTrack struct {
 	boundc     chan struct{}  // mu guards; closed while somebody takes packets
 	mid        string         // mu guards; of a layer's media section
 	fraction   time.Duration  // mu guards; of samples' time not yet in timestamps
+	redundancy redSender      // mu guards
 }
 
 // binding is one connection's interest in a track.
@@ -77,6 +78,7 @@ type binding struct {
 	id          string
 	ssrc        uint32
 	payloadType uint8
+	primary     uint8 // payload type within redundant audio; 0 if it is not redundant
 	// Ids of header extensions; 0 if not agreed on.
 	levelID, midID, ridID uint8
 	writer                webrtc.TrackLocalWriter
@@ -209,13 +211,20 @@ func (t *LocalTrack) WriteRTP(p *rtp.Packet) error {
 // write sends p to everybody who is interested. The caller holds mu.
 func (t *LocalTrack) write(p *rtp.Packet, s *Sample) error {
 	var failed error
+	var red []byte // the same for all: the primary's payload type is
 	for _, b := range t.bindings {
-		h := p.Header
+		h, payload := p.Header, p.Payload
+		if b.primary != 0 {
+			if red == nil {
+				red = t.redundancy.payload(p, b.primary)
+			}
+			payload = red
+		}
 		h.SSRC, h.PayloadType = b.ssrc, b.payloadType
 		h.Extension, h.Extensions, h.ExtensionProfile = false, nil, 0
 		err := t.extend(&h, b, s)
 		if err == nil {
-			_, err = b.writer.WriteRTP(&h, p.Payload)
+			_, err = b.writer.WriteRTP(&h, payload)
 		}
 		failed = errors.Join(failed, err)
 	}
@@ -276,7 +285,10 @@ func (t *LocalTrack) setPaused(paused bool) {
 }
 
 // outgoing is a LocalTrack as pion knows it.
-type outgoing struct{ *LocalTrack }
+type outgoing struct {
+	*LocalTrack
+	red bool // with redundancy, if the server takes it
+}
 
 // Bind implements webrtc.TrackLocal.
 func (o outgoing) Bind(ctx webrtc.TrackLocalContext) (webrtc.RTPCodecParameters, error) {
@@ -285,6 +297,9 @@ func (o outgoing) Bind(ctx webrtc.TrackLocalContext) (webrtc.RTPCodecParameters,
 		return webrtc.RTPCodecParameters{}, err
 	}
 	b := &binding{id: ctx.ID(), ssrc: uint32(ctx.SSRC()), payloadType: uint8(chosen.PayloadType), writer: ctx.WriteStream()}
+	if red, opus, found := redOf(ctx.CodecParameters()); found && o.red {
+		chosen, b.payloadType, b.primary = red, uint8(red.PayloadType), uint8(opus.PayloadType)
+	}
 	for _, e := range ctx.HeaderExtensions() {
 		switch {
 		case e.URI == sdp.AudioLevelURI && o.Kind() == webrtc.RTPCodecTypeAudio:

@@ -34,6 +34,11 @@ type Options struct {
 	// application that decodes only some. Empty means all that this package knows.
 	Codecs []webrtc.RTPCodecCapability
 
+	// RED asks for redundant audio (RFC 2198), both ways: each packet of Opus carries
+	// the one before as well, so that a lost one is made up for. Tracks that are
+	// encrypted end to end are sent without. What is read from a track is plain Opus.
+	RED bool
+
 	// Metadata and Attributes are set as the participant joins. The token must
 	// permit that, and servers take Metadata only with SinglePeerConnection.
 	Metadata   string

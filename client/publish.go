@@ -110,18 +110,22 @@ func (s *session) startSending(pub *LocalPublication) error {
 }
 
 func (s *session) addTransceiver(pub *LocalPublication) (*webrtc.RTPTransceiver, error) {
-	first := outgoing{pub.layers[0]}
+	first := outgoing{pub.layers[0], pub.redundant()}
 	t, err := s.pub.pc.AddTransceiverFromTrack(first, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendonly})
 	if err != nil {
 		return nil, err
 	}
 	sender := t.Sender()
 	for _, l := range pub.layers[1:] {
-		if err := sender.AddEncoding(outgoing{l}); err != nil {
+		if err := sender.AddEncoding(outgoing{l, false}); err != nil {
 			return nil, err
 		}
 	}
-	if codecs := only(first.codec, sender.GetParameters().Codecs); len(codecs) > 0 {
+	codecs := only(first.codec, sender.GetParameters().Codecs)
+	if red, _, found := redOf(sender.GetParameters().Codecs); found && first.red {
+		codecs = slices.Insert(codecs, 0, red)
+	}
+	if len(codecs) > 0 {
 		if err := t.SetCodecPreferences(codecs); err != nil {
 			return nil, err
 		}

@@ -15,6 +15,8 @@ import (
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 	"github.com/pion/webrtc/v4"
+
+	"github.com/rollcall-rtc/rollcall/internal/sfu/codec"
 )
 
 const (
@@ -34,6 +36,7 @@ type RemoteTrack struct {
 	remote   *webrtc.TrackRemote
 	receiver *webrtc.RTPReceiver
 	conn     *webrtc.PeerConnection
+	red      *redReceiver // nil if there is no redundancy; its content is the reader's
 
 	read atomic.Bool // somebody has begun to read
 	over atomic.Bool // it is subscribed no more
@@ -47,6 +50,9 @@ type RemoteTrack struct {
 // media if no reader comes.
 func newRemoteTrack(pub *RemotePublication, remote *webrtc.TrackRemote, receiver *webrtc.RTPReceiver, conn *webrtc.PeerConnection, running *sync.WaitGroup) *RemoteTrack {
 	t := &RemoteTrack{pub: pub, remote: remote, receiver: receiver, conn: conn}
+	if remote.Kind() == webrtc.RTPCodecTypeAudio {
+		t.red = newREDReceiver(receiver.GetParameters().Codecs)
+	}
 	running.Go(func() {
 		b := make([]byte, receiveMTU)
 		for {
@@ -119,7 +125,12 @@ func (t *RemoteTrack) SID() string { return t.pub.sid }
 func (t *RemoteTrack) Kind() livekit.TrackType { return t.pub.Kind() }
 
 // Codec is how the track is encoded.
-func (t *RemoteTrack) Codec() webrtc.RTPCodecParameters { return t.remote.Codec() }
+func (t *RemoteTrack) Codec() webrtc.RTPCodecParameters {
+	if c := t.remote.Codec(); t.red == nil || !codec.IsRED(c.MimeType) {
+		return c
+	}
+	return t.red.opus
+}
 
 // SSRC is that of the track's packets.
 func (t *RemoteTrack) SSRC() uint32 { return uint32(t.remote.SSRC()) }
@@ -128,6 +139,10 @@ func (t *RemoteTrack) SSRC() uint32 { return uint32(t.remote.SSRC()) }
 // subscribed no more.
 func (t *RemoteTrack) Read(b []byte) (int, error) {
 	t.begin()
+	if t.red != nil {
+		n, err := t.red.read(b, t.remote)
+		return n, t.ended(err)
+	}
 	n, _, err := t.remote.Read(b)
 	return n, t.ended(err)
 }

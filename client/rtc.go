@@ -61,7 +61,7 @@ func newConnector(opts *Options, server target) (*connector, error) {
 // connect makes a connection that knows the given servers.
 func (c *connector) connect(d direction, servers []*livekit.ICEServer, relayOnly bool) (*webrtc.PeerConnection, error) {
 	media, interceptors := new(webrtc.MediaEngine), new(interceptor.Registry)
-	if err := configureMedia(media, interceptors, d, c.opts.Codecs); err != nil {
+	if err := c.configureMedia(media, interceptors, d); err != nil {
 		return nil, err
 	}
 	engine := webrtc.SettingEngine{LoggerFactory: &logging.DefaultLoggerFactory{DefaultLogLevel: logging.LogLevelDisabled}}
@@ -89,10 +89,10 @@ func (c *connector) connect(d direction, servers []*livekit.ICEServer, relayOnly
 	return api.NewPeerConnection(config)
 }
 
-func configureMedia(m *webrtc.MediaEngine, r *interceptor.Registry, d direction, codecs []webrtc.RTPCodecCapability) error {
+func (c *connector) configureMedia(m *webrtc.MediaEngine, r *interceptor.Registry, d direction) error {
 	r.Add(headersFactory{}) // the first is the nearest to the socket
 	err := errors.Join(
-		registerCodecs(m, codecs),
+		registerCodecs(m, c.opts.Codecs, c.opts.RED),
 		m.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: sdp.AudioLevelURI}, webrtc.RTPCodecTypeAudio),
 		webrtc.ConfigureSimulcastExtensionHeaders(m),
 		webrtc.ConfigureNack(m, r),

@@ -19,6 +19,8 @@ type link struct {
 
 	rate atomic.Int64 // of what comes in, in bits per second; 0 is no limit
 	cut  atomic.Bool  // nothing goes either way
+	lose atomic.Int64 // of the media that comes in, each packet of so many is lost; 0 is none
+	lost atomic.Int64 // packets
 }
 
 // throughLink returns an option that has all media pass through the link.
@@ -47,14 +49,26 @@ func (l *link) ListenUDP(network string, addr *net.UDPAddr) (transport.UDPConn, 
 
 type linkConn struct {
 	transport.UDPConn
-	link *link
+	link  *link
+	media atomic.Int64 // packets of it
+}
+
+// loses reports whether a packet that has come is lost on the way: RTP, by RFC 7983
+// §7 and RFC 5761 §4.
+func (c *linkConn) loses(b []byte) bool {
+	n := c.link.lose.Load()
+	if n == 0 || len(b) < 2 || b[0] < 128 || b[0] > 191 || b[1] >= 192 && b[1] <= 223 || c.media.Add(1)%n != 0 {
+		return false
+	}
+	c.link.lost.Add(1)
+	return true
 }
 
 // ReadFrom implements net.PacketConn.
 func (c *linkConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	for {
 		n, from, err := c.UDPConn.ReadFrom(b)
-		if err == nil && c.link.cut.Load() {
+		if err == nil && (c.link.cut.Load() || c.loses(b[:n])) {
 			continue
 		}
 		if rate := c.link.rate.Load(); rate > 0 && err == nil {
