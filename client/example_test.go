@@ -111,6 +111,25 @@ func ExampleLocalParticipant_HandleRPC() {
 	fmt.Println(sum, err)
 }
 
+func ExampleLocalParticipant_PublishData() {
+	client.On(room, func(e client.DataReceived) {
+		log.Printf("%s on %s: %s", e.Identity, e.Topic, e.Payload)
+	})
+	if err := room.Local().PublishData(ctx, []byte("hello"), client.DataOptions{Topic: "chat", To: []string{"alice"}}); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func ExampleRoom_Paths() {
+	paths, err := room.Paths(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, p := range paths {
+		fmt.Printf("%s to %s, relayed: %t\n", p.Protocol, p.Remote, p.Relay)
+	}
+}
+
 func ExampleRoom_HandleText() {
 	room.HandleText("chat", func(r *client.StreamReader) {
 		var line string

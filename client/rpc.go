@@ -13,22 +13,25 @@ import (
 
 // The codes of errors of remote calls, which all of LiveKit's clients share.
 const (
-	RPCUnsupportedMethod    uint32 = 1400
-	RPCRecipientNotFound    uint32 = 1401
-	RPCRequestTooLarge      uint32 = 1402
-	RPCUnsupportedServer    uint32 = 1403
-	RPCUnsupportedVersion   uint32 = 1404
-	RPCApplicationError     uint32 = 1500
-	RPCConnectionTimeout    uint32 = 1501
-	RPCResponseTimeout      uint32 = 1502
-	RPCRecipientGone        uint32 = 1503
-	RPCResponseTooLarge     uint32 = 1504
-	RPCSendFailed           uint32 = 1505
-	maxRPCPacket                   = 15 << 10 // payload of a call within packets, in bytes
-	rpcAckTimeout                  = 7 * time.Second
-	defaultRPCTimeout              = 15 * time.Second
-	shortestResponseTimeout        = time.Second
-	rpcVersion                     = 1 // of calls within packets
+	RPCUnsupportedMethod  uint32 = 1400 // nobody handles the method
+	RPCRecipientNotFound  uint32 = 1401 // nobody of the identity is in the room
+	RPCRequestTooLarge    uint32 = 1402 // the other end cannot take so long a request
+	RPCUnsupportedServer  uint32 = 1403 // the server does not pass calls on
+	RPCUnsupportedVersion uint32 = 1404 // the other end does not know such calls
+	RPCApplicationError   uint32 = 1500 // the handler failed
+	RPCConnectionTimeout  uint32 = 1501 // the other end did not begin in time
+	RPCResponseTimeout    uint32 = 1502 // the other end did not answer in time
+	RPCRecipientGone      uint32 = 1503 // the other end left before it answered
+	RPCResponseTooLarge   uint32 = 1504 // the caller cannot take so long an answer
+	RPCSendFailed         uint32 = 1505 // the request did not get away
+)
+
+const (
+	maxRPCPacket            = 15 << 10 // payload of a call within packets, in bytes
+	rpcAckTimeout           = 7 * time.Second
+	defaultRPCTimeout       = 15 * time.Second
+	shortestResponseTimeout = time.Second
+	rpcVersion              = 1 // of calls within packets
 )
 
 // RPCError is how a remote call fails.
