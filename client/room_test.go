@@ -161,3 +161,25 @@ func TestServerSaysWhyItIsOver(t *testing.T) {
 		})
 	}
 }
+
+func TestOneOfSeveralTracksIsUnpublished(t *testing.T) {
+	both(t, func(t *testing.T, s *site, mode func(*client.Options)) {
+		record, on := recording(t)
+		s.join("alice", mode, on)
+		bob := s.join("bob", mode)
+		for range 3 {
+			if _, err := bob.Local().Publish(s.context(), client.PublishOptions{}, client.NewLocalTrack(client.Opus)); err != nil {
+				t.Fatal(err)
+			}
+			next[client.TrackPublished](record)
+		}
+		for left := 2; left >= 0; left-- {
+			if err := bob.Local().Unpublish(s.context(), bob.Local().Tracks()[0]); err != nil {
+				t.Fatal(err)
+			}
+			if e := next[client.TrackUnpublished](record); len(e.Participant.Publications()) != left {
+				t.Errorf("%d tracks are left, want %d", len(e.Participant.Publications()), left)
+			}
+		}
+	})
+}
