@@ -109,7 +109,7 @@ func (c *conn) guarded(op func() error) (err error) {
 
 // open makes the pion connection, for the codecs of media.
 func (c *conn) open(media *webrtc.MediaEngine) error {
-	pc, err := c.factory.apiFor(&c.packets, media, c.fullICE, c.tcpOnly && c.factory.tcpMux != nil).NewPeerConnection(c.factory.config)
+	pc, err := c.factory.apiFor(c, media).NewPeerConnection(c.factory.config)
 	if err != nil {
 		return err
 	}

@@ -117,12 +117,13 @@ func (f *Factory) configure() error {
 }
 
 // apiFor returns a pion that makes one connection, without its packets.
-func (f *Factory) apiFor(p *packets, media *webrtc.MediaEngine, fullICE, tcpOnly bool) *webrtc.API {
-	e := f.engine
-	e.SetLite(f.opts.ICELite && !fullICE)
+func (f *Factory) apiFor(c *conn, media *webrtc.MediaEngine) *webrtc.API {
+	e, p := f.engine, &c.packets
+	e.SetLite(f.opts.ICELite && !c.fullICE)
+	c.followRebound(&e)
 	e.DetachDataChannels()
 	switch {
-	case tcpOnly:
+	case c.tcpOnly && f.tcpMux != nil:
 		e.SetNet(f.net)
 		e.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeTCP4, webrtc.NetworkTypeTCP6})
 	case f.mux != nil:
