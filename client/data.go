@@ -40,7 +40,8 @@ type DataOptions struct {
 // PublishData sends data to others in the room, up to about 64 kB. It returns when
 // the data is on its way; while the connection is interrupted or much waits to be
 // sent, it waits. What is not lossy arrives in order, once, also across a resumed
-// connection; after a full reconnect, what was on its way may be lost.
+// connection; of a full reconnect, nothing arrives twice, and what was on its way when
+// the connection broke may be lost.
 func (p *LocalParticipant) PublishData(ctx context.Context, payload []byte, o DataOptions) error {
 	user := &livekit.UserPacket{Payload: payload, DestinationIdentities: o.To}
 	if o.Topic != "" {
@@ -63,6 +64,7 @@ type dataPlane struct {
 	session  *session                                        // mu guards; nil while there is none
 	channel  map[livekit.DataPacket_Kind]*webrtc.DataChannel // mu guards
 	opened   int                                             // mu guards; of the channels
+	paused   bool                                            // mu guards; the connection is interrupted
 	changedc chan struct{}                                   // mu guards; closed when somebody may go on who waited
 	closed   bool                                            // mu guards
 	seq      uint32                                          // mu guards; of the last reliable packet
@@ -86,6 +88,21 @@ func (d *dataPlane) begin(s *session) {
 	defer d.mu.Unlock()
 	d.session, d.opened, d.channel = s, 0, map[livekit.DataPacket_Kind]*webrtc.DataChannel{}
 	d.seq, d.sent, d.bytes = 0, nil, 0
+}
+
+// pause has what is sent from now on wait until the connection is there again.
+func (d *dataPlane) pause() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.paused = true
+}
+
+// goOn ends a pause.
+func (d *dataPlane) goOn() {
+	d.mu.Lock()
+	d.paused = false
+	d.mu.Unlock()
+	d.wake()
 }
 
 // open makes the channels to send on. Loop only.
@@ -185,7 +202,7 @@ func (d *dataPlane) trySend(m *livekit.DataPacket) (sent bool, changed <-chan st
 		return false, nil, ErrNotConnected
 	}
 	dc := d.channel[m.GetKind()]
-	if dc == nil || d.opened < len(d.channel) || dc.BufferedAmount() > maxBuffered {
+	if dc == nil || d.paused || d.opened < len(d.channel) || dc.BufferedAmount() > maxBuffered {
 		return false, d.changedc, nil
 	}
 	reliable := m.GetKind() == livekit.DataPacket_RELIABLE

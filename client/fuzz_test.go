@@ -13,13 +13,12 @@ import (
 // own, and without any connection. The test is its loop.
 func joinedRoom() (*Room, *session) {
 	r := newRoom(target{}, "", Options{Reconnect: ReconnectPolicy{Attempts: -1}})
-	s := &session{room: r, join: &livekit.JoinResponse{
+	s := newSession(r, &livekit.JoinResponse{
 		Room: &livekit.Room{Sid: "RM_1", Name: "r"}, Participant: &livekit.ParticipantInfo{Sid: "PA_1", Identity: "me"},
 		OtherParticipants: []*livekit.ParticipantInfo{{
 			Sid: "PA_2", Identity: "other", Tracks: []*livekit.TrackInfo{{Sid: "TR_2", Type: livekit.TrackType_VIDEO}},
 		}},
-	}}
-	s.ctx, s.cancel = context.WithCancel(context.Background())
+	})
 	r.session = s
 	r.joined(s.join)
 	r.connected()

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -21,8 +23,15 @@ import (
 	"github.com/rollcall-rtc/rollcall/internal/token"
 )
 
+// beside has the tests that wait for networks wait beside one another, also on few
+// cores.
+func beside() error {
+	flag.Parse()
+	return flag.Set("test.parallel", strconv.Itoa(max(4, runtime.GOMAXPROCS(0))))
+}
+
 // patience is how long something may take on a busy machine.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // site is a server to test against: Rollcall in this process or, if LIVEKIT_URL,
 // LIVEKIT_API_KEY and LIVEKIT_API_SECRET name one, any other of the protocol.
@@ -202,17 +211,25 @@ func recording(t *testing.T) (*record, func(*client.Options)) {
 // next returns the next E, past other events.
 func next[E client.Event](r *record) E {
 	r.t.Helper()
+	e, err := nextOr[E](r)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return e
+}
+
+// nextOr is next for goroutines that must not end the test.
+func nextOr[E client.Event](r *record) (none E, err error) {
 	timeout := time.After(patience)
 	for {
 		select {
 		case e := <-r.events:
 			if e, is := e.(E); is {
 				r.asked[e.View()] = true
-				return e
+				return e, nil
 			}
 		case <-timeout:
-			var want E
-			r.t.Fatalf("no %s", want.View())
+			return none, fmt.Errorf("no %s", none.View())
 		}
 	}
 }

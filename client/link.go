@@ -3,6 +3,8 @@ package client
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/livekit/protocol/livekit"
 	"github.com/pion/webrtc/v4"
@@ -11,6 +13,7 @@ import (
 // link is one peer connection and its side of signalling. Loop only.
 type link struct {
 	pc     *webrtc.PeerConnection
+	ice    *webrtc.ICETransport
 	target livekit.SignalTarget
 	state  webrtc.PeerConnectionState
 	// settled counts the descriptions that both ends agreed on.
@@ -18,12 +21,13 @@ type link struct {
 	early   []webrtc.ICECandidateInit // came before the remote description
 
 	// Of a publisher, which offers:
-	offering bool     // an offer waits for its answer
-	offerID  uint32   // of the newest offer
-	restart  bool     // the next offer restarts ICE
-	again    bool     // another offer is needed after this one
-	offered  []func() // called when the offer in flight is answered
-	next     []func() // called when the next offer is answered
+	offering  bool        // an offer waits for its answer
+	offerID   uint32      // of the newest offer
+	expecting *time.Timer // our patience with the server; nil before the first offer
+	restart   bool        // the next offer restarts ICE
+	again     bool        // another offer is needed after this one
+	offered   []func()    // called when the offer in flight is answered
+	next      []func()    // called when the next offer is answered
 }
 
 // newLink wires pc's callbacks to the loop.
@@ -42,6 +46,8 @@ func (s *session) newLink(pc *webrtc.PeerConnection, target livekit.SignalTarget
 			s.linkChanged(l)
 		})
 	})
+	l.ice = pc.SCTP().Transport().ICETransport()
+	l.ice.OnSelectedCandidatePairChange(func(*webrtc.ICECandidatePair) { s.post(s.maybeConnected) })
 	pc.OnTrack(func(track *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
 		s.post(func() { s.incoming(l, track, receiver) })
 	})
@@ -91,9 +97,34 @@ func (l *link) described(kind webrtc.SDPType, sdp string) error {
 	return nil
 }
 
+// ufrag is the user name fragment in the server's description; empty if there is none.
+func (l *link) ufrag() string {
+	d := l.pc.RemoteDescription()
+	if d == nil {
+		return ""
+	}
+	_, rest, _ := strings.Cut(d.SDP, "a=ice-ufrag:")
+	ufrag, _, _ := strings.Cut(rest, "\r\n")
+	return ufrag
+}
+
+// foundSince says whether ICE has found a path since the server's user name fragment
+// was another, which is to say since a restart (RFC 8445 §9).
+func (l *link) foundSince(ufrag string) bool {
+	if now := l.ufrag(); now == "" || now == ufrag {
+		return false
+	}
+	pair, err := l.ice.GetSelectedCandidatePair()
+	return err == nil && pair != nil
+}
+
 // answer takes an offer of the server's.
 func (s *session) answer(l *link, offer *livekit.SessionDescription) error {
-	if err := l.described(webrtc.SDPTypeOffer, offer.GetSdp()); err != nil {
+	text, err := l.idling(offer.GetSdp())
+	if err != nil {
+		return fmt.Errorf("read offer: %w", err)
+	}
+	if err := l.described(webrtc.SDPTypeOffer, text); err != nil {
 		return err
 	}
 	answer, err := l.pc.CreateAnswer(nil)
@@ -133,12 +164,17 @@ func (s *session) negotiate(l *link, answered func()) error {
 	if err := l.pc.SetLocalDescription(offer); err != nil {
 		return fmt.Errorf("offer: %w", err)
 	}
+	s.sendOffer(l)
+	return nil
+}
+
+// sendOffer sends the offer made last, under a new id.
+func (s *session) sendOffer(l *link) {
 	l.offerID++
 	s.send(&livekit.SignalRequest{Message: &livekit.SignalRequest_Offer{
-		Offer: &livekit.SessionDescription{Type: "offer", Sdp: offer.SDP, Id: l.offerID},
+		Offer: &livekit.SessionDescription{Type: "offer", Sdp: l.pc.PendingLocalDescription().SDP, Id: l.offerID},
 	}})
 	s.expectAnswer(l, l.offerID)
-	return nil
 }
 
 // answered takes the server's answer to our offer.
@@ -150,6 +186,7 @@ func (s *session) answered(l *link, answer *livekit.SessionDescription) error {
 		return err
 	}
 	l.offering = false
+	stop(l.expecting)
 	l.settled++
 	done := l.offered
 	l.offered = nil

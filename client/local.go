@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/livekit/protocol/livekit"
 	"github.com/pion/webrtc/v4"
@@ -52,6 +53,7 @@ type LocalPublication struct {
 	// loop only
 	transceiver *webrtc.RTPTransceiver // nil before the server accepts it
 	done        func(error)            // tells Publish; nil after that
+	late        *time.Timer            // our patience with the server
 	announced   bool                   // LocalTrackPublished was told
 }
 

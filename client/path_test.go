@@ -93,6 +93,10 @@ func TestMain(m *testing.M) {
 			return 1
 		}
 		defer os.RemoveAll(dir)
+		if err := beside(); err != nil {
+			fmt.Fprintln(os.Stderr, "flags:", err)
+			return 1
+		}
 		return m.Run()
 	}())
 }

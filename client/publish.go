@@ -29,7 +29,7 @@ func (r *Room) publish(pub *LocalPublication) error {
 		l.muted.Store(pub.muted)
 	}
 	r.request(addTrack(pub)) // after a reconnect, if there is one now
-	time.AfterFunc(requestTimeout, func() {
+	pub.late = time.AfterFunc(requestTimeout, func() {
 		r.loop.send(func() {
 			if r.restoring == nil {
 				pub.finish(ErrTimeout)
@@ -46,6 +46,7 @@ func addTrack(pub *LocalPublication) *livekit.SignalRequest {
 // finish tells Publish how it ended.
 func (p *LocalPublication) finish(err error) {
 	if p.done != nil {
+		stop(p.late)
 		p.done(err)
 		p.done = nil
 	}

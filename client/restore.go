@@ -13,7 +13,8 @@ import (
 )
 
 // settleTime is how long a connection that looks unbroken is watched after a
-// resume before it counts as restored: ICE takes a while to see a dead path.
+// resume before it counts as restored, unless ICE has found a path anew: it takes
+// a while to see a dead one.
 const settleTime = 2 * time.Second
 
 // ErrReconnectFailed is in Disconnected if the connection was lost and all
@@ -48,8 +49,24 @@ type restoring struct {
 // settling is an attempt that waits for its media path.
 type settling struct {
 	session *session
-	settled int  // how many descriptions of the primary were agreed on before
-	watched bool // the path has lived through settleTime
+	settled int    // how many descriptions of the primary were agreed on before
+	ufrag   string // of the server's description of the primary, before
+	watched bool   // the path has lived through settleTime
+	timers  []*time.Timer
+}
+
+// over ends what still waits for the attempt. Its timers would hold the session.
+func (s *settling) over() {
+	for _, t := range s.timers {
+		stop(t)
+	}
+}
+
+// stop stops a timer, if there is one.
+func stop(t *time.Timer) {
+	if t != nil {
+		t.Stop()
+	}
 }
 
 // restore begins to restore the connection. If that is under way already, only a
@@ -70,6 +87,7 @@ func (r *Room) restore(full bool, reason livekit.ReconnectReason) {
 	}
 	if r.restoring == nil {
 		r.restoring = &restoring{full: full, reason: reason}
+		r.data.pause()
 		// It is told at once, before anything is held.
 		r.events.emit(Reconnecting{Full: full})
 		r.changeConnection(StateReconnecting)
@@ -80,6 +98,7 @@ func (r *Room) restore(full bool, reason livekit.ReconnectReason) {
 	r.log.Debug("reconnect goes wrong", "full", full, "reason", reason, "attempt", w.attempt)
 	w.full = w.full || full
 	if w.settling != nil { // that attempt is over
+		w.settling.over()
 		w.settling = nil
 		r.attempt(w)
 	}
@@ -97,10 +116,11 @@ func (r *Room) attempt(w *restoring) {
 	delay := r.opts.Reconnect.Delay(w.attempt)
 	w.attempt++
 	var resume *resumption
-	if !w.full {
-		resume = &resumption{sid: r.local.info.GetSid(), reason: w.reason}
+	var ending *session
+	if w.full {
+		ending = r.endSession()
 	} else {
-		r.endSession()
+		resume = &resumption{sid: r.local.info.GetSid(), reason: w.reason}
 	}
 	token := r.token
 	ctx, cancel := context.WithTimeoutCause(r.ctx, joinTimeout+delay, ErrTimeout)
@@ -115,6 +135,9 @@ func (r *Room) attempt(w *restoring) {
 		case <-time.After(delay):
 		case <-ctx.Done():
 			return
+		}
+		if ending != nil {
+			<-ending.drainedc // the server throws away what comes after the join
 		}
 		signal, first, single, err := r.dial(ctx, token, resume)
 		sent := r.loop.send(func() {
@@ -133,11 +156,11 @@ func (r *Room) attempt(w *restoring) {
 }
 
 // endSession drops what a full reconnect replaces: the connections, and everybody
-// else in the room.
-func (r *Room) endSession() {
+// else in the room. It returns the session that ends; nil if there is none.
+func (r *Room) endSession() *session {
 	s := r.session
 	if s == nil {
-		return
+		return nil
 	}
 	r.change(func() {
 		for len(r.remotes) > 0 {
@@ -155,6 +178,7 @@ func (r *Room) endSession() {
 	r.session = nil
 	s.close(livekit.DisconnectReason_CLIENT_INITIATED)
 	r.running.Go(s.wait)
+	return s
 }
 
 // answered goes on with what the server said to an attempt.
@@ -200,17 +224,15 @@ func (r *Room) resume(w *restoring, signal *signalConn, m *livekit.ReconnectResp
 	if len(m.GetIceServers()) > 0 {
 		s.iceServers = m.GetIceServers()
 	}
-	w.settling = &settling{session: s, settled: s.primary().settled}
+	w.settling = &settling{session: s, settled: s.primary().settled, ufrag: s.primary().ufrag()}
 	s.send(&livekit.SignalRequest{Message: &livekit.SignalRequest_SyncState{SyncState: r.syncState(s)}})
 	r.sendPermission()
 	s.listen()
-	for _, l := range []*link{s.pub, s.sub} {
-		if l != nil {
-			config := l.pc.GetConfiguration()
-			config.ICEServers = append(iceServers(s.iceServers), r.opts.ICEServers...)
-			if err := l.pc.SetConfiguration(config); err != nil {
-				r.log.Debug("new ICE servers", "error", err)
-			}
+	for _, l := range s.links() {
+		config := l.pc.GetConfiguration()
+		config.ICEServers = append(iceServers(s.iceServers), r.opts.ICEServers...)
+		if err := l.pc.SetConfiguration(config); err != nil {
+			r.log.Debug("new ICE servers", "error", err)
 		}
 	}
 	if s.pub != nil {
@@ -229,11 +251,17 @@ func (r *Room) resume(w *restoring, signal *signalConn, m *livekit.ReconnectResp
 func (s *session) restartICE(l *link) error {
 	l.restart = true
 	if l.offering && l.pc.SignalingState() == webrtc.SignalingStateHaveLocalOffer {
+		applied := l.pc.CurrentRemoteDescription()
+		if applied == nil {
+			l.restart = false // there is no ICE to restart yet: the same offer once more
+			s.sendOffer(l)
+			return nil
+		}
+		// pion cannot roll back. The server's last answer fits all sections that
+		// it knows of, and puts the connection back to where an offer can begin.
 		l.next = append(l.offered, l.next...)
 		l.offered = nil
-		// pion wants a description with it, and looks at none of it.
-		void := webrtc.SessionDescription{Type: webrtc.SDPTypeRollback, SDP: l.pc.PendingLocalDescription().SDP}
-		if err := l.pc.SetLocalDescription(void); err != nil {
+		if err := l.pc.SetRemoteDescription(*applied); err != nil {
 			return err
 		}
 	}
@@ -263,7 +291,7 @@ func (r *Room) rejoin(w *restoring, signal *signalConn, join *livekit.JoinRespon
 // that seems to be there already.
 func (r *Room) giveUpLater(w *restoring) {
 	this := w.settling
-	time.AfterFunc(settleTime, func() {
+	watched := time.AfterFunc(settleTime, func() {
 		r.loop.send(func() {
 			if r.restoring == w && w.settling == this {
 				this.watched = true
@@ -271,13 +299,14 @@ func (r *Room) giveUpLater(w *restoring) {
 			}
 		})
 	})
-	time.AfterFunc(joinTimeout, func() {
+	late := time.AfterFunc(joinTimeout, func() {
 		r.loop.send(func() {
 			if r.restoring == w && w.settling == this {
 				r.restore(true, w.reason)
 			}
 		})
 	})
+	this.timers = []*time.Timer{watched, late}
 }
 
 // maybeRestored says that the connection is restored, once it is.
@@ -286,9 +315,10 @@ func (r *Room) maybeRestored(s *session) {
 	if w.settling == nil || w.settling.session != s || s.signal == nil {
 		return
 	}
-	if !w.settling.watched || s.primary().settled == w.settling.settled {
+	if p := s.primary(); p.settled == w.settling.settled || !w.settling.watched && !p.foundSince(w.settling.ufrag) {
 		return
 	}
+	w.settling.over()
 	r.restoring = nil
 	r.connected(Reconnected{Full: w.full})
 	for _, p := range r.remotes {

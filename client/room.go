@@ -259,7 +259,7 @@ func (r *Room) connected(first ...Event) {
 		fn(nil)
 	}
 	r.waiting = nil
-	r.data.wake()
+	r.data.goOn()
 }
 
 func (r *Room) changeConnection(s ConnectionState) { r.change(func() { r.connection = s }) }
@@ -293,6 +293,9 @@ func (r *Room) leave(reason livekit.DisconnectReason, err error) {
 	}
 	joined := r.info != nil
 	r.cancel()
+	if w := r.restoring; w != nil && w.settling != nil {
+		w.settling.over()
+	}
 	r.restoring = nil
 	r.held = nil
 	// Whoever received something is told that there is no more of it.

@@ -31,19 +31,26 @@ type session struct {
 	reliable   *webrtc.DataChannel // nil before there is something to send with
 	ended      bool
 
+	drainedc chan struct{} // closed once the server has what was sent, or will not get it
+
 	ctx     context.Context // ends when the session does
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 }
 
-// open begins a session with what the server answered to a join.
-func (r *Room) open(signal *signalConn, join *livekit.JoinResponse, single bool) {
+func newSession(r *Room, join *livekit.JoinResponse) *session {
 	s := &session{
-		room: r, signal: signal, join: join, single: single,
+		room: r, join: join, drainedc: make(chan struct{}), active: map[string]bool{},
 		iceServers: join.GetIceServers(), relayOnly: join.GetClientConfiguration().GetForceRelay() == livekit.ClientConfigSetting_ENABLED,
-		active: map[string]bool{},
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
+	return s
+}
+
+// open begins a session with what the server answered to a join.
+func (r *Room) open(signal *signalConn, join *livekit.JoinResponse, single bool) {
+	s := newSession(r, join)
+	s.signal, s.single = signal, single
 	r.session = s
 	r.data.begin(s)
 	if err := s.openLinks(); err != nil {
@@ -106,6 +113,16 @@ func (s *session) addReceivers(kind webrtc.RTPCodecType, n int) error {
 	return nil
 }
 
+// links are the connections that there are.
+func (s *session) links() (all []*link) {
+	for _, l := range []*link{s.pub, s.sub} {
+		if l != nil {
+			all = append(all, l)
+		}
+	}
+	return all
+}
+
 // primary is the link that counts for being connected.
 func (s *session) primary() *link {
 	if s.sub != nil && s.join.GetSubscriberPrimary() {
@@ -166,7 +183,8 @@ func pingTimes(join *livekit.JoinResponse) (interval, timeout time.Duration) {
 
 // expectAnswer gives the session up if an offer stays without an answer.
 func (s *session) expectAnswer(l *link, id uint32) {
-	time.AfterFunc(joinTimeout, func() {
+	stop(l.expecting)
+	l.expecting = time.AfterFunc(joinTimeout, func() {
 		s.post(func() {
 			if l.offering && l.offerID == id && s.room.restoring == nil {
 				s.room.log.Debug("no answer to an offer")
@@ -254,22 +272,27 @@ func (s *session) close(reason livekit.DisconnectReason) {
 	}
 	s.ended = true
 	s.cancel()
+	for _, u := range s.unmatched {
+		stop(u.timer)
+	}
 	s.unmatched = nil
+	for _, l := range s.links() {
+		stop(l.expecting)
+	}
 	c := s.signal
 	s.running.Go(func() {
-		if c != nil && reason == livekit.DisconnectReason_CLIENT_INITIATED {
+		if reason == livekit.DisconnectReason_CLIENT_INITIATED {
 			s.room.data.drain(s, drainTimeout)
 		}
+		close(s.drainedc)
 		if c != nil {
 			c.leave(reason)
 			gone := time.AfterFunc(goodbyeTimeout, c.abandon)
 			c.wait()
 			gone.Stop()
 		}
-		for _, l := range []*link{s.pub, s.sub} {
-			if l != nil {
-				_ = l.pc.Close()
-			}
+		for _, l := range s.links() {
+			_ = l.pc.Close()
 		}
 	})
 }
