@@ -66,7 +66,7 @@ func (r *Room) removeTrack(pub *RemotePublication) {
 	p.pubs = slices.DeleteFunc(slices.Clone(p.pubs), func(q *RemotePublication) bool { return q == pub })
 	r.emit(TrackUnpublished{Publication: pub, Participant: p})
 	// Not every server says that who unpublishes while speaking speaks no more.
-	if !slices.ContainsFunc(p.pubs, func(q *RemotePublication) bool { return q.Kind() == livekit.TrackType_AUDIO }) {
+	if !slices.ContainsFunc(p.pubs, func(q *RemotePublication) bool { return q.info.GetType() == livekit.TrackType_AUDIO }) {
 		r.silence(p)
 	}
 }
