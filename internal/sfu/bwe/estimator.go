@@ -115,12 +115,10 @@ func (e *Estimator) Feedback(b []byte, now time.Time) error {
 		if !ok {
 			continue
 		}
-		if e.loss.received++; late {
-			e.loss.lost = max(e.loss.lost-1, 0) // it was overtaken
-		}
+		e.loss.arrived(late)
 		sent := e.history.when(ticks, now)
 		reported = a.Seq
-		e.probe.add(a, size, sent)
+		e.probe.add(a, size, sent, late)
 		fresh, latest = true, sent
 		e.reported++
 		e.queue.add(sent, a.At, now)
@@ -152,7 +150,7 @@ func (e *Estimator) judge(reported uint16, now time.Time) {
 		}
 	default:
 		e.concludeProbe(reported, now)
-		if !e.Congested(now) && e.QueueDelay() < standing {
+		if !e.Congested(now) && !e.queue.found() {
 			e.capacity = max(e.capacity, e.arrived.over(measure))
 		}
 		if !e.onset.IsZero() && now.Sub(e.sign) > notOurs {
@@ -179,7 +177,7 @@ func (e *Estimator) inVain(now time.Time) bool {
 }
 
 func (e *Estimator) concludeProbe(reported uint16, now time.Time) {
-	rate, passed, ok := e.probe.result(reported, now)
+	rate, passed, ok := e.probe.result(reported, restless*e.queue.unrest, now)
 	if !ok {
 		return
 	}
@@ -208,7 +206,7 @@ func (e *Estimator) Probe(need uint64, now time.Time) bool {
 		e.Assume(need, now) // nobody reports on probes
 		return false
 	}
-	if e.Congested(now) || e.QueueDelay() >= standing && now.Sub(e.fresh) < drained {
+	if e.Congested(now) || e.queue.found() && now.Sub(e.fresh) < drained {
 		return false
 	}
 	if p.waiting {

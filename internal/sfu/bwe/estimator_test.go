@@ -203,3 +203,26 @@ func TestUnreportedLastPacketsAreNoSilence(t *testing.T) {
 		t.Errorf("capacity %d when nothing is heard of all that is sent", e.Capacity())
 	}
 }
+
+// Packets that come late at random, each by itself, are no queue, however late.
+func TestVideoPassesARestlessPath(t *testing.T) {
+	for _, fps := range []int{10, 15, 30} {
+		for _, jitter := range []time.Duration{100 * time.Millisecond, 190 * time.Millisecond, 300 * time.Millisecond} {
+			for seed := range uint64(3) {
+				p := newPath(t, seed)
+				p.delay, p.jitter, p.loss = 190*time.Millisecond, jitter, 0.05
+				p.fps, p.ladder, p.rung = fps, []uint64{240_000}, 0
+				sending := 0
+				for range 600 {
+					p.run(100 * time.Millisecond)
+					if p.rung == 0 {
+						sending++
+					}
+				}
+				if sending < 570 {
+					t.Errorf("%d frames a second, jitter %v, seed %d: it sends %d %% of the time", fps, jitter, seed, sending/6)
+				}
+			}
+		}
+	}
+}

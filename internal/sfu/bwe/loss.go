@@ -16,10 +16,35 @@ const (
 	lossTries = 2
 )
 
+// window is what came in one.
+type window struct{ received, lost int }
+
+// reordering is for how many windows one late packet has the next ones judged
+// later.
+const reordering = 20
+
+// arrived notes a packet; late, that it was counted as lost.
+func (l *loss) arrived(late bool) {
+	l.received++
+	if !late {
+		return
+	}
+	l.reorders = reordering
+	if l.lost > 0 {
+		l.lost--
+	} else {
+		l.last.lost = max(l.last.lost-1, 0)
+	}
+}
+
 // loss tells packets lost to a narrow link from those lost anyway.
 type loss struct {
 	since          time.Time
 	received, lost int
+	// On a path that changes the order of packets, what is missing may still come:
+	// there a window is judged when the next one is over.
+	last     window
+	reorders int // windows for which that is believed
 
 	inherent float64 // lost whatever the rate
 	before   float64 // when the rate was last lowered for it
@@ -30,15 +55,23 @@ type loss struct {
 // excessive judges the last window, if one is over: whether the rate is to
 // blame for what was lost in it.
 func (l *loss) excessive(now time.Time) bool {
-	n := l.received + l.lost
 	if l.since.IsZero() {
 		l.since = now
 	}
-	if now.Sub(l.since) < lossWindow || n < lossPackets {
+	if now.Sub(l.since) < lossWindow || l.received+l.lost < lossPackets {
 		return false
 	}
-	share := float64(l.lost) / float64(n)
+	judged := window{l.received, l.lost}
 	l.since, l.received, l.lost = now, 0, 0
+	if l.reorders > 0 {
+		l.reorders--
+		judged, l.last = l.last, judged
+	}
+	n := judged.received + judged.lost
+	if n < lossPackets {
+		return false
+	}
+	share := float64(judged.lost) / float64(n)
 	if l.waiting {
 		l.waiting = false
 		if share < 0.8*l.before {
@@ -59,5 +92,5 @@ func (l *loss) excessive(now time.Time) bool {
 
 // restart begins a window: the rate has changed.
 func (l *loss) restart(now time.Time) {
-	l.since, l.received, l.lost = now, 0, 0
+	l.since, l.received, l.lost, l.last = now, 0, 0, window{}
 }

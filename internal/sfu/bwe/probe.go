@@ -84,10 +84,13 @@ func (p *prober) miss(seq uint16) {
 	}
 }
 
-// add notes a packet that arrived.
-func (p *prober) add(a *Arrival, size int, sent time.Duration) {
+// add notes a packet that arrived; late, that it was reported missing.
+func (p *prober) add(a *Arrival, size int, sent time.Duration, late bool) {
 	if !p.covers(a.Seq) {
 		return
+	}
+	if late {
+		p.missed--
 	}
 	if p.packets == 0 {
 		p.firstSent, p.firstAt, p.head = sent, a.At, size
@@ -99,17 +102,18 @@ func (p *prober) add(a *Arrival, size int, sent time.Duration) {
 }
 
 // result returns the rate that got through, once. passed says that it is no
-// less than what was sent.
-func (p *prober) result(reported uint16, now time.Time) (rate uint64, passed, ok bool) {
+// less than what was sent. Packets may be late at random by late: that is not for
+// want of room.
+func (p *prober) result(reported uint16, late time.Duration, now time.Time) (rate uint64, passed, ok bool) {
 	if !p.waiting {
 		return 0, false, false
 	}
-	complete := int16(reported-p.end) >= -1
+	complete := int16(reported-p.end) >= -1 && now.Sub(p.ended) >= late
 	if !complete && now.Sub(p.ended) < probePatience {
 		return 0, false, false
 	}
 	p.waiting = false
-	sending, receiving := p.lastSent-p.firstSent, p.lastAt-p.firstAt
+	sending, receiving := p.lastSent-p.firstSent, p.lastAt-p.firstAt-late
 	if p.packets < probePackets || p.missed > p.packets/2 || sending < probeLength/3 {
 		return 0, false, true
 	}

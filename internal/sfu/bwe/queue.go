@@ -1,6 +1,9 @@
 package bwe
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 const (
 	// burstGap separates packets that were sent together: what the first one
@@ -13,6 +16,10 @@ const (
 	// it lasts; deep one that need not last as long.
 	standing = 50 * time.Millisecond
 	deep     = 250 * time.Millisecond
+	// restless is how many times the path's own unrest a queue must be beyond
+	// that, and calm how fast unrest is forgotten, by burst.
+	restless = 3
+	calm     = 1.0 / 16
 	// patience is how long a queue may stand, in time and in bursts.
 	patience       = 400 * time.Millisecond
 	patienceDeep   = 150 * time.Millisecond
@@ -41,6 +48,8 @@ type queue struct {
 	bursts int
 	last   time.Duration // sending time of the latest burst
 	delay  time.Duration // that it found
+	before time.Duration // that the one before it found
+	unrest time.Duration // how much delays go up and down, without what a queue grows
 	fit    line
 	low    time.Duration // least delay in the run
 }
@@ -59,9 +68,12 @@ func (q *queue) add(sent, arrived time.Duration, now time.Time) {
 	if !first {
 		return
 	}
-	q.delay = oneWay - min(q.base, q.basePrev)
+	delay := oneWay - min(q.base, q.basePrev)
+	bend := float64(delay-q.delay-(q.delay-q.before)) / 2 // nothing, of a queue that grows or shrinks evenly
+	q.unrest += time.Duration(calm * (math.Abs(bend) - float64(q.unrest)))
+	q.before, q.delay = q.delay, delay
 	q.last = sent
-	if q.delay < standing {
+	if !q.found() {
 		q.reset()
 		return
 	}
@@ -94,6 +106,10 @@ func (q *queue) accept(now time.Time) {
 	q.base, q.basePrev, q.baseSince = floor, floor, now
 	q.reset()
 }
+
+// found reports whether the latest burst found a queue: it was later than packets
+// are on this path at random.
+func (q *queue) found() bool { return q.delay >= standing+restless*q.unrest }
 
 // reset ends the run.
 func (q *queue) reset() {
