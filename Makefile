@@ -1,6 +1,6 @@
 # `make` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: release deb image help run build test test-go test-sdks test-ops compat bench soak worst fuzz lint web clean
+.PHONY: release deb image help run build test test-go test-sdks test-ops compat bench bench-client soak worst fuzz lint web clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ image: ## build the container image (VERSION=v1.2.3)
 
 bench: ## measure the server, as docs/performance.md says (FLAGS="-run video")
 	go run ./test/bench $(FLAGS)
+
+bench-client: build ## compare package client with LiveKit's SDK for Go; ten minutes
+	cd test/clientbench && go run . -rollcall $(CURDIR)/bin/rollcall $(FLAGS)
 
 soak: ## kill the log and delivery 10,000 times and cut their power 1,000 times; takes an hour
 	mkdir -p out

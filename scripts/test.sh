@@ -86,7 +86,7 @@ formatted() {
 pure_go() { CGO_ENABLED=0 go build -trimpath -o bin/rollcall ./cmd/rollcall; }
 ops() { scripts/ops-tools.sh && CGO_ENABLED=1 go test -race -tags tools -timeout 10m ./test/ops; }
 race() { CGO_ENABLED=1 go test -race -timeout 20m ./...; }
-goparticipant() (cd test/sdk/goparticipant && go vet ./... && go build -o /dev/null .)
+goparticipant() { (cd test/sdk/goparticipant && go vet ./... && go build -o /dev/null .) && (cd test/clientbench && go vet ./...); }
 examples() (cd examples && go vet -tags postgres ./... && CGO_ENABLED=1 go test -race -timeout 10m -tags postgres ./...)
 receivers() { scripts/test-receivers.sh; }
 web() { npm_ci web && (cd web && npm run check); }
@@ -124,7 +124,7 @@ if [[ $what == all ]]; then
 	step "ops: metrics, alerts and packages, read by the tools for them" ops
 	step "receivers: five languages verify what is sent" receivers
 	step "web: types, tests, fresh build" web
-	step "sdk: Go participant" goparticipant
+	step "sdk: Go participant, and what compares clients" goparticipant
 	step "sdk: browsers, rtc-node, server SDKs" sdk
 	step "net: networks that block, lose, delay and change" net
 fi
