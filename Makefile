@@ -3,7 +3,7 @@
 .PHONY: release deb image help run build test test-go test-sdks test-ops compat bench bench-client soak worst fuzz lint web clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## run the server with its page on this machine (FLAGS="--port 8080")
 	go run ./cmd/rollcall serve --dev $(FLAGS)
