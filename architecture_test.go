@@ -68,8 +68,8 @@ var layers = []layer{
 
 	// Media: no room, no event, no configuration.
 	{"internal/sfu/peer", []string{
-		"internal/sfu/transport", "internal/sfu/srtp", "internal/sfu/uptrack", "internal/sfu/downtrack",
-		"internal/sfu/bwe", "internal/sfu/allocator", "internal/rate",
+		"internal/sfu/transport", "internal/sfu/srtp", "internal/sfu/record", "internal/sfu/sctp",
+		"internal/sfu/uptrack", "internal/sfu/downtrack", "internal/sfu/bwe", "internal/sfu/allocator", "internal/rate",
 	}},
 	{"internal/sfu/downtrack", append([]string{"internal/sfu/uptrack"}, mediaLeaves...)},
 	{"internal/sfu/uptrack", mediaLeaves},
@@ -84,7 +84,9 @@ var layers = []layer{
 	{"internal/sfu/quality", nil},
 	{"internal/sfu/rtpstats", nil},
 	{"internal/sfu/seqmap", nil},
-	{"internal/sfu/transport", []string{"internal/sfu/srtp"}},
+	{"internal/sfu/transport", []string{"internal/sfu/srtp", "internal/sfu/record"}},
+	{"internal/sfu/record", nil},
+	{"internal/sfu/sctp", nil},
 	{"internal/sfu/srtp", nil},
 
 	// The participant's SDK: nothing of the server's.

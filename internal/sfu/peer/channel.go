@@ -1,19 +1,13 @@
 package peer
 
 import (
-	"errors"
-	"io"
 	"sync"
 
-	"github.com/pion/datachannel"
-	"github.com/pion/webrtc/v4"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/sctp"
 )
 
-// firstMessage is the room that a channel has for its first message. It grows
-// with what comes: most clients hardly send, and there are two channels for each.
-const firstMessage = 256
-
-// readers are the goroutines that read channels.
+// readers are the goroutines that give messages to the handler. A channel has one
+// while there are messages.
 type readers struct {
 	mu      sync.Mutex
 	closed  bool // mu guards
@@ -40,47 +34,63 @@ func (r *readers) close() {
 	r.running.Wait()
 }
 
-// receive hands the messages of a channel to the handler, on the goroutine that
-// reads them: a handler in use slows the client down. opened is called once both
-// sides have the channel; ours says that we have asked for it.
-func (c *conn) receive(dc *webrtc.DataChannel, ours bool, opened func()) {
-	dc.OnOpen(func() {
-		if !c.readers.enter() {
-			return
-		}
+// deliver has a message handed to the handler, behind those that arrived on its
+// channel before. The association's mu is held.
+func (c *conn) deliver(ch *channel, m sctp.Message) {
+	ch.inbox = append(ch.inbox, m)
+	if ch.reading || !c.readers.enter() {
+		return
+	}
+	ch.reading = true
+	go func() {
 		defer c.readers.leave()
-		raw, err := dc.Detach()
-		if err != nil {
-			c.log.Debug("channel not read", "error", err)
-			return
-		}
-		if channel, ok := raw.(*datachannel.DataChannel); ok && ours {
-			// Data must not get to the client ahead of our request to open.
-			channel.OnOpen(opened)
-		} else {
-			opened()
-		}
-		c.read(raw, kindOfLabel(dc), dc.Label())
-	})
+		c.read(ch)
+	}()
 }
 
-// read runs until the channel or the connection is closed.
-func (c *conn) read(channel datachannel.Reader, kind DataKind, label string) {
-	room := make([]byte, firstMessage)
+// read hands messages to the handler until there are none. A handler in use, and a
+// limit, slow the client down: what waits is missing in the window.
+func (c *conn) read(ch *channel) {
+	a := &c.packets.data
 	for {
-		n, _, err := channel.ReadDataChannel(room)
-		switch {
-		case err == nil:
-			if !c.pass(kind, label, n) {
-				continue // the next read says if it is closed
-			}
-			payload := append([]byte(nil), room[:n]...)
-			c.call(func() { c.events.data(kind, label, payload) })
-		case errors.Is(err, io.ErrShortBuffer) && len(room) < MaxMessageSize:
-			room = make([]byte, min(2*len(room), MaxMessageSize)) // it is still there
-		default:
-			c.log.Debug("channel ended", "label", label, "error", err)
+		a.mu.Lock()
+		inbox := ch.inbox
+		ch.inbox = nil
+		if len(inbox) == 0 {
+			ch.reading = false
+			a.mu.Unlock()
 			return
+		}
+		a.mu.Unlock()
+		for _, m := range inbox {
+			c.handle(ch, m)
+		}
+	}
+}
+
+func (c *conn) handle(ch *channel, m sctp.Message) {
+	if m.Kind == ppidControl {
+		c.opened(ch)
+		return
+	}
+	defer c.packets.data.consumed(m)
+	payload := m.Payload
+	if m.Kind == ppidBinaryEmpty || m.Kind == ppidTextEmpty {
+		payload = nil
+	}
+	kind, label := ch.request.kind(), ch.request.label
+	if c.pass(kind, label, len(payload)) {
+		c.call(func() { c.events.data(kind, label, payload) })
+	}
+}
+
+// opened lets data out through a channel that both sides have: one of ours, or one
+// that the client has made for it.
+func (c *conn) opened(ch *channel) {
+	switch ch.request.label {
+	case labelReliable, labelLossy, labelTrack:
+		if err := c.out.opened(ch.request.kind(), ch); err != nil {
+			c.log.Debug("data not sent", "error", err)
 		}
 	}
 }

@@ -30,7 +30,7 @@ func TestNothingIsHeardAfterClose(t *testing.T) {
 	}
 	wg.Wait()
 	heard := func() (n int) {
-		for _, r := range []*record{&p.record, &c.record} {
+		for _, r := range []*heard{&p.heard, &c.heard} {
 			r.with(func() { n += len(r.states) + len(r.ended) + len(r.offers) + len(r.data) + len(r.failed) })
 		}
 		return n

@@ -53,8 +53,6 @@ type conn struct {
 	out  dataOut
 	gate *dataGate // immutable
 
-	channels atomic.Int32 // opened by the client
-
 	stopped atomic.Bool
 	wasUp   atomic.Bool // the handshake was completed once
 	turn    sync.Mutex  // held while a handler method runs
@@ -70,6 +68,8 @@ func (c *conn) init(f *Factory, log *slog.Logger, e events) error {
 	c.endingc = make(chan struct{})
 	c.gate = newDataGate(f.opts.DataLimit, time.Now())
 	c.packets.init(f.mux)
+	c.packets.data.init(c.packets.link, c.deliver)
+	c.out.to = &c.packets.data
 	c.packets.failed = func(err error) { _ = c.queue.post(func() { c.fail("read packets", err) }) }
 	return f.register(c)
 }
@@ -114,6 +114,11 @@ func (c *conn) open(media *webrtc.MediaEngine) error {
 		return err
 	}
 	c.pc = pc
+	// Data is ours (see association). pion starts an association of its own once, and
+	// has no connection for it yet.
+	if err := pc.SCTP().Start(webrtc.SCTPCapabilities{}); err == nil {
+		return errors.New("BUG: pion carries the data")
+	}
 	pc.OnConnectionStateChange(func(webrtc.PeerConnectionState) {
 		// pion does not keep the order of these calls, so read the state.
 		_ = c.queue.post(c.updateState)

@@ -1,10 +1,6 @@
 package peer
 
-import (
-	"sync"
-
-	"github.com/pion/webrtc/v4"
-)
+import "sync"
 
 // DataKind says how data travels.
 type DataKind int
@@ -40,17 +36,18 @@ const (
 	maxReliableBuffer = 4 << 20
 	// maxLossyBuffer is the queue past which lossy data is stale.
 	maxLossyBuffer = 128 << 10
-	// maxChannels bounds what a client may open: each costs a read buffer.
+	// maxChannels bounds what a client may have open.
 	maxChannels = 16
 )
 
 // dataOut sends data. It may be used from anywhere.
 type dataOut struct {
 	mu       sync.Mutex
-	channels [kindCount]*webrtc.DataChannel // mu guards; by DataKind, nil until open
-	backlog  [][]byte                       // mu guards; reliable, until the channel is open
-	backlogN int                            // mu guards; bytes in it
-	closed   bool                           // mu guards
+	to       *association        // immutable
+	channels [kindCount]*channel // mu guards; by DataKind, nil until open
+	backlog  [][]byte            // mu guards; reliable, until the channel is open
+	backlogN int                 // mu guards; bytes in it
+	closed   bool                // mu guards
 }
 
 // send never waits for the network. The payload may be used again after it.
@@ -65,10 +62,10 @@ func (d *dataOut) send(kind DataKind, payload []byte) error {
 	}
 	dc := d.channels[kind]
 	if kind != Reliable {
-		if dc == nil || dc.BufferedAmount() > maxLossyBuffer {
+		if dc == nil {
 			return ErrDataDropped
 		}
-		return dc.Send(payload)
+		return d.to.sendData(dc, payload, maxLossyBuffer+len(payload), ErrDataDropped)
 	}
 	if dc == nil {
 		if d.backlogN+len(payload) > maxReliableBuffer {
@@ -78,14 +75,11 @@ func (d *dataOut) send(kind DataKind, payload []byte) error {
 		d.backlogN += len(payload)
 		return nil
 	}
-	if int(dc.BufferedAmount())+len(payload) > maxReliableBuffer {
-		return ErrDataOverflow
-	}
-	return dc.Send(payload)
+	return d.to.sendData(dc, payload, maxReliableBuffer, ErrDataOverflow)
 }
 
 // opened lets data out through dc, first what waited for it.
-func (d *dataOut) opened(kind DataKind, dc *webrtc.DataChannel) error {
+func (d *dataOut) opened(kind DataKind, dc *channel) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
@@ -98,7 +92,7 @@ func (d *dataOut) opened(kind DataKind, dc *webrtc.DataChannel) error {
 	backlog := d.backlog
 	d.backlog, d.backlogN = nil, 0
 	for _, payload := range backlog {
-		if err := dc.Send(payload); err != nil {
+		if err := d.to.sendData(dc, payload, 2*maxReliableBuffer, ErrDataOverflow); err != nil {
 			return err
 		}
 	}
@@ -109,21 +103,5 @@ func (d *dataOut) close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.closed = true
-	d.backlog, d.channels = nil, [kindCount]*webrtc.DataChannel{}
-}
-
-// kindOfLabel tells how a channel of ours or of a client carries data.
-func kindOfLabel(dc *webrtc.DataChannel) DataKind {
-	switch dc.Label() {
-	case labelReliable:
-		return Reliable
-	case labelLossy:
-		return Lossy
-	case labelTrack:
-		return DataTrack
-	}
-	if dc.MaxRetransmits() != nil || dc.MaxPacketLifeTime() != nil {
-		return Lossy
-	}
-	return Reliable
+	d.backlog, d.channels = nil, [kindCount]*channel{}
 }

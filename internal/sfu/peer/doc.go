@@ -1,5 +1,5 @@
-// Package peer makes connections: ICE, DTLS, SCTP and SDP through pion. It is
-// the only importer of pion/webrtc. A Publisher carries media and data from a
+// Package peer makes connections: ICE, DTLS and SDP through pion, data channels
+// through sctp and record. It is the only importer of pion/webrtc. A Publisher carries media and data from a
 // client, a Subscriber to it, a Duplex both ways; uptrack and downtrack do the
 // packets.
 //

@@ -18,7 +18,7 @@ type duplexClient struct {
 	duplex    *Duplex
 	reception reception
 
-	// record.mu guards
+	// heard.mu guards
 	asked [][2]int
 	deaf  bool // ignores what it is asked for
 }

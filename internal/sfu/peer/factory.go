@@ -91,6 +91,8 @@ func (f *Factory) configure() error {
 		Certificates: []webrtc.Certificate{*certificate},
 		BundlePolicy: webrtc.BundlePolicyMaxBundle,
 		SDPSemantics: webrtc.SDPSemanticsUnifiedPlan,
+		// Offers have a section for data, though pion knows of no channel.
+		AlwaysNegotiateDataChannels: true,
 		// Header encryption would hide the extensions we forward by.
 		RTPHeaderEncryptionPolicy: webrtc.RTPHeaderEncryptionPolicyDisable,
 	}
@@ -121,7 +123,6 @@ func (f *Factory) apiFor(c *conn, media *webrtc.MediaEngine) *webrtc.API {
 	e, p := f.engine, &c.packets
 	e.SetLite(f.opts.ICELite && !c.fullICE)
 	c.followRebound(&e)
-	e.DetachDataChannels()
 	switch {
 	case c.tcpOnly && f.tcpMux != nil:
 		e.SetNet(f.net)
@@ -242,6 +243,8 @@ func (f *Factory) configureEngine(addrs []netip.Addr) error {
 	// proves it again (RFC 6347 §4.2.1) would only cost a round trip.
 	e.SetDTLSInsecureSkipHelloVerify(true)
 	e.SetDTLSRetransmissionInterval(firstRetransmission)
+	// What data is sealed with. Every client has the first (RFC 8827 §6.5).
+	e.SetDTLSCipherSuites(dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, dtls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384)
 	e.SetSRTPProtectionProfiles(
 		dtls.SRTP_AEAD_AES_128_GCM, dtls.SRTP_AEAD_AES_256_GCM, dtls.SRTP_AES128_CM_HMAC_SHA1_80,
 	)

@@ -15,6 +15,7 @@ import (
 	dtlsext "github.com/pion/dtls/v3/pkg/protocol/extension"
 	"github.com/pion/dtls/v3/pkg/protocol/handshake"
 
+	"github.com/rollcall-rtc/rollcall/internal/sfu/record"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/srtp"
 )
 
@@ -23,7 +24,7 @@ const exporterLabel = "EXTRACTOR-dtls_srtp"
 
 var errNoKeys = errors.New("handshake without keys for media")
 
-// handshakeKeys collects what the keys of SRTP follow from, as pion's hooks
+// handshakeKeys collects what the keys of SRTP and of records follow from, as pion's hooks
 // tell it during a handshake in which we are the server: its ServerHello, and
 // the line that it would write for a debugger. pion has the result and no way
 // to get at it.
@@ -76,23 +77,37 @@ func (k *handshakeKeys) Write(line []byte) (int, error) {
 
 // export derives the keys once the handshake is complete, and forgets what
 // they follow from.
-func (k *handshakeKeys) export() (srtp.Keys, error) {
+func (k *handshakeKeys) export() (media srtp.Keys, data dataKeys, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.master == nil || k.serverRandom == nil || k.profile == 0 {
-		return srtp.Keys{}, errNoKeys
+		return media, data, errNoKeys
 	}
-	hashOf := func() hash.Hash { return sha256.New() }
-	switch dtls.CipherSuiteID(k.suite) {
-	case dtls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, dtls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384:
-		hashOf = sha512.New384
+	hashOf, keyLen := func() hash.Hash { return sha256.New() }, 16
+	if dtls.CipherSuiteID(k.suite) == dtls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384 {
+		hashOf, keyLen = sha512.New384, 32
+	}
+	block, err := prf.GenerateEncryptionKeys(k.master, k.clientRandom, k.serverRandom, 0, keyLen, record.SaltLen, hashOf)
+	if err != nil {
+		return media, data, fmt.Errorf("export keys: %w", err)
+	}
+	data = dataKeys{
+		localKey: block.ServerWriteKey, localSalt: block.ServerWriteIV,
+		remoteKey: block.ClientWriteKey, remoteSalt: block.ClientWriteIV,
 	}
 	seed := append(append([]byte(exporterLabel), k.clientRandom...), k.serverRandom...)
 	material, err := prf.PHash(k.master, seed, k.profile.KeyingLen(), hashOf)
 	if err != nil {
-		return srtp.Keys{}, fmt.Errorf("export keys: %w", err)
+		return media, data, fmt.Errorf("export keys: %w", err)
 	}
 	clear(k.master)
 	k.master = nil
-	return k.profile.Split(material, false)
+	media, err = k.profile.Split(material, false)
+	return media, data, err
+}
+
+// dataKeys are those of the records with data: of what we send, and of what the
+// client does.
+type dataKeys struct {
+	localKey, localSalt, remoteKey, remoteSalt []byte
 }

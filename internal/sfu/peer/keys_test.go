@@ -63,7 +63,7 @@ func TestGCMIsChosenWhereItIsKnown(t *testing.T) {
 
 func TestKeysNeedAWholeHandshake(t *testing.T) {
 	var k handshakeKeys
-	if _, err := k.export(); !errors.Is(err, errNoKeys) {
+	if _, _, err := k.export(); !errors.Is(err, errNoKeys) {
 		t.Errorf("without a handshake: %v", err)
 	}
 	for _, line := range []string{"", "CLIENT_RANDOM", "# CLIENT_RANDOM 00 00", "CLIENT_RANDOM 00 00 00"} {
@@ -81,14 +81,14 @@ func TestKeysNeedAWholeHandshake(t *testing.T) {
 	if _, err := k.Write([]byte("CLIENT_RANDOM 0102 0304\n")); err != nil {
 		t.Fatal(err)
 	}
-	keys, err := k.export()
+	keys, _, err := k.export()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if bytes.Equal(keys.LocalKey, keys.RemoteKey) {
 		t.Error("one key for both ways")
 	}
-	if _, err := k.export(); !errors.Is(err, errNoKeys) {
+	if _, _, err := k.export(); !errors.Is(err, errNoKeys) {
 		t.Errorf("the second time: %v", err)
 	}
 }

@@ -37,6 +37,7 @@ type packets struct {
 	link     *transport.Link // immutable
 	keys     handshakeKeys
 	arrivals feedback
+	data     association
 	failed   func(error) // immutable; called once, and must not block
 	budget   *budget     // immutable; nil if nothing is sent
 
@@ -65,8 +66,11 @@ func (p *packets) init(m *transport.Mux) {
 
 // secured begins to use the keys of a handshake that has ended.
 func (p *packets) secured() error {
-	keys, err := p.keys.export()
+	keys, data, err := p.keys.export()
 	if err != nil {
+		return err
+	}
+	if err := p.data.secured(data, time.Now()); err != nil {
 		return err
 	}
 	sealer, err := srtp.NewSealer(keys)
@@ -93,6 +97,9 @@ func (p *packets) secured() error {
 	}
 	return nil
 }
+
+// HandleData implements transport.Handler.
+func (p *packets) HandleData(b []byte, batch *transport.Batch) { p.data.handle(b, batch) }
 
 // HandleMedia implements transport.Handler.
 func (p *packets) HandleMedia(b []byte, batch *transport.Batch) {
@@ -211,6 +218,7 @@ func (p *packets) close() {
 	p.sealer.Store(nil)
 	p.mu.Unlock()
 	p.arrivals.close()
+	p.data.close()
 }
 
 // listen has a down-track hear of reports about its SSRCs.

@@ -96,6 +96,7 @@ func (p *Publisher) prepare(handler PublisherHandler, codecs []string) {
 	p.handler, p.codecs = handler, codecs
 	p.clock = &uptrack.Clock{}
 	p.lines, p.preferred = map[string]*publication{}, map[string]Preference{}
+	p.packets.data.accepts = true
 }
 
 // publisherEvents names the handler's methods as conn does.
@@ -255,27 +256,5 @@ func (p *Publisher) connect() error {
 	if err != nil {
 		return err
 	}
-	if err := p.open(media); err != nil {
-		return err
-	}
-	p.pc.OnDataChannel(func(dc *webrtc.DataChannel) {
-		if p.channels.Add(1) > maxChannels {
-			_ = dc.Close()
-			return
-		}
-		p.receive(dc, false, func() { p.accepted(dc) })
-	})
-	return nil
-}
-
-// accepted lets data out through a channel the client has made.
-func (p *Publisher) accepted(dc *webrtc.DataChannel) {
-	switch dc.Label() {
-	case labelReliable, labelLossy, labelTrack:
-	default:
-		return
-	}
-	if err := p.out.opened(kindOfLabel(dc), dc); err != nil {
-		p.log.Debug("data not sent", "error", err)
-	}
+	return p.open(media)
 }

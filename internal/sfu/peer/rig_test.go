@@ -114,8 +114,8 @@ func newClientPC(t *testing.T, o clientOptions) *webrtc.PeerConnection {
 	return pc
 }
 
-// record is what a handler heard.
-type record struct {
+// heard is what a handler heard.
+type heard struct {
 	mu       sync.Mutex
 	states   []State
 	tracks   map[string]*Receiver // by track id
@@ -143,7 +143,7 @@ type message struct {
 }
 
 // turn notes handler methods that run at the same time.
-func (r *record) turn() func() {
+func (r *heard) turn() func() {
 	r.mu.Lock()
 	r.inTurn++
 	if r.inTurn > 1 {
@@ -152,13 +152,13 @@ func (r *record) turn() func() {
 	return func() { r.inTurn--; r.mu.Unlock() }
 }
 
-func (r *record) with(f func()) {
+func (r *heard) with(f func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	f()
 }
 
-func (r *record) state() (s State) {
+func (r *heard) state() (s State) {
 	r.with(func() {
 		if len(r.states) > 0 {
 			s = r.states[len(r.states)-1]
@@ -167,12 +167,12 @@ func (r *record) state() (s State) {
 	return s
 }
 
-func (r *record) track(id string) (rc *Receiver) {
+func (r *heard) track(id string) (rc *Receiver) {
 	r.with(func() { rc = r.tracks[id] })
 	return rc
 }
 
-func (r *record) failure() (err error) {
+func (r *heard) failure() (err error) {
 	r.with(func() {
 		if len(r.failed) > 0 {
 			err = r.failed[0]
@@ -181,7 +181,7 @@ func (r *record) failure() (err error) {
 	return err
 }
 
-func (r *record) messages() (n int) {
+func (r *heard) messages() (n int) {
 	r.with(func() { n = len(r.data) })
 	return n
 }
@@ -213,7 +213,7 @@ func mustJSON(v any) string {
 
 // pubClient publishes: it offers, and answers and candidates find it.
 type pubClient struct {
-	record
+	heard
 	t        *testing.T
 	pc       *webrtc.PeerConnection
 	pub      *Publisher
@@ -221,8 +221,8 @@ type pubClient struct {
 	answerc  chan string
 	stopc    chan struct{} // closed with the test
 	nextID   uint32
-	received []message         // on data channels, guarded by record.mu
-	mids     map[string]string // of the last answer, guarded by record.mu
+	received []message         // on data channels, guarded by heard.mu
+	mids     map[string]string // of the last answer, guarded by heard.mu
 }
 
 func newPubClient(t *testing.T, f *Factory, o clientOptions) *pubClient {
@@ -244,7 +244,7 @@ func newPubClientCodecs(t *testing.T, f *Factory, o clientOptions, codecs []stri
 func newOfferer(t *testing.T, o clientOptions) *pubClient {
 	t.Helper()
 	c := &pubClient{
-		record: record{tracks: map[string]*Receiver{}}, t: t,
+		heard: heard{tracks: map[string]*Receiver{}}, t: t,
 		signalc: make(chan func(), 1024), answerc: make(chan string, 16), stopc: make(chan struct{}),
 	}
 	c.pc = newClientPC(t, o)

@@ -12,20 +12,20 @@ import (
 
 // subClient subscribes: it answers offers.
 type subClient struct {
-	record
+	heard
 	t         *testing.T
 	pc        *webrtc.PeerConnection
 	sub       *Subscriber
 	signalc   chan func()
 	answerID  func(uint32) uint32
 	munge     func(string) string // of answers
-	mute      bool                // do not answer; record.mu guards
+	mute      bool                // do not answer; heard.mu guards
 	reception reception
 	received  []message
-	streams   []string // states told; record.mu guards
+	streams   []string // states told; heard.mu guards
 }
 
-// gotTrack is what arrived of a track; record.mu guards.
+// gotTrack is what arrived of a track; heard.mu guards.
 type gotTrack struct {
 	last                []byte // payload
 	streamID, mid, mime string
@@ -82,7 +82,7 @@ func (c *subClient) onTrack(track *webrtc.TrackRemote, receiver *webrtc.RTPRecei
 	c.reception.take(c.t, track, receiver)
 }
 
-// reception is what a client received. mu is of the client's record.
+// reception is what a client received. mu is of the client's.
 type reception struct {
 	mu        *sync.Mutex
 	got       map[string]*gotTrack // by track id
@@ -218,7 +218,7 @@ func (c *subClient) NegotiationFailed(err error) {
 
 func (c *subClient) connected() {
 	c.t.Helper()
-	eventually(c.t, "subscriber connected", func() bool { return c.record.state() == Connected })
+	eventually(c.t, "subscriber connected", func() bool { return c.heard.state() == Connected })
 }
 
 func (c *subClient) packets(trackID string) int { return c.reception.packets(trackID) }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pion/webrtc/v4"
 
+	"github.com/rollcall-rtc/rollcall/internal/sfu/sctp"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
 )
 
@@ -165,27 +166,10 @@ func (s *Subscriber) connect() error {
 	if err := s.open(media); err != nil {
 		return err
 	}
-	unordered, noRetransmits := false, uint16(0)
-	if err := s.channel(labelReliable, Reliable, nil); err != nil {
-		return err
-	}
-	lossy := &webrtc.DataChannelInit{Ordered: &unordered, MaxRetransmits: &noRetransmits}
-	if err := s.channel(labelLossy, Lossy, lossy); err != nil {
-		return err
-	}
-	return s.channel(labelTrack, DataTrack, lossy)
-}
-
-func (s *Subscriber) channel(label string, kind DataKind, init *webrtc.DataChannelInit) error {
-	dc, err := s.pc.CreateDataChannel(label, init)
-	if err != nil {
-		return err
-	}
-	s.receive(dc, true, func() {
-		if err := s.out.opened(kind, dc); err != nil {
-			s.log.Debug("data not sent", "error", err)
-		}
-	})
+	lossy := sctp.Reliability{Unordered: true, Limited: true}
+	s.packets.data.open(channelRequest{label: labelReliable})
+	s.packets.data.open(channelRequest{label: labelLossy, rel: lossy})
+	s.packets.data.open(channelRequest{label: labelTrack, rel: lossy})
 	return nil
 }
 

@@ -31,12 +31,20 @@ func (l *Link) Adopt(c net.PacketConn, tcp bool) net.PacketConn {
 func (a *adopted) ReadFrom(b []byte) (int, net.Addr, error) {
 	for {
 		n, from, err := a.PacketConn.ReadFrom(b)
-		if err != nil || !isMedia(b[:n]) {
+		if err != nil || !isMedia(b[:n]) && !isRecord(b[:n]) {
 			return n, from, err
 		}
 		batch := Borrow()
-		a.link.handler.HandleMedia(b[:n], batch)
+		if isMedia(b[:n]) {
+			a.link.handler.HandleMedia(b[:n], batch)
+			n = 0
+		} else {
+			n = len(a.link.takeData(b[:n], batch))
+		}
 		batch.Return()
+		if n > 0 {
+			return n, from, nil
+		}
 	}
 }
 

@@ -114,7 +114,7 @@ func (c *Conn) WriteToAddrPort(b []byte, to netip.AddrPort) (int, error) {
 	if err := c.note(canonical(to)); err != nil {
 		return 0, err
 	}
-	return c.sock.members[0].WriteToUDPAddrPort(b, to)
+	return c.sock.write(b, to)
 }
 
 // WriteTo implements net.PacketConn.

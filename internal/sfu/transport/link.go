@@ -5,10 +5,15 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+
+	"github.com/rollcall-rtc/rollcall/internal/sfu/record"
 )
 
-// Handler takes a connection's RTP and RTCP.
+// Handler takes a connection's RTP and RTCP, and its data.
 type Handler interface {
+	// HandleData takes a record of DTLS with application data, under the same rules
+	// as HandleMedia.
+	HandleData(b []byte, batch *Batch)
 	// HandleMedia takes a datagram whose first byte says that it is RTP or RTCP
 	// (RFC 7983). It may change b and must not keep it. Calls may be concurrent:
 	// a client's packets take another way after its address has changed. Packets
@@ -126,4 +131,26 @@ func (l *Link) Close() error {
 		}
 	}
 	return nil
+}
+
+// isRecord tells DTLS from everything else, RFC 7983 §7.
+func isRecord(b []byte) bool { return len(b) > 0 && b[0] >= 20 && b[0] <= 63 }
+
+// takeData gives the application data of a datagram with records to the handler,
+// and returns what is left for the agent.
+func (l *Link) takeData(b []byte, batch *Batch) []byte {
+	left := 0
+	for rest := b; len(rest) > 0; {
+		one, more, ok := record.Split(rest)
+		switch {
+		case !ok:
+			return b[:left+copy(b[left:], rest)] // the agent may make something of it
+		case record.IsData(one):
+			l.handler.HandleData(one, batch)
+		default:
+			left += copy(b[left:], one)
+		}
+		rest = more
+	}
+	return b[:left]
 }

@@ -220,10 +220,14 @@ func (s *socket) dispatch(b []byte, from netip.AddrPort, batch *Batch) {
 			}
 			return
 		}
-		fallthrough
-	case first >= 20 && first <= 63:
 		if c := s.table.find(from); c != nil {
 			c.push(b, from)
+		}
+	case isRecord(b):
+		if c := s.table.find(from); c != nil {
+			if b = c.link.takeData(b, batch); len(b) > 0 {
+				c.push(b, from)
+			}
 		}
 	}
 }

@@ -40,6 +40,13 @@ type catcher struct {
 	do  func(b []byte, batch *Batch)
 }
 
+// HandleData notes a record as it is, in brackets.
+func (c *catcher) HandleData(b []byte, _ *Batch) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.got = append(c.got, "["+string(b)+"]")
+}
+
 func (c *catcher) HandleMedia(b []byte, batch *Batch) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -145,6 +146,54 @@ func (s *socket) path(a netip.AddrPort) *Path {
 	return p
 }
 
+// letter is one datagram on its way, for sendto.
+type letter struct {
+	b        []byte
+	dest     rawAddr
+	errno    syscall.Errno
+	transmit func(fd uintptr) bool
+}
+
+var letters = sync.Pool{New: func() any {
+	l := &letter{}
+	l.transmit = l.sendto
+	return l
+}}
+
+// write sends one datagram by itself.
+func (s *socket) write(b []byte, to netip.AddrPort) (int, error) {
+	if s.sys.plain || len(b) == 0 || to.Addr().Zone() != "" || s.addr.Addr().Is4() != to.Addr().Unmap().Is4() {
+		return s.members[0].WriteToUDPAddrPort(b, to)
+	}
+	l := letters.Get().(*letter)
+	defer letters.Put(l)
+	to = canonical(to)
+	l.b, l.dest, l.errno = b, rawAddrOf(to, !to.Addr().Is4()), 0
+	err := s.sys.raws[0].Write(l.transmit)
+	l.b = nil
+	if err == nil && l.errno != 0 {
+		err = l.errno
+	}
+	if err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+func (l *letter) sendto(fd uintptr) bool {
+	for {
+		_, _, l.errno = unix.RawSyscall6(unix.SYS_SENDTO, fd, uintptr(unsafe.Pointer(&l.b[0])), uintptr(len(l.b)),
+			unix.MSG_DONTWAIT, uintptr(unsafe.Pointer(&l.dest.buf[0])), uintptr(l.dest.n))
+		switch l.errno {
+		case unix.EAGAIN:
+			return false
+		case unix.EINTR:
+		default:
+			return true
+		}
+	}
+}
+
 type message struct {
 	hdr unix.Msghdr
 	n   uint32
@@ -246,7 +295,8 @@ func (in *inbox) read(wait bool) (int, error) {
 
 func (in *inbox) recvmmsg(fd uintptr) bool {
 	for {
-		n, _, e := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&in.msgs[0])), uintptr(len(in.msgs)), unix.MSG_DONTWAIT, 0, 0)
+		// It never waits, so the scheduler need not know (see maxBrief).
+		n, _, e := unix.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&in.msgs[0])), uintptr(len(in.msgs)), unix.MSG_DONTWAIT, 0, 0)
 		switch e {
 		case 0:
 			in.got, in.errno = int(n), 0

@@ -35,6 +35,11 @@ func (s *socket) path(a netip.AddrPort) *Path {
 	return &Path{sock: s, addr: a, marks: make([]uint64, len(s.members))}
 }
 
+// write sends one datagram by itself.
+func (s *socket) write(b []byte, to netip.AddrPort) (int, error) {
+	return s.members[0].WriteToUDPAddrPort(b, to)
+}
+
 // read is a reader's goroutine.
 func (s *socket) read(member int) {
 	b := make([]byte, 1<<16)

@@ -1,0 +1,170 @@
+package peer
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/pion/webrtc/v4"
+
+	"github.com/rollcall-rtc/rollcall/internal/sfu/sctp"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/transport"
+)
+
+var dataSizes = []int{1, 200, 1151, 1152, 1153, 5000, 0, MaxMessageSize}
+
+func TestDataOfAllSizesArrivesBothWays(t *testing.T) {
+	f := newTestFactory(t, nil)
+	c := newPubClient(t, f, clientOptions{})
+	reliable, lossy := c.dataChannels()
+	c.negotiate(nil)
+	eventually(t, "channels open", func() bool {
+		return reliable.ReadyState() == webrtc.DataChannelStateOpen && lossy.ReadyState() == webrtc.DataChannelStateOpen
+	})
+	for i, n := range dataSizes {
+		payload := bytes.Repeat([]byte{byte('a' + i)}, n)
+		if err := reliable.Send(payload); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "message", func() bool { return c.messages() == 2*i+1 })
+		if err := lossy.SendText(string(payload)); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "lossy message", func() bool { return c.messages() == 2*i+2 })
+		for kind, label := range map[DataKind]string{Reliable: labelReliable, Lossy: labelLossy} {
+			got := func() (n int) { c.with(func() { n = len(c.received) }); return n }
+			before := got()
+			eventually(t, "sent", func() bool { return c.pub.SendData(kind, payload) == nil })
+			eventually(t, "message back", func() bool { return got() == before+1 })
+			c.with(func() {
+				if m := c.received[before]; m != (message{label: label, payload: string(payload)}) {
+					t.Errorf("%v, %d bytes: got %d on %q", kind, n, len(m.payload), m.label)
+				}
+				if m := c.data[2*i]; m != (message{Reliable, labelReliable, string(payload)}) {
+					t.Errorf("%d bytes: got %d on %q", n, len(m.payload), m.label)
+				}
+				if m := c.data[2*i+1]; m != (message{Lossy, labelLossy, string(payload)}) {
+					t.Errorf("%d bytes of text: got %d on %q", n, len(m.payload), m.label)
+				}
+			})
+		}
+	}
+}
+
+func TestAChannelMayBeClosedAndMadeAgain(t *testing.T) {
+	f := newTestFactory(t, nil)
+	c := newPubClient(t, f, clientOptions{})
+	c.dataChannels()
+	c.negotiate(nil)
+	for i := range 2 * maxChannels { // those that are closed do not count
+		dc, err := c.pc.CreateDataChannel("chat", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "open", func() bool { return dc.ReadyState() == webrtc.DataChannelStateOpen })
+		if err := dc.SendText("hello"); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "message", func() bool { return c.messages() == i+1 })
+		if err := dc.Close(); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "closed here too", func() bool { return dc.ReadyState() == webrtc.DataChannelStateClosed })
+	}
+}
+
+func TestAClientHasOnlySoManyChannels(t *testing.T) {
+	f := newTestFactory(t, nil)
+	c := newPubClient(t, f, clientOptions{})
+	c.dataChannels()
+	c.negotiate(nil)
+	c.connected()
+	for range 2 * maxChannels {
+		if _, err := c.pc.CreateDataChannel("more", nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a := &c.pub.packets.data
+	count := func() int {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		return a.theirs()
+	}
+	eventually(t, "channels", func() bool { return count() == maxChannels })
+	dc, err := c.pc.CreateDataChannel("one more", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "refused", func() bool { return dc.ReadyState() == webrtc.DataChannelStateClosed })
+	if n := count(); n != maxChannels {
+		t.Errorf("%d channels", n)
+	}
+}
+
+func TestTheAssociationIsOpenedByUsIfTheClientDoesNot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var a association
+		a.init(transport.NewLink(nil, nil), nil)
+		key, salt := make([]byte, 16), make([]byte, 4)
+		if err := a.secured(dataKeys{key, salt, key, salt}, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		waits := func() bool {
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			return !a.sctp.Deadline().IsZero() // for the answer
+		}
+		time.Sleep(letConnect - time.Millisecond)
+		if waits() {
+			t.Error("the client had no time to")
+		}
+		time.Sleep(2 * time.Millisecond)
+		if synctest.Wait(); !waits() {
+			t.Error("nobody has opened it")
+		}
+		a.close()
+		synctest.Wait()
+	})
+}
+
+func TestRequestsForChannels(t *testing.T) {
+	for _, want := range []channelRequest{
+		{label: labelReliable},
+		{label: labelLossy, rel: sctp.Reliability{Unordered: true, Limited: true}},
+		{label: "", rel: sctp.Reliability{Limited: true, Retransmissions: 7}},
+		{label: strings.Repeat("x", maxLabel), rel: sctp.Reliability{Unordered: true}},
+	} {
+		b := want.append(nil)
+		if got, err := parseRequest(b); err != nil || got != want {
+			t.Errorf("got %+v, %v, want %+v", got, err, want)
+		}
+		for i := range b {
+			if _, err := parseRequest(b[:i]); err == nil {
+				t.Errorf("%d of %d bytes are taken", i, len(b))
+			}
+		}
+	}
+	timed := channelRequest{label: "x"}.append(nil)
+	timed[1] = channelTimed
+	if got, err := parseRequest(timed); err != nil || !got.rel.Limited || got.kind() != Lossy {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if timed[1] = 9; func() bool { _, err := parseRequest(timed); return err == nil }() {
+		t.Error("an unknown type is taken")
+	}
+	if _, err := parseRequest(channelRequest{label: strings.Repeat("x", maxLabel+1)}.append(nil)); err == nil {
+		t.Error("a label too long is taken")
+	}
+}
+
+func FuzzParseRequest(f *testing.F) {
+	f.Add(channelRequest{label: labelLossy, rel: sctp.Reliability{Unordered: true, Limited: true}}.append(nil))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r, err := parseRequest(b)
+		if err == nil && len(r.label) > maxLabel {
+			t.Errorf("a label of %d bytes", len(r.label))
+		}
+	})
+}
