@@ -1,5 +1,5 @@
-// Package eventlog keeps the one durable log of events: append, read, cursors,
-// and the closing of what a crash left open.
+// Package eventlog keeps the one durable log of events: append, read, cursors, the
+// list of room sessions, and the closing of what a crash left open.
 //
 // Append puts events into a bounded ring and never waits for the disk. One
 // committer goroutine takes what has gathered, freezes the webhook bodies and
