@@ -98,7 +98,7 @@ export function App() {
           </main>
         )}
         <section className="roll" id="pane-roll" aria-label="The roll" hidden={tabbed ? pane !== 'roll' : drawer}>
-          <RollPanel roll={roll} source={session.roll} />
+          <RollPanel roll={roll} source={session.roll} seenElsewhere={eventsShown} />
         </section>
         {eventsShown && (
           <section className="events" id="pane-events" aria-label="Events" data-testid="events">

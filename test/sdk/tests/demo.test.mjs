@@ -45,8 +45,20 @@ meeting('preview, call, shared screen, reactions, and who is removed', async (ca
   await ana.find('choose-devices').click();
   assert.ok(await ana.find('device-mic').locator('option').count() >= 1);
   await ana.picture('preview-desktop');
+  // A camera that is blocked: where to give it back, and another try.
   await ana.find('join-cam').uncheck();
   await ana.find('preview-video').waitFor({ state: 'detached' });
+  await ana.page.evaluate(() => {
+    const given = navigator.mediaDevices.getUserMedia;
+    navigator.mediaDevices.getUserMedia = async () => {
+      navigator.mediaDevices.getUserMedia = given;
+      throw new DOMException('Permission denied', 'NotAllowedError');
+    };
+  });
+  await ana.find('join-cam').check();
+  await ana.see('preview-failure', { code: 'camera-denied' });
+  await ana.find('preview-failure').getByRole('button').click();
+  await ana.see('preview-video');
   await ben.picture('preview-phone-dark');
   await ana.join(call.room);
   await ben.join(call.room);
@@ -65,9 +77,16 @@ meeting('preview, call, shared screen, reactions, and who is removed', async (ca
   await ana.find('quality', { quality: 'low' }).check();
   await width('small');
   await ana.picture('quality-desktop');
-  await ana.find('quality', { quality: 'high' }).check();
-  await width('full');
   await ana.page.keyboard.press('Escape');
+
+  // Another microphone during the call.
+  await ana.find('settings').click();
+  const microphone = ana.find('call-audioinput');
+  const other = await microphone.locator('option').last().getAttribute('value');
+  await microphone.selectOption(other);
+  await waitFor('the other microphone', async () => (await microphone.inputValue()) === other);
+  await ana.find('close-settings').click();
+  await ana.see('participant', { local: 'true', mic: 'on' });
 
   // Whom one pins, or who speaks, is large.
   const anasIdentity = await identityOf(ana);

@@ -74,24 +74,3 @@ stage.test('two people meet on the page', async (call) => {
     await ben.page.context().close();
   }
 });
-
-stage.test('a shared screen is seen on the page', async (call) => {
-  const ana = await Person.at(call, 'Ana', desktop);
-  const ben = await Person.at(call, 'Ben', desktop);
-  try {
-    await ana.join(call.room);
-    await ben.join(call.room);
-    await ben.see('participant', { local: 'false' });
-    await ana.find('toggle-screen').click();
-    await ben.see('screen-tile');
-    await ben.seePictures('screen_share');
-    await ben.picture('screen-desktop');
-    await ana.find('toggle-screen').click();
-    await ben.find('screen-tile').waitFor({ state: 'detached' });
-    ana.assertContent();
-    ben.assertContent();
-  } finally {
-    await ana.page.context().close();
-    await ben.page.context().close();
-  }
-});

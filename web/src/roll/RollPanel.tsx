@@ -15,8 +15,9 @@ const stateText: Record<StreamState, string> = {
 };
 
 // RollPanel is the room's log as a ledger: newest at the bottom, where a clerk
-// would write the next line.
-export function RollPanel({ roll, source }: { roll: Roll; source: RollSource | undefined }) {
+// would write the next line. seenElsewhere: records that come now are shown
+// elsewhere on the page, and are not new any more when they are shown here.
+export function RollPanel({ roll, source, seenElsewhere }: { roll: Roll; source: RollSource | undefined; seenElsewhere: boolean }) {
   const { ledger, state, dispatch } = roll;
   const layout = useMemo(() => rows(ledger), [ledger]);
   const total = ledger.entries.length + ledger.dropped;
@@ -53,7 +54,7 @@ export function RollPanel({ roll, source }: { roll: Roll; source: RollSource | u
         )}
         <ol data-testid="roll">
           {layout.rows.map((row) => (
-            <Line key={row.key} row={row} />
+            <Line key={row.key} row={row} seenElsewhere={seenElsewhere} />
           ))}
         </ol>
         {layout.rows.length === 0 && <Blank source={source} state={state} />}
@@ -68,10 +69,10 @@ export function RollPanel({ roll, source }: { roll: Roll; source: RollSource | u
   );
 }
 
-function Line({ row }: { row: Row }) {
+function Line({ row, seenElsewhere }: { row: Row; seenElsewhere: boolean }) {
   switch (row.kind) {
     case 'record':
-      return <RollRow entry={row.entry} />;
+      return <RollRow entry={row.entry} seenElsewhere={seenElsewhere} />;
     case 'session':
       return (
         <li className="session">

@@ -4,11 +4,11 @@ import type { Entry } from './ledger';
 import { clock, describe, effect, type Effect } from './record';
 
 // RollRow is one record. It opens on the webhook that receivers get for it.
-export const RollRow = memo(function RollRow({ entry }: { entry: Entry }) {
+export const RollRow = memo(function RollRow({ entry, seenElsewhere }: { entry: Entry; seenElsewhere: boolean }) {
   const { record, live } = entry;
   const [open, setOpen] = useState(false);
   // Until it has been seen to be new: a hidden panel's rows announce themselves when it is shown.
-  const [fresh, setFresh] = useState(live);
+  const [fresh, setFresh] = useState(live && !seenElsewhere);
   const id = useId();
   const kind = effect(record.name);
   const { who, what } = describe(record);
