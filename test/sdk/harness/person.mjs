@@ -22,7 +22,10 @@ export class Person {
       const url = new URL(request.url());
       if (!['data:', 'blob:'].includes(url.protocol) && url.host !== home) person.strangers.push(request.url());
     });
-    person.page.on('pageerror', (error) => person.errors.push(error.message));
+    person.page.on('pageerror', (error) => {
+      // The SDK's worker may speak of somebody who has left meanwhile.
+      if (!/couldn't set encryption status, participant not found/.test(error.message)) person.errors.push(error.message);
+    });
     await person.page.goto(call.server.url);
     return person;
   }

@@ -7,6 +7,9 @@ import { desktop, Person, phone } from '../harness/person.mjs';
 import { scene } from '../harness/scene.mjs';
 import { waitFor } from '../harness/wait.mjs';
 
+// Painting is done without a graphics card: what is not looked at may be small.
+const small = { viewport: { width: 640, height: 480 } };
+
 const stage = scene({ config: { development: true } });
 
 /** A test with people at the page; what each saw is kept when it fails. */
@@ -127,8 +130,8 @@ meeting('preview, call, shared screen, reactions, and who is removed', async (ca
 });
 
 meeting('each of the 23 client events comes about by its hint, beside the records of the log', async (call, at) => {
-  const ana = await at('Ana', { viewport: { width: 1440, height: 900 } });
-  const ben = await at('Ben', desktop);
+  const ana = await at('Ana', desktop);
+  const ben = await at('Ben', small);
   await ana.find('toggle-events').click();
   await ana.join(call.room);
   await ben.join(call.room);
@@ -208,9 +211,9 @@ meeting('each of the 23 client events comes about by its hint, beside the record
 });
 
 meeting('who has the passphrase sees, and nobody else', async (call, at) => {
-  const ana = await at('Ana', desktop);
-  const ben = await at('Ben', { ...desktop, colorScheme: 'dark' });
-  const eve = await at('Eve', desktop);
+  const ana = await at('Ana', small);
+  const ben = await at('Ben', { ...small, colorScheme: 'dark' });
+  const eve = await at('Eve', small);
   await ana.join(call.room, { passphrase: 'open sesame' });
   await ben.join(call.room, { passphrase: 'open sesame' });
   for (const who of [ana, ben]) {
@@ -238,10 +241,12 @@ meeting('who has the passphrase sees, and nobody else', async (call, at) => {
   assert.equal(await pictures(), 0, 'another passphrase shows eve no picture');
 
   // Messages are encrypted too.
+  for (const who of [ana, ben, eve]) await who.turnTo('chat');
   await ana.find('chat-input').fill('Nobody but us');
   await ana.find('chat-send').click();
   await ben.find('chat-message', { own: 'false' }).filter({ hasText: 'Nobody but us' }).waitFor();
   assert.equal(await eve.find('chat-message').count(), 0);
+  for (const who of [ana, ben]) await who.page.getByRole('tab', { name: 'Room' }).click();
 
   await again('open sesame');
   await eve.seePictures();
