@@ -34,6 +34,12 @@ var (
 	ErrNoSuchParticipant = errors.New("no such participant")
 	// ErrUnknownCodec is why no frames are made of a track's packets.
 	ErrUnknownCodec = errors.New("no frames are made of packets of this codec")
+	// ErrNotAServer is why Connect refuses a URL.
+	ErrNotAServer = errors.New("not a URL of a server: it begins with ws://, wss://, http:// or https://")
+	// ErrLayers is why several tracks are not published as one.
+	ErrLayers = errors.New("several tracks: they must be the layers that one call of NewSimulcastTracks made")
+	// ErrStreamClosed is why nothing more can be written to a data stream.
+	ErrStreamClosed = errors.New("data stream is closed")
 	// ErrStreamLost is what the reader of a data stream gets if its sender or
 	// the room went away before its end, or a part of it is missing.
 	ErrStreamLost = errors.New("data stream lost")

@@ -95,7 +95,6 @@ type PublishOptions struct {
 
 var (
 	errNoTrack = errors.New("no track to publish")
-	errLayers  = errors.New("several tracks: they must be the layers that one call of NewSimulcastTracks made")
 )
 
 // Publish publishes a track, or all layers of a simulcast track, and returns when
@@ -140,7 +139,7 @@ func checkLayers(layers []*LocalTrack) error {
 		switch {
 		case len(layers) == 1 && l.rid == "": // an ordinary track
 		case l.id != layers[0].id || i >= len(rids) || l.rid != rids[i]:
-			return errLayers
+			return ErrLayers
 		}
 	}
 	return nil

@@ -244,8 +244,6 @@ type StreamWriter struct {
 	closed bool
 }
 
-var errStreamClosed = errors.New("data stream is closed")
-
 // OpenText begins a text stream. The context bounds all writing to it.
 func (p *LocalParticipant) OpenText(ctx context.Context, o StreamOptions) (*StreamWriter, error) {
 	o.MimeType = "text/plain"
@@ -285,7 +283,7 @@ func (w *StreamWriter) ID() string { return w.id }
 // Write implements io.Writer.
 func (w *StreamWriter) Write(p []byte) (int, error) {
 	if w.closed {
-		return 0, errStreamClosed
+		return 0, ErrStreamClosed
 	}
 	data := append(w.rest, p...)
 	for w.rest = nil; len(data) > 0; {

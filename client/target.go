@@ -3,7 +3,6 @@ package client
 import (
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/url"
 	"path"
@@ -19,8 +18,6 @@ type target struct {
 	base *url.URL // immutable
 }
 
-var errNotAServer = errors.New("not a URL of a server: it begins with ws://, wss://, http:// or https://")
-
 func parseTarget(raw string) (target, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
@@ -32,10 +29,10 @@ func parseTarget(raw string) (target, error) {
 	case "https", "wss":
 		u.Scheme = "wss"
 	default:
-		return target{}, fmt.Errorf("%q: %w", raw, errNotAServer)
+		return target{}, fmt.Errorf("%q: %w", raw, ErrNotAServer)
 	}
 	if u.Host == "" {
-		return target{}, fmt.Errorf("%q: %w", raw, errNotAServer)
+		return target{}, fmt.Errorf("%q: %w", raw, ErrNotAServer)
 	}
 	u.RawQuery, u.Fragment = "", ""
 	return target{u}, nil

@@ -43,7 +43,7 @@ func ExampleRecord() {
 				return
 			}
 			defer w.Close()
-			if err := mediafile.Record(e.Track, w); err != nil {
+			if err := mediafile.Record(ctx, e.Track, w); err != nil {
 				log.Print(err)
 			}
 			if st, err := os.Stat(name); err == nil {

@@ -1,9 +1,8 @@
 package mediafile
 
 import (
-	"errors"
+	"context"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/pion/rtp"
@@ -48,22 +47,16 @@ func Create(path string, codec webrtc.RTPCodecCapability) (w Writer, name string
 	return w, name, nil
 }
 
-// Record writes what is received of a track until it ends, which is no error.
-// Damaged packets are left out.
-func Record(track *client.RemoteTrack, w Writer) error {
-	for {
-		p, err := track.ReadRTP()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
+// Record writes what is received of a track until it ends, which is no error, or
+// until ctx does. Damaged packets are left out.
+func Record(ctx context.Context, track *client.RemoteTrack, w Writer) error {
+	for p := range track.Packets(ctx) {
 		if len(p.Payload) == 0 {
 			continue
 		}
-		if err := w.WriteRTP(p); err != nil {
+		if err := w.WriteRTP(p.Clone()); err != nil { // the writer may keep it, and Packets uses it again
 			return fmt.Errorf("record: %w", err)
 		}
 	}
+	return ctx.Err()
 }

@@ -212,7 +212,7 @@ func (s *stay) keep(e rtc.TrackSubscribed) {
 		_ = e.Track.RequestKeyFrame() // one comes in any case, later
 	}
 	fmt.Fprintf(s.env.stderr, "rollcall: recording %s\n", path)
-	s.fail(errors.Join(mediafile.Record(e.Track, w), w.Close()))
+	s.fail(errors.Join(mediafile.Record(context.Background(), e.Track, w), w.Close()))
 }
 
 // fileName is an identity without what file systems give a meaning.
