@@ -22,6 +22,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"claims": claims, "server": scriptedServer, "room": scriptedRoom, "receiver": scriptedReceiver, "eventually": eventually, "sign": signBody,
+			"present": present,
 		},
 		// Only what a script sets: no setting of the machine's may leak in.
 		Setup: func(env *testscript.Env) error {

@@ -218,3 +218,21 @@ func eventually(ts *testscript.TestScript, neg bool, args []string) {
 		time.Sleep(5 * time.Millisecond)
 	}
 }
+
+// present ROOM IDENTITY waits until that participant is in, 20 s at most.
+func present(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: present room identity")
+	}
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		err := ts.Exec("rollcall", "participant", "show", args[0], args[1], "--dev", "--json")
+		if err == nil && strings.Contains(ts.ReadFile("stdout"), `"ACTIVE"`) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s does not come to be in %s", args[1], args[0])
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
