@@ -246,7 +246,7 @@ meeting('who has the passphrase sees, and nobody else', async (call, at) => {
   await ana.find('chat-send').click();
   await ben.find('chat-message', { own: 'false' }).filter({ hasText: 'Nobody but us' }).waitFor();
   assert.equal(await eve.find('chat-message').count(), 0);
-  for (const who of [ana, ben]) await who.page.getByRole('tab', { name: 'Room' }).click();
+  for (const who of [ana, ben, eve]) await who.page.getByRole('tab', { name: 'Room' }).click();
 
   await again('open sesame');
   await eve.seePictures();
