@@ -51,8 +51,9 @@ var layers = []layer{
 
 	// Recordings: jobs in the server, and the process that writes one of them, which
 	// knows nothing of it.
-	{"internal/egress", []string{"internal/egress/container", "internal/egress/wire", "internal/room", "internal/delivery", "internal/sfu/uptrack", "event"}},
+	{"internal/egress", []string{"internal/egress/container", "internal/egress/request", "internal/egress/wire", "internal/room", "internal/delivery", "internal/sfu/uptrack", "event"}},
 	{"internal/egress/worker", []string{"internal/egress/container", "internal/egress/wire"}},
+	{"internal/egress/request", nil},
 	{"internal/egress/wire", nil},
 	{"internal/egress/container", nil},
 
