@@ -57,6 +57,10 @@ var layers = []layer{
 	{"internal/egress/wire", nil},
 	{"internal/egress/container", nil},
 
+	// What comes in from encoders: the server of RTMP, and the format of its tags.
+	{"internal/ingress/rtmp", []string{"internal/rate"}},
+	{"internal/ingress/flv", nil},
+
 	// Decisions. The room neither knows the log nor who reads it.
 	{"internal/room", []string{"internal/histogram", "internal/sfu/peer", "internal/sfu/uptrack", "internal/sfu/downtrack", "internal/sfu/quality", "event"}},
 
