@@ -90,12 +90,14 @@ func (c *connector) connect(d direction, servers []*livekit.ICEServer, relayOnly
 }
 
 func (c *connector) configureMedia(m *webrtc.MediaEngine, r *interceptor.Registry, d direction) error {
+	asleep := new(interceptor.Registry)
 	r.Add(headersFactory{}) // the first is the nearest to the socket
+	r.Add(dormantFactory{asleep})
 	err := errors.Join(
 		registerCodecs(m, c.opts.Codecs, c.opts.RED),
 		m.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: sdp.AudioLevelURI}, webrtc.RTPCodecTypeAudio),
 		webrtc.ConfigureSimulcastExtensionHeaders(m),
-		webrtc.ConfigureNack(m, r),
+		webrtc.ConfigureNack(m, asleep),
 	)
 	if err != nil {
 		return err
@@ -105,16 +107,16 @@ func (c *connector) configureMedia(m *webrtc.MediaEngine, r *interceptor.Registr
 		if err != nil {
 			return err
 		}
-		r.Add(sender)
+		asleep.Add(sender)
 	}
 	if d&receives != 0 {
 		receiver, err := report.NewReceiverInterceptor()
 		if err != nil {
 			return err
 		}
-		r.Add(receiver)
+		asleep.Add(receiver)
 		// The server learns from our feedback how much it may send.
-		return webrtc.ConfigureTWCCSender(m, r)
+		return webrtc.ConfigureTWCCSender(m, asleep)
 	}
 	return nil
 }
