@@ -30,7 +30,7 @@ var layers = []layer{
 		"client", "client/mediafile", "docs", "event",
 	}},
 	{"internal/server", []string{
-		"internal/httpapi", "internal/figures", "internal/signal", "internal/agent", "internal/egress", "internal/room", "internal/delivery", "internal/eventlog/...",
+		"internal/httpapi", "internal/figures", "internal/signal", "internal/agent", "internal/egress", "internal/ingress", "internal/room", "internal/delivery", "internal/eventlog/...",
 		"internal/sfu/peer", "internal/turn", "internal/certificate", "internal/tlsmux", "internal/tracing", "internal/external", "internal/metrics", "internal/config", "internal/token",
 		"internal/site", "docs", "event", "web",
 	}},
@@ -60,6 +60,8 @@ var layers = []layer{
 	// What comes in from encoders: the server of RTMP, and the format of its tags.
 	{"internal/ingress/rtmp", []string{"internal/rate"}},
 	{"internal/ingress/flv", nil},
+	// Streams of encoders that come in as participants.
+	{"internal/ingress", []string{"internal/room", "internal/rate", "internal/sfu/uptrack", "event"}},
 
 	// Decisions. The room neither knows the log nor who reads it.
 	{"internal/room", []string{"internal/histogram", "internal/sfu/peer", "internal/sfu/uptrack", "internal/sfu/downtrack", "internal/sfu/quality", "event"}},

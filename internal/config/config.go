@@ -27,6 +27,7 @@ type Config struct {
 
 	Dashboard Dashboard
 	Egress    Egress
+	Ingress   Ingress
 
 	TLS     TLS
 	RTC     RTC
@@ -79,6 +80,13 @@ type ACME struct {
 type Egress struct {
 	// Directory is where files go; empty means egress in the data directory.
 	Directory string
+}
+
+// Ingress is how streams of encoders come in.
+type Ingress struct {
+	// RTMPBaseURL and WHIPBaseURL are what encoders are told; empty: what the caller
+	// of the API has found this server at.
+	RTMPBaseURL, WHIPBaseURL string
 }
 
 // RTC is how media travels.

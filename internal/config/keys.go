@@ -32,6 +32,9 @@ var supported = []key{
 
 	{"egress.directory", text(func(c *Config) *string { return &c.Egress.Directory })},
 
+	{"ingress.rtmp_base_url", text(func(c *Config) *string { return &c.Ingress.RTMPBaseURL })},
+	{"ingress.whip_base_url", text(func(c *Config) *string { return &c.Ingress.WHIPBaseURL })},
+
 	{"rtc.udp_port", udpPort},
 	{"rtc.port_range_start", number(func(c *Config) *int { return &c.RTC.PortRangeStart }, 0, maxPort)},
 	{"rtc.port_range_end", number(func(c *Config) *int { return &c.RTC.PortRangeEnd }, 0, maxPort)},

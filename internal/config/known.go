@@ -6,7 +6,7 @@ package config
 // that value, because it asks for what happens anyway.
 var known = []string{
 	"debug_handler.*", "debug_handler_port.*", "webtransport.*",
-	"redis.*", "audio.*", "video.*", "ingress.*", "sip.*",
+	"redis.*", "audio.*", "video.*", "sip.*",
 	"node_selector.*", "region", "signal_relay.*", "psrpc.*", "agents.*", "metric.*", "trace.*",
 	"node_stats.*", "enable_data_tracks=false", "enable_participant_data_blob=false", "api.*",
 

@@ -33,6 +33,8 @@ type Options struct {
 	Agents Agents
 	// Egress records rooms. Required.
 	Egress Egress
+	// Ingress has streams come in as participants. Required.
+	Ingress Ingress
 	// Page serves browsers at /, /dashboard and below, and the files of the pages.
 	// Nil: there are none.
 	Page http.Handler
@@ -109,6 +111,14 @@ type Egress interface {
 	Stop(ctx context.Context, id string) (*livekit.EgressInfo, error)
 	// Unavailable is the refusal of what is not there yet.
 	Unavailable(what string) error
+}
+
+// Ingress has streams come in as participants. Errors are as in Rooms.
+type Ingress interface {
+	Create(ctx context.Context, origin string, req *livekit.CreateIngressRequest) (*livekit.IngressInfo, error)
+	Update(ctx context.Context, req *livekit.UpdateIngressRequest) (*livekit.IngressInfo, error)
+	List(ctx context.Context, req *livekit.ListIngressRequest) (*livekit.ListIngressResponse, error)
+	Delete(ctx context.Context, id string) (*livekit.IngressInfo, error)
 }
 
 // Log is the event log as its readers see it: committed records only.

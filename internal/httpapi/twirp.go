@@ -31,7 +31,6 @@ const maxRPCTimeout = 5 * time.Minute
 // absentServices are those that SDKs know and this server does not offer, with
 // the reason. A clear refusal saves their users a search for a wrong URL.
 var absentServices = map[string]string{
-	"livekit.Ingress":            "ingress is not available yet",
 	"livekit.SIP":                "SIP is not available yet",
 	"livekit.AgentSimulation":    "agent simulation is not available on a self-hosted server",
 	"livekit.CloudAgent":         "cloud agents are not available on a self-hosted server",
@@ -71,6 +70,7 @@ func newTwirp(o Options, auth authenticator) http.Handler {
 			"livekit.RoomService":          livekit.NewRoomServiceServer(service, errors),
 			"livekit.AgentDispatchService": livekit.NewAgentDispatchServiceServer(&dispatchService{o.Agents}, errors),
 			"livekit.Egress":               livekit.NewEgressServer(&egressService{o.Egress}, errors),
+			"livekit.Ingress":              livekit.NewIngressServer(&ingressService{o.Ingress}, errors),
 		},
 	}
 }
@@ -138,7 +138,7 @@ func (t *twirpHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set(headerSeq, strconv.FormatUint(t.log.Last(), 10))
-	r = r.WithContext(withHookHeaders(withClaims(r.Context(), claims), r.Header.Values(headerWebhook)))
+	r = r.WithContext(withHookHeaders(withOrigin(withClaims(r.Context(), claims), r), r.Header.Values(headerWebhook)))
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	handler.ServeHTTP(w, r)
 }

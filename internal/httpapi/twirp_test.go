@@ -44,8 +44,7 @@ func TestMalformedRequestsAreToldWhatIsWrong(t *testing.T) {
 		{"no method", "POST", "/twirp/livekit.RoomService", "application/json", "{}", 404, "bad_route", ""},
 		{"unknown service", "POST", "/twirp/livekit.Teleport/Go", "application/json", "{}", 404, "bad_route", "Teleport"},
 		{"no service", "POST", "/twirp/", "application/json", "{}", 404, "bad_route", ""},
-		{"ingress", "POST", "/twirp/livekit.Ingress/CreateIngress", "application/json", "{}", 501, "unimplemented", "ingress is not available yet"},
-		{"ingress", "POST", "/twirp/livekit.Ingress/CreateIngress", "application/json", "{}", 501, "unimplemented", "ingress"},
+		{"ingress without its grant", "POST", "/twirp/livekit.Ingress/CreateIngress", "application/json", "{}", 401, "unauthenticated", "ingressAdmin"},
 		{"SIP", "POST", "/twirp/livekit.SIP/ListSIPTrunk", "application/protobuf", "", 501, "unimplemented", "SIP"},
 		{"agent dispatch", "POST", "/twirp/livekit.AgentDispatchService/Explode", "application/json", "{}", 404, "bad_route", "Explode"},
 	} {

@@ -38,6 +38,14 @@ func (k *Keyed[K]) Take(key K, now time.Time) bool {
 	return b.Take(1, now)
 }
 
+// Has says whether there is a token of the key's, and takes none.
+func (k *Keyed[K]) Has(key K, now time.Time) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	b := k.buckets[key]
+	return b == nil || b.Take(0, now) && b.level >= 1
+}
+
 // sweep forgets the buckets that are full. What is left is of keys that were used
 // within burst/rate seconds.
 func (k *Keyed[K]) sweep(now time.Time) {

@@ -25,6 +25,7 @@ import (
 	"github.com/rollcall-rtc/rollcall/internal/eventlog/pebble"
 	"github.com/rollcall-rtc/rollcall/internal/figures"
 	"github.com/rollcall-rtc/rollcall/internal/httpapi"
+	"github.com/rollcall-rtc/rollcall/internal/ingress"
 	"github.com/rollcall-rtc/rollcall/internal/room"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
 	"github.com/rollcall-rtc/rollcall/internal/signal"
@@ -50,6 +51,7 @@ type Server struct {
 	rooms     *room.Registry
 	agents    *agent.Dispatcher
 	egress    *egress.Service
+	ingress   *ingress.Service
 	signal    *signal.Handler
 	watch     *figures.Watch
 	tracer    *tracing.Tracer // nil if nothing is traced
@@ -226,6 +228,9 @@ func (s *Server) openRooms(ctx context.Context, version string) error {
 	if err := s.openEgress(ctx); err != nil {
 		return err
 	}
+	if err := s.openIngress(ctx); err != nil {
+		return err
+	}
 	s.signal = signal.NewHandler(signal.Options{
 		Trace: s.traceJoins(),
 		Rooms: s.rooms, Keys: token.Keys(s.cfg.Keys), Logger: s.log, TrustedProxies: networks(s.cfg.TrustedProxies),
@@ -248,6 +253,7 @@ func (s *Server) openRooms(ctx context.Context, version string) error {
 		Signal:       s.signal,
 		Agents:       s.agents,
 		Egress:       s.egress,
+		Ingress:      s.ingress,
 		Page:         web.Handler(),
 		Docs:         site.Handler(docs.Files),
 		Ready:        s.ready,
@@ -362,6 +368,9 @@ func (s *Server) stop(ctx context.Context) error {
 		ending, cancel := context.WithTimeout(ctx, recordingGrace)
 		errs = append(errs, s.egress.Close(ending))
 		cancel()
+	}
+	if s.ingress != nil {
+		errs = append(errs, s.ingress.Close(ctx))
 	}
 	if s.rooms != nil {
 		errs = append(errs, s.rooms.Close(ctx))

@@ -49,6 +49,15 @@ func (c *Claims) CanRecord() error {
 	return nil
 }
 
+// CanAdminIngress says whether the bearer may make, see, change and delete ingress
+// endpoints, and read their stream keys: of all rooms, for that grant names none.
+func (c *Claims) CanAdminIngress() error {
+	if !c.adminOf("") && (c.Video == nil || !c.Video.IngressAdmin) {
+		return missing("ingressAdmin")
+	}
+	return nil
+}
+
 // CanAdmin says whether the bearer may administer room, which has to be the
 // one that the grant names, unless it is rollcall.admin for all.
 func (c *Claims) CanAdmin(room string) error {
