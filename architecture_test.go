@@ -51,9 +51,11 @@ var layers = []layer{
 
 	// Recordings: jobs in the server, and the process that writes one of them, which
 	// knows nothing of it.
-	{"internal/egress", []string{"internal/egress/container", "internal/egress/request", "internal/egress/wire", "internal/room", "internal/delivery", "internal/sfu/uptrack", "event"}},
+	{"internal/egress", []string{"internal/egress/container", "internal/egress/upload", "internal/egress/storage", "internal/egress/request", "internal/egress/wire", "internal/room", "internal/delivery", "internal/sfu/uptrack", "event"}},
 	{"internal/egress/worker", []string{"internal/egress/container", "internal/egress/wire"}},
 	{"internal/egress/request", nil},
+	{"internal/egress/upload", []string{"internal/egress/storage"}},
+	{"internal/egress/storage", nil},
 	{"internal/egress/wire", nil},
 	{"internal/egress/container", nil},
 
@@ -148,6 +150,7 @@ var seams = map[string][]string{
 	"go.opentelemetry.io/otel":      {"internal/tracing"},
 	"github.com/prometheus":         {"internal/metrics"},
 	"github.com/yuin/goldmark":      {"internal/site"},
+	"github.com/minio":              {"internal/egress/storage"},
 }
 
 // foreign are modules that this one does not depend on: the wire is theirs,

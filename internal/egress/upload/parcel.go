@@ -1,0 +1,95 @@
+package upload
+
+import (
+	"errors"
+	"time"
+
+	"github.com/rollcall-rtc/rollcall/internal/egress/storage"
+)
+
+// File is one on its way.
+type File struct {
+	Path        string `json:"path"` // here, absolute
+	Name        string `json:"name"` // in the store, below the target's prefix
+	ContentType string `json:"contentType,omitempty"`
+	// Where says where it is by now.
+	Where Place `json:"where,omitempty"`
+	// State is what the store needs to go on with an upload, BackupState the backup's.
+	State       string `json:"state,omitempty"`
+	BackupState string `json:"backupState,omitempty"`
+	// Problem is why the last try failed, without secrets.
+	Problem string `json:"problem,omitempty"`
+}
+
+// Place is where a file is.
+type Place string
+
+// The places.
+const (
+	Here     Place = ""       // on this machine only
+	InStore  Place = "store"  // confirmed by the target
+	InBackup Place = "backup" // confirmed by the backup
+	Gone     Place = "gone"   // somebody removed it before it was sent
+)
+
+// Parcel is the files of a recording. It holds secrets.
+type Parcel struct {
+	Target storage.Target  `json:"target"`
+	Backup *storage.Target `json:"backup,omitempty"`
+	Files  []File          `json:"files"`
+	// Ended is when the last file was added; zero while more may come.
+	Ended time.Time `json:"ended,omitzero"`
+	// Concluded says that Options.Conclude was called, and what it added is in Files.
+	Concluded bool `json:"concluded,omitempty"`
+	// Told says that Options.Settled was called: the locations that there were then
+	// are known to others.
+	Told bool `json:"told,omitempty"`
+}
+
+// Location is where a file can be found: in the store, in the backup, or here.
+func (p *Parcel) Location(f *File) string {
+	switch f.Where {
+	case InStore:
+		return p.Target.Location(f.Name)
+	case InBackup:
+		return p.Backup.Location(f.Name)
+	}
+	return f.Path
+}
+
+// File returns the file at a path here, nil if there is none.
+func (p *Parcel) File(path string) *File {
+	for i := range p.Files {
+		if p.Files[i].Path == path {
+			return &p.Files[i]
+		}
+	}
+	return nil
+}
+
+// All says whether every file is where it is to stay.
+func (p *Parcel) All() bool {
+	for i := range p.Files {
+		if p.Files[i].Where == Here {
+			return false
+		}
+	}
+	return true
+}
+
+// OutOfPlace says whether a file is elsewhere than in the target, and why.
+func (p *Parcel) OutOfPlace() (bool, error) {
+	for i := range p.Files {
+		if f := &p.Files[i]; f.Where != InStore {
+			return true, errors.New(f.Problem)
+		}
+	}
+	return false, nil
+}
+
+// clone is a copy that nothing else changes.
+func (p *Parcel) clone() Parcel {
+	c := *p
+	c.Files = append([]File(nil), p.Files...)
+	return c
+}

@@ -1,0 +1,367 @@
+package upload
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/rollcall-rtc/rollcall/internal/egress/storage"
+)
+
+const (
+	// firstPause and longestPause are those between two tries.
+	firstPause   = time.Second
+	longestPause = 5 * time.Minute
+	// giveUp is how long after the recording's end a file is tried.
+	giveUp = 7 * 24 * time.Hour
+	// lastWord is how long a try that keeps the end from being told may send nothing.
+	lastWord = 30 * time.Second
+)
+
+// Options are what a Sender needs. All but Backup are required.
+type Options struct {
+	// Open returns the store of a target.
+	Open func(storage.Target) (storage.Store, error)
+	// Save keeps the parcel: durably no later than what is appended to the log
+	// next.
+	Save func(Parcel)
+	// Conclude is called once after the end, when every file is in its place or is
+	// not going to be in time. What it returns is sent as the last, before Settled.
+	Conclude func(Parcel) []File
+	// Settled is called once: the recording's end may be told, with the locations of
+	// the parcel. It was saved before with Told set.
+	Settled func(Parcel)
+	// Patience is how long the end may wait for a store that takes nothing. Who sends
+	// all the while, or got a file through, is waited for.
+	Patience time.Duration
+	// Slots is shared by senders: each upload takes one.
+	Slots  chan struct{}
+	Logger *slog.Logger
+}
+
+// Sender sends one parcel.
+type Sender struct {
+	opts   Options // immutable
+	cancel context.CancelFunc
+	donec  chan struct{}
+	wakec  chan struct{} // has an element when there is something new
+
+	mu     sync.Mutex
+	parcel Parcel
+	cut    context.CancelFunc // ends the try that runs; nil without one
+	due    *time.Timer        // when the end has waited for long enough
+	moved  time.Time          // when a file got through last, or part of one was read
+
+	// the goroutine's
+	primary, backup storage.Store
+	fails           int       // tries in a row
+	through         time.Time // when a file got through, or it was begun
+	// hopeless says that the store refuses: the end is not held up for it.
+	hopeless bool
+}
+
+// Start begins, or goes on, to send a parcel.
+func Start(p Parcel, o Options) *Sender {
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &Sender{opts: o, cancel: cancel, donec: make(chan struct{}), wakec: make(chan struct{}, 1), parcel: p.clone(), moved: time.Now()}
+	o.Save(p.clone())
+	if !p.Ended.IsZero() && !p.Told {
+		s.due = time.AfterFunc(o.Patience, s.overdue)
+	}
+	go s.run(ctx)
+	return s
+}
+
+// Add adds files that are whole.
+func (s *Sender) Add(files ...File) {
+	s.change(func(p *Parcel) { p.Files = append(p.Files, files...) })
+}
+
+// Finish says that no more come: from then on Patience counts.
+func (s *Sender) Finish() {
+	s.change(func(p *Parcel) {
+		if p.Ended.IsZero() {
+			p.Ended, s.moved = time.Now(), time.Now()
+			s.due = time.AfterFunc(s.opts.Patience, s.overdue)
+		}
+	})
+}
+
+// overdue cuts short a try that sends nothing, so that the end can be told.
+func (s *Sender) overdue() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if idle := time.Since(s.moved); idle < lastWord && s.cut != nil {
+		s.due.Reset(lastWord - idle)
+		return
+	}
+	if s.cut != nil {
+		s.cut()
+	}
+	s.wake()
+}
+
+func (s *Sender) wake() {
+	select {
+	case s.wakec <- struct{}{}:
+	default:
+	}
+}
+
+// deadline is when the end is told whatever is not in the store by then.
+func (s *Sender) deadline(p *Parcel) time.Time {
+	return latest(p.Ended, s.through).Add(s.opts.Patience)
+}
+
+// Close ends the Sender as it is. What was saved goes on at the next Start.
+func (s *Sender) Close() {
+	s.cancel()
+	<-s.donec
+}
+
+// Done is closed when nothing is left to do.
+func (s *Sender) Done() <-chan struct{} { return s.donec }
+
+// change changes the parcel, keeps it and wakes the goroutine.
+func (s *Sender) change(f func(*Parcel)) {
+	s.mu.Lock()
+	f(&s.parcel)
+	s.opts.Save(s.parcel.clone())
+	s.mu.Unlock()
+	s.wake()
+}
+
+// Parcel is how it stands.
+func (s *Sender) Parcel() Parcel {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.parcel.clone()
+}
+
+func (s *Sender) run(ctx context.Context) {
+	defer close(s.donec)
+	defer s.cancel()
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.due != nil {
+			s.due.Stop()
+		}
+	}()
+	s.through = time.Now()
+	for ctx.Err() == nil {
+		p := s.Parcel()
+		now := time.Now()
+		next := nextFile(&p)
+		due := !p.Ended.IsZero() && (s.hopeless || next < 0 || !now.Before(s.deadline(&p)))
+		switch {
+		case due && !p.Told:
+			s.settle(ctx)
+		case next < 0 && p.Told:
+			return
+		case next >= 0 && p.Told && now.After(p.Ended.Add(giveUp)):
+			s.opts.Logger.Error("recording is not uploaded: given up; its files stay here", "file", p.Files[next].Path, "store", p.Target, "problem", p.Files[next].Problem)
+			return
+		case next < 0:
+			s.sleep(ctx, time.Time{})
+		default:
+			err := s.send(ctx, next, &p, false)
+			if err == nil {
+				s.fails, s.through = 0, time.Now()
+				continue
+			}
+			if p.Told && p.Backup != nil && s.send(ctx, next, &p, true) == nil {
+				continue
+			}
+			s.hopeless = errors.Is(err, storage.ErrRefused)
+			until := time.Now().Add(s.pause())
+			if at := s.deadline(&p); !p.Ended.IsZero() && !p.Told && at.Before(until) {
+				until = at
+			}
+			if !s.hopeless || p.Told || p.Ended.IsZero() {
+				s.sleep(ctx, until)
+			}
+		}
+	}
+}
+
+// nextFile is the first that is only here, -1 if there is none.
+func nextFile(p *Parcel) int {
+	for i := range p.Files {
+		if p.Files[i].Where == Here {
+			return i
+		}
+	}
+	return -1
+}
+
+// pause is how long to wait after a failure: twice as long each time, and not all
+// at once.
+func (s *Sender) pause() time.Duration {
+	d := min(firstPause<<min(s.fails, 20), longestPause)
+	s.fails++
+	return d/2 + rand.N(d/2+1)
+}
+
+// sleep waits for a time, zero for none, or for something new.
+func (s *Sender) sleep(ctx context.Context, until time.Time) {
+	var at <-chan time.Time
+	if !until.IsZero() {
+		t := time.NewTimer(time.Until(until))
+		defer t.Stop()
+		at = t.C
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-at:
+			return
+		case <-s.wakec:
+			// A file more is no reason to ask a store sooner that does not answer; the
+			// end may be, for it can be due.
+			if p := s.Parcel(); at == nil || s.hopeless && !p.Ended.IsZero() && !p.Told {
+				return
+			} else if !p.Ended.IsZero() && !p.Told && s.deadline(&p).Before(until) {
+				until = s.deadline(&p)
+				t := time.NewTimer(time.Until(until))
+				defer t.Stop()
+				at = t.C
+			}
+		}
+	}
+}
+
+// send tries one file, to the target or to the backup.
+func (s *Sender) send(ctx context.Context, i int, p *Parcel, toBackup bool) (err error) {
+	select {
+	case s.opts.Slots <- struct{}{}:
+		defer func() { <-s.opts.Slots }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	stop := ctx
+	ctx, cut := context.WithCancel(ctx)
+	defer cut()
+	s.mu.Lock()
+	s.cut = cut
+	s.mu.Unlock()
+	f, target, store, where := p.Files[i], p.Target, &s.primary, InStore
+	state := f.State
+	if toBackup {
+		target, store, where, state = *p.Backup, &s.backup, InBackup, f.BackupState
+	}
+	defer func() {
+		if errors.Is(err, fs.ErrNotExist) {
+			where, err = Gone, nil
+		}
+		s.change(func(p *Parcel) {
+			s.cut, s.moved = nil, time.Now()
+			if err == nil {
+				p.Files[i].Where, p.Files[i].State, p.Files[i].BackupState = where, "", ""
+			} else if !toBackup && stop.Err() == nil {
+				if errors.Is(err, context.Canceled) {
+					err = errStalled
+				}
+				p.Files[i].Problem = err.Error()
+			}
+		})
+		level := slog.LevelDebug
+		if err != nil {
+			level = slog.LevelWarn
+		}
+		s.opts.Logger.Log(context.WithoutCancel(ctx), level, "file of a recording sent", "file", f.Path, "store", target, "error", err)
+	}()
+	if *store == nil {
+		if *store, err = s.opts.Open(target); err != nil {
+			return err
+		}
+	}
+	file, err := os.Open(f.Path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	stat, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	return (*store).Upload(ctx, storage.Object{
+		Name: target.Name(f.Name), ContentType: f.ContentType, Size: stat.Size(), Body: &body{file, s}, State: state,
+		Save: func(state string) {
+			s.change(func(p *Parcel) {
+				if toBackup {
+					p.Files[i].BackupState = state
+				} else {
+					p.Files[i].State = state
+				}
+			})
+		},
+	})
+}
+
+// errStalled is the problem of a try that was cut short.
+var errStalled = errors.New("the store takes nothing")
+
+// body notes that it is read.
+type body struct {
+	file *os.File
+	s    *Sender
+}
+
+// ReadAt implements io.ReaderAt.
+func (b *body) ReadAt(p []byte, at int64) (int, error) {
+	b.s.mu.Lock()
+	b.s.moved = time.Now()
+	b.s.mu.Unlock()
+	return b.file.ReadAt(p, at)
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// settle has the end told: what is not in the store goes into the backup, if that
+// takes it, and what describes the files comes last.
+func (s *Sender) settle(ctx context.Context) {
+	if s.Parcel().Backup != nil {
+		s.toBackup(ctx)
+	}
+	if p := s.Parcel(); !p.Concluded && ctx.Err() == nil {
+		more := s.opts.Conclude(p)
+		s.change(func(p *Parcel) { p.Files, p.Concluded = append(p.Files, more...), true })
+		p = s.Parcel()
+		for i := len(p.Files) - len(more); i < len(p.Files); i++ {
+			if s.hopeless || s.fails > 0 || s.send(ctx, i, &p, false) != nil {
+				if p.Backup != nil {
+					_ = s.send(ctx, i, &p, true)
+				}
+			}
+		}
+	}
+	if ctx.Err() != nil {
+		return // the next start does
+	}
+	s.change(func(p *Parcel) { p.Told = true })
+	s.opts.Settled(s.Parcel())
+}
+
+// toBackup tries the backup once for each file that is here.
+func (s *Sender) toBackup(ctx context.Context) {
+	p := s.Parcel()
+	for i := range p.Files {
+		if p.Files[i].Where == Here && ctx.Err() == nil {
+			if s.send(ctx, i, &p, true) != nil {
+				return
+			}
+		}
+	}
+}
