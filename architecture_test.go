@@ -61,6 +61,7 @@ var layers = []layer{
 
 	// What comes in from encoders: the server of RTMP, and the format of its tags.
 	{"internal/ingress/rtmp", []string{"internal/rate"}},
+	{"internal/ingress/ffmpeg", []string{"internal/ingress/flv"}},
 	{"internal/ingress/flv", nil},
 	// Streams of encoders that come in as participants.
 	{"internal/ingress", []string{"internal/room", "internal/rate", "internal/sfu/uptrack", "event"}},

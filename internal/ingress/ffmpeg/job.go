@@ -1,0 +1,97 @@
+package ffmpeg
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// A Job is what a child is to do. The zero value is nothing.
+type Job struct {
+	// Sound and Pictures say what the input has.
+	Sound, Pictures bool
+	// Opus is how sound is encoded; nil: it is left out.
+	Opus *Opus
+	// Layers are the encodings of pictures, the smallest first.
+	Layers []Layer
+}
+
+// Opus is how sound is encoded.
+type Opus struct {
+	Bitrate  int // bits a second
+	Channels int // 1 or 2
+	DTX      bool
+}
+
+// A Layer is one encoding of pictures.
+type Layer struct {
+	Width, Height int     // pixels, even; 0: as large as they come
+	Bitrate       int     // bits a second
+	FrameRate     float64 // at most so many a second; 0: as they come
+}
+
+// keyEvery is how often there is a key frame, in seconds: who comes later waits for
+// one.
+const keyEvery = 2
+
+// firstPipe is the descriptor of the first layer.
+const firstPipe = 3
+
+// args of the child.
+func (j Job) args() []string {
+	a := []string{
+		"-hide_banner", "-loglevel", "error", "-nostats", "-nostdin",
+		// One thread decodes: each further one holds back a picture.
+		"-threads", "1",
+		// The input begins with all that a decoder needs to know.
+		"-probesize", "32768", "-analyzeduration", "0", "-fpsprobesize", "0",
+		"-copyts", "-f", "flv", "-i", "pipe:0",
+	}
+	if len(j.Layers) > 0 {
+		a = append(a, "-filter_complex", j.filter())
+	}
+	for i, l := range j.Layers {
+		rate := strconv.Itoa(l.Bitrate)
+		a = append(a,
+			"-map", fmt.Sprintf("[v%d]", i), "-fps_mode", "passthrough",
+			"-c:v", "libx264", "-preset", "superfast", "-tune", "zerolatency", "-profile:v", "main", "-pix_fmt", "yuv420p", "-threads", "1",
+			"-bf", "0", "-g", "600", "-sc_threshold", "0", "-force_key_frames", fmt.Sprintf("expr:if(isnan(prev_forced_t),1,gte(t,prev_forced_t+%d))", keyEvery),
+			"-b:v", rate, "-maxrate", rate, "-bufsize", rate,
+			"-flvflags", "no_duration_filesize", "-flush_packets", "1", "-f", "flv", fmt.Sprintf("pipe:%d", firstPipe+i),
+		)
+	}
+	if j.Opus != nil {
+		a = append(a,
+			// Gaps of the source are silence, so that sound stays where it belongs.
+			"-map", "0:a:0", "-af", "aresample=48000:async=1",
+			"-c:a", "libopus", "-ac", strconv.Itoa(max(j.Opus.Channels, 1)), "-b:a", strconv.Itoa(j.Opus.Bitrate), "-frame_duration", "20",
+			"-f", "ogg", "-page_duration", "20000", "-flush_packets", "1", "pipe:1",
+		)
+	}
+	return a
+}
+
+// filter makes the layers' pictures of those that come.
+func (j Job) filter() string {
+	var b strings.Builder
+	b.WriteString("[0:v:0]")
+	fps := 0.0
+	for _, l := range j.Layers {
+		fps = max(fps, l.FrameRate)
+	}
+	if fps > 0 { // leaves out those that come too soon; a little is the clock's inaccuracy
+		fmt.Fprintf(&b, "select='isnan(prev_selected_t)+gte(t-prev_selected_t,%.4f)',", 0.9/fps)
+	}
+	fmt.Fprintf(&b, "split=%d", len(j.Layers))
+	for i := range j.Layers {
+		fmt.Fprintf(&b, "[s%d]", i)
+	}
+	for i, l := range j.Layers {
+		size := "trunc(iw/2)*2:trunc(ih/2)*2"
+		if l.Width > 0 {
+			size = fmt.Sprintf("%d:%d", l.Width, l.Height)
+		}
+		fmt.Fprintf(&b, ";[s%d]scale=%s:flags=bilinear,setsar=1[v%d]", i, size, i)
+	}
+	return b.String()
+}

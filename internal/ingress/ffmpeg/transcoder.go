@@ -1,0 +1,298 @@
+package ffmpeg
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"sync"
+	"time"
+
+	"github.com/rollcall-rtc/rollcall/internal/ingress/flv"
+)
+
+// Sink takes what a Transcoder makes. Each layer, and sound, has a goroutine of its
+// own. Data is valid during the call. An error ends the child.
+type Sink interface {
+	// Picture takes a tag of H264: a configuration or a frame.
+	Picture(layer int, at time.Duration, t flv.Tag) error
+	// Sound takes 20 ms of Opus.
+	Sound(at time.Duration, packet []byte) error
+}
+
+// A Transcoder is a child at work.
+type Transcoder struct {
+	cmd  *exec.Cmd
+	in   io.WriteCloser
+	sink Sink
+
+	out  []byte // writer only
+	zero time.Duration
+	any  bool
+
+	readers sync.WaitGroup
+	donec   chan struct{} // closed when the child is gone
+	err     error         // immutable once donec is closed
+
+	mu     sync.Mutex
+	reason error // mu guards; the first one
+	closed bool  // mu guards
+}
+
+// lead keeps times positive: pictures may be shown before those that came first.
+const lead = 10 * time.Second
+
+// maxTag bounds what a child may write at once, in bytes.
+const maxTag = 16 << 20
+
+// Find returns the path of ffmpeg. An empty name is the one in PATH.
+func Find(name string) (string, error) {
+	if name == "" {
+		name = "ffmpeg"
+	}
+	path, err := exec.LookPath(name)
+	if err != nil {
+		return "", ErrMissing
+	}
+	return path, nil
+}
+
+// Start starts a child.
+func Start(path string, j Job, sink Sink, logger *slog.Logger) (*Transcoder, error) {
+	path, err := Find(path)
+	if err != nil {
+		return nil, err
+	}
+	t := &Transcoder{cmd: exec.Command(path, j.args()...), sink: sink, donec: make(chan struct{})}
+	ownGroup(t.cmd)
+	var ours, theirs []*os.File
+	defer func() {
+		for _, f := range theirs {
+			_ = f.Close()
+		}
+	}()
+	for range j.Layers {
+		r, w, err := os.Pipe()
+		if err != nil {
+			closeAll(ours)
+			return nil, err
+		}
+		ours, theirs = append(ours, r), append(theirs, w)
+	}
+	t.cmd.ExtraFiles = theirs
+	sound, err := t.start(j)
+	if err != nil {
+		closeAll(ours)
+		return nil, fmt.Errorf("start ffmpeg: %w", err)
+	}
+	said, _ := t.cmd.Stderr.(*tail)
+	for i, f := range ours {
+		t.readers.Go(func() {
+			defer f.Close()
+			t.fail(t.readPictures(i, f))
+		})
+	}
+	if j.Opus != nil {
+		t.readers.Go(func() { t.fail(t.readSound(sound)) })
+	}
+	go t.wait(said, logger)
+	t.out = flv.AppendHeader(t.out, j.Sound, j.Pictures)
+	return t, nil
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		_ = f.Close()
+	}
+}
+
+func (t *Transcoder) start(j Job) (sound io.Reader, err error) {
+	if t.in, err = t.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	if j.Opus != nil {
+		if sound, err = t.cmd.StdoutPipe(); err != nil {
+			return nil, err
+		}
+	}
+	t.cmd.Stderr = new(tail)
+	// What holds the error output open after the child's end is not waited for.
+	t.cmd.WaitDelay = 5 * time.Second
+	return sound, t.cmd.Start()
+}
+
+// wait says how the child ended, when all that it wrote is read.
+func (t *Transcoder) wait(said *tail, logger *slog.Logger) {
+	t.readers.Wait()
+	err := t.cmd.Wait()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	defer close(t.donec)
+	switch {
+	case t.reason != nil:
+		t.err = t.reason
+	case err != nil:
+		t.err = fmt.Errorf("%w: %s", ErrFailed, said.last(err))
+	case !t.closed:
+		t.err = fmt.Errorf("%w: it ended by itself: %s", ErrFailed, said.last(nil))
+	}
+	if t.err != nil && !t.closed {
+		logger.Warn("ffmpeg ended", "error", t.err, "said", said.last(nil))
+	}
+}
+
+// fail notes why the child has to end, and ends it.
+func (t *Transcoder) fail(err error) {
+	if err == nil || errors.Is(err, io.EOF) {
+		return
+	}
+	t.mu.Lock()
+	if t.reason == nil {
+		t.reason = err
+	}
+	t.mu.Unlock()
+	_ = t.cmd.Process.Kill()
+}
+
+// Write hands over a tag of that type, at its time on the source's clock. Tags come
+// in the order in which they are decoded. One goroutine may write.
+func (t *Transcoder) Write(kind byte, at time.Duration, body []byte) error {
+	if !t.any {
+		t.any, t.zero = true, at-lead
+	}
+	t.out = flv.AppendTag(t.out, kind, max(at-t.zero, 0), body)
+	_, err := t.in.Write(t.out)
+	t.out = t.out[:0]
+	if cap(t.out) > 1<<20 {
+		t.out = nil
+	}
+	if err != nil {
+		// Why is known when it is gone.
+		_ = t.cmd.Process.Kill()
+		<-t.donec
+		if t.err != nil {
+			return t.err
+		}
+		return fmt.Errorf("write to ffmpeg: %w", err)
+	}
+	return nil
+}
+
+// Done is closed when the child is gone.
+func (t *Transcoder) Done() <-chan struct{} { return t.donec }
+
+// Close ends the input, lets the child finish what it has for a while, and returns
+// when it is gone: with an error if it has failed.
+func (t *Transcoder) Close() error {
+	t.mu.Lock()
+	t.closed = true
+	t.mu.Unlock()
+	_ = t.in.Close()
+	select {
+	case <-t.donec:
+	case <-time.After(finishWithin):
+		_ = t.cmd.Process.Kill()
+		<-t.donec
+	}
+	return t.err
+}
+
+// Kill ends the child at once. Close is needed all the same.
+func (t *Transcoder) Kill() {
+	t.mu.Lock()
+	t.closed = true
+	t.mu.Unlock()
+	_ = t.cmd.Process.Kill()
+}
+
+// finishWithin is how long a child may take for what it has.
+const finishWithin = 2 * time.Second
+
+func (t *Transcoder) readPictures(layer int, in io.Reader) error {
+	r := flv.NewReader(in, maxTag)
+	var last int64
+	for {
+		kind, ms, body, err := r.Next()
+		if err != nil {
+			return notAtTheEnd(err)
+		}
+		if kind != flv.TypeVideo {
+			continue
+		}
+		tag, err := flv.ParseVideo(body)
+		if err != nil {
+			return err
+		}
+		if tag.Kind != flv.Config && tag.Kind != flv.Frame {
+			continue
+		}
+		last += int64(int32(ms - uint32(last)))
+		if err := t.sink.Picture(layer, time.Duration(last)*time.Millisecond+t.zero, tag); err != nil {
+			return err
+		}
+	}
+}
+
+func (t *Transcoder) readSound(in io.Reader) error {
+	r := newOggReader(in)
+	for {
+		packet, at, err := r.next()
+		if err != nil {
+			return notAtTheEnd(err)
+		}
+		since := time.Duration(at/sampleRate)*time.Second + time.Duration(at%sampleRate)*time.Second/sampleRate
+		if err := t.sink.Sound(since+t.zero, packet); err != nil {
+			return err
+		}
+	}
+}
+
+// notAtTheEnd leaves it to the child's exit to say why it ended in the middle.
+func notAtTheEnd(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, os.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// tail keeps the end of what a child says about errors.
+type tail struct {
+	mu sync.Mutex
+	b  []byte
+}
+
+const maxTail = 4 << 10
+
+// Write implements io.Writer.
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.b = append(t.b, p...)
+	if over := len(t.b) - maxTail; over > 0 {
+		t.b = append(t.b[:0], t.b[over:]...)
+	}
+	return len(p), nil
+}
+
+// last is the last line, or how the child exited.
+func (t *tail) last(exit error) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var line string
+	for scan := bufio.NewScanner(bytes.NewReader(t.b)); scan.Scan(); {
+		if scan.Text() != "" {
+			line = scan.Text()
+		}
+	}
+	switch {
+	case line != "":
+		return line
+	case exit != nil:
+		return exit.Error()
+	}
+	return "it said nothing"
+}
