@@ -45,26 +45,27 @@ func serverOf(ts *testscript.TestScript) *scriptServer {
 	return s.(*scriptServer)
 }
 
-// server start|stop runs the server in development mode and sets ROLLCALL_URL.
+// server start [config]|stop runs the server in development mode, with a
+// configuration of the script's if there is one, and sets ROLLCALL_URL.
 // Started again, it has the data that it had, at the same address.
 func scriptedServer(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: server start|stop")
+	if neg || len(args) == 0 || len(args) > 2 || len(args) == 2 && args[0] != "start" {
+		ts.Fatalf("usage: server start [config.yaml] | server stop")
 	}
 	s := serverOf(ts)
 	switch args[0] {
 	case "start":
-		ts.Check(s.start(ts.Getenv("WORK")))
+		ts.Check(s.start(ts.Getenv("WORK"), args[1:]...))
 		ts.Setenv("ROLLCALL_URL", "http://"+s.address)
 		ts.Defer(func() { _ = s.stop() })
 	case "stop":
 		ts.Check(s.stop())
 	default:
-		ts.Fatalf("usage: server start|stop")
+		ts.Fatalf("usage: server start [config.yaml] | server stop")
 	}
 }
 
-func (s *scriptServer) start(work string) error {
+func (s *scriptServer) start(work string, configs ...string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	port := "0"
@@ -74,7 +75,7 @@ func (s *scriptServer) start(work string) error {
 	// Somebody may take the port between looking and listening.
 	var err error
 	for range 5 {
-		if s.running, err = startServer(work, port); err == nil {
+		if s.running, err = startServer(work, port, configs...); err == nil {
 			s.address = s.running.Addr().String()
 			break
 		}
@@ -83,7 +84,7 @@ func (s *scriptServer) start(work string) error {
 }
 
 // startServer starts a server with media over UDP and over a free port of TCP.
-func startServer(work, port string) (*server.Server, error) {
+func startServer(work, port string, configs ...string) (*server.Server, error) {
 	media, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -95,7 +96,11 @@ func startServer(work, port string) (*server.Server, error) {
 	var flags config.Flags
 	fs := flag.NewFlagSet("server", flag.ContinueOnError)
 	flags.Register(fs)
-	err = fs.Parse([]string{"--dev", "--bind", "127.0.0.1", "--port", port, "--udp-port", "0", "--tcp-port", tcp, "--data-dir", filepath.Join(work, "data")})
+	args := []string{"--dev", "--bind", "127.0.0.1", "--port", port, "--udp-port", "0", "--tcp-port", tcp, "--data-dir", filepath.Join(work, "data")}
+	for _, c := range configs {
+		args = append(args, "--config", filepath.Join(work, c))
+	}
+	err = fs.Parse(args)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package site
 import (
 	"bytes"
 	"path"
+	"regexp"
 	"strings"
 
 	"github.com/yuin/goldmark"
@@ -56,6 +57,10 @@ var markdown = goldmark.New(
 	goldmark.WithRendererOptions(html.WithUnsafe(), renderer.WithNodeRenderers(util.Prioritized(codeRenderer{}, 100))),
 )
 
+// emptyHeader is the header of a column that needs none: to those who hear a page,
+// a cell.
+var emptyHeader = regexp.MustCompile(`<th( [^>]*)?></th>`)
+
 func readPage(name string, source []byte) *page {
 	p := &page{name: name, title: name, source: source, pages: make(map[*ast.Link]string)}
 	p.tree = markdown.Parser().Parse(text.NewReader(source), parser.WithContext(parser.NewContext(parser.WithIDs(newAnchors()))))
@@ -77,7 +82,7 @@ func readPage(name string, source []byte) *page {
 	if err := markdown.Renderer().Render(&b, source, p.tree); err != nil {
 		panic("BUG: site: render into a buffer: " + err.Error()) // no renderer of ours fails
 	}
-	p.body = b.Bytes()
+	p.body = emptyHeader.ReplaceAll(b.Bytes(), []byte("<td></td>"))
 	return p
 }
 

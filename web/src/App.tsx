@@ -57,6 +57,8 @@ export function App() {
   const chatVisible = room !== undefined && (wide ? side === 'chat' : pane === 'chat');
   const people = { id: 'people', label: 'People', controls: 'pane-side', count: present, testid: 'tab-people' } as const;
   const chat = { id: 'chat', label: 'Chat', controls: 'pane-side', badge: unread, testid: 'tab-chat' } as const;
+  // Where there are tabs, the one that is shown is the main part.
+  const mainIf = (...panes: Pane[]) => (tabbed && panes.includes(pane) ? 'main' : undefined);
   const closeDrawer = tabbed ? {} : { onClose: () => setDrawer(false) };
   const place = { room: call?.name ?? roll.ledger.room, identity: room?.localParticipant.identity ?? '', url: location.origin };
 
@@ -97,22 +99,28 @@ export function App() {
             <Lobby session={session} form={form} preferences={preferences} />
           </main>
         )}
-        <section className="roll" id="pane-roll" aria-label="The roll" hidden={tabbed ? pane !== 'roll' : drawer}>
+        <section className="roll" id="pane-roll" role={mainIf('roll')} aria-label="The roll" hidden={tabbed ? pane !== 'roll' : drawer}>
           <RollPanel roll={roll} source={session.roll} seenElsewhere={eventsShown} />
         </section>
         {eventsShown && (
-          <section className="events" id="pane-events" aria-label="Events" data-testid="events">
+          <section className="events" id="pane-events" role={mainIf('events')} aria-label="Events" data-testid="events">
             <EventsDrawer log={log} roll={roll} place={place} room={room} {...closeDrawer} />
           </section>
         )}
         {room && (
-          <aside className="side" id="pane-side" aria-label="Chat and people" hidden={!wide && pane !== 'chat' && pane !== 'people'}>
+          <section
+            className="side"
+            id="pane-side"
+            role={mainIf('chat', 'people') ?? 'complementary'}
+            aria-label="Chat and people"
+            hidden={!wide && pane !== 'chat' && pane !== 'people'}
+          >
             {wide && (
               <Tabs className="tabs tabs-side" label="Chat and people" selected={side} onSelect={setSide} tabs={[chat, people]} />
             )}
             <Chat hidden={shownSide !== 'chat'} visible={chatVisible} onUnread={setUnread} />
             <People hidden={shownSide !== 'people'} onPresent={setPresent} />
-          </aside>
+          </section>
         )}
         {room && <RoomAudioRenderer />}
       </div>

@@ -176,3 +176,14 @@
   });
   box.hidden = false;
 })();
+
+// A table that is too wide scrolls, by keyboard too.
+(() => {
+  const wide = new ResizeObserver((entries) => {
+    for (const { target } of entries) {
+      if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+      else target.removeAttribute('tabindex');
+    }
+  });
+  for (const table of document.querySelectorAll('article table')) wide.observe(table);
+})();

@@ -176,6 +176,6 @@ function columnsFor(onAction: (action: Action) => void): readonly Column<Person>
       sort: (person) => Number(person.info.joinedAtMs),
       cell: (person) => <Age since={Number(person.info.joinedAtMs)} />,
     },
-    { id: 'menu', label: '', width: '2.25rem', cell: (person) => <PersonMenu person={person} onAction={onAction} /> },
+    { id: 'menu', label: 'Actions', labelHidden: true, width: '2.25rem', cell: (person) => <PersonMenu person={person} onAction={onAction} /> },
   ];
 }

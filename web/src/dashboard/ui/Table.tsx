@@ -6,6 +6,8 @@ import { DownIcon, UpIcon } from './icons';
 export interface Column<Row> {
   id: string;
   label: string;
+  // For those who do not see the column.
+  labelHidden?: boolean;
   // The width as of a grid's track, such as 6rem or minmax(8rem, 2fr).
   width: string;
   cell: (row: Row) => ReactNode;
@@ -174,7 +176,7 @@ function Head<Row>({ column, sorting, onSort }: { column: Column<Row>; sorting: 
   if (!column.sort) {
     return (
       <div role="columnheader" className={cellClass(column)}>
-        {column.label}
+        {column.labelHidden ? <span className="visually-hidden">{column.label}</span> : column.label}
       </div>
     );
   }
