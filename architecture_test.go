@@ -26,11 +26,11 @@ type layer struct {
 // package and what is below it. A package that is not here has no place yet.
 var layers = []layer{
 	{"cmd/rollcall", []string{
-		"internal/server", "internal/egress/worker", "internal/delivery", "internal/config", "internal/token", "internal/sample", "internal/site", "webhook",
+		"internal/server", "internal/egress/wire", "internal/egress/worker", "internal/delivery", "internal/config", "internal/token", "internal/sample", "internal/site", "webhook",
 		"client", "client/mediafile", "docs", "event",
 	}},
 	{"internal/server", []string{
-		"internal/httpapi", "internal/figures", "internal/signal", "internal/agent", "internal/egress", "internal/ingress", "internal/room", "internal/delivery", "internal/eventlog/...",
+		"internal/httpapi", "internal/figures", "internal/signal", "internal/agent", "internal/egress", "internal/egress/wire", "internal/ingress", "internal/room", "internal/delivery", "internal/eventlog/...",
 		"internal/sfu/peer", "internal/turn", "internal/certificate", "internal/tlsmux", "internal/tracing", "internal/external", "internal/metrics", "internal/config", "internal/token",
 		"internal/site", "docs", "event", "web",
 	}},
@@ -52,7 +52,8 @@ var layers = []layer{
 	// Recordings: jobs in the server, and the process that writes one of them, which
 	// knows nothing of it.
 	{"internal/egress", []string{"internal/egress/container", "internal/egress/upload", "internal/egress/storage", "internal/egress/request", "internal/egress/wire", "internal/room", "internal/delivery", "internal/sfu/uptrack", "event"}},
-	{"internal/egress/worker", []string{"internal/egress/container", "internal/egress/wire"}},
+	{"internal/egress/worker", []string{"internal/egress/container", "internal/egress/frames", "internal/egress/wire"}},
+	{"internal/egress/frames", []string{"internal/egress/container"}},
 	{"internal/egress/request", nil},
 	{"internal/egress/upload", []string{"internal/egress/storage"}},
 	{"internal/egress/storage", nil},

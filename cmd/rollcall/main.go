@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	rtc "github.com/rollcall-rtc/rollcall/client"
+	"github.com/rollcall-rtc/rollcall/internal/egress/wire"
 	"github.com/rollcall-rtc/rollcall/internal/egress/worker"
 	"github.com/rollcall-rtc/rollcall/internal/server"
 )
@@ -60,6 +61,9 @@ func init() {
 		{"version", "print the version", printVersion},
 	}
 }
+
+// workers are those of recordings, by the kind of the job.
+var workers = map[wire.Kind]worker.New{wire.Pass: worker.NewPass}
 
 // group returns the run of a verb that has verbs of its own.
 func group(name string) func(context.Context, []string, environment) error {
@@ -145,7 +149,7 @@ func dispatch(ctx context.Context, args []string, env environment) error {
 		printUsage(env.stdout)
 		return nil
 	case server.WorkerVerb: // no verb for people: the server starts it
-		return worker.Run(env.stdin, env.stdout)
+		return worker.Run(env.stdin, env.stdout, workers)
 	}
 	for _, v := range verbs {
 		if v.name == args[0] {

@@ -1,14 +1,15 @@
 // Package egress records what happens in rooms.
 //
-// A job is one recording. Its description, the EgressInfo of the API, is kept
-// beside the event log with each change of its status and the event that tells of
-// it, in one commit; so a job ends in exactly one egress_ended, whatever dies. Who
-// writes the file is a worker, a process of its own, fed by a tap of the track
-// through a bounded buffer: it can hang, crash or be slow without anybody else's
-// noticing.
+// A job is one recording. Its EgressInfo is kept beside the event log with each
+// change of its status and the event that tells of it, in one commit: a job ends in
+// exactly one egress_ended, whatever dies. A worker, a process of its own, does the
+// work, fed by taps of tracks through a bounded buffer: it can hang or crash without
+// anybody else's noticing. When the server dies it finishes its files; the next
+// start makes whole what it left, and ends the jobs of the last run.
 //
-// When the server dies its workers finish their files and end. Start makes whole
-// what a dead worker left, and ends the jobs of the last run.
-//
-// It knows rooms and the log by the interfaces in options.go.
+// Any request becomes a request.Request. plan.go says which Worker serves it, and
+// alone refuses what none does; outputs.go lays out where things go; taps.go and
+// source.go choose tracks of the room, now and later; job.go carries between room
+// and worker; results.go says what there is, also after a death. A new kind of
+// worker is a worker.New in cmd/rollcall and an entry in Options.Workers.
 package egress

@@ -16,21 +16,21 @@ import (
 // video. A worker that is slower loses packets, and nobody waits for it.
 const maxWaiting = 4 << 20
 
-// feed carries packets to a worker. It is the writer of a tap, on the packet path:
-// it copies and never waits.
+// feed carries to a worker what happens to its tracks, and their packets. The
+// latter come on the packet path: there it copies and never waits.
 type feed struct {
 	w io.WriteCloser // the writing goroutine's
 
 	mu      sync.Mutex
 	waiting []byte // frames
-	lost    uint32 // packets since the last frame that was taken
 	ended   bool
 	wakec   chan struct{} // has an element when there is something to do
 	donec   chan struct{} // closed when all is written
 }
 
 func newFeed(w io.WriteCloser, job wire.Job) *feed {
-	f := &feed{w: w, waiting: wire.AppendJob(nil, job), wakec: make(chan struct{}, 1), donec: make(chan struct{})}
+	f := &feed{w: w, wakec: make(chan struct{}, 1), donec: make(chan struct{})}
+	f.waiting = wire.AppendJSON(nil, wire.JobFrame, job)
 	go f.run()
 	f.wake()
 	return f
@@ -43,31 +43,24 @@ func (f *feed) wake() {
 	}
 }
 
-// WriteRTP implements downtrack.Writer.
-func (f *feed) WriteRTP(h *rtp.Header, payload []byte, _ uptrack.Batch) (int, error) {
-	var head [128]byte
-	n, err := h.MarshalTo(head[:])
-	if err != nil {
-		return 0, err
-	}
-	var at [8]byte
-	binary.BigEndian.PutUint64(at[:], uint64(time.Now().UnixNano()))
+// tell sends a track or a control, which nothing is too full for.
+func (f *feed) tell(kind wire.FrameKind, v any) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	switch {
-	case f.ended:
-		return 0, io.ErrClosedPipe
-	case len(f.waiting)+len(payload)+n > maxWaiting:
-		f.lost++
-		return len(payload), nil
+	if !f.ended {
+		f.waiting = wire.AppendJSON(f.waiting, kind, v)
+		f.wake()
 	}
-	if f.lost > 0 {
-		f.waiting = wire.AppendFrame(f.waiting, wire.Lost, binary.BigEndian.AppendUint32(nil, f.lost))
-		f.lost = 0
+}
+
+// gone says that nothing follows of a track.
+func (f *feed) gone(track uint16) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.ended {
+		f.waiting = wire.AppendFrame(f.waiting, wire.Gone, binary.BigEndian.AppendUint16(nil, track))
+		f.wake()
 	}
-	f.waiting = wire.AppendFrame(f.waiting, wire.Packet, at[:], head[:n], payload)
-	f.wake()
-	return len(payload), nil
 }
 
 // end says that nothing follows.
@@ -100,4 +93,59 @@ func (f *feed) run() {
 			return
 		}
 	}
+}
+
+// clockEvery is how often a worker is told what a track's clock shows.
+const clockEvery = 500 * time.Millisecond
+
+// trackFeed is the writer of a tap. Packets come one at a time.
+type trackFeed struct {
+	feed    *feed
+	number  uint16
+	clockAt func(time.Time) (timestamp uint32, ok bool) // nil if there is none
+
+	lost  uint32 // packets since the last one that was taken; under feed.mu
+	clock time.Time
+}
+
+// WriteRTP implements downtrack.Writer.
+func (t *trackFeed) WriteRTP(h *rtp.Header, payload []byte, _ uptrack.Batch) (int, error) {
+	var head [128]byte
+	n, err := h.MarshalTo(head[:])
+	if err != nil {
+		return 0, err
+	}
+	now := time.Now()
+	var at [10]byte
+	binary.BigEndian.PutUint16(at[:], t.number)
+	binary.BigEndian.PutUint64(at[2:], uint64(now.UnixNano()))
+	var shown [4]byte
+	clocked := false
+	if t.clockAt != nil && now.Sub(t.clock) >= clockEvery {
+		var timestamp uint32
+		if timestamp, clocked = t.clockAt(now); clocked {
+			binary.BigEndian.PutUint32(shown[:], timestamp)
+			t.clock = now
+		}
+	}
+	f := t.feed
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.ended:
+		return 0, io.ErrClosedPipe
+	case len(f.waiting)+len(payload)+n > maxWaiting:
+		t.lost++
+		return len(payload), nil
+	}
+	if t.lost > 0 {
+		f.waiting = wire.AppendFrame(f.waiting, wire.Lost, at[:2], binary.BigEndian.AppendUint32(nil, t.lost))
+		t.lost = 0
+	}
+	if clocked {
+		f.waiting = wire.AppendFrame(f.waiting, wire.Clock, at[:], shown[:])
+	}
+	f.waiting = wire.AppendFrame(f.waiting, wire.Packet, at[:], head[:n], payload)
+	f.wake()
+	return len(payload), nil
 }

@@ -2,9 +2,11 @@ package egress
 
 import (
 	"bytes"
+	"encoding/binary"
 	"io"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/pion/rtp"
 
@@ -17,11 +19,12 @@ func TestFrozenWorkerHoldsNobodyUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, w := io.Pipe()
 		f := newFeed(w, wire.Job{ID: "EG_x"})
+		track := &trackFeed{feed: f, number: 7, clockAt: func(time.Time) (uint32, bool) { return 0x01020304, true }}
 		payload := make([]byte, 1200)
 		sent := 0
 		send := func() {
 			sent++
-			if _, err := f.WriteRTP(&rtp.Header{Version: 2, SequenceNumber: uint16(sent)}, payload, nil); err != nil {
+			if _, err := track.WriteRTP(&rtp.Header{Version: 2, SequenceNumber: uint16(sent)}, payload, nil); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -34,7 +37,7 @@ func TestFrozenWorkerHoldsNobodyUp(t *testing.T) {
 		synctest.Wait()
 		send()
 		f.end()
-		if _, err := f.WriteRTP(&rtp.Header{Version: 2}, payload, nil); err == nil {
+		if _, err := track.WriteRTP(&rtp.Header{Version: 2}, payload, nil); err == nil {
 			t.Error("packets are taken after the end")
 		}
 		<-read
@@ -43,7 +46,7 @@ func TestFrozenWorkerHoldsNobodyUp(t *testing.T) {
 		if _, err := frames.Job(); err != nil {
 			t.Fatal(err)
 		}
-		kinds := map[wire.Kind]int{}
+		kinds := map[wire.FrameKind]int{}
 		lost := 0
 		for {
 			kind, content, err := frames.Next()
@@ -54,11 +57,17 @@ func TestFrozenWorkerHoldsNobodyUp(t *testing.T) {
 				t.Fatal(err)
 			}
 			kinds[kind]++
+			if kind != wire.End && int(content[0])<<8|int(content[1]) != 7 {
+				t.Errorf("%c of another track", kind)
+			}
 			if kind == wire.Lost {
-				lost = int(content[0])<<24 | int(content[1])<<16 | int(content[2])<<8 | int(content[3])
+				lost = int(binary.BigEndian.Uint32(content[2:]))
+			}
+			if kind == wire.Clock && binary.BigEndian.Uint32(content[10:]) != 0x01020304 {
+				t.Errorf("the clock shows %x", content)
 			}
 		}
-		if kinds[wire.Lost] != 1 || kinds[wire.End] != 1 || kinds[wire.Packet]+lost != sent || lost == 0 {
+		if kinds[wire.Lost] != 1 || kinds[wire.End] != 1 || kinds[wire.Clock] == 0 || kinds[wire.Packet]+lost != sent || lost == 0 {
 			t.Errorf("of %d packets: %v, %d lost", sent, kinds, lost)
 		}
 	})
@@ -69,8 +78,9 @@ func TestFeedOfADeadWorkerEnds(t *testing.T) {
 	_ = r.Close()
 	f := newFeed(w, wire.Job{})
 	<-f.donec
+	track := &trackFeed{feed: f}
 	for range 10 {
-		if _, err := f.WriteRTP(&rtp.Header{Version: 2}, nil, nil); err != nil {
+		if _, err := track.WriteRTP(&rtp.Header{Version: 2}, nil, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

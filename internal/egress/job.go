@@ -1,11 +1,11 @@
 package egress
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,9 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/rollcall-rtc/rollcall/event"
-	"github.com/rollcall-rtc/rollcall/internal/egress/container"
 	"github.com/rollcall-rtc/rollcall/internal/egress/wire"
-	"github.com/rollcall-rtc/rollcall/internal/room"
 )
 
 // Why a job ended, as its details say.
@@ -30,11 +28,13 @@ const (
 
 // job is one recording.
 type job struct {
-	s    *Service
-	id   string
-	path string // of the file, absolute; "" of a job of an earlier run
-	tap  *room.Tap
-	feed *feed
+	s       *Service
+	id      string
+	kind    wire.Kind
+	outputs []wire.Output // nil of a job that was settled in an earlier run
+	names   []string      // that are reserved
+	tracks  *tracks       // nil for what has no room, and of an earlier run; see there
+	feed    *feed
 
 	manifest bool
 	process  *process
@@ -53,9 +53,7 @@ func (j *job) change(f func(*livekit.EgressInfo)) {
 	info := proto.CloneOf(j.info)
 	f(info)
 	info.UpdatedAt = time.Now().UnixNano()
-	if len(info.FileResults) == 1 {
-		info.Result = &livekit.EgressInfo_File{File: info.FileResults[0]} //nolint:staticcheck // older clients read it
-	}
+	forOlder(info)
 	j.info = info
 }
 
@@ -93,13 +91,18 @@ func (j *job) kill() {
 }
 
 // launch starts the worker and what listens to it; Service.mu must be held.
-func (j *job) launch(job wire.Job) error {
-	p, err := startProcess(j.s.opts, j.id)
+func (j *job) launch(job wire.Job, fresh []*tapped) error {
+	command := j.s.opts.Workers[j.kind].Command
+	if len(command) == 0 {
+		command = j.s.opts.Worker
+	}
+	p, err := startProcess(j.s.opts, command, j.id)
 	if err != nil {
 		return err
 	}
 	j.process = p
 	j.feed = newFeed(p.in, job)
+	j.begin(fresh)
 	j.s.working.Go(j.run)
 	return nil
 }
@@ -107,7 +110,7 @@ func (j *job) launch(job wire.Job) error {
 // endPatience is how long a worker may take to finish its file.
 const endPatience = 10 * time.Second
 
-// run listens to the worker until it is gone.
+// run carries between the room and the worker until the latter is gone.
 func (j *job) run() {
 	reports := make(chan wire.Report, 16)
 	go func() { // ends with the worker's output
@@ -124,17 +127,26 @@ func (j *job) run() {
 	}()
 	why := ""
 	var last wire.Report
-	var deadline <-chan time.Time
+	var deadline, again <-chan time.Time
 	ending := j.ending
+	var wakec chan struct{}
+	if j.tracks != nil {
+		wakec = j.tracks.changes.wakec
+		again = j.follow()
+	}
 	for open := true; open; {
 		select {
 		case r, ok := <-reports:
 			if open = ok; ok {
 				last = j.heard(r, last)
 			}
+		case <-wakec:
+			again = j.follow()
+		case <-again:
+			again = j.follow()
 		case why = <-ending:
-			ending = nil
-			j.tap.Close()
+			ending, wakec, again = nil, nil, nil
+			j.closeTracks()
 			j.feed.end()
 			deadline = time.After(endPatience)
 		case <-deadline:
@@ -144,9 +156,58 @@ func (j *job) run() {
 		}
 	}
 	died := j.process.wait()
-	j.tap.Close()
+	j.closeTracks()
 	j.feed.end()
 	j.end(why, last, died)
+}
+
+// follow has the worker get what is wanted of the room now. It returns when to look
+// again though nothing changes, nil for never.
+func (j *job) follow() <-chan time.Time {
+	t, now := j.tracks, time.Now()
+	t.note(now)
+	if err := j.update(context.Background()); err != nil {
+		j.s.opts.Logger.Warn("track is left out of a recording", "egress", j.id, "error", err)
+	}
+	over, again := t.ended(now)
+	switch {
+	case over:
+		j.finish(sourceClosed)
+	case !again.IsZero():
+		return time.After(again.Sub(now))
+	}
+	return nil
+}
+
+// update has the worker get what is wanted of what is known of the room, and
+// returns why something is not to be had.
+func (j *job) update(ctx context.Context) error {
+	fresh, changed, gone, refused := j.tracks.update(ctx)
+	for _, one := range gone {
+		one.tap.Close()
+		j.feed.gone(one.Number)
+	}
+	for _, one := range changed {
+		j.feed.tell(wire.TrackFrame, one.Track)
+	}
+	j.begin(fresh)
+	return refused
+}
+
+// begin has packets of tracks written. All are told before the first packet.
+func (j *job) begin(fresh []*tapped) {
+	for _, one := range fresh {
+		j.feed.tell(wire.TrackFrame, one.Track)
+	}
+	for _, one := range fresh {
+		one.tap.Start(&trackFeed{feed: j.feed, number: one.Number, clockAt: one.tap.ClockAt})
+	}
+}
+
+func (j *job) closeTracks() {
+	if j.tracks != nil {
+		j.tracks.close()
+	}
 }
 
 // heard takes what the worker says, and returns the last that matters at the end.
@@ -154,30 +215,44 @@ func (j *job) heard(r, last wire.Report) wire.Report {
 	switch r.Kind {
 	case wire.Active:
 		j.s.mu.Lock()
-		if j.info.Status == livekit.EgressStatus_EGRESS_STARTING {
-			j.change(func(info *livekit.EgressInfo) {
+		defer j.s.mu.Unlock()
+		starting := j.info.Status == livekit.EgressStatus_EGRESS_STARTING
+		j.change(func(info *livekit.EgressInfo) {
+			if starting {
 				info.Status = livekit.EgressStatus_EGRESS_ACTIVE
-				info.FileResults[0].StartedAt = r.Begun
-			})
+			}
+			began(info, r.Begun)
+		})
+		if starting {
 			j.tell(event.EgressUpdated)
-		} else {
-			j.change(func(info *livekit.EgressInfo) { info.FileResults[0].StartedAt = r.Begun })
 		}
-		j.s.mu.Unlock()
+		return last
+	case wire.Opened:
+		if out := j.outputs[r.Output]; out.Kind == wire.File && r.File != nil {
+			j.s.mu.Lock()
+			defer j.s.mu.Unlock()
+			j.change(func(info *livekit.EgressInfo) { opened(info, *r.File) })
+		}
+		return last
+	case wire.Closed, wire.StreamState:
 		return last
 	case wire.Keyframe:
-		j.tap.RequestKeyframe()
+		if j.tracks != nil {
+			if one := j.tracks.of(r.Track); one != nil {
+				one.tap.RequestKeyframe()
+			}
+		}
 		return last
 	}
 	return r
 }
 
-// end tells the job's end: with the file that the worker made, or with what can be
-// made whole of one that it did not finish.
+// end tells the job's end: with what the worker made, or with what can be made whole
+// of what it did not finish.
 func (j *job) end(why string, last wire.Report, died error) {
 	s := j.s
 	status, problem, code := livekit.EgressStatus_EGRESS_COMPLETE, "", int32(0)
-	saved := saved{bytes: last.Bytes, plays: last.Plays, begun: last.Begun}
+	made := last.Made
 	if last.Kind != wire.Done {
 		s.opts.Logger.Warn("worker of a recording ended without its file", "egress", j.id, "error", died, "said", last.Error)
 		status, code = livekit.EgressStatus_EGRESS_FAILED, 500
@@ -189,10 +264,10 @@ func (j *job) end(why string, last wire.Report, died error) {
 		default:
 			problem = "the process that records ended too early"
 		}
-		saved = salvage(j.path)
+		made = s.salvage(j.id, j.outputs)
 		switch {
-		case saved.bytes > 0:
-			problem += fmt.Sprintf("; %.1f s were saved", saved.plays.Seconds())
+		case !nothing(made):
+			problem += fmt.Sprintf("; %.1f s were saved", playsOf(made).Seconds())
 		case why != "" && last.Kind == wire.Failed:
 			// It did what it was told: there was nothing.
 			status, code = livekit.EgressStatus_EGRESS_ABORTED, 412
@@ -205,102 +280,18 @@ func (j *job) end(why string, last wire.Report, died error) {
 		}
 	}
 	s.mu.Lock()
-	j.change(func(info *livekit.EgressInfo) { finished(info, status, why, problem, code, saved) })
-	if j.manifest && saved.bytes > 0 {
-		j.writeManifest()
+	j.change(func(info *livekit.EgressInfo) { finished(info, status, why, problem, code, j.outputs, made) })
+	if j.manifest && !nothing(made) {
+		j.writeManifest(made, last)
 	}
 	seq := j.tell(event.EgressEnded)
-	delete(s.paths, j.path)
+	for _, name := range j.names {
+		delete(s.paths, name)
+	}
 	s.mu.Unlock()
 	s.opts.Logger.Info("recording ended", "egress", j.id, "room", j.info.RoomName, "room_sid", j.info.RoomId, "status", status, "why", why,
-		"file", j.path, "seconds", saved.plays.Seconds(), "bytes", saved.bytes, "missing", last.Missing, "error", problem)
+		"files", len(slices.Concat(made...)), "seconds", playsOf(made).Seconds(), "missing", last.Missing, "filled", last.Filled, "error", problem)
 	j.settle(seq)
-}
-
-// saved is what there is of a file.
-type saved struct {
-	bytes, begun int64
-	plays        time.Duration
-}
-
-// finished writes into info how it ended.
-func finished(info *livekit.EgressInfo, status livekit.EgressStatus, why, problem string, code int32, s saved) {
-	now := time.Now().UnixNano()
-	info.Status, info.Details, info.Error, info.ErrorCode, info.EndedAt = status, why, problem, code, now
-	if s.bytes == 0 {
-		info.FileResults, info.Result = nil, nil
-		return
-	}
-	f := info.FileResults[0]
-	f.Size, f.Duration = s.bytes, int64(s.plays)
-	if s.begun != 0 {
-		f.StartedAt = s.begun
-	}
-	if f.StartedAt == 0 {
-		f.StartedAt = now - int64(s.plays)
-	}
-	f.EndedAt = f.StartedAt + int64(s.plays)
-}
-
-// salvage makes whole what a worker left of a file. One with nothing in it is
-// removed.
-func salvage(path string) saved {
-	plays, err := container.Repair(path)
-	if err != nil {
-		return saved{}
-	}
-	stat, err := os.Stat(path)
-	if err != nil {
-		return saved{}
-	}
-	if plays == 0 {
-		_ = os.Remove(path)
-		return saved{}
-	}
-	return saved{bytes: stat.Size(), plays: plays}
-}
-
-// manifest is the description that lies beside a file.
-type manifest struct {
-	EgressID          string `json:"egress_id"`
-	RoomID            string `json:"room_id"`
-	RoomName          string `json:"room_name"`
-	StartedAt         int64  `json:"started_at"` // Unix nanoseconds, as the next
-	EndedAt           int64  `json:"ended_at"`
-	PublisherIdentity string `json:"publisher_identity,omitempty"`
-	TrackID           string `json:"track_id,omitempty"`
-	TrackKind         string `json:"track_kind,omitempty"`
-	TrackSource       string `json:"track_source,omitempty"`
-	Files             []file `json:"files"`
-}
-
-type file struct {
-	Filename string `json:"filename"`
-	Location string `json:"location"`
-}
-
-// writeManifest writes the manifest; Service.mu must be held. Without one the
-// recording is as good.
-func (j *job) writeManifest() {
-	f := j.info.FileResults[0]
-	m := manifest{
-		EgressID: j.id, RoomID: j.info.RoomId, RoomName: j.info.RoomName, StartedAt: f.StartedAt, EndedAt: f.EndedAt,
-		Files: []file{{f.Filename, f.Location}},
-	}
-	if j.tap != nil {
-		m.PublisherIdentity, m.TrackID = j.tap.Participant.Identity, j.tap.Track.Sid
-		m.TrackKind, m.TrackSource = j.tap.Track.Type.String(), j.tap.Track.Source.String()
-	}
-	raw, err := json.MarshalIndent(m, "", "  ")
-	if err != nil {
-		panic("BUG: encode manifest: " + err.Error())
-	}
-	path := filepath.Join(filepath.Dir(j.path), j.id+".json")
-	if err := os.WriteFile(path, append(raw, '\n'), 0o644); err != nil {
-		j.s.opts.Logger.Warn("write the manifest of a recording", "egress", j.id, "error", err)
-		return
-	}
-	j.change(func(info *livekit.EgressInfo) { info.ManifestLocation = path })
 }
 
 // jobPrefix is that of the keys of kept jobs.
@@ -312,6 +303,8 @@ func jobKey(id string) string { return jobPrefix + id }
 type kept struct {
 	Info  json.RawMessage `json:"info"` // protojson
 	After uint64          `json:"after"`
+	// Outputs are without their destinations, which are secrets.
+	Outputs []wire.Output `json:"outputs,omitempty"`
 	// Settled says that the log has its end.
 	Settled bool `json:"settled,omitempty"`
 	Process int  `json:"process,omitempty"` // id of the worker
@@ -324,6 +317,12 @@ func (j *job) keep(settled bool) {
 		panic("BUG: encode egress: " + err.Error())
 	}
 	k := kept{Info: info, After: j.after, Settled: settled}
+	if !settled {
+		k.Outputs = slices.Clone(j.outputs)
+		for i := range k.Outputs {
+			k.Outputs[i].Destinations = nil
+		}
+	}
 	if j.process != nil {
 		k.Process = j.process.id()
 	}

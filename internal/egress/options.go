@@ -8,11 +8,13 @@ import (
 
 	"github.com/rollcall-rtc/rollcall/event"
 	"github.com/rollcall-rtc/rollcall/internal/delivery"
+	"github.com/rollcall-rtc/rollcall/internal/egress/wire"
 	"github.com/rollcall-rtc/rollcall/internal/room"
 )
 
-// Rooms gives out copies of tracks; *room.Registry does.
+// Rooms tells of tracks, and gives out copies of them; *room.Registry does.
 type Rooms interface {
+	Watch(ctx context.Context, room string, tell func(room.Change)) (*room.Watch, error)
 	Tap(ctx context.Context, room, trackSID string, onEnd func()) (*room.Tap, error)
 }
 
@@ -46,8 +48,9 @@ type Options struct {
 	Hooks Hooks
 	// Directory is where files go. Paths in requests are below it.
 	Directory string
-	// Worker is the command that runs a worker; it gets the job's id as one more
-	// argument, so that it can be told apart in a list of processes.
+	// Worker is the command that runs a worker, unless that of its kind says another.
 	Worker []string
-	Logger *slog.Logger
+	// Workers are the kinds that there are.
+	Workers map[wire.Kind]Worker
+	Logger  *slog.Logger
 }

@@ -8,16 +8,14 @@ import (
 	"time"
 
 	"github.com/livekit/protocol/livekit"
-
-	"github.com/rollcall-rtc/rollcall/internal/egress/container"
-	"github.com/rollcall-rtc/rollcall/internal/room"
 )
 
-func tapOf(roomName, identity string) *room.Tap {
-	return &room.Tap{
-		Room:        &livekit.Room{Name: roomName, Sid: "RM_1"},
-		Participant: &livekit.ParticipantInfo{Identity: identity},
-		Track:       &livekit.TrackInfo{Sid: "TR_1", Type: livekit.TrackType_VIDEO, Source: livekit.TrackSource_SCREEN_SHARE},
+func placeOf(roomName, identity string) place {
+	return place{
+		room:  &livekit.Room{Name: roomName, Sid: "RM_1"},
+		who:   &livekit.ParticipantInfo{Identity: identity},
+		track: &livekit.TrackInfo{Sid: "TR_1", Type: livekit.TrackType_VIDEO, Source: livekit.TrackSource_SCREEN_SHARE},
+		alone: true, now: noon,
 	}
 }
 
@@ -41,13 +39,13 @@ func TestNamesOfFiles(t *testing.T) {
 		"{track_source}":           "screen_share.webm",
 		"{publisher_identity}/{x}": "ana/{x}.webm",
 	} {
-		got, err := fileName(asked, tapOf("den", "ana"), noon, container.WebM)
+		got, err := fileName("filepath", asked, placeOf("den", "ana"), ".webm")
 		if got != want || err != nil {
 			t.Errorf("%q: %q, %v, want %q", asked, got, err, want)
 		}
 	}
 	for _, asked := range []string{"a\x00b", strings.Repeat("a", maxPath+1), strings.Repeat("b", 300)} {
-		_, err := fileName(asked, tapOf("den", "ana"), noon, container.WebM)
+		_, err := fileName("filepath", asked, placeOf("den", "ana"), ".webm")
 		if e, ok := errors.AsType[*Error](err); !ok || e.Code != InvalidArgument {
 			t.Errorf("%.20q: %v", asked, err)
 		}
@@ -58,7 +56,7 @@ func TestNamesOfClientsAreOneElementEach(t *testing.T) {
 	for identity, want := range map[string]string{
 		"../../x": ".._.._x.webm", "..": "__.webm", "a/b": "a_b.webm", "a\nb": "a_b.webm", "Zoë": "Zoë.webm",
 	} {
-		got, err := fileName("{publisher_identity}", tapOf("den", identity), noon, container.WebM)
+		got, err := fileName("filepath", "{publisher_identity}", placeOf("den", identity), ".webm")
 		if got != want || err != nil {
 			t.Errorf("%q: %q, %v, want %q", identity, got, err, want)
 		}
@@ -67,7 +65,7 @@ func TestNamesOfClientsAreOneElementEach(t *testing.T) {
 
 func TestFilesAreNotReplaced(t *testing.T) {
 	there := map[string]bool{"a/b.ogg": true, "a/b-2.ogg": true}
-	if got := freeName("a/b.ogg", func(name string) bool { return there[name] }); got != "a/b-3.ogg" {
+	if got := freeName("a/b.ogg", ".ogg", func(name string) bool { return there[name] }); got != "a/b-3.ogg" {
 		t.Error(got)
 	}
 }
@@ -76,7 +74,7 @@ func FuzzFileName(f *testing.F) {
 	f.Add("{room_name}/../{publisher_identity}", "..", "../..")
 	f.Add("/", ".", "\x00")
 	f.Fuzz(func(t *testing.T, asked, roomName, identity string) {
-		name, err := fileName(asked, tapOf(roomName, identity), noon, container.Ogg)
+		name, err := fileName("filepath", asked, placeOf(roomName, identity), ".ogg")
 		if err != nil {
 			return
 		}
@@ -85,4 +83,23 @@ func FuzzFileName(f *testing.F) {
 			t.Fatalf("%q makes %q", asked, full)
 		}
 	})
+}
+
+func TestNamesOfSegmentsAreInOneDirectory(t *testing.T) {
+	for _, c := range []struct {
+		prefix, list, live string
+		want               [3]string
+		wrong              bool
+	}{
+		{want: [3]string{"den-TR_1-2026-05-04T120001", "den-TR_1-2026-05-04T120001.m3u8", ""}},
+		{prefix: "hls/a", want: [3]string{"hls/a", "hls/a.m3u8", ""}},
+		{prefix: "a", list: "hls/list", live: "live.m3u8", want: [3]string{"hls/a", "hls/list.m3u8", "hls/live.m3u8"}},
+		{prefix: "hls/a", list: "other/list", wrong: true},
+		{prefix: "hls/a", list: "b", live: "b.m3u8", wrong: true},
+	} {
+		p, list, live, err := segmentNames(&livekit.SegmentedFileOutput{FilenamePrefix: c.prefix, PlaylistName: c.list, LivePlaylistName: c.live}, placeOf("den", "ana"))
+		if c.wrong != (err != nil) || !c.wrong && [3]string{p, list, live} != c.want {
+			t.Errorf("%+v: %s %s %s %v", c, p, list, live, err)
+		}
+	}
 }

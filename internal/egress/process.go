@@ -21,8 +21,8 @@ type process struct {
 
 // startProcess starts a worker in a process group of its own, so that what is sent
 // to the server's by a terminal does not reach it. It ends when its input does.
-func startProcess(o Options, id string) (*process, error) {
-	cmd := exec.Command(o.Worker[0], append(o.Worker[1:len(o.Worker):len(o.Worker)], id)...)
+func startProcess(o Options, command []string, id string) (*process, error) {
+	cmd := exec.Command(command[0], append(command[1:len(command):len(command)], id)...)
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "GOMEMLIMIT=64MiB")
 	ownGroup(cmd)
 	p := &process{cmd: cmd}

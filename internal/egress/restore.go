@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -36,7 +37,7 @@ func (s *Service) restore(ctx context.Context) error {
 			s.opts.Log.SaveCursors(nil, []string{key})
 			continue
 		}
-		j := &job{s: s, id: strings.TrimPrefix(key, jobPrefix), info: info, after: k.After, begun: true, over: k.Settled}
+		j := &job{s: s, id: strings.TrimPrefix(key, jobPrefix), info: info, after: k.After, begun: true, over: k.Settled, outputs: k.Outputs}
 		if !j.over {
 			if err := j.restore(ctx, k.Process, deadline); err != nil {
 				return fmt.Errorf("%s: %w", j.id, err)
@@ -59,9 +60,6 @@ func (j *job) restore(ctx context.Context, process int, deadline time.Time) erro
 	if err != nil {
 		return err
 	}
-	if len(j.info.FileResults) > 0 {
-		j.path = j.info.FileResults[0].Location
-	}
 	if !ended(j.info.Status) {
 		awaitOrphan(process, j.id, deadline)
 	}
@@ -72,20 +70,21 @@ func (j *job) restore(ctx context.Context, process int, deadline time.Time) erro
 	case told == "" && !ended(j.info.Status):
 		// Nobody was told that it began.
 		s.opts.Log.SaveCursors(nil, []string{jobKey(j.id)})
-		_ = salvage(j.path)
+		_ = s.salvage(j.id, j.outputs)
+		s.forgetJournal(j.id)
 		return nil
 	}
 	s.mu.Lock()
 	if !ended(j.info.Status) {
-		left := salvage(j.path)
+		left := s.salvage(j.id, j.outputs)
 		problem := "the server ended while it recorded"
-		if left.bytes > 0 {
-			problem += fmt.Sprintf("; %.1f s were saved", left.plays.Seconds())
+		if !nothing(left) {
+			problem += fmt.Sprintf("; %.1f s were saved", playsOf(left).Seconds())
 		}
 		j.change(func(info *livekit.EgressInfo) {
-			finished(info, livekit.EgressStatus_EGRESS_FAILED, processDied, problem, 500, left)
+			finished(info, livekit.EgressStatus_EGRESS_FAILED, processDied, problem, 500, j.outputs, left)
 		})
-		s.opts.Logger.Warn("recording of the last run ended with it", "egress", j.id, "room", j.info.RoomName, "file", j.path, "seconds", left.plays.Seconds())
+		s.opts.Logger.Warn("recording of the last run ended with it", "egress", j.id, "room", j.info.RoomName, "seconds", playsOf(left).Seconds())
 	}
 	j.keep(false)
 	e := j.event(event.EgressEnded)
@@ -113,7 +112,12 @@ func (j *job) settle(seq uint64) {
 	defer j.s.mu.Unlock()
 	j.over = true
 	j.keep(true)
+	j.s.forgetJournal(j.id)
 }
+
+// forgetJournal removes what the worker of a job noted, which nobody needs once the
+// log has the job's end.
+func (s *Service) forgetJournal(id string) { _ = os.Remove(s.journal(id)) }
 
 // lastTold is the name of the last event of the job in the log, "" if there is
 // none.

@@ -18,8 +18,7 @@ import (
 
 	"github.com/rollcall-rtc/rollcall/event"
 	"github.com/rollcall-rtc/rollcall/internal/delivery"
-	"github.com/rollcall-rtc/rollcall/internal/egress/container"
-	"github.com/rollcall-rtc/rollcall/internal/egress/wire"
+	"github.com/rollcall-rtc/rollcall/internal/egress/request"
 	"github.com/rollcall-rtc/rollcall/internal/room"
 )
 
@@ -37,9 +36,9 @@ type Service struct {
 // keepEnded is how long jobs that are over are listed.
 const keepEnded = 24 * time.Hour
 
-// Start ends the jobs of the last run, with what of them was saved, and returns a
+// Open ends the jobs of the last run, with what of them was saved, and returns a
 // Service that begins new ones.
-func Start(ctx context.Context, o Options) (*Service, error) {
+func Open(ctx context.Context, o Options) (*Service, error) {
 	s := &Service{opts: o, jobs: make(map[string]*job), paths: make(map[string]bool)}
 	if err := s.restore(ctx); err != nil {
 		return nil, fmt.Errorf("restore recordings: %w", err)
@@ -47,67 +46,71 @@ func Start(ctx context.Context, o Options) (*Service, error) {
 	return s, nil
 }
 
-// StartTrack records one track as it is, into a file. key is that of the caller's
-// token, by which webhooks of the request are signed that name no other.
+// Start begins what a request of any of the calls of the API asks for. key is that
+// of the caller's token, by which webhooks of the request are signed that name no
+// other.
 //
-// It fails with not_found if there is no such room or track, with
-// failed_precondition if it is encrypted from end to end or of a codec that no file
-// takes, with invalid_argument for a path or webhook that cannot be.
-func (s *Service) StartTrack(ctx context.Context, key string, req *livekit.TrackEgressRequest) (*livekit.EgressInfo, error) {
-	switch {
-	case req.RoomName == "":
-		return nil, refuse(InvalidArgument, "room_name is required")
-	case req.TrackId == "":
-		return nil, refuse(InvalidArgument, "track_id is required")
-	}
-	var out *livekit.DirectFileOutput
-	switch o := req.Output.(type) {
-	case *livekit.TrackEgressRequest_File:
-		out = o.File
-	case *livekit.TrackEgressRequest_WebsocketUrl:
-		return nil, refuse(Unimplemented, "egress to a WebSocket is not available yet: record into a file")
-	}
-	if out == nil {
-		return nil, refuse(InvalidArgument, "output is required: file")
-	}
-	if out.Output != nil {
-		return nil, refuse(Unimplemented, "storage in a cloud is not available yet: leave it out, and the file is kept in the server's directory of recordings")
-	}
-
-	j := &job{s: s, id: newID(), ending: make(chan string, 1)}
-	tap, err := s.opts.Rooms.Tap(ctx, req.RoomName, req.TrackId, func() { j.finish(sourceClosed) })
+// It fails with *request.Error for what cannot be, with not_found if there is no
+// such room or track, with failed_precondition if it is encrypted from end to end
+// or of a codec that no file takes, and with unimplemented for what is not there.
+func (s *Service) Start(ctx context.Context, key string, req proto.Message) (*livekit.EgressInfo, error) {
+	r, err := request.Read(req)
 	if err != nil {
 		return nil, err
 	}
-	j.tap = tap
-	info, err := s.begin(ctx, j, key, req, out)
+	kind, err := s.plan(r)
 	if err != nil {
-		tap.Close()
+		return nil, err
+	}
+	j := &job{s: s, id: newID(), kind: kind, ending: make(chan string, 1)}
+	now := time.Now()
+	var fresh []*tapped
+	if r.Source.Kind != request.Web {
+		j.tracks = &tracks{src: &r.Source, rooms: s.opts.Rooms}
+		if err := j.tracks.open(ctx, r.Room, now); err != nil {
+			return nil, err
+		}
+		if err = j.tracks.missing(); err == nil {
+			fresh, _, _, err = j.tracks.update(ctx)
+			j.tracks.name()
+		}
+		if err != nil {
+			j.tracks.close()
+			return nil, err
+		}
+	}
+	info, err := s.begin(ctx, j, key, r, fresh, now)
+	if err != nil {
+		j.closeTracks()
 		return nil, err
 	}
 	return info, nil
 }
 
-// begin makes the job of a tap: its webhooks, its worker, its first event.
-func (s *Service) begin(ctx context.Context, j *job, key string, req *livekit.TrackEgressRequest, out *livekit.DirectFileOutput) (_ *livekit.EgressInfo, err error) {
-	tap, now := j.tap, time.Now()
-	codec, err := container.CodecOf(tap.Codec.MimeType)
-	if err != nil {
-		return nil, refuse(FailedPrecondition, "a track of %s cannot be recorded as it is", tap.Codec.MimeType)
-	}
-	name, err := fileName(out.Filepath, tap, now, container.FormatOf(codec))
-	if err != nil {
-		return nil, err
-	}
-	if j.path, err = s.reserve(name); err != nil {
-		return nil, err
-	}
+// begin makes the job: its names, its webhooks, its worker, its first event.
+func (s *Service) begin(ctx context.Context, j *job, key string, r *request.Request, fresh []*tapped, now time.Time) (_ *livekit.EgressInfo, err error) {
 	defer func() {
 		if err != nil {
-			s.release(j.path)
+			s.release(j.names)
 		}
 	}()
-	hooks, err := s.opts.Hooks.PutEgress(ctx, j.id, key, req.Webhooks)
+	j.info = &livekit.EgressInfo{
+		EgressId: j.id, Status: livekit.EgressStatus_EGRESS_STARTING, StartedAt: now.UnixNano(), UpdatedAt: now.UnixNano(),
+	}
+	r.Describe(j.info)
+	p := place{now: now, alone: r.Source.Direct}
+	if t := j.tracks; t != nil {
+		p.room, j.info.RoomId = t.watch.Room, t.watch.Room.Sid
+		if t.named != nil {
+			p.who, p.track = t.named.who, t.named.track
+		} else if r.Source.Identity != "" {
+			p.who = &livekit.ParticipantInfo{Identity: r.Source.Identity}
+		}
+	}
+	if err = s.lay(j, r, p, fresh); err != nil {
+		return nil, err
+	}
+	hooks, err := s.opts.Hooks.PutEgress(ctx, j.id, key, r.Webhooks)
 	if err != nil {
 		if problem, ok := errors.AsType[*delivery.EndpointError](err); ok {
 			return nil, refuse(InvalidArgument, "webhooks: %s %s", problem.Field, problem.Problem)
@@ -115,16 +118,11 @@ func (s *Service) begin(ctx context.Context, j *job, key string, req *livekit.Tr
 		return nil, err
 	}
 	drop := func() { err = errors.Join(err, s.opts.Hooks.Drop(context.WithoutCancel(ctx), hooks)) }
-	file := &livekit.FileInfo{Filename: filepath.Base(j.path), Location: j.path}
-	j.manifest = !out.DisableManifest
-	j.info = &livekit.EgressInfo{
-		EgressId: j.id, RoomId: tap.Room.Sid, RoomName: tap.Room.Name,
-		SourceType: livekit.EgressSourceType_EGRESS_SOURCE_TYPE_SDK,
-		Status:     livekit.EgressStatus_EGRESS_STARTING,
-		StartedAt:  now.UnixNano(), UpdatedAt: now.UnixNano(),
-		Request:     &livekit.EgressInfo_Track{Track: proto.CloneOf(req)},
-		FileResults: []*livekit.FileInfo{file},
-		Result:      &livekit.EgressInfo_File{File: file}, //nolint:staticcheck // older clients read it
+	if err = os.MkdirAll(filepath.Dir(s.journal(j.id)), 0o755); err != nil {
+		s.opts.Logger.Error("make the directory of recordings", "error", err)
+		err = refuse(Internal, "cannot write into the directory of recordings")
+		drop()
+		return nil, err
 	}
 	s.mu.Lock()
 	if s.stopping {
@@ -133,9 +131,7 @@ func (s *Service) begin(ctx context.Context, j *job, key string, req *livekit.Tr
 		drop()
 		return nil, err
 	}
-	if err = j.launch(wire.Job{ID: j.id, Path: j.path, Track: wire.Track{
-		MimeType: string("x/" + codec), ClockRate: tap.Codec.ClockRate, Channels: int(tap.Codec.Channels),
-	}}); err != nil {
+	if err = j.launch(wireJob(j, r), fresh); err != nil {
 		s.mu.Unlock()
 		s.opts.Logger.Error("start the worker of a recording", "egress", j.id, "error", err)
 		err = refuse(Internal, "cannot start the process that records")
@@ -146,37 +142,20 @@ func (s *Service) begin(ctx context.Context, j *job, key string, req *livekit.Tr
 	seq := j.tell(event.EgressStarted)
 	info := j.info
 	s.mu.Unlock()
-	tap.Start(j.feed)
-	s.opts.Logger.Info("recording started", "egress", j.id, "room", info.RoomName, "room_sid", info.RoomId, "track", tap.Track.Sid, "file", j.path)
+	s.opts.Logger.Info("recording started", "egress", j.id, "room", info.RoomName, "room_sid", info.RoomId, "kind", j.kind, "source", r.Source.Kind)
 	if err := s.opts.Log.Sync(ctx, seq); err != nil {
 		s.opts.Logger.Warn("recording began, and its caller was not told", "egress", j.id, "error", err)
 	}
 	return info, nil
 }
 
-// reserve makes the directory of a file, and returns its absolute path: one that
-// there is no file of yet, nor a job for.
-func (s *Service) reserve(name string) (string, error) {
+// release lets go of paths that are reserved.
+func (s *Service) release(paths []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	at := func(name string) string { return filepath.Join(s.opts.Directory, filepath.FromSlash(name)) }
-	name = freeName(name, func(name string) bool {
-		_, err := os.Lstat(at(name))
-		return err == nil || s.paths[at(name)]
-	})
-	if err := os.MkdirAll(filepath.Dir(at(name)), 0o755); err != nil {
-		s.opts.Logger.Error("make the directory of a recording", "error", err)
-		return "", refuse(InvalidArgument, "filepath %.64q cannot be made below the directory of recordings", name)
+	for _, path := range paths {
+		delete(s.paths, path)
 	}
-	s.paths[at(name)] = true
-	return at(name), nil
-}
-
-// release lets go of a path that is reserved.
-func (s *Service) release(path string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.paths, path)
 }
 
 // all returns the jobs, oldest first; mu must be held.
@@ -251,11 +230,6 @@ func (s *Service) Stop(ctx context.Context, id string) (*livekit.EgressInfo, err
 		}
 	}
 	return info, nil
-}
-
-// Unavailable refuses a kind of egress that is not there yet.
-func (s *Service) Unavailable(what string) error {
-	return refuse(Unimplemented, "%s is not available yet: StartTrackEgress is", what)
 }
 
 // Close ends all jobs and returns when their files are whole, or with ctx.

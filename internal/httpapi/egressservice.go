@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/livekit/protocol/livekit"
+	"google.golang.org/protobuf/proto"
 )
 
 // egressService is livekit.Egress: it checks grants, and hands on. Its errors are
@@ -14,12 +15,37 @@ type egressService struct {
 
 var _ livekit.Egress = (*egressService)(nil)
 
-func (s *egressService) StartTrackEgress(ctx context.Context, req *livekit.TrackEgressRequest) (*livekit.EgressInfo, error) {
+// start hands on a request to record, to who may make it.
+func (s *egressService) start(ctx context.Context, req proto.Message) (*livekit.EgressInfo, error) {
 	claims := claimsOf(ctx)
 	if err := claims.CanRecord(); err != nil {
 		return nil, err
 	}
-	return s.egress.StartTrack(ctx, claims.APIKey, req)
+	return s.egress.Start(ctx, claims.APIKey, req)
+}
+
+func (s *egressService) StartEgress(ctx context.Context, req *livekit.StartEgressRequest) (*livekit.EgressInfo, error) {
+	return s.start(ctx, req)
+}
+
+func (s *egressService) StartRoomCompositeEgress(ctx context.Context, req *livekit.RoomCompositeEgressRequest) (*livekit.EgressInfo, error) {
+	return s.start(ctx, req)
+}
+
+func (s *egressService) StartWebEgress(ctx context.Context, req *livekit.WebEgressRequest) (*livekit.EgressInfo, error) {
+	return s.start(ctx, req)
+}
+
+func (s *egressService) StartParticipantEgress(ctx context.Context, req *livekit.ParticipantEgressRequest) (*livekit.EgressInfo, error) {
+	return s.start(ctx, req)
+}
+
+func (s *egressService) StartTrackCompositeEgress(ctx context.Context, req *livekit.TrackCompositeEgressRequest) (*livekit.EgressInfo, error) {
+	return s.start(ctx, req)
+}
+
+func (s *egressService) StartTrackEgress(ctx context.Context, req *livekit.TrackEgressRequest) (*livekit.EgressInfo, error) {
+	return s.start(ctx, req)
 }
 
 func (s *egressService) ListEgress(ctx context.Context, req *livekit.ListEgressRequest) (*livekit.ListEgressResponse, error) {
@@ -36,38 +62,16 @@ func (s *egressService) StopEgress(ctx context.Context, req *livekit.StopEgressR
 	return s.egress.Stop(ctx, req.EgressId)
 }
 
-// absent refuses a call that is not there yet, to who might make it.
-func (s *egressService) absent(ctx context.Context, what string) (*livekit.EgressInfo, error) {
+func (s *egressService) UpdateLayout(ctx context.Context, req *livekit.UpdateLayoutRequest) (*livekit.EgressInfo, error) {
 	if err := claimsOf(ctx).CanRecord(); err != nil {
 		return nil, err
 	}
-	return nil, s.egress.Unavailable(what)
+	return s.egress.UpdateLayout(ctx, req)
 }
 
-func (s *egressService) StartEgress(ctx context.Context, _ *livekit.StartEgressRequest) (*livekit.EgressInfo, error) {
-	return s.absent(ctx, "StartEgress")
-}
-
-func (s *egressService) StartRoomCompositeEgress(ctx context.Context, _ *livekit.RoomCompositeEgressRequest) (*livekit.EgressInfo, error) {
-	return s.absent(ctx, "egress of a whole room")
-}
-
-func (s *egressService) StartWebEgress(ctx context.Context, _ *livekit.WebEgressRequest) (*livekit.EgressInfo, error) {
-	return s.absent(ctx, "egress of a web page")
-}
-
-func (s *egressService) StartParticipantEgress(ctx context.Context, _ *livekit.ParticipantEgressRequest) (*livekit.EgressInfo, error) {
-	return s.absent(ctx, "egress of a participant")
-}
-
-func (s *egressService) StartTrackCompositeEgress(ctx context.Context, _ *livekit.TrackCompositeEgressRequest) (*livekit.EgressInfo, error) {
-	return s.absent(ctx, "egress of two tracks together")
-}
-
-func (s *egressService) UpdateLayout(ctx context.Context, _ *livekit.UpdateLayoutRequest) (*livekit.EgressInfo, error) {
-	return s.absent(ctx, "another layout")
-}
-
-func (s *egressService) UpdateStream(ctx context.Context, _ *livekit.UpdateStreamRequest) (*livekit.EgressInfo, error) {
-	return s.absent(ctx, "streaming")
+func (s *egressService) UpdateStream(ctx context.Context, req *livekit.UpdateStreamRequest) (*livekit.EgressInfo, error) {
+	if err := claimsOf(ctx).CanRecord(); err != nil {
+		return nil, err
+	}
+	return s.egress.UpdateStream(ctx, req)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/livekit/protocol/livekit"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/rollcall-rtc/rollcall/event"
 	"github.com/rollcall-rtc/rollcall/internal/delivery"
@@ -106,11 +107,12 @@ type Agents interface {
 
 // Egress records rooms. Errors are as in Rooms.
 type Egress interface {
-	StartTrack(ctx context.Context, key string, req *livekit.TrackEgressRequest) (*livekit.EgressInfo, error)
+	// Start takes a request of any of the calls that start an egress.
+	Start(ctx context.Context, key string, req proto.Message) (*livekit.EgressInfo, error)
+	UpdateLayout(ctx context.Context, req *livekit.UpdateLayoutRequest) (*livekit.EgressInfo, error)
+	UpdateStream(ctx context.Context, req *livekit.UpdateStreamRequest) (*livekit.EgressInfo, error)
 	List(ctx context.Context, req *livekit.ListEgressRequest) (*livekit.ListEgressResponse, error)
 	Stop(ctx context.Context, id string) (*livekit.EgressInfo, error)
-	// Unavailable is the refusal of what is not there yet.
-	Unavailable(what string) error
 }
 
 // Ingress has streams come in as participants. Errors are as in Rooms.

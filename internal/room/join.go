@@ -243,6 +243,7 @@ func (s *state) activate(p *participant) {
 	p.judgeTime()
 	s.totals.joined(s, p)
 	s.emit(event.Event{Name: event.ParticipantJoined, Participant: p.info()})
+	s.watchedParticipant(ParticipantHere, p)
 	if len(p.subscriptions) > 0 {
 		p.mediaFlows()
 	}
@@ -340,6 +341,9 @@ func (s *state) withdraw(p *participant, reason livekit.DisconnectReason, by eve
 		name = event.ParticipantLeft
 	}
 	s.emit(event.Event{Name: name, Participant: p.info(), Actor: by, Reason: why})
+	if wasJoined {
+		s.watchedParticipant(ParticipantGone, p)
+	}
 	s.summarize(p, wasJoined, by, why)
 	p.log.Info("participant gone", "event", string(name), "reason", reason.String())
 	if wasVisible {

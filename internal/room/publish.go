@@ -330,6 +330,7 @@ func (s *state) makeKnown(t *track) {
 	s.totals.published++
 	p.mediaFlows()
 	s.emit(event.Event{Name: event.TrackPublished, Participant: p.info(), Track: info})
+	s.watchedTrack(TrackPublished, t)
 	s.broadcast(p, false)
 	for _, other := range s.participants {
 		other.reconcile(t)
@@ -380,6 +381,7 @@ func (s *state) unpublish(t *track, by event.Actor, why string) {
 	s.countsChanged()
 	p.log.Info("track unpublished", "track", t.info.Sid)
 	s.emit(event.Event{Name: event.TrackUnpublished, Participant: p.info(), Track: t.info, Actor: by, Reason: why})
+	s.watchedTrack(TrackUnpublished, t)
 }
 
 // setMuted applies a mute of the client's own or of the API and tells everybody,
@@ -412,6 +414,7 @@ func (s *state) changeTrack(t *track, change func(*livekit.TrackInfo)) {
 	if t.receiver != nil {
 		t.owner.touch()
 		s.broadcast(t.owner, true)
+		s.watchedTrack(TrackChanged, t)
 	}
 }
 

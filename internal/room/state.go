@@ -33,7 +33,8 @@ type state struct {
 	playoutDelay [2]time.Duration                     // least and most of video; zeros leave it to clients
 	recent       recentData                           // reliable messages, for those who resume
 	expected     map[string]bool                      // identities on their way from another room; true: they count
-	taps         int                                  // of all tracks
+	taps         int                                  // of all tracks, and watches
+	watches      map[*Watch]struct{}
 	onDeparture  func(sid string, why farewell)
 	onFinished   func()
 
@@ -108,6 +109,8 @@ func (s *state) endTurn() {
 		}
 	}
 	if s.finished {
+		s.watched(Change{What: RoomOver})
+		s.watches = nil
 		s.onFinished()
 	}
 }

@@ -3,6 +3,7 @@ package room
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/livekit/protocol/livekit"
 
@@ -86,6 +87,10 @@ func (s *state) tap(t *track, onEnd func()) *Tap {
 func (t *Tap) Start(w downtrack.Writer) {
 	t.down.Bind(downtrack.Binding{SSRC: tappedSSRC, PayloadType: tappedPayloadType, PrimaryPayloadType: tappedPayloadType, Unwrap: true, Writer: w})
 }
+
+// ClockAt returns the RTP time that what is written shows at that moment, by the
+// publisher's sender reports; it is not ok before there was one.
+func (t *Tap) ClockAt(now time.Time) (timestamp uint32, ok bool) { return t.down.ClockAt(now) }
 
 // RequestKeyframe asks the publisher for a key frame, at most every half second.
 func (t *Tap) RequestKeyframe() { t.down.RequestKeyframe() }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/rollcall-rtc/rollcall/internal/egress"
+	"github.com/rollcall-rtc/rollcall/internal/egress/wire"
 )
 
 // WorkerVerb is the first argument with which this program is a worker of one
@@ -26,9 +27,9 @@ func (s *Server) openEgress(ctx context.Context) error {
 	if directory, err = filepath.Abs(directory); err != nil {
 		return fmt.Errorf("egress.directory: %w", err)
 	}
-	s.egress, err = egress.Start(ctx, egress.Options{
+	s.egress, err = egress.Open(ctx, egress.Options{
 		Rooms: s.rooms, Log: s.events, Hooks: s.delivery,
-		Directory: directory, Worker: []string{program, WorkerVerb}, Logger: s.log,
+		Directory: directory, Worker: []string{program, WorkerVerb}, Workers: map[wire.Kind]egress.Worker{wire.Pass: {}}, Logger: s.log,
 	})
 	return err
 }

@@ -57,6 +57,32 @@ func FormatOf(c Codec) Format {
 	return WebM
 }
 
+// BestFormat is that in which the tracks are kept best: the one asked for, if it
+// takes them all and there is one.
+func BestFormat(tracks []Track, asked Format) Format {
+	best := Ogg
+	for _, t := range tracks {
+		if t.Codec.Video() {
+			best = FormatOf(t.Codec)
+		}
+	}
+	if len(tracks) > 1 && best == Ogg {
+		best = MP4
+	}
+	for _, t := range tracks {
+		if !asked.keeps(t.Codec) || asked == Ogg && len(tracks) > 1 {
+			return best
+		}
+	}
+	return asked
+}
+
+// OpusDuration is how long a packet of Opus is heard; ErrFrame if it is none.
+func OpusDuration(packet []byte) (time.Duration, error) {
+	samples, err := opusSamples(packet)
+	return ticks(int64(samples), oggRate), err
+}
+
 // Errors of this package.
 var (
 	ErrCodec  = errors.New("codec cannot be recorded without encoding it anew")
@@ -123,7 +149,7 @@ func (f Format) keeps(c Codec) bool {
 	case WebM:
 		return c == Opus || c == VP8 || c == VP9 || c == AV1
 	case MP4:
-		return c == Opus || c == H264 || c == H265
+		return c == Opus || c == H264 || c == H265 || c == VP9 || c == AV1
 	}
 	return false
 }

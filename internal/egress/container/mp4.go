@@ -8,8 +8,10 @@ import (
 	"os"
 	"time"
 
+	"github.com/bluenviron/mediacommon/v2/pkg/codecs/av1"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h265"
+	"github.com/bluenviron/mediacommon/v2/pkg/codecs/vp9"
 	"github.com/bluenviron/mediacommon/v2/pkg/formats/fmp4"
 	"github.com/bluenviron/mediacommon/v2/pkg/formats/fmp4/seekablebuffer"
 	"github.com/bluenviron/mediacommon/v2/pkg/formats/mp4/codecs"
@@ -89,8 +91,29 @@ func (w *mp4Writer) complete() bool {
 	return true
 }
 
-// parameters finds the parameter sets in a picture; nil without them.
+// parameters finds what a header says of the codec in a picture; nil without it.
 func parameters(codec Codec, data []byte) codecs.Codec {
+	switch codec {
+	case VP9:
+		var h vp9.Header
+		if h.Unmarshal(data) != nil || h.NonKeyFrame || h.ShowExistingFrame || h.ColorConfig == nil {
+			return nil
+		}
+		c := &codecs.VP9{Width: h.Width(), Height: h.Height(), Profile: h.Profile, BitDepth: h.ColorConfig.BitDepth, ColorRange: h.ColorConfig.ColorRange}
+		c.ChromaSubsampling = h.ChromaSubsampling()
+		return c
+	case AV1:
+		var tu av1.Bitstream
+		if tu.Unmarshal(data) != nil {
+			return nil
+		}
+		for _, obu := range tu {
+			if len(obu) > 0 && av1.OBUType(obu[0]>>3&15) == av1.OBUTypeSequenceHeader {
+				return &codecs.AV1{SequenceHeader: bytes.Clone(obu)}
+			}
+		}
+		return nil
+	}
 	var units h264.AVCC
 	if units.Unmarshal(data) != nil {
 		return nil

@@ -7,19 +7,22 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 )
 
-// Kind is what a frame holds.
-type Kind byte
+// FrameKind is what a frame holds.
+type FrameKind byte
 
-// The frames, in the order in which they come: one Job, then packets and losses,
-// then End.
+// The frames: one Job, then what happens to tracks and what comes of them, then
+// End. All that is of a track begins with its number, of two bytes.
 const (
-	JobFrame Kind = 'j' // JSON of a Job
-	Packet   Kind = 'p' // 8 bytes of Unix nanoseconds, and an RTP packet
-	Lost     Kind = 'l' // 4 bytes: how many packets the worker was too slow for
-	End      Kind = 'e' // nothing follows
+	JobFrame     FrameKind = 'j' // JSON of a Job
+	TrackFrame   FrameKind = 't' // JSON of a Track that is new, or has changed
+	Gone         FrameKind = 'g' // number: nothing follows of the track
+	Packet       FrameKind = 'p' // number, 8 bytes of Unix nanoseconds, and an RTP packet
+	Clock        FrameKind = 'c' // number, 8 bytes of Unix nanoseconds, and the RTP time at that moment
+	Lost         FrameKind = 'l' // number, 4 bytes: how many packets the worker was too slow for
+	ControlFrame FrameKind = 'k' // JSON of a Control
+	End          FrameKind = 'e' // nothing follows
 )
 
 // maxFrame bounds a frame. RTP packets are far below, and so is a Job.
@@ -28,47 +31,8 @@ const maxFrame = 1 << 20
 // header is that of a frame: its kind, and the length of what follows.
 const header = 5
 
-// Job is what a worker has to do.
-type Job struct {
-	ID    string `json:"id"`
-	Path  string `json:"path"` // of the file, absolute; its extension is the format
-	Track Track  `json:"track"`
-}
-
-// Track is what the packets are of.
-type Track struct {
-	MimeType  string `json:"mimeType"`
-	ClockRate uint32 `json:"clockRate"` // hertz
-	Channels  int    `json:"channels,omitempty"`
-}
-
-// Report is a line that a worker says.
-type Report struct {
-	Kind ReportKind `json:"kind"`
-	// Begun is when the first frame came, Unix nanoseconds; of Active and Done.
-	Begun int64 `json:"begun,omitempty"`
-	// Plays is how long the file is, in nanoseconds, Bytes how large; of Done.
-	Plays time.Duration `json:"plays,omitempty"`
-	Bytes int64         `json:"bytes,omitempty"`
-	// Missing is how much of that could not be recorded, in nanoseconds.
-	Missing time.Duration `json:"missing,omitempty"`
-	// Error says why there is no file; of Failed.
-	Error string `json:"error,omitempty"`
-}
-
-// ReportKind is what a worker says.
-type ReportKind string
-
-// What workers say.
-const (
-	Active   ReportKind = "active"   // the first frame is in the file
-	Keyframe ReportKind = "keyframe" // something is lost, please have one sent
-	Done     ReportKind = "done"     // the file is whole, and on the disk
-	Failed   ReportKind = "failed"   // it cannot be written; what there is of it may be repaired
-)
-
 // AppendFrame appends a frame.
-func AppendFrame(b []byte, kind Kind, content ...[]byte) []byte {
+func AppendFrame(b []byte, kind FrameKind, content ...[]byte) []byte {
 	length := 0
 	for _, c := range content {
 		length += len(c)
@@ -81,13 +45,13 @@ func AppendFrame(b []byte, kind Kind, content ...[]byte) []byte {
 	return b
 }
 
-// AppendJob appends a job's frame.
-func AppendJob(b []byte, job Job) []byte {
-	raw, err := json.Marshal(job)
+// AppendJSON appends a frame of JSON: a Job, a Track or a Control.
+func AppendJSON(b []byte, kind FrameKind, v any) []byte {
+	raw, err := json.Marshal(v)
 	if err != nil {
-		panic("BUG: encode job: " + err.Error())
+		panic("BUG: encode for a worker: " + err.Error())
 	}
-	return AppendFrame(b, JobFrame, raw)
+	return AppendFrame(b, kind, raw)
 }
 
 // ErrFrame says that the bytes are none of ours.
@@ -104,7 +68,7 @@ func NewReader(r io.Reader) *Reader { return &Reader{r: bufio.NewReaderSize(r, 6
 
 // Next returns the next frame, whose content is valid until the next call. At the
 // end of the input the error is io.EOF, within a frame io.ErrUnexpectedEOF.
-func (r *Reader) Next() (Kind, []byte, error) {
+func (r *Reader) Next() (FrameKind, []byte, error) {
 	var h [header]byte
 	if _, err := io.ReadFull(r.r, h[:]); err != nil {
 		return 0, nil, err
@@ -123,7 +87,7 @@ func (r *Reader) Next() (Kind, []byte, error) {
 		}
 		return 0, nil, err
 	}
-	return Kind(h[0]), content, nil
+	return FrameKind(h[0]), content, nil
 }
 
 // Job reads the first frame.

@@ -4,14 +4,16 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 )
 
 func TestWhatIsSentIsRead(t *testing.T) {
-	job := Job{ID: "EG_x", Path: "/a.webm", Track: Track{MimeType: "video/VP8", ClockRate: 90000, Channels: 2}}
-	b := AppendJob(nil, job)
+	job := Job{ID: "EG_x", Kind: Pass, Outputs: []Output{{Kind: File, Path: "/a"}}, Journal: "/j"}
+	b := AppendJSON(nil, JobFrame, job)
 	b = AppendFrame(b, Packet, []byte("12345678"), []byte("packet"))
 	b = AppendFrame(b, End)
 	r := NewReader(bytes.NewReader(b))
@@ -40,7 +42,7 @@ func TestWhatIsSentIsRead(t *testing.T) {
 }
 
 func FuzzReader(f *testing.F) {
-	f.Add(AppendFrame(AppendJob(nil, Job{ID: "x"}), Lost, []byte{0, 0, 0, 1}))
+	f.Add(AppendFrame(AppendJSON(nil, JobFrame, Job{ID: "x"}), Lost, []byte{0, 0, 0, 1}))
 	f.Add([]byte{'p', 0xff, 0xff, 0xff, 0xff})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r := NewReader(bytes.NewReader(b))
@@ -53,4 +55,27 @@ func FuzzReader(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestJournalNamesWhatWasNoted(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal")
+	if all, err := Journal(path); err != nil || len(all) != 0 {
+		t.Errorf("before the first: %v %v", all, err)
+	}
+	want := []Entry{{Output: 1, Path: "/a.webm"}, {Path: "/b_00001.m4s", Part: Segment, Begun: 7}}
+	for _, e := range want {
+		if err := Note(path, e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = f.WriteString(`{"output":0,"path":"/unfin`)
+	_ = f.Close()
+	got, err := Journal(path)
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v %s", err, diff)
+	}
 }

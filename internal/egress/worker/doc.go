@@ -1,7 +1,10 @@
-// Package worker is the process that writes one recording. The server starts the
-// same binary again for each, so that what goes wrong in one, or is slow, or is
-// killed, harms no other and no room.
+// Package worker is the process that makes one recording: it reads packets of
+// tracks from its input, makes frames of them (package frames) and has a Recorder
+// make files of those. It says on its output how it goes, and knows nothing of
+// rooms, servers or the network.
 //
-// It puts frames together from packets and keeps them in a file that can be
-// played at any moment. It ends when it is told to, and when its server is gone.
+// Which Recorder it is depends on the job's kind. That of media as it is, Pass, is
+// here: pass.go decides what goes into a file, the others write it.
+//
+// One goroutine does all the work, and another reads.
 package worker

@@ -6,89 +6,103 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/pion/rtp"
 
 	"github.com/rollcall-rtc/rollcall/internal/egress/container"
+	"github.com/rollcall-rtc/rollcall/internal/egress/frames"
 	"github.com/rollcall-rtc/rollcall/internal/egress/wire"
 )
 
 // flushEvery is how often what there is goes to the disk: what a death may cost.
 const flushEvery = 400 * time.Millisecond
 
-// Run does the job that in begins with, and says on out how it goes. It returns
-// an error if there is no whole file at the end, which it has said too.
-func Run(in io.Reader, out io.Writer) error {
-	w := &work{out: json.NewEncoder(out)}
-	err := w.run(in)
+// Recorder makes of frames what a job asks for. One goroutine calls its methods.
+// Any error ends the job.
+type Recorder interface {
+	// Track says that a track is there, or has changed; Gone that nothing follows of
+	// it.
+	Track(wire.Track) error
+	Gone(track uint16) error
+	// Frame takes the next frame of a track; want asks for a key frame of it.
+	Frame(track uint16, f frames.Frame, want func()) error
+	Control(wire.Control) error
+	// Tick is called every 400 ms or so: what there is should be on the disk then.
+	Tick(now time.Time) error
+	// Finish makes whole what there is, and returns what is to be said of it: a report
+	// of Done. It fails with ErrNothing if no media came. Nothing is called after it.
+	Finish(now time.Time) (wire.Report, error)
+	// Abandon closes what is open after an error.
+	Abandon() error
+}
+
+// New begins a job. What the recorder has to say it says by say.
+type New func(job wire.Job, say func(wire.Report)) (Recorder, error)
+
+// ErrNothing says that no media came.
+var ErrNothing = errors.New("no media came before the end")
+
+// Run does the job that in begins with, by the recorder of its kind, and says on
+// out how it goes. It returns an error if there is nothing whole at the end, which
+// it has said too.
+func Run(in io.Reader, out io.Writer, kinds map[wire.Kind]New) error {
+	w := &work{out: json.NewEncoder(out), tracks: make(map[uint16]*track)}
+	err := w.run(in, kinds)
 	if err != nil {
-		w.report(wire.Report{Kind: wire.Failed, Error: err.Error(), Missing: w.missing()})
+		w.say(wire.Report{Kind: wire.Failed, Error: err.Error(), Missing: w.missing})
 	}
 	return err
 }
 
 type work struct {
-	out    *json.Encoder
-	frames *assembler
-	file   container.Writer
-	path   string
-	begun  time.Time     // zero before the first frame
-	last   time.Duration // when the last frame is shown
-	step   time.Duration // how long after the one before it
-	lost   bool          // a key frame was asked for
+	out     *json.Encoder
+	rec     Recorder
+	tracks  map[uint16]*track
+	missing time.Duration // of tracks that are gone
 }
 
-// report says something. A server that does not hear it any more is gone, which
-// the end of the input says too.
-func (w *work) report(r wire.Report) { _ = w.out.Encode(r) }
-
-func (w *work) missing() time.Duration {
-	if w.frames == nil {
-		return 0
-	}
-	return w.frames.missing
+type track struct {
+	number uint16
+	frames *frames.Track
+	lost   bool // a key frame was asked for
 }
 
-// packet is what the reading goroutine hands on; nil data is a pause.
-type packet struct {
-	kind wire.Kind
+// say says something. A server that does not hear it any more is gone, which the
+// end of the input says too.
+func (w *work) say(r wire.Report) { _ = w.out.Encode(r) }
+
+// frame is what the reading goroutine hands on.
+type frame struct {
+	kind wire.FrameKind
 	data []byte
 }
 
-func (w *work) run(in io.Reader) error {
+func (w *work) run(in io.Reader, kinds map[wire.Kind]New) error {
 	r := wire.NewReader(in)
 	job, err := r.Job()
 	if err != nil {
 		return fmt.Errorf("read the job: %w", err)
 	}
-	codec, err := container.CodecOf(job.Track.MimeType)
-	if err != nil {
+	begin := kinds[job.Kind]
+	if begin == nil {
+		return fmt.Errorf("no worker of kind %q", job.Kind)
+	}
+	if w.rec, err = begin(job, w.say); err != nil {
 		return err
 	}
-	if w.frames, err = newAssembler(codec, job.Track.ClockRate); err != nil {
-		return err
-	}
-	w.path = job.Path
-	format := container.Format(strings.ToLower(filepath.Ext(job.Path)))
-	if w.file, err = container.Create(job.Path, format, []container.Track{{Codec: codec, Channels: job.Track.Channels}}); err != nil {
-		return err
-	}
-	packets := make(chan packet, 256)
+	read := make(chan frame, 256)
 	done := make(chan struct{})
 	defer close(done)
 	go func() { // ends with the input, or with the process
-		defer close(packets)
+		defer close(read)
 		for {
 			kind, content, err := r.Next()
 			if err != nil || kind == wire.End {
 				return
 			}
 			select {
-			case packets <- packet{kind, append([]byte(nil), content...)}:
+			case read <- frame{kind, append([]byte(nil), content...)}:
 			case <-done:
 				return
 			}
@@ -98,104 +112,134 @@ func (w *work) run(in io.Reader) error {
 	defer tick.Stop()
 	for open := true; open; {
 		select {
-		case p, ok := <-packets:
+		case f, ok := <-read:
 			if open = ok; ok {
-				err = w.take(p)
+				err = w.take(f)
 			}
-		case <-tick.C:
-			err = w.file.Flush()
+		case now := <-tick.C:
+			err = w.rec.Tick(now)
 		}
 		if err != nil {
-			return errors.Join(err, w.file.Close())
+			return errors.Join(err, w.rec.Abandon())
 		}
 	}
 	return w.finish()
 }
 
-// take puts what a packet completes into the file.
-func (w *work) take(p packet) error {
-	switch p.kind {
+// take does what a frame of the input says.
+func (w *work) take(f frame) error {
+	switch f.kind {
+	case wire.TrackFrame:
+		var t wire.Track
+		if err := json.Unmarshal(f.data, &t); err != nil {
+			return fmt.Errorf("%w: %w", wire.ErrFrame, err)
+		}
+		return w.track(t)
+	case wire.ControlFrame:
+		var c wire.Control
+		if err := json.Unmarshal(f.data, &c); err != nil {
+			return fmt.Errorf("%w: %w", wire.ErrFrame, err)
+		}
+		return w.rec.Control(c)
+	}
+	if len(f.data) < 2 {
+		return fmt.Errorf("%w: kind %q of no track", wire.ErrFrame, f.kind)
+	}
+	t, rest := w.tracks[binary.BigEndian.Uint16(f.data)], f.data[2:]
+	if t == nil {
+		return nil // of a codec that nobody knows here
+	}
+	switch f.kind {
+	case wire.Gone:
+		if err := w.drain(t, time.Now(), true); err != nil {
+			return err
+		}
+		w.missing += t.frames.Missing()
+		delete(w.tracks, t.number)
+		return w.rec.Gone(t.number)
 	case wire.Lost:
-		w.wantKeyframe()
+		w.wantKeyframe(t)
+		return nil
+	case wire.Clock:
+		if len(rest) < 12 {
+			return fmt.Errorf("%w: clock without its time", wire.ErrFrame)
+		}
+		t.frames.Clock(unix(rest), binary.BigEndian.Uint32(rest[8:]))
 		return nil
 	case wire.Packet:
-	default:
-		return fmt.Errorf("%w: kind %q", wire.ErrFrame, p.kind)
+		if len(rest) < 8 {
+			return fmt.Errorf("%w: packet without its time", wire.ErrFrame)
+		}
+		arrived := unix(rest)
+		media := new(rtp.Packet)
+		if err := media.Unmarshal(rest[8:]); err != nil {
+			return nil // what is no packet is none of the recording
+		}
+		t.frames.Push(media, arrived)
+		return w.drain(t, arrived, false)
 	}
-	if len(p.data) < 8 {
-		return fmt.Errorf("%w: packet without its time", wire.ErrFrame)
-	}
-	arrived := time.Unix(0, int64(binary.BigEndian.Uint64(p.data)))
-	media := new(rtp.Packet)
-	if err := media.Unmarshal(p.data[8:]); err != nil {
-		return nil // what is no packet is none of the recording
-	}
-	w.frames.push(media, arrived)
-	return w.drain(arrived, false)
+	return fmt.Errorf("%w: kind %q", wire.ErrFrame, f.kind)
 }
 
-// drain writes the frames that are complete, at the end all that there are.
-func (w *work) drain(now time.Time, end bool) error {
+func unix(b []byte) time.Time { return time.Unix(0, int64(binary.BigEndian.Uint64(b))) }
+
+// track takes a track that is new, or has changed.
+func (w *work) track(t wire.Track) error {
+	if w.tracks[t.Number] == nil {
+		codec, err := container.CodecOf(t.MimeType)
+		if err != nil {
+			return nil
+		}
+		made, err := frames.New(codec, t.ClockRate)
+		if err != nil {
+			return err
+		}
+		w.tracks[t.Number] = &track{number: t.Number, frames: made}
+	}
+	return w.rec.Track(t)
+}
+
+// drain hands on the frames that are complete, at the end all that there are.
+func (w *work) drain(t *track, now time.Time, end bool) error {
 	for {
-		f, lost, ok := w.frames.next(now, end)
+		f, lost, ok := t.frames.Next(now, end)
 		if f.Key {
-			w.lost = false
+			t.lost = false
 		}
 		if lost && !end {
-			w.wantKeyframe()
+			w.wantKeyframe(t)
 		}
 		if !ok {
 			return nil
 		}
-		err := w.file.Write(f)
-		if errors.Is(err, container.ErrFrame) {
-			w.wantKeyframe()
-			continue
-		}
-		if err != nil {
+		if err := w.rec.Frame(t.number, f, func() { w.wantKeyframe(t) }); err != nil {
 			return err
-		}
-		if f.At > w.last {
-			w.last, w.step = f.At, f.At-w.last
-		}
-		if w.begun.IsZero() {
-			w.begun = now.Add(-f.At)
-			if err := w.file.Flush(); err != nil {
-				return err
-			}
-			w.report(wire.Report{Kind: wire.Active, Begun: w.begun.UnixNano()})
 		}
 	}
 }
 
 // wantKeyframe asks for a key frame, once until one comes.
-func (w *work) wantKeyframe() {
-	if w.frames.codec.Video() && !w.lost {
-		w.lost = true
-		w.report(wire.Report{Kind: wire.Keyframe})
+func (w *work) wantKeyframe(t *track) {
+	if t.frames.Codec().Video() && !t.lost {
+		t.lost = true
+		w.say(wire.Report{Kind: wire.Keyframe, Track: t.number})
 	}
 }
 
-// finish makes the file whole. A recording in which nothing came leaves none.
+// finish makes everything whole. A recording in which nothing came leaves none.
 func (w *work) finish() error {
-	if err := w.drain(time.Now(), true); err != nil {
-		return errors.Join(err, w.file.Close())
+	now := time.Now()
+	for _, t := range w.tracks {
+		if err := w.drain(t, now, true); err != nil {
+			return errors.Join(err, w.rec.Abandon())
+		}
+		w.missing += t.frames.Missing()
 	}
-	if err := w.file.Close(); err != nil {
-		return err
-	}
-	if w.begun.IsZero() {
-		return errors.Join(ErrNothing, os.Remove(w.path))
-	}
-	stat, err := os.Stat(w.path)
+	r, err := w.rec.Finish(now)
 	if err != nil {
 		return err
 	}
-	w.report(wire.Report{
-		Kind: wire.Done, Begun: w.begun.UnixNano(), Plays: w.last + w.step, Bytes: stat.Size(), Missing: w.missing(),
-	})
+	r.Kind, r.Missing = wire.Done, r.Missing+w.missing
+	w.say(r)
 	return nil
 }
-
-// ErrNothing says that no media came.
-var ErrNothing = errors.New("no media came before the end")

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,17 +54,43 @@ func packets(t testing.TB, file string, rate uint32, p rtp.Payloader) (out []*rt
 	}
 }
 
+var passing = map[wire.Kind]New{wire.Pass: NewPass}
+
+// job is one into that file, of sound, pictures, or both.
+func job(path string, mimes ...string) wire.Job {
+	j := wire.Job{ID: "EG_x", Kind: wire.Pass, Journal: filepath.Join(filepath.Dir(path), "journal")}
+	ext := filepath.Ext(path)
+	j.Outputs = []wire.Output{{Kind: wire.File, Path: strings.TrimSuffix(path, ext), Format: ext}}
+	for _, mime := range mimes {
+		if strings.HasPrefix(mime, "audio/") {
+			j.Audio = true
+		} else {
+			j.Video = true
+		}
+	}
+	return j
+}
+
+// appendPacket appends one of a track, that came so long after the beginning as its
+// timestamp says.
+func appendPacket(t testing.TB, b []byte, number uint16, p *rtp.Packet, came time.Time) []byte {
+	t.Helper()
+	raw, err := p.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	head := binary.BigEndian.AppendUint16(nil, number)
+	return wire.AppendFrame(b, wire.Packet, binary.BigEndian.AppendUint64(head, uint64(came.UnixNano())), raw)
+}
+
 // input is what a server sends a worker, up to the end or to its death.
 func input(t testing.TB, path, mime string, rate uint32, all []*rtp.Packet, ends bool) io.Reader {
 	t.Helper()
-	b := wire.AppendJob(nil, wire.Job{ID: "EG_x", Path: path, Track: wire.Track{MimeType: mime, ClockRate: rate, Channels: 1}})
+	b := wire.AppendJSON(nil, wire.JobFrame, job(path, mime))
+	b = wire.AppendJSON(b, wire.TrackFrame, wire.Track{Number: 1, MimeType: mime, ClockRate: rate, Channels: 1})
 	begin := time.Now()
 	for _, p := range all {
-		raw, err := p.Marshal()
-		if err != nil {
-			t.Fatal(err)
-		}
-		b = wire.AppendFrame(b, wire.Packet, binary.BigEndian.AppendUint64(nil, uint64(begin.Add(time.Duration(p.Timestamp-all[0].Timestamp)*time.Second/time.Duration(rate)).UnixNano())), raw)
+		b = appendPacket(t, b, 1, p, begin.Add(time.Duration(p.Timestamp-all[0].Timestamp)*time.Second/time.Duration(rate)))
 	}
 	if ends {
 		b = wire.AppendFrame(b, wire.End)
@@ -71,6 +98,7 @@ func input(t testing.TB, path, mime string, rate uint32, all []*rtp.Packet, ends
 	return bytes.NewReader(b)
 }
 
+// reports are what was said, but for the names of files.
 func reports(t testing.TB, out io.Reader) (all []wire.Report) {
 	t.Helper()
 	for lines := json.NewDecoder(out); ; {
@@ -80,8 +108,19 @@ func reports(t testing.TB, out io.Reader) (all []wire.Report) {
 		} else if err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, r)
+		if r.Kind != wire.Opened && r.Kind != wire.Closed {
+			all = append(all, r)
+		}
 	}
+}
+
+// file is the one file of a report.
+func file(t testing.TB, r wire.Report) wire.Made {
+	t.Helper()
+	if len(r.Made) != 1 || len(r.Made[0]) != 1 {
+		t.Fatalf("want one file: %+v", r)
+	}
+	return r.Made[0][0]
 }
 
 func TestTrackOfEachCodecIsKeptWhole(t *testing.T) {
@@ -89,7 +128,7 @@ func TestTrackOfEachCodecIsKeptWhole(t *testing.T) {
 		for _, ends := range []bool{true, false} {
 			path := filepath.Join(t.TempDir(), tr.name)
 			var out bytes.Buffer
-			if err := Run(input(t, path, tr.mime, tr.rate, packets(t, tr.file, tr.rate, tr.payloader), ends), &out); err != nil {
+			if err := Run(input(t, path, tr.mime, tr.rate, packets(t, tr.file, tr.rate, tr.payloader), ends), &out, passing); err != nil {
 				t.Fatalf("%s: %v", tr.name, err)
 			}
 			said := reports(t, &out)
@@ -98,10 +137,10 @@ func TestTrackOfEachCodecIsKeptWhole(t *testing.T) {
 			}
 			plays, err := container.Repair(path)
 			stat, _ := os.Stat(path)
-			if err != nil || plays < 1850*time.Millisecond || plays > 2050*time.Millisecond || stat.Size() != said[1].Bytes {
+			if err != nil || plays < 1850*time.Millisecond || plays > 2050*time.Millisecond || stat.Size() != file(t, said[1]).Bytes {
 				t.Errorf("%s plays %v, %v; it said %+v", tr.name, plays, err, said[1])
 			}
-			if d := said[1].Plays - plays; d < -150*time.Millisecond || d > 150*time.Millisecond || said[1].Missing != 0 {
+			if d := file(t, said[1]).Plays - plays; d < -150*time.Millisecond || d > 150*time.Millisecond || said[1].Missing != 0 {
 				t.Errorf("%s plays %v; it said %+v", tr.name, plays, said[1])
 			}
 		}
@@ -117,10 +156,10 @@ func TestParameterSetsThatComeByThemselvesBelongToTheNextPicture(t *testing.T) {
 		}
 		path := filepath.Join(t.TempDir(), tr.name)
 		var out bytes.Buffer
-		if err := Run(input(t, path, tr.mime, tr.rate, all, true), &out); err != nil {
+		if err := Run(input(t, path, tr.mime, tr.rate, all, true), &out, passing); err != nil {
 			t.Fatalf("%s: %v", tr.name, err)
 		}
-		if said := reports(t, &out); said[len(said)-1].Plays < 1800*time.Millisecond {
+		if said := reports(t, &out); file(t, said[len(said)-1]).Plays < 1800*time.Millisecond {
 			t.Errorf("%s: %+v", tr.name, said)
 		}
 	}
@@ -136,7 +175,7 @@ func TestLossesAreToldAndOrderIsMade(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "a.webm")
 	var out bytes.Buffer
-	if err := Run(input(t, path, tr.mime, tr.rate, all, true), &out); err != nil {
+	if err := Run(input(t, path, tr.mime, tr.rate, all, true), &out, passing); err != nil {
 		t.Fatal(err)
 	}
 	if said := reports(t, &out); len(said) != 2 || said[1].Missing != 0 {
@@ -155,7 +194,7 @@ func TestLossesAreToldAndOrderIsMade(t *testing.T) {
 	all = append(append(all[:half:half], all[half+2:]...), more...)
 	path = filepath.Join(t.TempDir(), "b.webm")
 	out.Reset()
-	if err := Run(input(t, path, tr.mime, tr.rate, all, true), &out); err != nil {
+	if err := Run(input(t, path, tr.mime, tr.rate, all, true), &out, passing); err != nil {
 		t.Fatal(err)
 	}
 	asked, done := 0, wire.Report{}
@@ -175,7 +214,7 @@ func TestLossesAreToldAndOrderIsMade(t *testing.T) {
 func TestRecordingOfNothingLeavesNoFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.webm")
 	var out bytes.Buffer
-	if err := Run(input(t, path, "video/VP8", 90000, nil, true), &out); !errors.Is(err, ErrNothing) {
+	if err := Run(input(t, path, "video/VP8", 90000, nil, true), &out, passing); !errors.Is(err, ErrNothing) {
 		t.Error(err)
 	}
 	if said := reports(t, &out); len(said) != 1 || said[0].Kind != wire.Failed {
@@ -191,9 +230,14 @@ func TestFileThatIsThereIsNotReplaced(t *testing.T) {
 	if err := os.WriteFile(path, []byte("mine"), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	tr := tracks[1]
 	var out bytes.Buffer
-	if err := Run(input(t, path, "video/VP8", 90000, nil, true), &out); !errors.Is(err, os.ErrExist) {
+	if err := Run(input(t, path, tr.mime, tr.rate, packets(t, tr.file, tr.rate, tr.payloader), true), &out, passing); err != nil {
 		t.Error(err)
+	}
+	said := reports(t, &out)
+	if made := file(t, said[len(said)-1]); made.Path != strings.TrimSuffix(path, ".webm")+"-2.webm" {
+		t.Errorf("made %+v", made)
 	}
 	if b, _ := os.ReadFile(path); string(b) != "mine" {
 		t.Error("it was replaced")
@@ -210,12 +254,13 @@ func FuzzPackets(f *testing.F) {
 	f.Fuzz(func(t *testing.T, kind uint8, one, two []byte) {
 		tr := tracks[int(kind)%len(tracks)]
 		path := filepath.Join(t.TempDir(), tr.name)
-		b := wire.AppendJob(nil, wire.Job{Path: path, Track: wire.Track{MimeType: tr.mime, ClockRate: tr.rate}})
-		at := make([]byte, 8)
+		b := wire.AppendJSON(nil, wire.JobFrame, job(path, tr.mime))
+		b = wire.AppendJSON(b, wire.TrackFrame, wire.Track{MimeType: tr.mime, ClockRate: tr.rate})
+		at := make([]byte, 10)
 		for range 3 {
 			b = wire.AppendFrame(b, wire.Packet, at, one)
 			b = wire.AppendFrame(b, wire.Packet, at, two)
 		}
-		_ = Run(bytes.NewReader(b), io.Discard)
+		_ = Run(bytes.NewReader(b), io.Discard, passing)
 	})
 }

@@ -169,6 +169,18 @@ func (r *retransmitter) withOriginal(seq uint16) []byte {
 	return r.scratch
 }
 
+// ClockAt returns what the clock of what is sent shows at that moment, by the
+// publisher's sender reports. It is not ok before there was one, nor before the
+// first packet.
+func (d *DownTrack) ClockAt(now time.Time) (timestamp uint32, ok bool) {
+	m := d.mapping.Load()
+	if m == nil {
+		return 0, false
+	}
+	up, ok := d.src.RTPTime(m.layer, m.ssrc, now)
+	return up + m.timestamp, ok
+}
+
 // counters are added to by the packet path and the RTCP side.
 type counters struct {
 	packets, octets, switches                                          atomic.Uint64

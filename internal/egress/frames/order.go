@@ -1,4 +1,4 @@
-package worker
+package frames
 
 import (
 	"time"
@@ -37,16 +37,17 @@ func (o *order) add(p *rtp.Packet, at time.Time) {
 	o.held[seq] = arrival{p, at}
 }
 
-// take returns the next packet in order, nil if it has to be waited for; gap says
-// that one before it is missing. With all set nothing is waited for.
-func (o *order) take(now time.Time, all bool) (p *rtp.Packet, gap bool) {
+// take returns the next packet in order and when it came, nil if it has to be
+// waited for; gap says that one before it is missing. With all set nothing is
+// waited for.
+func (o *order) take(now time.Time, all bool) (p *rtp.Packet, at time.Time, gap bool) {
 	if len(o.held) == 0 {
-		return nil, false
+		return nil, at, false
 	}
 	if a, ok := o.held[o.next]; ok {
 		delete(o.held, o.next)
 		o.next++
-		return a.packet, false
+		return a.packet, a.at, false
 	}
 	first, waited := int64(-1), false
 	for seq, a := range o.held {
@@ -56,10 +57,10 @@ func (o *order) take(now time.Time, all bool) (p *rtp.Packet, gap bool) {
 		waited = waited || now.Sub(a.at) >= patience
 	}
 	if !all && !waited && len(o.held) < maxHeld {
-		return nil, false
+		return nil, at, false
 	}
-	p = o.held[first].packet
+	p, at = o.held[first].packet, o.held[first].at
 	delete(o.held, first)
 	o.next = first + 1
-	return p, true
+	return p, at, true
 }

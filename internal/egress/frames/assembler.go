@@ -1,4 +1,4 @@
-package worker
+package frames
 
 import (
 	"errors"
@@ -30,6 +30,7 @@ type assembler struct {
 	begun     bool
 	timestamp uint32 // of the last packet
 	elapsed   int64  // its time since the beginning, in ticks
+	clock     clock
 
 	broken  bool  // pictures are missing; the next key frame mends it
 	since   int64 // from when on
@@ -74,9 +75,9 @@ func (a *assembler) push(p *rtp.Packet, at time.Time) { a.packets.add(p, at) }
 // next returns the next frame that can be decoded; ok is false if there is none
 // yet. lost says that pictures are missing: please a key frame. At the end nothing
 // is waited for.
-func (a *assembler) next(now time.Time, end bool) (f container.Frame, lost, ok bool) {
+func (a *assembler) next(now time.Time, end bool) (f Frame, lost, ok bool) {
 	for {
-		p, gap := a.packets.take(now, end)
+		p, arrived, gap := a.packets.take(now, end)
 		if gap {
 			a.damaged = true
 			a.depacketizer = newDepacketizer(a.codec) // it may be within something
@@ -92,6 +93,10 @@ func (a *assembler) next(now time.Time, end bool) (f container.Frame, lost, ok b
 			continue
 		case !a.begun:
 			a.begun, a.timestamp = true, p.Timestamp
+			a.clock.begin(arrived)
+			if r := a.clock.early; r != nil {
+				a.clock.report(r.at, a.time(int64(int32(r.timestamp-a.timestamp))))
+			}
 		}
 		// A frame without a marker ends with the next one.
 		if p.Timestamp != a.timestamp && a.pictured() {
@@ -157,7 +162,7 @@ func (a *assembler) breaks() {
 
 // finish ends the frame that is being put together; ok is false if it cannot be
 // decoded.
-func (a *assembler) finish() (f container.Frame, ok bool) {
+func (a *assembler) finish() (f Frame, ok bool) {
 	a.open = false
 	if a.damaged {
 		a.breaks()
@@ -171,7 +176,7 @@ func (a *assembler) finish() (f container.Frame, ok bool) {
 	if data == nil || a.broken {
 		return f, false
 	}
-	return container.Frame{At: a.time(a.elapsed), Key: key, Data: data}, true
+	return Frame{At: a.clock.at(a.time(a.elapsed)), Key: key, Data: data}, true
 }
 
 func (a *assembler) time(ticks int64) time.Duration {

@@ -1,0 +1,46 @@
+package frames
+
+import "time"
+
+const (
+	// slew is the most that the clock is corrected by, as a part of what passes.
+	slew = 0.02
+	// maxSlew is what is too far away to be crept up to: somebody set a clock.
+	maxSlew = 2 * time.Second
+)
+
+// clock says when something was captured, of its time since the beginning of the
+// track.
+type clock struct {
+	base  time.Time     // when the track began, as it is told now
+	want  time.Time     // the same, by the last report
+	last  time.Duration // of what was told last
+	told  bool
+	early *report // one of before the first packet
+}
+
+type report struct {
+	at        time.Time
+	timestamp uint32
+}
+
+// begin sets the clock by the arrival of the first packet.
+func (c *clock) begin(arrived time.Time) { c.base, c.want = arrived, arrived }
+
+// report says when that much had passed since the beginning.
+func (c *clock) report(at time.Time, passed time.Duration) {
+	c.want = at.Add(-passed)
+	if off := c.want.Sub(c.base); !c.told || off > maxSlew || off < -maxSlew {
+		c.base = c.want
+	}
+}
+
+// at is when something was captured.
+func (c *clock) at(passed time.Duration) time.Time {
+	if c.told && passed > c.last {
+		room := time.Duration(float64(passed-c.last) * slew)
+		c.base = c.base.Add(min(max(c.want.Sub(c.base), -room), room))
+	}
+	c.told, c.last = true, max(c.last, passed)
+	return c.base.Add(passed)
+}

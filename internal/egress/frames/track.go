@@ -1,0 +1,57 @@
+package frames
+
+import (
+	"time"
+
+	"github.com/pion/rtp"
+
+	"github.com/rollcall-rtc/rollcall/internal/egress/container"
+)
+
+// Frame is one encoded picture, or one packet of sound, as package container keeps
+// them.
+type Frame struct {
+	At   time.Time // when it was captured, on the server's clock
+	Key  bool      // nothing before it is needed
+	Data []byte
+}
+
+// Track makes frames of the packets of a track.
+type Track struct{ frames *assembler }
+
+// New makes one of a track with that clock, in hertz.
+func New(codec container.Codec, rate uint32) (*Track, error) {
+	a, err := newAssembler(codec, rate)
+	if err != nil {
+		return nil, err
+	}
+	return &Track{a}, nil
+}
+
+// Codec is how the frames are encoded.
+func (t *Track) Codec() container.Codec { return t.frames.codec }
+
+// Push takes a packet that arrived at that time, and keeps it.
+func (t *Track) Push(p *rtp.Packet, at time.Time) { t.frames.push(p, at) }
+
+// Next returns the next frame that can be decoded; ok is false if there is none
+// yet. lost says that pictures are missing up to the next key frame: please have
+// one sent. At the end nothing is waited for.
+func (t *Track) Next(now time.Time, end bool) (f Frame, lost, ok bool) {
+	return t.frames.next(now, end)
+}
+
+// Clock says what the track's clock shows at that moment, as its publisher's
+// sender reports have it.
+func (t *Track) Clock(at time.Time, timestamp uint32) {
+	a := t.frames
+	if !a.begun {
+		a.clock.early = &report{at, timestamp}
+		return
+	}
+	a.clock.report(at, a.time(a.elapsed+int64(int32(timestamp-a.timestamp))))
+}
+
+// Missing is how much could not be made into frames: pictures that were lost, and
+// those that need them.
+func (t *Track) Missing() time.Duration { return t.frames.missing }

@@ -1,0 +1,82 @@
+package egress
+
+import (
+	"context"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/rollcall-rtc/rollcall/event"
+	"github.com/rollcall-rtc/rollcall/internal/egress/request"
+	"github.com/rollcall-rtc/rollcall/internal/egress/wire"
+)
+
+// running returns a job that can be changed; mu must be held.
+func (s *Service) running(id string) (*job, error) {
+	j := s.jobs[id]
+	switch {
+	case j == nil:
+		return nil, refuse(NotFound, "egress %.64q does not exist", id)
+	case ended(j.info.Status) || j.info.Status == livekit.EgressStatus_EGRESS_ENDING:
+		return nil, refuse(FailedPrecondition, "egress with status %s cannot be changed", j.info.Status)
+	}
+	return j, nil
+}
+
+// UpdateLayout has a job that has one take another layout.
+//
+// It fails with not_found for an unknown id, and with failed_precondition for a job
+// without a layout, or one that has ended.
+func (s *Service) UpdateLayout(_ context.Context, req *livekit.UpdateLayoutRequest) (*livekit.EgressInfo, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	j, err := s.running(req.EgressId)
+	switch {
+	case err != nil:
+		return nil, err
+	case j.kind != wire.Encode && j.kind != wire.Browse:
+		return nil, refuse(FailedPrecondition, "egress %s has no layout", j.id)
+	case req.Layout == "":
+		return nil, refuse(InvalidArgument, "layout is required")
+	}
+	j.feed.tell(wire.ControlFrame, wire.Control{Layout: req.Layout})
+	return j.info, nil
+}
+
+// UpdateStream has a job that streams begin and end destinations.
+//
+// It fails with invalid_argument for URLs that cannot be, with not_found for an
+// unknown id, and with failed_precondition for a job that does not stream, or has
+// ended.
+func (s *Service) UpdateStream(ctx context.Context, req *livekit.UpdateStreamRequest) (*livekit.EgressInfo, error) {
+	c := wire.Control{Remove: req.RemoveOutputUrls}
+	for _, u := range req.AddOutputUrls {
+		c.Add = append(c.Add, wire.Destination{URL: u})
+	}
+	for _, d := range req.AddDestinations {
+		c.Add = append(c.Add, wire.Destination{ID: d.Id, URL: d.Url})
+	}
+	for _, d := range c.Add {
+		if err := request.CheckStreamURL(d.URL, livekit.StreamProtocol_DEFAULT_PROTOCOL); err != nil {
+			return nil, err
+		}
+	}
+	s.mu.Lock()
+	j, err := s.running(req.EgressId)
+	if err == nil && (len(j.info.StreamResults) == 0 || j.kind != wire.Encode && j.kind != wire.Browse) {
+		err = refuse(FailedPrecondition, "egress %s does not stream", j.id)
+	}
+	if err != nil {
+		s.mu.Unlock()
+		return nil, err
+	}
+	j.feed.tell(wire.ControlFrame, c)
+	j.change(func(info *livekit.EgressInfo) {
+		for _, d := range c.Add {
+			info.StreamResults = append(info.StreamResults, &livekit.StreamInfo{Id: d.ID, Url: request.RedactStreamURL(d.URL)})
+		}
+	})
+	seq := j.tell(event.EgressUpdated)
+	info := j.info
+	s.mu.Unlock()
+	return info, s.opts.Log.Sync(ctx, seq)
+}
