@@ -150,6 +150,12 @@ stage.test('an admin sees what a room is like and acts on it', async (call) => {
   await ana.events.want('disconnected');
   await who.see('rooms-sum');
   await who.find('room-row', { room: call.room }).waitFor({ state: 'detached' });
+
+  // A room that is over leads to what happened in it.
+  await who.open(`/rooms/${encodeURIComponent(call.room)}`);
+  await who.find('to-sessions').click();
+  await who.find('session').first().click();
+  await who.see('bars-row', { identity: 'ana' });
   await who.leave();
 });
 

@@ -88,7 +88,11 @@ export function RoomPage({ name, who }: RoomPageProps) {
         {!state && (feed.state === 'refused' ? <Problem error={feed.why} /> : <Loading what="the room" />)}
         {state && !state.live && (
           <Empty title="This room is not open">
-            It appears here when somebody joins. What happened in it is in its <Link href="~/dashboard/story">story</Link>.
+            It appears here when somebody joins. What happened in it is in its{' '}
+            <Link href={`~/dashboard/story?room=${encodeURIComponent(name)}`} data-testid="to-sessions">
+              story
+            </Link>
+            .
           </Empty>
         )}
         {state?.live && (
