@@ -30,7 +30,7 @@ var layers = []layer{
 		"client", "client/mediafile", "docs", "event",
 	}},
 	{"internal/server", []string{
-		"internal/httpapi", "internal/figures", "internal/signal", "internal/agent", "internal/egress", "internal/egress/wire", "internal/ingress", "internal/room", "internal/delivery", "internal/eventlog/...",
+		"internal/httpapi", "internal/figures", "internal/signal", "internal/whip", "internal/agent", "internal/egress", "internal/egress/wire", "internal/ingress", "internal/room", "internal/delivery", "internal/eventlog/...",
 		"internal/sfu/peer", "internal/turn", "internal/certificate", "internal/tlsmux", "internal/tracing", "internal/external", "internal/metrics", "internal/config", "internal/token",
 		"internal/site", "docs", "event", "web",
 	}},
@@ -45,6 +45,9 @@ var layers = []layer{
 	{"internal/httpapi", []string{"internal/figures", "internal/rate", "internal/room", "internal/delivery", "internal/fold", "internal/token", "event"}},
 	{"internal/figures", []string{"internal/room", "internal/sfu/peer", "internal/histogram"}},
 	{"internal/signal", []string{"internal/outbox", "internal/rate", "internal/room", "internal/token", "event"}},
+
+	// Encoders that publish by one request.
+	{"internal/whip", []string{"internal/ingress", "internal/room", "internal/rate", "internal/token", "internal/sfu/layer"}},
 
 	// Agents are dispatched by what the log says, to workers at /agent.
 	{"internal/agent", []string{"internal/outbox", "internal/token", "event"}},

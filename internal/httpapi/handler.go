@@ -30,6 +30,11 @@ func NewHandler(o Options) http.Handler {
 	mux.Handle("/rtc/validate", o.Signal)
 	mux.Handle("/rtc/v1", o.Signal)
 	mux.Handle("/rtc/v1/validate", o.Signal)
+	if o.WHIP != nil {
+		for _, path := range []string{"/w", "/w/", "/whip/v1", "/whip/v1/"} {
+			mux.Handle(path, o.WHIP)
+		}
+	}
 	addRoutes(mux, apiRoutes(o, auth), errorAnswer{o.Logger})
 	mux.Handle("/{$}", root(o))
 	if o.Page != nil {

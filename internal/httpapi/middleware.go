@@ -60,7 +60,7 @@ func logAccess(logger *slog.Logger, next http.Handler) http.Handler {
 			}
 			logger.LogAttrs(ctx, slog.LevelDebug, "http request",
 				slog.String("method", r.Method),
-				slog.String("path", r.URL.Path),
+				slog.String("path", publicPath(r.URL)),
 				slog.String("query", publicQuery(r.URL)),
 				slog.Int("status", status),
 				slog.Duration("took", time.Since(start)),
@@ -69,6 +69,16 @@ func logAccess(logger *slog.Logger, next http.Handler) http.Handler {
 		}()
 		next.ServeHTTP(sw, r)
 	})
+}
+
+// publicPath is u's path without what admits: the stream keys and sessions of WHIP.
+func publicPath(u *url.URL) string {
+	for _, prefix := range []string{"/w/", "/whip/v1/"} {
+		if strings.HasPrefix(u.Path, prefix) {
+			return prefix + "-"
+		}
+	}
+	return u.Path
 }
 
 // publicQuery is u's query without the values that must not be logged: tokens,
@@ -96,7 +106,7 @@ func recoverPanics(logger *slog.Logger, next http.Handler) http.Handler {
 			}
 			logger.LogAttrs(context.WithoutCancel(r.Context()), slog.LevelError, "BUG: http handler panics",
 				slog.String("method", r.Method),
-				slog.String("path", r.URL.Path),
+				slog.String("path", publicPath(r.URL)),
 				slog.Any("panic", cause),
 				slog.String("stack", string(debug.Stack())),
 			)
@@ -137,7 +147,7 @@ func allowOrigins(next http.Handler) http.Handler {
 		}
 		h := w.Header()
 		h.Set("Access-Control-Allow-Origin", "*")
-		h.Set("Access-Control-Expose-Headers", headerSeq+", Location")
+		h.Set("Access-Control-Expose-Headers", headerSeq+", Location, ETag, Link, Accept-Patch")
 		if r.Method != http.MethodOptions {
 			next.ServeHTTP(w, r)
 			return
@@ -151,8 +161,16 @@ func allowOrigins(next http.Handler) http.Handler {
 		}
 		h.Set("Access-Control-Max-Age", "86400")
 		h.Add("Vary", "Access-Control-Request-Headers")
+		if isWHIP(r.URL.Path) {
+			next.ServeHTTP(w, r) // it says what it takes
+			return
+		}
 		w.WriteHeader(http.StatusNoContent)
 	})
+}
+
+func isWHIP(path string) bool {
+	return path == "/w" || strings.HasPrefix(path, "/w/") || strings.HasPrefix(path, "/whip/")
 }
 
 // limitBody bounds a request's body in length and in time.

@@ -30,6 +30,8 @@ type Options struct {
 	Deliveries Deliveries
 	// Signal serves /rtc and /rtc/validate. Required.
 	Signal http.Handler
+	// WHIP serves /w and /whip/v1, and what is below them. Nil: there is neither.
+	WHIP http.Handler
 	// Agents dispatches agents and serves /agent, where their workers connect. Required.
 	Agents Agents
 	// Egress records rooms. Required.

@@ -50,7 +50,7 @@ type Session struct {
 	cause   error         // immutable once ended is closed
 
 	mu       sync.Mutex
-	presence presence // mu guards; nil before it joins, and after the end
+	presence Presence // mu guards; nil before it joins, and after the end
 	over     bool     // mu guards
 	tracks   []*Track // mu guards
 
@@ -58,11 +58,12 @@ type Session struct {
 	started bool // ingress_started was told
 }
 
-// clientProtocol is the version of signalling that participants are said to speak.
-const clientProtocol = 16
+// clientProtocol is the version of signalling that participants are said to speak:
+// the last whose clients cannot be moved to another room, which endpoints name.
+const clientProtocol = 15
 
-// presence is the participant of a session.
-type presence interface {
+// Presence is the participant of a session.
+type Presence interface {
 	// Room returns the sid and the name of the room.
 	Room() (sid, name string)
 	// Close removes the participant, and returns when it is gone.
@@ -118,11 +119,13 @@ func (x *Session) Join(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("join room %.64q: %w", x.info.RoomName, err)
 	}
-	return x.attach(injection)
+	return x.Attach(injection)
 }
 
-// attach notes the participant. It removes it at once if the session is over.
-func (x *Session) attach(p presence) error {
+// Attach is Join for an input whose participant has a client of its own, made by
+// JoinRequest; Observe then says what comes. The participant is removed at once if
+// the session is over, and the error is ErrEnded.
+func (x *Session) Attach(p Presence) error {
 	x.mu.Lock()
 	if x.over {
 		x.mu.Unlock()
@@ -142,12 +145,13 @@ func (x *Session) removed(why livekit.DisconnectReason) {
 	x.s.mu.Lock()
 	defer x.s.mu.Unlock()
 	if !x.s.stopping {
-		x.s.working.Go(func() { x.End(removal(why)) })
+		x.s.working.Go(func() { x.End(Removal(why)) })
 	}
 }
 
-// removal says in words why a participant was removed from its room.
-func removal(why livekit.DisconnectReason) error {
+// Removal says in words why a participant was removed from its room; nil for a
+// goodbye.
+func Removal(why livekit.DisconnectReason) error {
 	switch why {
 	case livekit.DisconnectReason_ROOM_DELETED:
 		return errors.New("the room was deleted")
@@ -157,10 +161,12 @@ func removal(why livekit.DisconnectReason) error {
 		return errors.New("another participant of the same identity has joined the room")
 	case livekit.DisconnectReason_SERVER_SHUTDOWN:
 		return ErrStopping
+	case livekit.DisconnectReason_JOIN_FAILURE:
+		return errors.New("no connection to the source came up: is UDP let through?")
 	case livekit.DisconnectReason_UNKNOWN_REASON, livekit.DisconnectReason_CLIENT_INITIATED:
 		return nil
 	}
-	return fmt.Errorf("the participant lost its place in the room: %s", why)
+	return errors.New("the connection to the source was lost")
 }
 
 // change replaces the endpoint's state, if the session is not over, and has it kept.
@@ -219,7 +225,11 @@ func (x *Session) flows() {
 
 // publishing tells that the session publishes, once, and marks it each time.
 func (x *Session) publishing() {
-	tracks := x.infos()
+	x.publishes(x.infos())
+}
+
+// publishes marks the session as publishing. Nil tracks are those that are known.
+func (x *Session) publishes(tracks []*livekit.TrackInfo) {
 	x.s.mu.Lock()
 	defer x.s.mu.Unlock()
 	e := x.endpoint
@@ -227,7 +237,10 @@ func (x *Session) publishing() {
 		return
 	}
 	e.change(func(state *livekit.IngressState) {
-		state.Status, state.Tracks = livekit.IngressState_ENDPOINT_PUBLISHING, tracks
+		state.Status = livekit.IngressState_ENDPOINT_PUBLISHING
+		if tracks != nil {
+			state.Tracks = tracks
+		}
 	})
 	if x.started {
 		e.keep()
@@ -236,6 +249,27 @@ func (x *Session) publishing() {
 	x.started = true
 	e.tell(event.Event{Name: event.IngressStarted, Actor: event.ActorClient})
 	x.s.opts.Logger.Info("ingress publishes", "ingress", e.info.IngressId, "session", x.id, "room", e.room, "room_sid", e.info.State.RoomId, "tracks", len(tracks))
+}
+
+// Observation is what comes on a participant's own connection.
+type Observation struct {
+	Last   time.Time // when a packet came last; zero: none has
+	Tracks []*livekit.TrackInfo
+	Audio  *livekit.InputAudioState // nil: there is none
+	Video  *livekit.InputVideoState
+}
+
+// Observe says what comes of a participant that was attached, several times a second.
+func (x *Session) Observe(o Observation) {
+	if o.Last.IsZero() {
+		return
+	}
+	x.heard.Store(max(x.heard.Load(), o.Last.UnixNano()))
+	x.note(func(state *livekit.IngressState) { state.Audio, state.Video = o.Audio, o.Video })
+	if x.silence(time.Now()) < stallAfter {
+		x.publishes(o.Tracks)
+		x.media.Store(true)
+	}
 }
 
 // infos are the tracks as they were published.
@@ -340,9 +374,8 @@ func (x *Session) look(now time.Time) {
 	if !x.media.Load() {
 		return
 	}
-	x.measure()
-	if x.silence(now) < stallAfter {
-		x.publishing()
+	if x.measure(); x.silence(now) < stallAfter {
+		x.publishes(nil)
 		return
 	}
 	x.s.mu.Lock()
@@ -366,7 +399,11 @@ func (x *Session) measure() {
 			video += rate
 		}
 	}
+	none := len(x.tracks) == 0
 	x.mu.Unlock()
+	if none {
+		return
+	}
 	x.s.mu.Lock()
 	defer x.s.mu.Unlock()
 	if e := x.endpoint; e.session == x && (audio != e.info.State.Audio.GetAverageBitrate() || video != e.info.State.Video.GetAverageBitrate()) {

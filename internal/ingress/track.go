@@ -21,7 +21,8 @@ type Format struct {
 	// MimeType is video/H264, video/H265, video/VP8, video/VP9, video/AV1 or
 	// audio/opus.
 	MimeType string
-	// Layers is how many encodings of video there are, lowest first; 0 is one.
+	// Layers is how many encodings of video there are, lowest first; 0 is one, and
+	// three are the most.
 	Layers int
 	// Width and Height of the largest, in pixels; 0 if not known yet.
 	Width, Height uint32
@@ -82,6 +83,7 @@ const (
 	// levelExtension is the id of the audio level in packets of ours.
 	levelExtension = 1
 	reportInterval = time.Second
+	maxLayers      = 3
 )
 
 // codec of a format.
@@ -117,6 +119,7 @@ func (f Format) codec() (uptrack.Codec, func() rtp.Payloader, error) {
 // Publish makes a track with the name and source that the endpoint's options say,
 // and tells the room of it. Join comes before it. It fails once the session is over.
 func (x *Session) Publish(ctx context.Context, f Format) (*Track, error) {
+	f.Layers = min(max(f.Layers, 1), maxLayers)
 	codec, payloader, err := f.codec()
 	if err != nil {
 		return nil, err
@@ -133,7 +136,7 @@ func (x *Session) Publish(ctx context.Context, f Format) (*Track, error) {
 	}
 	req := x.announcement(f)
 	req.Cid = fmt.Sprintf("%s-%d", x.id, n)
-	t := &Track{session: x, format: f, rate: codec.ClockRate, layers: make([]layerWriter, max(f.Layers, 1))}
+	t := &Track{session: x, format: f, rate: codec.ClockRate, layers: make([]layerWriter, f.Layers)}
 	media := room.InjectedMedia{Codec: codec, Layers: f.Layers, OnKeyframe: f.OnKeyframe}
 	if req.Type == livekit.TrackType_AUDIO {
 		media.AudioLevelExt = levelExtension
@@ -178,7 +181,7 @@ func (x *Session) announcement(f Format) *livekit.AddTrackRequest {
 
 // layersOf describes the encodings of video, each half as large as the next.
 func layersOf(f Format) []*livekit.VideoLayer {
-	n := max(f.Layers, 1)
+	n := f.Layers
 	layers := make([]*livekit.VideoLayer, 0, n)
 	for i := range n {
 		down := n - 1 - i

@@ -39,7 +39,8 @@ type Injected struct {
 // InjectedMedia is what a track is made of. Codec is required.
 type InjectedMedia struct {
 	Codec uptrack.Codec
-	// Layers is how many streams of video there are, lowest first, one for 0.
+	// Layers is how many streams of video there are, lowest first: one for 0, three at
+	// most.
 	Layers int
 	// AudioLevelExt is the id of the header extension of RFC 6464; 0 if packets
 	// have none.
@@ -142,10 +143,10 @@ func (i *Injection) keep(t *Injected) bool {
 // firstInjectedSSRC is that of the lowest layer. Subscribers see others.
 const firstInjectedSSRC = 1
 
-var injectedRIDs = [uptrack.MaxLayers]string{"q", "h", "f"}
+var injectedRIDs = [...]string{"q", "h", "f"}
 
 func (i *Injection) newTrack(req *livekit.AddTrackRequest, media InjectedMedia) *Injected {
-	layers := min(max(media.Layers, 1), uptrack.MaxLayers)
+	layers := min(max(media.Layers, 1), len(injectedRIDs))
 	t := &Injected{injection: i}
 	up := uptrack.New(uptrack.Options{
 		Codec: media.Codec, AudioLevelExt: media.AudioLevelExt, Clock: i.clock,

@@ -2,10 +2,15 @@ package server
 
 import (
 	"context"
+	"net/http"
+	"net/netip"
 
 	"github.com/livekit/protocol/livekit"
 
 	"github.com/rollcall-rtc/rollcall/internal/ingress"
+	"github.com/rollcall-rtc/rollcall/internal/signal"
+	"github.com/rollcall-rtc/rollcall/internal/token"
+	"github.com/rollcall-rtc/rollcall/internal/whip"
 )
 
 // openIngress ends the ingress sessions of the last run, and begins to take new ones.
@@ -13,7 +18,15 @@ func (s *Server) openIngress(ctx context.Context) (err error) {
 	s.ingress, err = ingress.Start(ctx, ingress.Options{
 		Rooms: s.rooms, Log: s.events, Logger: s.log, URL: s.ingressURL,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	proxies := networks(s.cfg.TrustedProxies)
+	s.whip = whip.NewHandler(whip.Options{
+		Rooms: s.rooms, Ingress: s.ingress, Keys: token.Keys(s.cfg.Keys), Logger: s.log,
+		Site: func(r *http.Request) netip.Addr { return signal.ClientSite(r, proxies) },
+	})
+	return nil
 }
 
 // ingressURL is what encoders are pointed to.

@@ -34,6 +34,7 @@ import (
 	"github.com/rollcall-rtc/rollcall/internal/token"
 	"github.com/rollcall-rtc/rollcall/internal/tracing"
 	"github.com/rollcall-rtc/rollcall/internal/turn"
+	"github.com/rollcall-rtc/rollcall/internal/whip"
 	"github.com/rollcall-rtc/rollcall/web"
 )
 
@@ -53,6 +54,7 @@ type Server struct {
 	egress    *egress.Service
 	ingress   *ingress.Service
 	signal    *signal.Handler
+	whip      *whip.Handler
 	watch     *figures.Watch
 	tracer    *tracing.Tracer // nil if nothing is traced
 	http      *httpPort
@@ -251,6 +253,7 @@ func (s *Server) openRooms(ctx context.Context, version string) error {
 		Endpoints:    s.delivery,
 		Deliveries:   s.delivery,
 		Signal:       s.signal,
+		WHIP:         s.whip,
 		Agents:       s.agents,
 		Egress:       s.egress,
 		Ingress:      s.ingress,
@@ -385,6 +388,9 @@ func (s *Server) stop(ctx context.Context) error {
 	close(s.settled)
 	if s.signal != nil {
 		errs = append(errs, s.signal.Close(ctx))
+	}
+	if s.whip != nil {
+		errs = append(errs, s.whip.Close(ctx))
 	}
 	errs = append(errs, s.http.stop(ctx), s.redirect.stop(ctx))
 	if s.acme != nil {
