@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -55,6 +56,7 @@ type conn struct {
 	begun       bool
 	pub         Publication
 	ended       bool // the client said so
+	watch       sync.WaitGroup
 }
 
 func (s *Server) serveConn(ctx context.Context, nc net.Conn) {
@@ -62,6 +64,8 @@ func (s *Server) serveConn(ctx context.Context, nc net.Conn) {
 	defer cancel()
 	c := &conn{s: s, c: nc, ctx: ctx, chunk: defaultChunk}
 	err := c.run()
+	cancel()
+	c.watch.Wait()
 	if c.pub != nil {
 		c.s.count(func(st *Stats) { st.Publishing-- })
 		if c.ended && (err == nil || errors.Is(err, io.EOF)) {
@@ -271,6 +275,13 @@ func (c *conn) publish(m message, values []any) error {
 		return errors.Join(c.status(m.stream, "error", "NetStream.Publish.BadName", err.Error()), err)
 	}
 	c.pub = pub
+	c.watch.Go(func() {
+		select {
+		case <-pub.Done():
+			_ = c.raw().Close()
+		case <-c.ctx.Done():
+		}
+	})
 	c.s.count(func(st *Stats) { st.Publishing++ })
 	if err := c.c.SetDeadline(time.Time{}); err != nil {
 		return err

@@ -16,7 +16,8 @@ import (
 
 // recorder lets in who has the key, and keeps what comes.
 type recorder struct {
-	key string
+	key  string
+	done chan struct{} // or nil
 
 	mu     sync.Mutex
 	asked  []Request
@@ -61,6 +62,8 @@ func (r *recorder) Audio(at time.Duration, b []byte) error {
 	t, err := flv.ParseAudio(b)
 	return r.keep(&r.audio, at, t, err)
 }
+
+func (r *recorder) Done() <-chan struct{} { return r.done }
 
 func (r *recorder) Close(cause error) {
 	r.mu.Lock()

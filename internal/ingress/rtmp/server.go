@@ -35,6 +35,8 @@ type Publication interface {
 	// since the client's beginning. An error ends the connection.
 	Audio(at time.Duration, body []byte) error
 	Video(at time.Duration, body []byte) error
+	// Done is closed when the server has ended it: then the connection is closed.
+	Done() <-chan struct{}
 	// Close is called once, last. A nil cause is an end that the client said.
 	Close(cause error)
 }
@@ -43,8 +45,6 @@ type Publication interface {
 var (
 	// ErrKey says that there is no stream of this key.
 	ErrKey = errors.New("no stream has this key")
-	// ErrEnded says that the server has ended a publication.
-	ErrEnded = errors.New("the stream was ended by the server")
 )
 
 // Options are those of a Server. The zero value of a limit is its default.

@@ -269,3 +269,15 @@ func TestAddressHasItsShareOfConnections(t *testing.T) {
 		t.Errorf("%+v", st)
 	}
 }
+
+func TestServerEndsAPublication(t *testing.T) {
+	r := &recorder{key: "k", done: make(chan struct{})}
+	_, addr := serve(t, Options{Handler: r})
+	c := dial(t, addr).handshake()
+	if code, err := c.publish("x", "k"); code != "NetStream.Publish.Start" {
+		t.Fatal(code, err)
+	}
+	close(r.done)
+	_, _ = io.Copy(io.Discard, c)
+	eventually(t, "the end", func() bool { return look(r, func() int { return len(r.closed) }) == 1 })
+}

@@ -1,0 +1,284 @@
+package source
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/rollcall-rtc/rollcall/internal/ingress"
+	"github.com/rollcall-rtc/rollcall/internal/ingress/ffmpeg"
+	"github.com/rollcall-rtc/rollcall/internal/ingress/flv"
+)
+
+const (
+	// gatherFor is how long a source with only sound, or only pictures so far, may
+	// take to show the other, and gatherFrames how many pictures tell whether they
+	// are ordered.
+	gatherFor    = 500 * time.Millisecond
+	gatherFrames = 6
+	// maxGathered bounds what is kept meanwhile, in tags.
+	maxGathered = 500
+	// jump is more than a source's clock may go on by itself.
+	jump = 3 * time.Second
+)
+
+// Errors that people are shown.
+var (
+	errNothing  = errors.New("the source has neither video nor audio that is known here")
+	errReorders = errors.New("has B-frames, which browsers cannot show, and only those of H264 are encoded anew: turn B-frames off in the encoder")
+)
+
+// A feed takes the tags of a session. Its methods are called by one goroutine.
+type feed struct {
+	session *ingress.Session
+	ffmpeg  string // path; empty: as found
+	logger  *slog.Logger
+
+	clock    sourceClock
+	gathered []tag
+	since    time.Time // when the first tag came
+	started  bool
+
+	pictures  *picture
+	sounds    *sound
+	shift     time.Duration // CTS of the first picture
+	shifted   bool          // there was one
+	frames    int           // pictures seen
+	encoding  bool          // pictures go through the child
+	config    []byte        // the last configuration tag of video, and of audio
+	soundConf []byte
+	buf       []byte
+
+	video    *ingress.Track
+	audio    *ingress.Track
+	layers   []*layer
+	child    *ffmpeg.Transcoder // or nil
+	childHas struct{ sound, pictures bool }
+	decoded  []picture // of the child's layers, each by its own goroutine
+
+	failMu sync.Mutex
+	failed error // failMu guards; of the child's goroutines
+}
+
+// tag is one that waits.
+type tag struct {
+	kind byte
+	at   time.Duration
+	body []byte
+}
+
+func newFeed(s *ingress.Session, ffmpeg string, logger *slog.Logger) *feed {
+	return &feed{session: s, ffmpeg: ffmpeg, logger: logger}
+}
+
+// take handles a tag of the source. Tags that are malformed are left out; an error
+// ends the session, for the reason that it says.
+func (f *feed) take(ctx context.Context, kind byte, at time.Duration, body []byte) error {
+	select {
+	case <-f.session.Ended():
+		return ended(f.session)
+	default:
+	}
+	parse := flv.ParseVideo
+	if kind == flv.TypeAudio {
+		parse = flv.ParseAudio
+	}
+	t, err := parse(body)
+	if errors.Is(err, flv.ErrTag) {
+		f.logger.Debug("tag left out", "error", err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if t.Kind != flv.Config && t.Kind != flv.Frame {
+		return nil
+	}
+	at = f.clock.time(at, time.Now())
+	f.session.Alive()
+	if f.started {
+		return f.pass(kind, at, body, t)
+	}
+	return f.gather(ctx, kind, at, body, t)
+}
+
+// ended is why a session is over, for its source.
+func ended(s *ingress.Session) error {
+	<-s.Ended()
+	if cause := s.Cause(); cause != nil {
+		return cause
+	}
+	return ingress.ErrEnded
+}
+
+// gather keeps tags until it is known what the source has.
+func (f *feed) gather(ctx context.Context, kind byte, at time.Duration, body []byte, t flv.Tag) error {
+	if f.since.IsZero() {
+		f.since = time.Now()
+	}
+	if err := f.learn(t); err != nil {
+		return err
+	}
+	f.gathered = append(f.gathered, tag{kind, at, bytes.Clone(body)})
+	waited := time.Since(f.since) >= gatherFor || at-f.gathered[0].at >= gatherFor
+	enough := waited || f.pictures != nil && f.sounds != nil
+	if f.pictures != nil && f.pictures.order == orderUnknown && f.frames < gatherFrames && !waited {
+		enough = false
+	}
+	if !enough && len(f.gathered) < maxGathered {
+		return nil
+	}
+	if f.pictures == nil && f.sounds == nil {
+		if len(f.gathered) < maxGathered {
+			return nil
+		}
+		return errNothing
+	}
+	if err := f.start(ctx); err != nil {
+		return err
+	}
+	f.started = true
+	waiting := f.gathered
+	f.gathered = nil
+	for _, w := range waiting {
+		parse := flv.ParseVideo
+		if w.kind == flv.TypeAudio {
+			parse = flv.ParseAudio
+		}
+		t, err := parse(w.body)
+		if err != nil {
+			continue
+		}
+		if err := f.pass(w.kind, w.at, w.body, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// learn notes what a tag says about the source.
+func (f *feed) learn(t flv.Tag) error {
+	if t.Codec.Video() {
+		return f.learnPicture(t)
+	}
+	if f.sounds == nil || t.Kind == flv.Config {
+		if t.Kind == flv.Frame && t.Codec == flv.AAC {
+			return nil // its configuration is still to come
+		}
+		s, err := readSound(t)
+		if err != nil {
+			return err
+		}
+		if f.started && (f.sounds == nil || f.sounds.codec != s.codec) {
+			return nil // it began without; what comes now has no track
+		}
+		f.sounds = &s
+		f.session.SetAudio(mimeTypes[s.codec], uint32(s.channels), uint32(s.rate))
+	}
+	return nil
+}
+
+func (f *feed) learnPicture(t flv.Tag) error {
+	if t.Kind == flv.Config || f.pictures == nil && t.Codec != flv.H264 && t.Codec != flv.H265 {
+		p, err := readPicture(t)
+		if err != nil {
+			return err
+		}
+		if f.started && (f.pictures == nil || f.pictures.codec != p.codec) {
+			return fmt.Errorf("the source has changed from %s to %s: please connect anew", f.codecName(), p.codec)
+		}
+		if old := f.pictures; old != nil && p.order == orderUnknown {
+			p.order = old.order
+		}
+		f.pictures = &p
+		f.session.SetVideo(mimeTypes[p.codec], uint32(p.width), uint32(p.height), p.fps)
+		if f.video != nil && !f.encoding {
+			f.video.Resize(uint32(p.width), uint32(p.height))
+		}
+	}
+	if t.Kind == flv.Frame && f.pictures != nil {
+		if f.frames++; !f.shifted {
+			f.shifted, f.shift = true, t.CTS
+		}
+		if t.CTS != f.shift {
+			f.pictures.order = reordered
+		}
+	}
+	return nil
+}
+
+func (f *feed) codecName() string {
+	if f.pictures == nil {
+		return "none"
+	}
+	return string(f.pictures.codec)
+}
+
+// pass hands a tag on, as it is or to the child.
+func (f *feed) pass(kind byte, at time.Duration, body []byte, t flv.Tag) error {
+	if err := f.failure(); err != nil {
+		return err
+	}
+	if err := f.learn(t); err != nil {
+		return err
+	}
+	if kind == flv.TypeAudio {
+		return f.passSound(at, body, t)
+	}
+	if f.video == nil || f.pictures == nil {
+		return nil
+	}
+	if !f.encoding && f.pictures.order == reordered {
+		if err := f.beginEncoding(); err != nil {
+			return err
+		}
+	}
+	if t.Kind == flv.Config {
+		f.config = append(f.config[:0], body...)
+	}
+	if f.encoding {
+		return f.child.Write(flv.TypeVideo, at, body)
+	}
+	if t.Kind != flv.Frame {
+		return nil
+	}
+	f.buf = appendFrame(f.buf[:0], f.pictures, t)
+	return f.layers[0].put(f.buf, at+t.CTS, t.Key)
+}
+
+func (f *feed) passSound(at time.Duration, body []byte, t flv.Tag) error {
+	if t.Kind == flv.Config {
+		f.soundConf = append(f.soundConf[:0], body...)
+	}
+	switch {
+	case f.audio == nil || f.sounds == nil || t.Codec != f.sounds.codec:
+		return nil
+	case f.sounds.codec == flv.Opus:
+		if t.Kind == flv.Frame {
+			return f.audio.WriteSample(ingress.Sample{Data: t.Data, PTS: at})
+		}
+		return nil
+	}
+	return f.child.Write(flv.TypeAudio, at, body)
+}
+
+func (f *feed) failure() error {
+	f.failMu.Lock()
+	defer f.failMu.Unlock()
+	return f.failed
+}
+
+// close ends the child. The session goes on.
+func (f *feed) close(kill bool) {
+	if f.child == nil {
+		return
+	}
+	if kill {
+		f.child.Kill()
+	}
+	_ = f.child.Close()
+}

@@ -1,0 +1,179 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rollcall-rtc/rollcall/internal/ingress"
+	"github.com/rollcall-rtc/rollcall/internal/ingress/ffmpeg"
+	"github.com/rollcall-rtc/rollcall/internal/ingress/flv"
+)
+
+// start brings the participant into the room, with the tracks that the source has,
+// and starts the child if something has to be encoded.
+func (f *feed) start(ctx context.Context) error {
+	info := f.session.Info()
+	job := ffmpeg.Job{}
+	format := ingress.Format{}
+	if p := f.pictures; p != nil {
+		layers, err := layersOf(info.GetVideo(), *p)
+		if err != nil {
+			return err
+		}
+		if p.order == reordered && len(layers) == 0 {
+			layers = sourceLayer(p)
+		}
+		if len(layers) > 0 && p.codec != flv.H264 {
+			if p.order == reordered {
+				return fmt.Errorf("the source's %s %w", p.codec, errReorders)
+			}
+			return fmt.Errorf("the ingress asks for video to be encoded, and %s of sources is only forwarded as it comes: remove the video preset, or send H264", p.codec)
+		}
+		job.Layers, job.Pictures, f.encoding = layers, len(layers) > 0, len(layers) > 0
+		format = ingress.Format{MimeType: mimeTypes[p.codec], Layers: max(len(layers), 1), Width: uint32(p.width), Height: uint32(p.height)}
+		if n := len(layers); n > 0 && layers[n-1].Width > 0 {
+			format.Width, format.Height = uint32(layers[n-1].Width), uint32(layers[n-1].Height)
+		}
+	}
+	stereo := false
+	if s := f.sounds; s != nil {
+		stereo = s.channels > 1
+		if s.codec != flv.Opus {
+			job.Opus, job.Sound = opusOf(info.GetAudio(), *s), true
+			stereo = job.Opus.Channels > 1
+		}
+	}
+	// Before anybody sees the participant: without ffmpeg there is none.
+	if job.Sound || job.Pictures {
+		if _, err := ffmpeg.Find(f.ffmpeg); err != nil {
+			return f.missing(job, err)
+		}
+	}
+	if err := f.session.Join(ctx); err != nil {
+		return err
+	}
+	if f.pictures != nil {
+		if err := f.publishVideo(ctx, format); err != nil {
+			return err
+		}
+	}
+	if f.sounds != nil {
+		var err error
+		if f.audio, err = f.session.Publish(ctx, ingress.Format{MimeType: mimeTypes[flv.Opus], Stereo: stereo}); err != nil {
+			return fmt.Errorf("publish audio: %w", err)
+		}
+	}
+	return f.startChild(job)
+}
+
+// missing says what ffmpeg would have been needed for.
+func (f *feed) missing(job ffmpeg.Job, err error) error {
+	what := "video that has to be encoded"
+	switch {
+	case job.Pictures && f.pictures.order == reordered:
+		what = "video with B-frames"
+	case !job.Pictures:
+		what = fmt.Sprintf("%s audio", f.sounds.codec)
+	}
+	return fmt.Errorf("%s cannot be sent to a room: %w", what, err)
+}
+
+// sourceLayer is the source's video, encoded anew.
+func sourceLayer(p *picture) []ffmpeg.Layer {
+	width, height := fit(*p, 1920, 1080)
+	return []ffmpeg.Layer{{Width: width, Height: height, Bitrate: bitrateOf(width, height, referenceBitrate)}}
+}
+
+func (f *feed) publishVideo(ctx context.Context, format ingress.Format) (err error) {
+	f.layers = make([]*layer, format.Layers)
+	for i := range f.layers {
+		f.layers[i] = &layer{write: func(data []byte, pts time.Duration) error {
+			return f.video.WriteSample(ingress.Sample{Data: data, PTS: pts, Layer: i})
+		}}
+	}
+	f.decoded = make([]picture, format.Layers)
+	format.OnKeyframe = func(i int) {
+		if i >= 0 && i < len(f.layers) {
+			f.layers[i].want()
+		}
+	}
+	if f.video, err = f.session.Publish(ctx, format); err != nil {
+		return fmt.Errorf("publish video: %w", err)
+	}
+	return nil
+}
+
+func (f *feed) startChild(job ffmpeg.Job) (err error) {
+	if !job.Sound && !job.Pictures {
+		return nil
+	}
+	if f.child, err = ffmpeg.Start(f.ffmpeg, job, (*encoded)(f), f.logger); err != nil {
+		return err
+	}
+	return nil
+}
+
+// beginEncoding has the child take over pictures that were forwarded so far, for the
+// source turns out to have B-frames. They are shown again from the next key frame on.
+func (f *feed) beginEncoding() error {
+	if f.pictures.codec != flv.H264 {
+		return fmt.Errorf("the source's %s %w", f.pictures.codec, errReorders)
+	}
+	job := ffmpeg.Job{Pictures: true, Layers: sourceLayer(f.pictures)}
+	if f.sounds != nil && f.sounds.codec != flv.Opus {
+		job.Sound, job.Opus = true, opusOf(f.session.Info().GetAudio(), *f.sounds)
+	}
+	if _, err := ffmpeg.Find(f.ffmpeg); err != nil {
+		return f.missing(job, err)
+	}
+	f.close(true)
+	if err := f.startChild(job); err != nil {
+		return err
+	}
+	f.encoding = true
+	for kind, body := range map[byte][]byte{flv.TypeVideo: f.config, flv.TypeAudio: f.soundConf} {
+		if len(body) > 0 && (kind == flv.TypeVideo || job.Sound) {
+			if err := f.child.Write(kind, f.clock.last, body); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// encoded is a feed as its child sees it: on other goroutines.
+type encoded feed
+
+// Picture implements ffmpeg.Sink.
+func (e *encoded) Picture(layer int, at time.Duration, t flv.Tag) error {
+	p := &e.decoded[layer]
+	if t.Kind == flv.Config {
+		params, err := avcParams(t.Data)
+		if err != nil {
+			return e.fail(err)
+		}
+		p.codec, p.params = t.Codec, params
+		return nil
+	}
+	return e.fail(e.layers[layer].put(appendUnits(nil, p, t), at+t.CTS, t.Key))
+}
+
+// Sound implements ffmpeg.Sink.
+func (e *encoded) Sound(at time.Duration, packet []byte) error {
+	return e.fail(e.audio.WriteSample(ingress.Sample{Data: packet, PTS: at}))
+}
+
+// fail notes an error for the goroutine of the source.
+func (e *encoded) fail(err error) error {
+	if err == nil || errors.Is(err, ingress.ErrEnded) {
+		return err
+	}
+	e.failMu.Lock()
+	defer e.failMu.Unlock()
+	if e.failed == nil {
+		e.failed = err
+	}
+	return err
+}
