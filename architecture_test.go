@@ -30,7 +30,7 @@ var layers = []layer{
 		"client", "client/mediafile", "docs", "event",
 	}},
 	{"internal/server", []string{
-		"internal/httpapi", "internal/figures", "internal/signal", "internal/whip", "internal/agent", "internal/egress", "internal/egress/wire", "internal/ingress", "internal/room", "internal/delivery", "internal/eventlog/...",
+		"internal/httpapi", "internal/figures", "internal/signal", "internal/whip", "internal/agent", "internal/egress", "internal/egress/wire", "internal/ingress", "internal/ingress/source", "internal/ingress/rtmp", "internal/room", "internal/delivery", "internal/eventlog/...",
 		"internal/sfu/peer", "internal/turn", "internal/certificate", "internal/tlsmux", "internal/tracing", "internal/external", "internal/metrics", "internal/config", "internal/token",
 		"internal/site", "docs", "event", "web",
 	}},
@@ -64,6 +64,7 @@ var layers = []layer{
 	{"internal/egress/container", nil},
 
 	// What comes in from encoders: the server of RTMP, and the format of its tags.
+	{"internal/ingress/source", []string{"internal/ingress", "internal/ingress/rtmp", "internal/ingress/ffmpeg", "internal/ingress/flv"}},
 	{"internal/ingress/rtmp", []string{"internal/rate"}},
 	{"internal/ingress/ffmpeg", []string{"internal/ingress/flv"}},
 	{"internal/ingress/flv", nil},

@@ -87,6 +87,20 @@ type Ingress struct {
 	// RTMPBaseURL and WHIPBaseURL are what encoders are told; empty: what the caller
 	// of the API has found this server at.
 	RTMPBaseURL, WHIPBaseURL string
+
+	RTMP RTMP
+	// FFmpeg is the program that encodes; empty: ffmpeg in PATH.
+	FFmpeg string
+	// AllowNetworks are the private networks that sources of URLs may be in.
+	AllowNetworks []string
+}
+
+// RTMP is where encoders push streams to.
+type RTMP struct {
+	// Port takes RTMP, and TLSPort RTMPS. 0: none, -1: any free one.
+	Port, TLSPort int
+	// ConnectionsPerAddress bounds the connections of one address.
+	ConnectionsPerAddress int
 }
 
 // RTC is how media travels.
@@ -302,6 +316,7 @@ func Defaults() *Config {
 			TCPPort:    7881,
 			AllowPause: true,
 		},
+		Ingress: Ingress{RTMP: RTMP{ConnectionsPerAddress: 50}},
 		TURN: TURN{
 			UDPPort:               3478,
 			RelayRangeStart:       30000,

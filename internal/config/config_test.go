@@ -95,6 +95,12 @@ tls:
   key_file: k.pem
   redirect_port: 80
   acme: {email: a@example.org, directory: "https://ca.example.org/dir", ca_file: ca.pem, cache_dir: /var/cache/acme}
+ingress:
+  rtmp_base_url: rtmp://live.example.org/live
+  whip_base_url: https://example.org/w
+  rtmp: {port: 1935, tls_port: 1936, connections_per_address: 5}
+  ffmpeg: /opt/ffmpeg
+  allow_networks: [10.0.0.0/8]
 rtc:
   udp_port: 2
   tcp_port: -1
@@ -161,6 +167,10 @@ limit:
 		TrustedProxies: []string{"192.0.2.1/24"},
 		Keys:           Keys{"front": "front-secret-front-secret-front-s", "back": "1234567890_1234567890_1234567890_12"},
 		TLS:            TLS{"c.pem", "k.pem", 80, ACME{nil, "a@example.org", "https://ca.example.org/dir", "ca.pem", "/var/cache/acme"}},
+		Ingress: Ingress{
+			RTMPBaseURL: "rtmp://live.example.org/live", WHIPBaseURL: "https://example.org/w",
+			RTMP: RTMP{Port: 1935, TLSPort: 1936, ConnectionsPerAddress: 5}, FFmpeg: "/opt/ffmpeg", AllowNetworks: []string{"10.0.0.0/8"},
+		},
 		RTC: RTC{
 			UDPPort: 2, TCPPort: -1, NodeIPs: []string{"2001:db8::7", "192.0.2.7"}, AdvertiseInternalIP: true,
 			Interfaces:         Filter{Includes: []string{"en0"}, Excludes: []string{"docker0"}},

@@ -34,6 +34,11 @@ var supported = []key{
 
 	{"ingress.rtmp_base_url", text(func(c *Config) *string { return &c.Ingress.RTMPBaseURL })},
 	{"ingress.whip_base_url", text(func(c *Config) *string { return &c.Ingress.WHIPBaseURL })},
+	{"ingress.rtmp.port", number(func(c *Config) *int { return &c.Ingress.RTMP.Port }, -1, maxPort)},
+	{"ingress.rtmp.tls_port", number(func(c *Config) *int { return &c.Ingress.RTMP.TLSPort }, -1, maxPort)},
+	{"ingress.rtmp.connections_per_address", number(func(c *Config) *int { return &c.Ingress.RTMP.ConnectionsPerAddress }, 1, maxInt)},
+	{"ingress.ffmpeg", text(func(c *Config) *string { return &c.Ingress.FFmpeg })},
+	{"ingress.allow_networks", prefixes(func(c *Config) *[]string { return &c.Ingress.AllowNetworks })},
 
 	{"rtc.udp_port", udpPort},
 	{"rtc.port_range_start", number(func(c *Config) *int { return &c.RTC.PortRangeStart }, 0, maxPort)},

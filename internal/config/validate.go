@@ -121,7 +121,8 @@ func (m *merge) validatePorts() {
 	for _, p := range []struct {
 		key  string
 		port int
-	}{{"tls.redirect_port", c.TLS.RedirectPort}, {"prometheus.port", c.Prometheus.Port}, {"admin.port", c.Admin.Port}} {
+	}{{"tls.redirect_port", c.TLS.RedirectPort}, {"prometheus.port", c.Prometheus.Port}, {"admin.port", c.Admin.Port},
+		{"ingress.rtmp.port", c.Ingress.RTMP.Port}, {"ingress.rtmp.tls_port", c.Ingress.RTMP.TLSPort}} {
 		if p.port <= 0 {
 			continue
 		}
@@ -129,6 +130,9 @@ func (m *merge) validatePorts() {
 			m.problem(m.where(p.key), p.key, "is the same as %s, %d; each needs its own", other, p.port)
 		}
 		taken[p.port] = p.key
+	}
+	if c.Ingress.RTMP.TLSPort != 0 && !c.TLS.Enabled() {
+		m.problem(m.where("ingress.rtmp.tls_port"), "ingress.rtmp.tls_port", "needs tls")
 	}
 	if p := c.Prometheus; (p.Username == "") != (p.Password == "") {
 		m.problem(m.where("prometheus.username", "prometheus.password"), "prometheus", "expected both username and password, or neither")

@@ -33,7 +33,7 @@ func (s *Server) openIngress(ctx context.Context) (err error) {
 func (s *Server) ingressURL(input livekit.IngressInput, origin string) string {
 	switch input {
 	case livekit.IngressInput_RTMP_INPUT:
-		return s.cfg.Ingress.RTMPBaseURL
+		return s.rtmpURL(origin)
 	case livekit.IngressInput_WHIP_INPUT:
 		if s.cfg.Ingress.WHIPBaseURL != "" {
 			return s.cfg.Ingress.WHIPBaseURL

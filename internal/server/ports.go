@@ -55,6 +55,9 @@ func (s *Server) bindPorts() error {
 	if err := s.http.bind(s.cfg.BindAddresses, s.cfg.Port); err != nil {
 		return err
 	}
+	if err := s.bindRTMP(); err != nil {
+		return err
+	}
 	return s.openTLS()
 }
 

@@ -53,6 +53,7 @@ type Server struct {
 	agents    *agent.Dispatcher
 	egress    *egress.Service
 	ingress   *ingress.Service
+	rtmp      *rtmpPorts
 	signal    *signal.Handler
 	whip      *whip.Handler
 	watch     *figures.Watch
@@ -274,6 +275,7 @@ func (s *Server) openRooms(ctx context.Context, version string) error {
 		Stats:          func() any { return s.Stats() },
 		Logger:         s.log,
 	})
+	s.serveRTMP()
 	s.servePorts(handler, metrics)
 	return nil
 }
@@ -375,6 +377,7 @@ func (s *Server) stop(ctx context.Context) error {
 	if s.ingress != nil {
 		errs = append(errs, s.ingress.Close(ctx))
 	}
+	errs = append(errs, s.rtmp.stop())
 	if s.rooms != nil {
 		errs = append(errs, s.rooms.Close(ctx))
 	}

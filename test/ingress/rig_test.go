@@ -1,0 +1,239 @@
+package ingress
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/rollcall-rtc/rollcall/client"
+	"github.com/rollcall-rtc/rollcall/internal/config"
+	"github.com/rollcall-rtc/rollcall/internal/server"
+	"github.com/rollcall-rtc/rollcall/internal/token"
+)
+
+const (
+	apiKey    = "APIingress"
+	apiSecret = "a-secret-for-tests-of-at-least-32-characters"
+
+	// patience is how long anything may take on a busy machine.
+	patience = time.Minute
+)
+
+// site is a server with RTMP.
+type site struct {
+	t *testing.T
+	*server.Server
+	api livekit.Ingress
+}
+
+func start(t *testing.T, extra ...string) *site {
+	t.Helper()
+	if _, err := exec.LookPath("ffmpeg"); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal(err)
+		}
+		t.Skip("ffmpeg is not here; apt-get install ffmpeg")
+	}
+	dir := t.TempDir()
+	file := filepath.Join(dir, "rollcall.yaml")
+	body := fmt.Sprintf("port: 0\nbind_addresses: [127.0.0.1]\ndata_dir: %s\nrtc: {udp_port: 0, tcp_port: -1, enable_loopback_candidate: true}\nkeys: {%s: %s}\n", filepath.Join(dir, "data"), apiKey, apiSecret)
+	if len(extra) == 0 {
+		extra = []string{"ingress: {rtmp: {port: -1}, allow_networks: [127.0.0.0/8]}"}
+	}
+	if err := os.WriteFile(file, []byte(body+strings.Join(extra, "\n")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var flags config.Flags
+	fs := flag.NewFlagSet("test", flag.ContinueOnError)
+	flags.Register(fs)
+	if err := fs.Parse([]string{"--config", file}); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.Load(&flags, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := server.Start(context.Background(), cfg, "test", slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err := s.Stop(ctx); err != nil {
+			t.Errorf("stop: %v", err)
+		}
+	})
+	return &site{t: t, Server: s, api: livekit.NewIngressProtobufClient("http://"+s.Addr().String(), &http.Client{Transport: authorized{}})}
+}
+
+// authorized adds a token to requests.
+type authorized struct{}
+
+func (authorized) RoundTrip(r *http.Request) (*http.Response, error) {
+	raw, err := token.Mint(apiKey, apiSecret, &token.Claims{Video: &token.VideoGrant{IngressAdmin: true}}, time.Now(), time.Hour)
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Authorization", "Bearer "+raw)
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+func (s *site) create(change ...func(*livekit.CreateIngressRequest)) *livekit.IngressInfo {
+	s.t.Helper()
+	req := &livekit.CreateIngressRequest{InputType: livekit.IngressInput_RTMP_INPUT, Name: "studio", RoomName: "show", ParticipantIdentity: "encoder"}
+	for _, f := range change {
+		f(req)
+	}
+	info, err := s.api.CreateIngress(s.t.Context(), req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return info
+}
+
+func (s *site) state(id string) *livekit.IngressState {
+	s.t.Helper()
+	list, err := s.api.ListIngress(s.t.Context(), &livekit.ListIngressRequest{IngressId: id})
+	if err != nil || len(list.Items) != 1 {
+		s.t.Fatalf("list: %v %v", list, err)
+	}
+	return list.Items[0].State
+}
+
+// eventually waits for a condition.
+func eventually(t *testing.T, what string, met func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !met(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("never: %s", what)
+		}
+	}
+}
+
+// pushing is an ffmpeg that pushes.
+type pushing struct {
+	t   *testing.T
+	cmd *exec.Cmd
+	out strings.Builder
+}
+
+// push starts ffmpeg with these arguments, to the ingress.
+func (s *site) push(info *livekit.IngressInfo, args ...string) *pushing {
+	s.t.Helper()
+	p := &pushing{t: s.t}
+	args = append([]string{"-hide_banner", "-loglevel", "error", "-nostdin"}, args...)
+	p.cmd = exec.Command("ffmpeg", append(args, "-f", "flv", info.Url+"/"+info.StreamKey)...)
+	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
+	if err := p.cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() {
+		if p.cmd.ProcessState == nil {
+			_ = p.cmd.Process.Kill()
+			_ = p.cmd.Wait()
+		}
+	})
+	return p
+}
+
+func (p *pushing) wait() {
+	p.t.Helper()
+	if err := p.cmd.Wait(); err != nil {
+		p.t.Fatalf("ffmpeg: %v\n%s", err, p.out.String())
+	}
+}
+
+// viewer is somebody in the room, who keeps what comes.
+type viewer struct {
+	room *client.Room
+
+	mu     sync.Mutex
+	kinds  map[livekit.TrackType]*kept
+	people []livekit.ParticipantInfo_Kind
+	tasks  sync.WaitGroup
+}
+
+// kept is what came of a kind of track.
+type kept struct {
+	codec  string
+	frames int
+	bytes  []byte
+	first  time.Time
+	tracks int
+	stamps []uint32
+}
+
+func (s *site) view(room string) *viewer {
+	s.t.Helper()
+	raw, err := token.Mint(apiKey, apiSecret, &token.Claims{Identity: "viewer", Video: &token.VideoGrant{RoomJoin: true, Room: room}}, time.Now(), time.Hour)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	v := &viewer{kinds: make(map[livekit.TrackType]*kept)}
+	ctx, cancel := context.WithCancel(context.Background())
+	v.room, err = client.Connect(ctx, "ws://"+s.Addr().String(), raw, client.Options{Setup: func(r *client.Room) {
+		client.On(r, func(e client.TrackSubscribed) {
+			v.mu.Lock()
+			v.people = append(v.people, e.Participant.Kind())
+			v.mu.Unlock()
+			v.tasks.Go(func() { v.keep(ctx, e.Track) })
+		})
+	}})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() {
+		cancel()
+		ctx, done := context.WithTimeout(context.Background(), patience)
+		defer done()
+		_ = v.room.Disconnect(ctx)
+		v.tasks.Wait()
+	})
+	return v
+}
+
+func (v *viewer) keep(ctx context.Context, t *client.RemoteTrack) {
+	v.mu.Lock()
+	k := v.kinds[t.Kind()]
+	if k == nil {
+		k = &kept{codec: t.Codec().MimeType}
+		v.kinds[t.Kind()] = k
+	}
+	k.tracks++
+	v.mu.Unlock()
+	frames, err := t.Frames(ctx, nil)
+	if err != nil {
+		return
+	}
+	for f := range frames {
+		v.mu.Lock()
+		if k.frames++; k.first.IsZero() {
+			k.first = time.Now()
+		}
+		if t.Kind() == livekit.TrackType_VIDEO {
+			k.bytes = append(k.bytes, f.Data...)
+		}
+		v.mu.Unlock()
+	}
+}
+
+func (v *viewer) got(kind livekit.TrackType) kept {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if k := v.kinds[kind]; k != nil {
+		return *k
+	}
+	return kept{}
+}
