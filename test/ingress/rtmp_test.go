@@ -135,7 +135,9 @@ func TestStalledSourceComesBack(t *testing.T) {
 	eventually(t, "it buffers", func() bool { return status() == livekit.IngressState_ENDPOINT_BUFFERING })
 	before := v.got(video).frames
 	resume(t, p.cmd.Process)
-	eventually(t, "it goes on", func() bool { return status() == livekit.IngressState_ENDPOINT_PUBLISHING && v.got(video).frames > before+30 })
+	eventually(t, "it goes on", func() bool {
+		return status() == livekit.IngressState_ENDPOINT_PUBLISHING && v.got(video).frames > before+30
+	})
 	if k := v.got(video); k.tracks != 1 {
 		t.Errorf("%d tracks", k.tracks)
 	}
