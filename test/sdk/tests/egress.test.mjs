@@ -2,58 +2,26 @@
 // them, whoever dies.
 
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { readFile, readdir } from 'node:fs/promises';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
-import { after } from 'node:test';
-import { promisify } from 'node:util';
+import { join } from 'node:path';
 import { EgressStatus, WebhookConfig } from '@livekit/protocol';
 import { DirectFileOutput, EgressClient } from 'livekit-server-sdk';
+import { active, egressOf, pause, recordings, storyOf, streamsOf, tracksOf } from '../harness/recordings.mjs';
 import { scene } from '../harness/scene.mjs';
-import { apiKey, apiSecret } from '../harness/tokens.mjs';
+import { apiKey } from '../harness/tokens.mjs';
 import { waitFor } from '../harness/wait.mjs';
 
-const directory = mkdtempSync(join(tmpdir(), 'rollcall-egress-'));
-after(() => rmSync(directory, { recursive: true, force: true }));
+const directory = recordings();
 const stage = scene({ config: { egress: { directory }, webhook: { allow_networks: ['127.0.0.0/8'] } } });
 
-const egressOf = (call) => new EgressClient(call.server.url, apiKey, apiSecret);
 const file = (filepath) => new DirectFileOutput({ filepath });
 
-/** The tracks that somebody publishes, by kind: the sids. */
-async function tracksOf(call, identity, count) {
-  const { tracks } = await waitFor('the tracks to be listed', async () => {
-    const info = await call.api.getParticipant(call.room, identity);
-    return info.tracks.length === count && info;
-  });
-  return Object.fromEntries(tracks.map((t) => [t.type === 0 ? 'audio' : 'video', t.sid]));
-}
-
-/** What ffprobe says of a file, all of which it decodes without a complaint. */
+/** What is in a file of one stream. */
 async function probe(path) {
-  const { stdout, stderr } = await promisify(execFile)('ffprobe', [
-    '-v', 'error', '-count_frames', '-show_entries', 'stream=codec_name,nb_read_frames,width:format=duration', '-of', 'json', path]);
-  assert.equal(stderr, '', `ffprobe complains of ${basename(path)}`);
-  const { streams, format } = JSON.parse(stdout);
-  return { codec: streams[0].codec_name, frames: Number(streams[0].nb_read_frames), width: streams[0].width, seconds: Number(format.duration) };
+  const { seconds, ...streams } = await streamsOf(path);
+  const [[codec, { frames, width }]] = Object.entries(streams);
+  return { codec, frames, width, seconds };
 }
-
-/** The events of one recording, in order, once it has ended. */
-function storyOf(call, id) {
-  return waitFor(`the end of ${id}`, () => {
-    const story = call.sink.accepted().filter((a) => a.path === '/hook' && a.event?.egressInfo?.egressId === id).map((a) => a.event);
-    return story.at(-1)?.event === 'egress_ended' && story;
-  }, 30_000);
-}
-
-async function active(call, id) {
-  return waitFor('the recording to be active', async () =>
-    (await egressOf(call).listEgress({ egressId: id }))[0].status === EgressStatus.EGRESS_ACTIVE);
-}
-
-const pause = (ms) => new Promise((done) => { setTimeout(done, ms); });
 
 stage.test('tracks are recorded until StopEgress', async (call) => {
   const egress = egressOf(call);

@@ -1,0 +1,111 @@
+package frames
+
+import (
+	"testing"
+	"time"
+
+	"github.com/pion/rtp"
+
+	"github.com/rollcall-rtc/rollcall/internal/egress/container"
+)
+
+var begin = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+
+// sound is a track of packets, one each step, with a clock that runs fast by that part of
+// a million.
+type sound struct {
+	t      *testing.T
+	track  *Track
+	seq    uint16
+	ppm    float64
+	step   time.Duration
+	passed time.Duration // since the beginning
+}
+
+func newSound(t *testing.T, ppm float64) *sound {
+	track, err := New(container.Opus, 48000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &sound{t: t, track: track, ppm: ppm, step: 20 * time.Millisecond}
+}
+
+// shows is what the clock shows of what was captured so long after the beginning.
+func (s *sound) shows(passed time.Duration) uint32 {
+	return uint32(int64(passed.Seconds() * 48000 * (1 + s.ppm/1e6)))
+}
+
+// next sends the next packet, with that much delay, and returns when it is said to
+// have been captured, since the beginning.
+func (s *sound) next(delay time.Duration) time.Duration {
+	s.t.Helper()
+	s.seq++
+	s.passed += s.step
+	came := begin.Add(s.passed + delay)
+	s.track.Push(&rtp.Packet{Header: rtp.Header{Version: 2, SequenceNumber: s.seq, Timestamp: s.shows(s.passed)}, Payload: []byte{0xf8, 0xff, 0xfe}}, came)
+	f, _, ok := s.track.Next(came, false)
+	if !ok {
+		s.t.Fatal("no frame")
+	}
+	return f.At.Sub(begin)
+}
+
+// report tells what the clock shows now.
+func (s *sound) report() { s.track.Clock(begin.Add(s.passed), s.shows(s.passed)) }
+
+func TestReportBeforeTheFirstPacketSetsTheClock(t *testing.T) {
+	s := newSound(t, 0)
+	s.report()
+	if at := s.next(300 * time.Millisecond); (at - s.passed).Abs() > time.Millisecond {
+		t.Errorf("captured at %v, said to be at %v", s.passed, at)
+	}
+}
+
+func TestFirstPacketsDelayIsMadeUpForALittleAtATime(t *testing.T) {
+	s := newSound(t, 0)
+	at := s.next(150 * time.Millisecond)
+	if off := at - s.passed; off != 150*time.Millisecond {
+		t.Errorf("before a report it is off by %v", off)
+	}
+	s.report()
+	last := at
+	for range 500 {
+		at := s.next(0)
+		if step := at - last; step < 19500*time.Microsecond || step > 20500*time.Microsecond {
+			t.Fatalf("a step of %v", step)
+		}
+		last = at
+	}
+	if off := last - s.passed; off.Abs() > time.Millisecond {
+		t.Errorf("after 10 s it is off by %v", off)
+	}
+}
+
+// A day of a clock that is wrong by 200 of a million, which is 17 seconds.
+func TestADayOfAFastClockDoesNotDrift(t *testing.T) {
+	for _, ppm := range []float64{200, -200} {
+		s := newSound(t, ppm)
+		s.step = 500 * time.Millisecond
+		s.report()
+		worst := time.Duration(0)
+		for n := range 24 * 3600 * 2 {
+			if n%10 == 0 {
+				s.report()
+			}
+			worst = max(worst, (s.next(0) - s.passed).Abs())
+		}
+		if worst > 20*time.Millisecond {
+			t.Errorf("%v ppm: off by up to %v", ppm, worst)
+		}
+	}
+}
+
+func TestClockThatIsSetIsFollowedAtOnce(t *testing.T) {
+	s := newSound(t, 0)
+	s.report()
+	s.next(0)
+	s.track.Clock(begin.Add(time.Hour), s.shows(s.passed))
+	if off := s.next(0) - s.passed - time.Hour; off.Abs() > 25*time.Millisecond {
+		t.Errorf("off by %v", off)
+	}
+}

@@ -1,0 +1,103 @@
+// Recordings of sound and pictures together, as they are, driven by the server SDK.
+
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import {
+  AudioConfig, AudioRoute, EgressStatus, EncodedFileOutput, EncodedFileType, FileOutput, MediaSource, Output, ParticipantVideo, StartEgressRequest,
+} from '@livekit/protocol';
+import { active, egressOf, pause, recordings, storyOf, stopped, streamsOf, tracksOf } from '../harness/recordings.mjs';
+import { scene } from '../harness/scene.mjs';
+import { waitFor } from '../harness/wait.mjs';
+
+const stage = scene({ config: { egress: { directory: recordings() }, webhook: { allow_networks: ['127.0.0.0/8'] } } });
+
+const file = (filepath, more = {}) => ({ file: new EncodedFileOutput({ filepath, ...more }) });
+
+stage.test('a participant is recorded through mutes, layers and a reconnect', async (call) => {
+  const ana = await call.browser('ana');
+  await ana.publishCamera();
+  await ana.publishMicrophone();
+  await tracksOf(call, 'ana', 2);
+  const { egressId, fileResults } = await egressOf(call).startParticipantEgress(call.room, 'ana', file('{room_name}/{publisher_identity}'));
+  assert.equal(fileResults[0].filename, 'ana.webm');
+  await active(call, egressId);
+  assert.equal((await call.api.listRooms([call.room]))[0].activeRecording, true);
+  await pause(1500);
+  await ana.setMuted('microphone', true);
+  await pause(1500);
+  await ana.setMuted('microphone', false);
+  await pause(500);
+  const before = Object.values(await tracksOf(call, 'ana', 2));
+  await ana.simulate('full-reconnect');
+  await waitFor('the tracks to be published anew', async () => {
+    const now = await call.api.getParticipant(call.room, 'ana').then((p) => p.tracks, () => []);
+    return now.length === 2 && now.every((t) => !before.includes(t.sid));
+  }, 20_000);
+  await pause(2000);
+  const info = await stopped(call, egressId);
+  assert.equal(info.fileResults.length, 1, 'one file');
+  const [result] = info.fileResults;
+  const seen = await streamsOf(result.location);
+  assert.ok(seen.seconds > 5, `it plays ${seen.seconds} s`);
+  assert.ok(seen.vp8.frames >= 40, JSON.stringify(seen));
+  // Sound is there all the time, or silence in its place.
+  assert.ok(Math.abs(seen.opus.frames * 0.02 - seen.seconds) < 0.5, JSON.stringify(seen));
+  const manifest = JSON.parse(await readFile(info.manifestLocation, 'utf8'));
+  assert.equal(manifest.publisher_identity, 'ana');
+  assert.ok(manifest.silence_ms > 0, 'the reconnect is told');
+});
+
+stage.test('two tracks are recorded together, in MP4 where their codecs are kept so', async (call) => {
+  const ana = await call.browser('ana');
+  await ana.publishCamera({ codec: 'h264' });
+  await ana.publishMicrophone();
+  const { audio, video } = await tracksOf(call, 'ana', 2);
+  const egress = egressOf(call);
+  const one = await egress.startTrackCompositeEgress(call.room, file('composite.webm'), { audioTrackId: audio, videoTrackId: video });
+  const two = await egress.startEgress(new StartEgressRequest({
+    roomName: call.room,
+    source: { case: 'media', value: new MediaSource({
+      video: { case: 'participantVideo', value: new ParticipantVideo({ identity: 'ana' }) },
+      audio: new AudioConfig({ routes: [new AudioRoute({ match: { case: 'participantIdentity', value: 'ana' } })] }),
+    }) },
+    outputs: [new Output({ config: { case: 'file', value: new FileOutput({ filepath: 'media' }) } })],
+  }));
+  assert.equal(two.request.case, 'egress');
+  await active(call, one.egressId);
+  await active(call, two.egressId);
+  await pause(2500);
+  for (const { egressId } of [one, two]) {
+    const { fileResults: [result] } = await stopped(call, egressId);
+    assert.match(result.filename, /^(composite|media)\.mp4$/);
+    const seen = await streamsOf(result.location);
+    assert.ok(seen.h264?.frames >= 20 && seen.opus?.frames >= 100, JSON.stringify(seen));
+    assert.ok(Math.abs(seen.seconds - Number(result.duration) / 1e9) < 0.3);
+  }
+});
+
+stage.test('somebody is waited for, and the recording ends when they leave', async (call) => {
+  const host = await call.browser('host');
+  const { egressId, status } = await egressOf(call).startParticipantEgress(call.room, 'late', file('late', { fileType: EncodedFileType.MP4 }));
+  assert.equal(status, EgressStatus.EGRESS_STARTING);
+  const late = await call.browser('late');
+  await late.publishMicrophone();
+  await active(call, egressId);
+  await pause(1500);
+  await late.leave();
+  const { egressInfo } = (await storyOf(call, egressId)).at(-1);
+  assert.deepEqual([egressInfo.status, egressInfo.details], [EgressStatus.EGRESS_COMPLETE, 'End reason: Source closed']);
+  assert.equal(egressInfo.fileResults[0].filename, 'late.mp4', 'sound alone fits it too');
+  assert.ok((await streamsOf(egressInfo.fileResults[0].location)).opus.frames > 40);
+  await host.leave();
+});
+
+stage.test('tracks that are not there, or of another kind, are refused', async (call) => {
+  const ana = await call.browser('ana');
+  await ana.publishMicrophone();
+  const { audio } = await tracksOf(call, 'ana', 1);
+  const egress = egressOf(call);
+  await assert.rejects(egress.startParticipantEgress('no such room', 'ana', file('a')), { code: 'not_found' });
+  await assert.rejects(egress.startTrackCompositeEgress(call.room, file('a'), { audioTrackId: 'TR_none' }), { code: 'not_found' });
+  await assert.rejects(egress.startTrackCompositeEgress(call.room, file('a'), { videoTrackId: audio }), { code: 'invalid_argument' });
+  await assert.rejects(egress.startTrackCompositeEgress(call.room, file('a')), { code: 'invalid_argument' });
+});
