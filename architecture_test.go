@@ -83,7 +83,7 @@ var layers = []layer{
 
 	// Media: no room, no event, no configuration.
 	{"internal/sfu/peer", []string{
-		"internal/sfu/transport", "internal/sfu/srtp", "internal/sfu/record", "internal/sfu/sctp",
+		"internal/sfu/transport", "internal/sfu/srtp", "internal/sfu/record", "internal/sfu/sctp", "internal/sfu/consent",
 		"internal/sfu/uptrack", "internal/sfu/downtrack", "internal/sfu/bwe", "internal/sfu/allocator", "internal/rate",
 	}},
 	{"internal/sfu/downtrack", append([]string{"internal/sfu/uptrack"}, mediaLeaves...)},
@@ -100,6 +100,7 @@ var layers = []layer{
 	{"internal/sfu/rtpstats", nil},
 	{"internal/sfu/seqmap", nil},
 	{"internal/sfu/transport", []string{"internal/sfu/srtp", "internal/sfu/record"}},
+	{"internal/sfu/consent", nil},
 	{"internal/sfu/record", nil},
 	{"internal/sfu/sctp", nil},
 	{"internal/sfu/srtp", nil},

@@ -35,6 +35,7 @@ type conn struct {
 	tcpOnly bool
 
 	packets packets
+	vigil   vigil
 	tally   tally
 	route   atomic.Pointer[Route] // nil before ICE has chosen, and after the end
 
@@ -54,8 +55,9 @@ type conn struct {
 	gate *dataGate // immutable
 
 	stopped atomic.Bool
-	wasUp   atomic.Bool // the handshake was completed once
-	turn    sync.Mutex  // held while a handler method runs
+	role    atomic.Int32 // the client's in ICE, see controls
+	wasUp   atomic.Bool  // the handshake was completed once
+	turn    sync.Mutex   // held while a handler method runs
 	readers readers
 }
 
@@ -67,7 +69,9 @@ func (c *conn) init(f *Factory, log *slog.Logger, e events) error {
 	c.queue, c.donec = newQueue(), make(chan struct{})
 	c.endingc = make(chan struct{})
 	c.gate = newDataGate(f.opts.DataLimit, time.Now())
+	c.vigil.disconnected, c.vigil.failed = f.opts.DisconnectedTimeout, f.opts.FailedTimeout
 	c.packets.init(f.mux)
+	c.packets.checks = c.check
 	c.packets.data.init(c.packets.link, c.deliver)
 	c.out.to = &c.packets.data
 	c.packets.failed = func(err error) { _ = c.queue.post(func() { c.fail("read packets", err) }) }
@@ -114,6 +118,8 @@ func (c *conn) open(media *webrtc.MediaEngine) error {
 		return err
 	}
 	c.pc = pc
+	c.vigil.lite = c.factory.opts.ICELite && !c.fullICE
+	c.factory.rounds.add(c)
 	// Data is ours (see association). pion starts an association of its own once, and
 	// has no connection for it yet.
 	if err := pc.SCTP().Start(webrtc.SCTPCapabilities{}); err == nil {
@@ -153,11 +159,16 @@ func (c *conn) follow(pair *webrtc.ICECandidatePair) {
 	if !found && !c.stopped.Load() {
 		c.log.Warn("no way to send media to the client", "address", pair.Remote.Address)
 	}
+	if found {
+		if err := c.watch(); err != nil && !c.stopped.Load() {
+			c.log.Warn("connection is not watched over", "error", err)
+		}
+	}
 	c.took(pair)
 }
 
 func (c *conn) updateState() {
-	s := stateFromPion(c.pc.ConnectionState(), c.pc.ICEConnectionState())
+	s := c.vigil.adjust(stateFromPion(c.pc.ConnectionState(), c.pc.ICEConnectionState()))
 	if c.state < Connected && s > Connected && c.wasUp.Load() {
 		c.enter(Connected)
 	}
@@ -189,6 +200,7 @@ func (c *conn) enter(s State) {
 	c.state = s
 	if s >= Failed {
 		c.route.Store(nil)
+		c.packets.link.Drop() // RFC 7675 §5.1: what is sent needs consent
 	}
 	if s == Closed {
 		c.out.close()
@@ -265,6 +277,8 @@ func (c *conn) described(lines []line) {
 			c.ufrags = append(c.ufrags, l.ufrag)
 		}
 	}
+	c.vigil.seek(c.ufrags, time.Now())
+	c.updateState()
 	waiting := c.waiting
 	c.waiting = nil
 	for _, candidate := range waiting {
@@ -306,6 +320,7 @@ func (c *conn) Close() {
 // teardown runs after the last task, so it owns what tasks own.
 func (c *conn) teardown() {
 	close(c.endingc)
+	c.factory.rounds.remove(c)
 	c.out.close()
 	c.packets.close()
 	if c.onClosed != nil {

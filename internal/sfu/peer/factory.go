@@ -46,6 +46,7 @@ type Factory struct {
 	tcpMux *tcpMux
 	tcpLs  []*net.TCPListener
 	clock  clock // of media
+	rounds *rounds
 
 	subscriberMedia [2]*webrtc.MediaEngine // the second with playout delay
 
@@ -70,6 +71,7 @@ func NewFactory(opts Options) (*Factory, error) {
 		publishers: map[string]*webrtc.MediaEngine{},
 		conns:      map[*conn]struct{}{},
 	}
+	f.rounds = newRounds(f.opts.KeepaliveInterval)
 	if err := f.configure(); err != nil {
 		f.closeSockets()
 		return nil, fmt.Errorf("make connections: %w", err)
@@ -226,7 +228,7 @@ func (f *Factory) configureEngine(addrs []netip.Addr) error {
 			return fmt.Errorf("advertised addresses: %w", err)
 		}
 	}
-	e.SetICETimeouts(f.opts.DisconnectedTimeout, f.opts.FailedTimeout, f.opts.KeepaliveInterval)
+	e.SetICETimeouts(0, 0, 0) // a connection's vigil has them
 	// Take the first pair that works: clients that hide their addresses are
 	// known by their checks alone, and each wait costs a whole check interval
 	// (200 ms) of every join. Over TCP the first check comes a round trip later

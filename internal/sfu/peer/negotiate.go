@@ -65,6 +65,10 @@ func (s *Subscriber) makeOffer() error {
 	if err != nil {
 		return err
 	}
+	if s.restart {
+		s.vigil.restart(time.Now())
+		s.updateState()
+	}
 	s.wanted, s.restart = false, false
 	s.made++
 	s.offerText, s.offerLines = text, len(lines)

@@ -38,8 +38,9 @@ type packets struct {
 	keys     handshakeKeys
 	arrivals feedback
 	data     association
-	failed   func(error) // immutable; called once, and must not block
-	budget   *budget     // immutable; nil if nothing is sent
+	failed   func(error)                                                       // immutable; called once, and must not block
+	checks   func(b []byte, path *transport.Path, batch *transport.Batch) bool // immutable
+	budget   *budget                                                           // immutable; nil if nothing is sent
 
 	sealer  atomic.Pointer[srtp.Sealer]                     // nil before the handshake
 	senders atomic.Pointer[map[uint32]*downtrack.DownTrack] // by SSRC; the map is immutable
@@ -60,6 +61,7 @@ func (p *packets) init(m *transport.Mux) {
 	p.link = transport.NewLink(m, p)
 	p.arrivals.write = p.writeRTCP
 	p.failed = func(error) {}
+	p.checks = func([]byte, *transport.Path, *transport.Batch) bool { return false }
 	p.senders.Store(&map[uint32]*downtrack.DownTrack{})
 	p.writers = map[uint32]*rtpWriter{}
 }
@@ -96,6 +98,11 @@ func (p *packets) secured() error {
 		p.receive(b, batch)
 	}
 	return nil
+}
+
+// HandleCheck implements transport.Handler.
+func (p *packets) HandleCheck(b []byte, path *transport.Path, batch *transport.Batch) bool {
+	return p.checks(b, path, batch)
 }
 
 // HandleData implements transport.Handler.

@@ -23,48 +23,64 @@ type rebound struct {
 
 	at   netip.AddrPort // where media goes
 	seen time.Time      // when that began
-	pair checkedPair    // the newest that was checked there, nil before
-}
-
-// checkedPair is what a rebound asks of pion's candidate pairs.
-type checkedPair interface {
-	LastRequestReceivedAt() time.Time
-	LastResponseReceivedAt() time.Time
 }
 
 // checked takes a check, authentic as pion has found, that came from an address
-// while media goes to another or the same. It reports whether media should go there
-// from now on.
-func (r *rebound) checked(from, at netip.AddrPort, pair checkedPair) bool {
+// while media goes to another or the same. heard is when the client was last heard
+// of there. It reports whether media should go to the address from now on.
+func (r *rebound) checked(from, at netip.AddrPort, heard time.Time) bool {
 	now := r.now()
 	if at != r.at {
-		r.at, r.seen, r.pair = at, now, nil
+		r.at, r.seen = at, now
 	}
-	if from == at {
-		r.pair = pair
-		return false
+	if heard.Before(r.seen) {
+		heard = r.seen
 	}
-	last := r.seen
-	if r.pair != nil {
-		for _, t := range []time.Time{r.pair.LastRequestReceivedAt(), r.pair.LastResponseReceivedAt()} {
-			if t.After(last) {
-				last = t
-			}
-		}
+	return from != at && now.Sub(heard) > silence
+}
+
+// The roles of ICE that a client can have.
+const (
+	roleUnknown = iota
+	roleControlling
+	roleControlled
+)
+
+// controls reports whether we have the controlling role: the other one than the
+// client has in its checks, if it has made any.
+func (c *conn) controls() bool {
+	if role := c.role.Load(); role != roleUnknown {
+		return role == roleControlled
 	}
-	return now.Sub(last) > silence
+	return c.pc.SCTP().Transport().ICETransport().Role() == webrtc.ICERoleControlling
+}
+
+// learnRole takes a check that pion has found authentic, and no conflict.
+func (c *conn) learnRole(check *stun.Message) {
+	switch {
+	case check.Contains(stun.AttrICEControlling):
+		c.role.Store(roleControlling)
+	case check.Contains(stun.AttrICEControlled):
+		c.role.Store(roleControlled)
+	default:
+		return
+	}
+	if k := c.vigil.keeper.Load(); k != nil {
+		k.SetRole(c.controls())
+	}
 }
 
 // followRebound has c's media follow a client that is at another address.
 func (c *conn) followRebound(e *webrtc.SettingEngine) {
 	r := &rebound{now: time.Now}
-	e.SetICEBindingRequestHandler(func(_ *stun.Message, _, remote ice.Candidate, pair *ice.CandidatePair) bool {
+	e.SetICEBindingRequestHandler(func(check *stun.Message, _, remote ice.Candidate, _ *ice.CandidatePair) bool {
+		c.learnRole(check)
 		path := c.packets.link.Path()
 		ip, err := netip.ParseAddr(remote.Address())
 		if path == nil || err != nil || remote.TCPType() != ice.TCPTypeUnspecified || !settled(c.pc.ICEConnectionState()) {
 			return false
 		}
-		return r.checked(netip.AddrPortFrom(ip.Unmap(), uint16(remote.Port())), path.Addr(), pair)
+		return r.checked(netip.AddrPortFrom(ip.Unmap(), uint16(remote.Port())), path.Addr(), c.vigil.heard())
 	})
 }
 

@@ -6,17 +6,11 @@ import (
 	"time"
 )
 
-// checks is a pair that was last checked at a time.
-type checks struct{ request, response time.Time }
-
-func (c *checks) LastRequestReceivedAt() time.Time  { return c.request }
-func (c *checks) LastResponseReceivedAt() time.Time { return c.response }
-
 func TestClientIsFollowedOnceItsOldAddressIsSilent(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
 	r := &rebound{now: func() time.Time { return now }}
 	home, away := netip.MustParseAddrPort("192.0.2.1:4000"), netip.MustParseAddrPort("192.0.2.2:4000")
-	pair := &checks{}
+	var heard time.Time
 	at := home
 	steps := []struct {
 		why      string
@@ -39,16 +33,16 @@ func TestClientIsFollowedOnceItsOldAddressIsSilent(t *testing.T) {
 	for _, s := range steps {
 		now = now.Add(s.after)
 		if s.from == at {
-			pair.request = now
+			heard = now
 		}
 		if s.answered {
-			pair.response = now
+			heard = now
 		}
-		if got := r.checked(s.from, at, pair); got != s.moves {
+		if got := r.checked(s.from, at, heard); got != s.moves {
 			t.Fatalf("%s: moves %t", s.why, got)
 		}
 		if s.moves {
-			at, pair = s.from, &checks{}
+			at, heard = s.from, time.Time{}
 		}
 	}
 }

@@ -31,15 +31,20 @@ func (l *Link) Adopt(c net.PacketConn, tcp bool) net.PacketConn {
 func (a *adopted) ReadFrom(b []byte) (int, net.Addr, error) {
 	for {
 		n, from, err := a.PacketConn.ReadFrom(b)
-		if err != nil || !isMedia(b[:n]) && !isRecord(b[:n]) {
+		if err != nil || !isMedia(b[:n]) && !isRecord(b[:n]) && !isCheck(b[:n]) {
 			return n, from, err
 		}
 		batch := Borrow()
-		if isMedia(b[:n]) {
+		switch {
+		case isMedia(b[:n]):
 			a.link.handler.HandleMedia(b[:n], batch)
 			n = 0
-		} else {
+		case isRecord(b[:n]):
 			n = len(a.link.takeData(b[:n], batch))
+		default:
+			if addr, ok := addrPort(from); ok && a.link.check(b[:n], addr, a.sends, batch) {
+				n = 0
+			}
 		}
 		batch.Return()
 		if n > 0 {
@@ -84,6 +89,9 @@ func (a *adopted) route(addr netip.AddrPort) *Path {
 	defer a.mu.Unlock()
 	return a.paths[addr]
 }
+
+// sends reports whether a path leads through a.
+func (a *adopted) sends(p *Path) bool { return p.plain == a.PacketConn }
 
 func (a *adopted) stream() bool { return a.tcp }
 

@@ -52,6 +52,16 @@ func newConn(l *Link, s *socket, ufrag string) *Conn {
 	return c
 }
 
+// take hands on a STUN message; there may be no c.
+func (c *Conn) take(b []byte, from netip.AddrPort, batch *Batch) {
+	if c != nil && !c.link.check(b, from, c.sends, batch) {
+		c.push(b, from)
+	}
+}
+
+// sends reports whether a path leads through c's socket.
+func (c *Conn) sends(p *Path) bool { return p.sock == c.sock }
+
 // push copies a datagram for the agent.
 func (c *Conn) push(b []byte, from netip.AddrPort) {
 	if len(b) > maxDatagram {

@@ -9,8 +9,12 @@ import (
 	"github.com/rollcall-rtc/rollcall/internal/sfu/record"
 )
 
-// Handler takes a connection's RTP and RTCP, and its data.
+// Handler takes a connection's RTP and RTCP, its data, and the checks of its path.
 type Handler interface {
+	// HandleCheck takes a STUN message that came from where media goes to, which is
+	// path, under the same rules as HandleMedia. The agent gets it if it reports
+	// false, and so b stays as it is then.
+	HandleCheck(b []byte, path *Path, batch *Batch) bool
 	// HandleData takes a record of DTLS with application data, under the same rules
 	// as HandleMedia.
 	HandleData(b []byte, batch *Batch)
@@ -73,6 +77,16 @@ func (l *Link) Select(addr netip.AddrPort, tcp bool) bool {
 	return true
 }
 
+// Drop ends the sending of media until the next Select.
+func (l *Link) Drop() { l.path.Store(nil) }
+
+// check gives the handler what it may answer in the agent's place: what came from
+// where media goes, through the same socket.
+func (l *Link) check(b []byte, from netip.AddrPort, through func(*Path) bool, batch *Batch) bool {
+	p := l.path.Load()
+	return p != nil && p.addr == from && through(p) && l.handler.HandleCheck(b, p, batch)
+}
+
 func (l *Link) join(m member) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -132,6 +146,9 @@ func (l *Link) Close() error {
 	}
 	return nil
 }
+
+// isCheck tells STUN from everything else, RFC 7983 §7.
+func isCheck(b []byte) bool { return len(b) > 0 && b[0] < 4 }
 
 // isRecord tells DTLS from everything else, RFC 7983 §7.
 func isRecord(b []byte) bool { return len(b) > 0 && b[0] >= 20 && b[0] <= 63 }

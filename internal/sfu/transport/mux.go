@@ -203,26 +203,22 @@ func (s *socket) dispatch(b []byte, from netip.AddrPort, batch *Batch) {
 	if len(b) == 0 {
 		return
 	}
-	switch first := b[0]; {
+	switch {
 	case isMedia(b):
 		if c := s.table.find(from); c != nil {
 			c.link.handler.HandleMedia(b, batch)
 		}
-	case first < 4:
+	case isCheck(b):
 		// A check names the connection it is for; the address may be new, or
 		// another connection's from before.
 		if ufrag := checkedUfrag(b); ufrag != nil {
 			s.mu.RLock()
 			c := s.ufrags[string(ufrag)]
 			s.mu.RUnlock()
-			if c != nil {
-				c.push(b, from)
-			}
+			c.take(b, from, batch)
 			return
 		}
-		if c := s.table.find(from); c != nil {
-			c.push(b, from)
-		}
+		s.table.find(from).take(b, from, batch)
 	case isRecord(b):
 		if c := s.table.find(from); c != nil {
 			if b = c.link.takeData(b, batch); len(b) > 0 {

@@ -38,6 +38,8 @@ type catcher struct {
 	mu  sync.Mutex
 	got []string
 	do  func(b []byte, batch *Batch)
+
+	answers func(b []byte, path *Path, batch *Batch) bool // immutable
 }
 
 // HandleData notes a record as it is, in brackets.
@@ -45,6 +47,11 @@ func (c *catcher) HandleData(b []byte, _ *Batch) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.got = append(c.got, "["+string(b)+"]")
+}
+
+// HandleCheck leaves to the agent what answers does not take.
+func (c *catcher) HandleCheck(b []byte, path *Path, batch *Batch) bool {
+	return c.answers != nil && c.answers(b, path, batch)
 }
 
 func (c *catcher) HandleMedia(b []byte, batch *Batch) {

@@ -1,0 +1,227 @@
+package peer
+
+import (
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	pion "github.com/pion/transport/v5"
+	"github.com/pion/transport/v5/stdnet"
+	"github.com/pion/webrtc/v4"
+
+	"github.com/rollcall-rtc/rollcall/internal/sfu/consent"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/transport"
+)
+
+// cable is a client's network, which can be cut.
+type cable struct {
+	*stdnet.Net
+	cut atomic.Bool
+}
+
+func newCable(t *testing.T) *cable {
+	t.Helper()
+	n, err := stdnet.NewNet()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &cable{Net: n}
+}
+
+// ListenUDP implements transport.Net of pion.
+func (c *cable) ListenUDP(network string, at *net.UDPAddr) (pion.UDPConn, error) {
+	conn, err := c.Net.ListenUDP(network, at)
+	if err != nil {
+		return nil, err
+	}
+	return cableEnd{conn, c}, nil
+}
+
+type cableEnd struct {
+	pion.UDPConn
+	cable *cable
+}
+
+func (e cableEnd) ReadFrom(b []byte) (int, net.Addr, error) {
+	for {
+		n, from, err := e.UDPConn.ReadFrom(b)
+		if err != nil || !e.cable.cut.Load() {
+			return n, from, err
+		}
+	}
+}
+
+func (e cableEnd) WriteTo(b []byte, to net.Addr) (int, error) {
+	if e.cable.cut.Load() {
+		return len(b), nil
+	}
+	return e.UDPConn.WriteTo(b, to)
+}
+
+var anyAddr = netip.MustParseAddrPort("192.0.2.1:4000")
+
+func impatient(o *Options) {
+	o.DisconnectedTimeout, o.FailedTimeout, o.KeepaliveInterval = 1500*time.Millisecond, 1500*time.Millisecond, 200*time.Millisecond
+}
+
+func TestClientThatFallsSilent(t *testing.T) {
+	for name, change := range map[string]func(*Options){
+		"the shared UDP port": func(*Options) {},
+		"a port of its own":   func(o *Options) { o.UDPPortRange = [2]uint16{43000, 43999} },
+		"lite":                func(o *Options) { o.ICELite = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newTestFactory(t, func(o *Options) { impatient(o); change(o) })
+			wire := newCable(t)
+			c := newSubClient(t, f, clientOptions{engine: func(e *webrtc.SettingEngine) { e.SetNet(wire) }})
+			c.sub.Negotiate()
+			c.connected()
+			began := time.Now()
+			v := &c.sub.vigil
+			eventually(t, "checks are taken", func() bool { return v.heard().After(began) })
+			if !f.opts.ICELite {
+				eventually(t, "checks are answered", func() bool { return v.keeper.Load().Consented().After(began) })
+			}
+			wire.cut.Store(true)
+			eventually(t, "silence is noticed", func() bool { return c.state() == Disconnected })
+			wire.cut.Store(false)
+			eventually(t, "the client is back", func() bool { return c.state() == Connected })
+
+			wire.cut.Store(true)
+			eventually(t, "the connection is given up", func() bool { return c.state() == Failed })
+			if p := c.sub.packets.link.Path(); p != nil {
+				t.Error("media still goes to a client that has not consented")
+			}
+			wire.cut.Store(false)
+			c.sub.RestartICE()
+			eventually(t, "ICE is restarted", func() bool {
+				return c.state() == Connected && c.sub.packets.link.Path() != nil
+			})
+			// pion's client, unlike others, is no DTLS client of a lite server that offers.
+			if err := c.failure(); err != nil && !f.opts.ICELite {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestClientThatIsNeverReached(t *testing.T) {
+	f := newTestFactory(t, impatient)
+	wire := newCable(t)
+	wire.cut.Store(true)
+	c := newSubClient(t, f, clientOptions{engine: func(e *webrtc.SettingEngine) { e.SetNet(wire) }})
+	c.sub.Negotiate()
+	eventually(t, "the connection is given up", func() bool { return c.state() == Failed })
+}
+
+func TestWhatAVigilFinds(t *testing.T) {
+	const wait, more = 10 * time.Second, 5 * time.Second
+	begin := time.Unix(1_000_000, 0)
+	ours, theirs := consent.Credentials{Ufrag: "ours", Password: "secret"}, consent.Credentials{Ufrag: "theirs", Password: "hidden"}
+	keeper := func(at time.Time) *consent.Keeper { return consent.New(ours, theirs, true, at) }
+	// answered has the client answer one check of the keeper.
+	answered := func(k *consent.Keeper, at time.Time) {
+		room, reply := make([]byte, k.CheckSize()), make([]byte, consent.MaxReply)
+		n := k.Check(room)
+		m, ok := consent.New(theirs, ours, false, at).Take(room[:n], anyAddr, reply, at)
+		if _, taken := k.Take(reply[:m], anyAddr, nil, at); !ok || !taken {
+			t.Fatal("keepers do not agree")
+		}
+	}
+	// asks has the client make a check of its own, which is no consent.
+	asks := func(k *consent.Keeper, at time.Time) {
+		client := consent.New(theirs, ours, false, at)
+		room := make([]byte, client.CheckSize())
+		if _, ok := k.Take(room[:client.Check(room)], anyAddr, make([]byte, consent.MaxReply), at); !ok {
+			t.Fatal("keepers do not agree")
+		}
+	}
+	type step struct {
+		after time.Duration // of begin
+		do    func(*vigil, time.Time)
+		want  State // of one that pion calls connected
+	}
+	kept := func(v *vigil, at time.Time) { v.keep(keeper(at)) }
+	heard := func(v *vigil, at time.Time) { answered(v.keeper.Load(), at) }
+	asked := func(v *vigil, at time.Time) { asks(v.keeper.Load(), at) }
+	sought := func(ufrags ...string) func(*vigil, time.Time) {
+		return func(v *vigil, at time.Time) { v.seek(ufrags, at) }
+	}
+	for name, steps := range map[string][]step{
+		"no path in time":            {{0, sought("theirs"), Connected}, {wait + more, nil, Connected}, {wait + more + 1, nil, Failed}},
+		"offers buy no time":         {{0, sought("theirs"), Connected}, {wait, sought("theirs", "x"), Connected}, {wait + more + 1, sought("theirs"), Failed}},
+		"a path in time":             {{0, sought("theirs"), Connected}, {wait, kept, Connected}, {2 * wait, nil, Connected}, {2*wait + 1, nil, Disconnected}},
+		"silent and back":            {{0, kept, Connected}, {wait + 1, nil, Disconnected}, {wait + 2, nil, Disconnected}, {wait + 3, heard, Connected}},
+		"silent and lost":            {{0, kept, Connected}, {wait + 1, nil, Disconnected}, {wait + more + 1, nil, Failed}, {wait + more + 2, heard, Failed}},
+		"another session is sought":  {{0, kept, Connected}, {wait, sought("new"), Connected}, {2 * wait, kept, Connected}, {2*wait + more + 1, nil, Failed}},
+		"the same session is enough": {{0, kept, Connected}, {wait, sought("theirs"), Connected}, {wait + 1, nil, Disconnected}},
+		"a restart saves it":         {{0, kept, Connected}, {time.Minute, nil, Failed}, {time.Minute, func(v *vigil, at time.Time) { v.restart(at) }, Connected}, {time.Minute + wait, kept, Connected}},
+		"asks and never consents": {
+			{0, kept, Connected}, {9 * time.Second, asked, Connected}, {18 * time.Second, asked, Connected},
+			{27 * time.Second, asked, Connected}, {consent.Expiry, nil, Connected}, {consent.Expiry + 1, nil, Failed},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := &vigil{disconnected: wait, failed: more}
+			was := Connected
+			for i, s := range steps {
+				at := begin.Add(s.after)
+				if s.do != nil {
+					s.do(v, at)
+				}
+				reset := v.adjust(Connected)
+				due, changed := v.look(at)
+				got := v.adjust(Connected)
+				if got != s.want || changed != (got != reset) || due != nil && got == Failed {
+					t.Fatalf("step %d: %v after %v, changed %t, due %t", i, got, was, changed, due != nil)
+				}
+				was = got
+			}
+		})
+	}
+}
+
+func TestOnlyConnectionsThatComeUpAreAdjusted(t *testing.T) {
+	v := &vigil{}
+	v.found.Store(int32(pathLost))
+	for _, s := range []State{New, Disconnected, Failed, Closed} {
+		if got := v.adjust(s); got != s {
+			t.Errorf("%v becomes %v", s, got)
+		}
+	}
+}
+
+func TestRoundsVisitEachConnectionOnceInAnInterval(t *testing.T) {
+	r := newRounds(time.Hour)
+	conns := make([]*conn, 5*slotCount/2)
+	for i := range conns {
+		conns[i] = &conn{}
+		conns[i].packets.link = transport.NewLink(nil, nil)
+		r.add(conns[i])
+		r.add(conns[i]) // once is enough
+	}
+	for i, slot := range r.slots {
+		if n := len(slot); n < 2 || n > 3 {
+			t.Errorf("slot %d has %d", i, n)
+		}
+	}
+	for range slotCount {
+		r.visit()
+	}
+	if r.next != 0 {
+		t.Errorf("at %d after all slots", r.next)
+	}
+	for _, c := range conns {
+		r.remove(c)
+	}
+	if r.timer != nil || len(r.places) > 0 {
+		t.Error("it goes on for nobody")
+	}
+	r.visit() // as one that was on its way
+	if r.timer != nil {
+		t.Error("it goes on for nobody")
+	}
+}
