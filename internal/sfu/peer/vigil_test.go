@@ -225,3 +225,14 @@ func TestRoundsVisitEachConnectionOnceInAnInterval(t *testing.T) {
 		t.Error("it goes on for nobody")
 	}
 }
+
+func TestPathOverTCPIsKept(t *testing.T) {
+	f := newTestFactory(t, func(o *Options) { impatient(o); o.TCPPort = -1 })
+	c := newSubClient(t, f, clientOptions{engine: func(e *webrtc.SettingEngine) {
+		e.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeTCP4})
+	}})
+	c.sub.Negotiate()
+	c.connected()
+	k, began := c.sub.vigil.keeper.Load(), time.Now()
+	eventually(t, "both sides check", func() bool { return k.Consented().After(began) && c.state() == Connected })
+}
