@@ -1,0 +1,156 @@
+// Ingress, driven by the server SDK; encoders that are a page which speaks WHIP, and
+// participants who see and hear what they send.
+
+import assert from 'node:assert/strict';
+import { IngressInput, IngressState_Status as Status, IngressVideoOptions, TrackSource } from '@livekit/protocol';
+import { IngressClient } from 'livekit-server-sdk';
+import { scene } from '../harness/scene.mjs';
+import { apiKey, apiSecret, joinToken } from '../harness/tokens.mjs';
+import { waitFor } from '../harness/wait.mjs';
+import { whip } from '../harness/whip.mjs';
+
+const stage = scene();
+const ingressOf = (call) => new IngressClient(call.server.url, apiKey, apiSecret);
+
+/** Makes an endpoint for WHIP that publishes into the test's room. */
+function create(call, options = {}) {
+  return ingressOf(call).createIngress(IngressInput.WHIP_INPUT, {
+    name: 'studio', roomName: call.room, participantIdentity: 'encoder', participantName: 'Encoder', ...options,
+  });
+}
+
+const stateOf = async (call, { ingressId }) => (await ingressOf(call).listIngress({ ingressId }))[0].state;
+const status = (call, info, want) => waitFor(`status ${Status[want]}`, async () => (await stateOf(call, info)).status === want);
+
+/** The names of the endpoint's events, once there are so many. */
+const storyOf = (call, { ingressId }, count) => waitFor(`${count} events of ${ingressId}`, () => {
+  // After a crash what was not known to have arrived is sent again, under the same id.
+  const heard = call.sink.accepted().filter((a) => a.event?.ingressInfo?.ingressId === ingressId).map((a) => [a.event.id, a.event]);
+  const story = [...new Map(heard).values()];
+  return story.length >= count && story;
+}, 30_000);
+
+/** Waits until somebody decodes frames and hears sound of an identity. */
+async function seen(viewer, identity, source) {
+  const before = await waitFor('the first frames', async () => {
+    const { count } = (await viewer.video(identity, source)) ?? {};
+    return count > 0 && { count };
+  }, 30_000);
+  await waitFor('frames to go on', async () => (await viewer.video(identity, source)).count > before.count + 20, 30_000);
+}
+
+stage.test('an endpoint is made, listed, changed and deleted', async (call) => {
+  const ingress = ingressOf(call);
+  const info = await create(call);
+  assert.match(info.ingressId, /^IN_/);
+  assert.ok(info.streamKey.length >= 12);
+  assert.equal(info.url, `${call.server.url}/w`);
+  assert.equal(info.reusable, true);
+  assert.equal(info.enableTranscoding, false);
+  assert.deepEqual([info.name, info.roomName, info.participantIdentity, info.participantName], ['studio', call.room, 'encoder', 'Encoder']);
+  assert.equal(info.state.status, Status.ENDPOINT_INACTIVE);
+  assert.deepEqual((await ingress.listIngress({ roomName: call.room })).map((i) => i.ingressId), [info.ingressId]);
+  const changed = await ingress.updateIngress(info.ingressId, {
+    name: 'stage', roomName: call.room, participantIdentity: 'other', participantName: 'Other', enabled: false });
+  assert.deepEqual([changed.name, changed.participantIdentity, changed.enabled, changed.streamKey], ['stage', 'other', false, info.streamKey]);
+  const refused = await whip(call.stage.browser, call.server, { bearer: info.streamKey });
+  assert.deepEqual([refused.status, refused.text.trim()], [403, 'the ingress is disabled']);
+  await refused.leave();
+  await ingress.deleteIngress(info.ingressId);
+  assert.deepEqual(await ingress.listIngress({ roomName: call.room }), []);
+
+  await assert.rejects(ingress.deleteIngress(info.ingressId), { code: 'not_found' });
+  await assert.rejects(create(call, { video: new IngressVideoOptions({ source: TrackSource.MICROPHONE }) }), { code: 'invalid_argument' });
+  await assert.rejects(create(call, { enableTranscoding: true }), { code: 'unimplemented' });
+  await assert.rejects(new IngressClient(call.server.url, apiKey, 'x'.repeat(40)).listIngress(), { status: 401 });
+});
+
+stage.test('a page that speaks WHIP is seen and heard', async (call) => {
+  const viewer = await call.browser('viewer');
+  const info = await create(call);
+  const source = await whip(call.stage.browser, call.server, { bearer: info.streamKey });
+  assert.equal(source.status, 201, source.text);
+  assert.ok(!source.location.includes(info.streamKey));
+  await seen(viewer, 'encoder');
+  await waitFor('sound', async () => (await viewer.audioEnergy('encoder')) > 0);
+  const encoder = await call.api.getParticipant(call.room, 'encoder');
+  assert.deepEqual([encoder.kind, encoder.name, encoder.attributes['ingress.ingressID']], [1, 'Encoder', info.ingressId]);
+  assert.deepEqual(encoder.tracks.map((t) => t.source).sort(), [TrackSource.CAMERA, TrackSource.MICROPHONE]);
+  const state = await waitFor('figures', async () => {
+    const s = await stateOf(call, info);
+    return s.video?.averageBitrate > 0 && s.audio?.averageBitrate > 0 && s;
+  });
+  assert.deepEqual([state.status, state.roomId, state.tracks.length], [Status.ENDPOINT_PUBLISHING, (await call.api.listRooms([call.room]))[0].sid, 2]);
+
+  // A restart of ICE keeps the participant.
+  assert.equal(await source.restart(), 200);
+  await seen(viewer, 'encoder');
+  assert.equal((await call.api.getParticipant(call.room, 'encoder')).sid, encoder.sid);
+
+  // A second connection is refused while the first is live.
+  const second = await whip(call.stage.browser, call.server, { path: `/w/${info.streamKey}` });
+  assert.equal(second.status, 409);
+  assert.match(second.text, /another connection/);
+  await second.leave();
+
+  assert.equal(await source.delete(), 200);
+  await status(call, info, Status.ENDPOINT_INACTIVE);
+  const story = await storyOf(call, info, 2);
+  assert.deepEqual(story.map((e) => [e.event, e.ingressInfo.state.status]), [
+    ['ingress_started', Status.ENDPOINT_PUBLISHING], ['ingress_ended', Status.ENDPOINT_INACTIVE]]);
+  assert.ok(story.every((e) => e.ingressInfo.streamKey === '' && e.room.name === call.room && e.ingressInfo.state.resourceId !== ''));
+  assert.ok(!call.server.log().includes(info.streamKey), 'the key is in no log');
+  await source.leave();
+});
+
+stage.test('layers of WHIP are forwarded as wished, and candidates trickle', async (call) => {
+  const viewer = await call.browser('viewer');
+  const info = await create(call);
+  const source = await whip(call.stage.browser, call.server, { path: `/w/${info.streamKey}`, simulcast: true, trickle: true });
+  assert.equal(source.status, 201, source.text);
+  await seen(viewer, 'encoder');
+  const { tracks } = await call.api.getParticipant(call.room, 'encoder');
+  const video = tracks.find((t) => t.type === 1);
+  assert.equal(video.layers.length, 3);
+  for (const [quality, width] of [[0, 320], [1, 640]]) {
+    await viewer.setQuality('encoder', 'camera', quality);
+    await waitFor(`pictures ${width} wide`, async () => (await viewer.video('encoder')).width === width, 30_000);
+  }
+  // A connection that is closed without a goodbye to its session ends that too.
+  await source.close();
+  await waitFor('the end', async () => (await storyOf(call, info, 2)).at(-1).event === 'ingress_ended');
+  await source.leave();
+});
+
+stage.test('a token publishes by WHIP', async (call) => {
+  const viewer = await call.browser('viewer');
+  const source = await whip(call.stage.browser, call.server, { path: '/whip/v1', bearer: await joinToken(call.room, 'camera') });
+  assert.equal(source.status, 201, source.text);
+  await seen(viewer, 'camera');
+  assert.equal(await source.delete(), 200);
+  await waitFor('the participant to be gone', async () => (await call.api.listParticipants(call.room)).every((p) => p.identity !== 'camera'));
+  await source.leave();
+});
+
+stage.test('a server that dies ends what was live within 5 s of its next start', async (call) => {
+  const info = await create(call);
+  const idle = await create(call, { participantIdentity: 'idle' });
+  const source = await whip(call.stage.browser, call.server, { bearer: info.streamKey });
+  await status(call, info, Status.ENDPOINT_PUBLISHING);
+  await storyOf(call, info, 1);
+  await call.server.end('SIGKILL');
+  const began = Date.now();
+  await call.server.run();
+  const story = await storyOf(call, info, 2);
+  assert.ok(Date.now() - began < 20_000, 'the end came with the start');
+  assert.deepEqual(story.map((e) => [e.event, e.ingressInfo.state.status]), [
+    ['ingress_started', Status.ENDPOINT_PUBLISHING], ['ingress_ended', Status.ENDPOINT_ERROR]]);
+  assert.match(story[1].ingressInfo.state.error, /the server ended/);
+  assert.ok(Number(story[1].ingressInfo.state.endedAt) / 1e6 - began < 5000, 'it ended within 5 s');
+  assert.equal((await stateOf(call, idle)).status, Status.ENDPOINT_INACTIVE);
+  await source.leave();
+  const again = await whip(call.stage.browser, call.server, { bearer: info.streamKey });
+  assert.equal(again.status, 201, again.text);
+  await status(call, info, Status.ENDPOINT_PUBLISHING);
+  await again.leave();
+});
