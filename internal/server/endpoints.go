@@ -118,10 +118,13 @@ func (s *Server) urlProblem(i int, field, text string) config.Problem {
 func (s *Server) receiverNetworks() []netip.Prefix {
 	names := s.cfg.Webhook.AllowNetworks
 	if s.cfg.Development && s.cfg.Where["webhook.allow_networks"] == "" {
-		names = []string{"127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"}
+		names = privateNetworks
 	}
 	return networks(names)
 }
+
+// privateNetworks are those that development may reach.
+var privateNetworks = []string{"127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"}
 
 // networks reads ranges of addresses that the configuration has checked.
 func networks(names []string) []netip.Prefix {

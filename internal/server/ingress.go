@@ -7,7 +7,9 @@ import (
 
 	"github.com/livekit/protocol/livekit"
 
+	"github.com/rollcall-rtc/rollcall/internal/delivery"
 	"github.com/rollcall-rtc/rollcall/internal/ingress"
+	"github.com/rollcall-rtc/rollcall/internal/ingress/source"
 	"github.com/rollcall-rtc/rollcall/internal/signal"
 	"github.com/rollcall-rtc/rollcall/internal/token"
 	"github.com/rollcall-rtc/rollcall/internal/whip"
@@ -15,8 +17,10 @@ import (
 
 // openIngress ends the ingress sessions of the last run, and begins to take new ones.
 func (s *Server) openIngress(ctx context.Context) (err error) {
+	puller := &source.Puller{FFmpeg: s.cfg.Ingress.FFmpeg, Logger: s.log, Guard: s.sourceGuard()}
 	s.ingress, err = ingress.Start(ctx, ingress.Options{
 		Rooms: s.rooms, Log: s.events, Logger: s.log, URL: s.ingressURL,
+		Pull: puller.Pull, CheckURL: puller.Check,
 	})
 	if err != nil {
 		return err
@@ -27,6 +31,17 @@ func (s *Server) openIngress(ctx context.Context) (err error) {
 		Site: func(r *http.Request) netip.Addr { return signal.ClientSite(r, proxies) },
 	})
 	return nil
+}
+
+// sourceGuard keeps the sources of URLs away from where they have no business, as
+// endpoints of webhooks.
+func (s *Server) sourceGuard() source.Guard {
+	names := s.cfg.Ingress.AllowNetworks
+	if s.cfg.Development && s.cfg.Where["ingress.allow_networks"] == "" {
+		names = privateNetworks
+	}
+	allow := networks(names)
+	return func(a netip.Addr) error { return delivery.Blocked(allow, a) }
 }
 
 // ingressURL is what encoders are pointed to.

@@ -1,0 +1,208 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rollcall-rtc/rollcall/internal/ingress"
+	"github.com/rollcall-rtc/rollcall/internal/ingress/ffmpeg"
+	"github.com/rollcall-rtc/rollcall/internal/ingress/flv"
+)
+
+// Puller fetches from URLs: files and HLS by HTTP, and SRT.
+type Puller struct {
+	// Guard is asked about each address before it is sent to.
+	Guard Guard
+	// FFmpeg is the name or the path of the program; empty: that of PATH.
+	FFmpeg string
+	Logger *slog.Logger
+}
+
+// srtParameters are those that a URL may set: none has the server listen.
+var srtParameters = []string{"streamid", "passphrase", "pbkeylen", "latency", "rcvlatency", "mode", "transtype"}
+
+// Check says what is wrong with a URL, without asking anybody about it.
+func (p *Puller) Check(raw string) error {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return errors.New("malformed URL")
+	}
+	if u.Hostname() == "" {
+		return errors.New("the URL names no host")
+	}
+	switch u.Scheme {
+	case "http", "https":
+	case "srt":
+		if u.Port() == "" {
+			return errors.New("the SRT URL names no port")
+		}
+		for name, values := range u.Query() {
+			if !slices.Contains(srtParameters, name) {
+				return fmt.Errorf("SRT parameter %.32q is not known here", name)
+			}
+			if name == "mode" && !slices.Equal(values, []string{"caller"}) {
+				return errors.New("SRT sources are called: mode must be caller")
+			}
+		}
+	default:
+		return fmt.Errorf("%.16q is no scheme that can be fetched: http, https and srt are", u.Scheme)
+	}
+	if addr, err := netip.ParseAddr(u.Hostname()); err == nil {
+		return p.Guard(addr)
+	}
+	return nil
+}
+
+// Pull publishes what the URL of the session has, until its end, which is nil, or
+// ctx's. Its error is shown to people.
+func (p *Puller) Pull(ctx context.Context, session *ingress.Session) error {
+	raw := session.Info().Url
+	if err := p.Check(raw); err != nil {
+		return err
+	}
+	in := ffmpeg.Input{URL: raw}
+	srt := strings.HasPrefix(raw, "srt:")
+	if srt {
+		var err error
+		if in.URL, err = p.resolve(ctx, raw); err != nil {
+			return err
+		}
+	}
+	for range 3 { // at first it is not known which codecs there are
+		err := p.run(ctx, session, in, !srt)
+		switch {
+		case errors.Is(err, ffmpeg.ErrVideoCodec) && !in.EncodeVideo:
+			in.EncodeVideo = true
+		case errors.Is(err, ffmpeg.ErrAudioCodec) && !in.EncodeAudio:
+			in.EncodeAudio = true
+		default:
+			return err
+		}
+	}
+	return ffmpeg.ErrFailed
+}
+
+// resolve replaces the name in an SRT URL by an address that may be reached: the
+// child asks nobody again.
+func (p *Puller) resolve(ctx context.Context, raw string) (string, error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "", err
+	}
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", u.Hostname())
+	if err != nil {
+		return "", fmt.Errorf("find the source: %w", err)
+	}
+	if len(addrs) == 0 {
+		return "", errors.New("the source's name has no address")
+	}
+	for _, a := range addrs {
+		if err := p.Guard(a.Unmap()); err != nil {
+			return "", err
+		}
+	}
+	u.Host = net.JoinHostPort(addrs[0].Unmap().String(), u.Port())
+	return u.String(), nil
+}
+
+// run publishes what one child fetches.
+func (p *Puller) run(ctx context.Context, session *ingress.Session, in ffmpeg.Input, paced bool) (err error) {
+	var through *proxy
+	if paced {
+		if through, err = newProxy(p.Guard); err != nil {
+			return err
+		}
+		defer through.Close()
+		in.Proxy = through.URL
+	}
+	child, err := ffmpeg.Open(p.FFmpeg, in)
+	if err != nil {
+		return err
+	}
+	q := newQueue()
+	stop := context.AfterFunc(ctx, func() { child.Kill(); q.close(context.Cause(ctx)) })
+	defer stop()
+	var reading sync.WaitGroup
+	reading.Go(func() { q.close(read(child, q)) })
+	f := newFeed(session, p.FFmpeg, p.Logger)
+	err = p.play(ctx, q, f, child, paced)
+	child.Kill()
+	q.close(err)
+	reading.Wait()
+	_ = child.Close()
+	f.close(err != nil)
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil && through != nil && through.blocked() != nil:
+		return through.blocked()
+	}
+	return err
+}
+
+// read puts the child's tags into the queue, which makes it wait when there are
+// enough.
+func read(child *ffmpeg.Demuxer, q *queue) error {
+	var last int64
+	for {
+		kind, ms, body, err := child.Next()
+		if err != nil {
+			return err
+		}
+		if kind != flv.TypeAudio && kind != flv.TypeVideo {
+			continue
+		}
+		last += int64(int32(ms - uint32(last)))
+		if err := q.push(tag{kind, time.Duration(last) * time.Millisecond, append([]byte(nil), body...)}); err != nil {
+			return err
+		}
+	}
+}
+
+// play hands on what is in the queue, paced if it comes in bursts.
+func (p *Puller) play(ctx context.Context, q *queue, f *feed, child *ffmpeg.Demuxer, paced bool) error {
+	pace := pacer{}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		t, ahead, err := q.pop()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if paced {
+			pace.live = child.Live()
+			if over := pace.skip(ahead, time.Now()); over > 0 {
+				p.Logger.Info("left out to be live again", "ingress", f.session.Info().IngressId, "skipped", over)
+				q.skip(t.at + over)
+				pace.forget()
+				continue
+			}
+			if d := pace.wait(t.at, time.Now()); d > 0 {
+				timer.Reset(d)
+				select {
+				case <-timer.C:
+				case <-ctx.Done():
+					return context.Cause(ctx)
+				case <-f.session.Ended():
+					return ended(f.session)
+				}
+			}
+		}
+		if err := f.take(ctx, t.kind, t.at, t.body); err != nil {
+			return err
+		}
+	}
+}

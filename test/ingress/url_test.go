@@ -1,0 +1,143 @@
+package ingress
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/livekit/protocol/livekit"
+)
+
+// make writes a file with ffmpeg.
+func makeFile(t *testing.T, path string, args ...string) {
+	t.Helper()
+	if _, err := os.Stat(path); err == nil {
+		return
+	}
+	out, err := exec.Command("ffmpeg", append(append([]string{"-hide_banner", "-loglevel", "error", "-nostdin"}, args...), path)...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("ffmpeg: %v\n%s", err, out)
+	}
+}
+
+func lavfi(seconds int, args ...string) []string {
+	return append([]string{"-f", "lavfi", "-i", "testsrc2=s=320x180:r=30", "-f", "lavfi", "-i", "sine=440:r=44100", "-t", fmt.Sprint(seconds)}, args...)
+}
+
+func fromURL(url string) func(*livekit.CreateIngressRequest) {
+	return func(r *livekit.CreateIngressRequest) {
+		r.InputType, r.Url = livekit.IngressInput_URL_INPUT, url
+	}
+}
+
+func TestFilesAndPlaylistsArePublishedAtTheirPace(t *testing.T) {
+	s := start(t)
+	dir := t.TempDir()
+	files := httptest.NewServer(http.FileServer(http.Dir(dir)))
+	defer files.Close()
+	for _, tc := range []struct {
+		name string
+		args []string
+	}{
+		{"a.mp4", lavfi(4, "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-bf", "0", "-c:a", "aac")},
+		{"b.webm", lavfi(4, "-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8", "-c:a", "libopus")},
+		{"c.m3u8", lavfi(4, "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-bf", "2", "-g", "30", "-c:a", "aac", "-hls_time", "1", "-hls_list_size", "0")},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := &site{t, s.Server, s.api}
+			makeFile(t, filepath.Join(dir, tc.name), tc.args...)
+			room := func(r *livekit.CreateIngressRequest) { r.RoomName = tc.name }
+			v := s.view(tc.name)
+			info := s.create(fromURL(files.URL+"/"+tc.name), room)
+			eventually(t, "it ends", func() bool { return s.state(info.IngressId).EndedAt > 0 })
+			if state := s.state(info.IngressId); state.Status != livekit.IngressState_ENDPOINT_COMPLETE {
+				t.Fatalf("ends as %s: %s", state.Status, state.Error)
+			}
+			if n, _ := decoded(t, v.got(video).bytes); n < 110 {
+				t.Errorf("%d pictures decode", n)
+			}
+			if n := v.got(audio).frames; n < 185 {
+				t.Errorf("%d packets of sound", n)
+			}
+			if state := s.state(info.IngressId); state.EndedAt-state.StartedAt < 3_500_000_000 {
+				t.Errorf("four seconds are over after %d ns", state.EndedAt-state.StartedAt)
+			}
+		})
+	}
+}
+
+// Whatever a source says, nothing is fetched from where it has no business.
+func TestSourcesReachNothingInside(t *testing.T) {
+	s := start(t) // where loopback addresses are allowed, and no others
+	asked := make(chan string, 16)
+	inside := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { asked <- r.URL.Path }))
+	defer inside.Close()
+	port := inside.URL[strings.LastIndex(inside.URL, ":"):]
+	mux := http.NewServeMux()
+	mux.Handle("/redirect.mp4", http.RedirectHandler("http://169.254.169.254/latest/meta-data", http.StatusFound))
+	mux.HandleFunc("/list.m3u8", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://10.0.0.1%s/a.ts\n#EXT-X-ENDLIST\n", port)
+	})
+	mux.HandleFunc("/file.m3u8", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n")
+	})
+	mux.HandleFunc("/list.sdp", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio 5004 RTP/AVP 0\n")
+	})
+	outside := httptest.NewServer(mux)
+	defer outside.Close()
+	for path, want := range map[string]string{
+		"/redirect.mp4": "169.254.169.254", "/list.m3u8": "10.0.0.1", "/file.m3u8": "ffmpeg", "/list.sdp": "ffmpeg", "/nothing": "404",
+	} {
+		info := s.create(fromURL(outside.URL + path))
+		eventually(t, "it fails", func() bool { return s.state(info.IngressId).Status == livekit.IngressState_ENDPOINT_ERROR })
+		if e := s.state(info.IngressId).Error; !strings.Contains(e, want) {
+			t.Errorf("%s: %s", path, e)
+		}
+	}
+	for _, url := range []string{
+		"http://169.254.169.254/latest", "http://10.0.0.1/a.mp4", "http://[fe80::1]/a", "file:///etc/passwd", "rtsp://127.0.0.1/a",
+		"srt://127.0.0.1:9000?mode=listener", "srt://127.0.0.1:9000?localaddr=10.0.0.1", "srt://127.0.0.1", "concat:a|b",
+	} {
+		req := &livekit.CreateIngressRequest{InputType: livekit.IngressInput_URL_INPUT, Url: url, RoomName: "show", ParticipantIdentity: "x"}
+		if _, err := s.api.CreateIngress(t.Context(), req); err == nil || !strings.Contains(err.Error(), "invalid_argument") {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+	select {
+	case path := <-asked:
+		t.Errorf("%s was fetched", path)
+	default:
+	}
+}
+
+func TestSRTIsPublished(t *testing.T) {
+	s := start(t)
+	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := c.LocalAddr().String()
+	c.Close()
+	args := append([]string{"-hide_banner", "-loglevel", "error", "-nostdin", "-re"}, lavfi(8, "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-bf", "0", "-g", "30", "-c:a", "aac", "-f", "mpegts", "srt://"+addr+"?mode=listener")...)
+	source := exec.Command("ffmpeg", args...)
+	if err := source.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = source.Process.Kill(); _ = source.Wait() }()
+	v := s.view("show")
+	info := s.create(fromURL("srt://" + addr))
+	eventually(t, "pictures and sound", func() bool { return v.got(video).frames > 60 && v.got(audio).frames > 100 })
+	if n, size := decoded(t, v.got(video).bytes); n < 60 || size != "320x180" {
+		t.Errorf("%d pictures of %s decode", n, size)
+	}
+	if _, err := s.api.DeleteIngress(t.Context(), &livekit.DeleteIngressRequest{IngressId: info.IngressId}); err != nil {
+		t.Fatal(err)
+	}
+}
