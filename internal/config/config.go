@@ -76,12 +76,6 @@ type ACME struct {
 	Email, Directory, CAFile, CacheDir string
 }
 
-// Egress is how rooms are recorded.
-type Egress struct {
-	// Directory is where files go; empty means egress in the data directory.
-	Directory string
-}
-
 // Ingress is how streams of encoders come in.
 type Ingress struct {
 	// RTMPBaseURL and WHIPBaseURL are what encoders are told; empty: what the caller
@@ -317,6 +311,7 @@ func Defaults() *Config {
 			AllowPause: true,
 		},
 		Ingress: Ingress{RTMP: RTMP{ConnectionsPerAddress: 50}},
+		Egress:  Egress{UploadPatience: time.Minute, MaxCPU: 90},
 		TURN: TURN{
 			UDPPort:               3478,
 			RelayRangeStart:       30000,

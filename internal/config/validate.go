@@ -29,6 +29,7 @@ func (m *merge) validate() {
 	if d := c.Drain; d.Timeout <= d.Webhooks {
 		m.problem(m.where("drain.timeout", "drain.webhooks"), "drain.timeout", "%v is not more than webhooks, %v", d.Timeout, d.Webhooks)
 	}
+	m.validateEgress()
 	m.validateWebhook()
 	m.validatePorts()
 	for _, name := range slices.Sorted(maps.Keys(c.Keys)) {
@@ -138,6 +139,24 @@ func (m *merge) validatePorts() {
 		m.problem(m.where("prometheus.username", "prometheus.password"), "prometheus", "expected both username and password, or neither")
 	} else if p.MainPort && p.Password == "" {
 		m.problem(m.where("prometheus.main_port"), "prometheus.main_port", "expected username and password too: the port is open to everybody")
+	}
+}
+
+func (m *merge) validateEgress() {
+	for _, one := range []struct {
+		key string
+		s   *Storage
+	}{{"egress.storage", &m.cfg.Egress.Storage}, {"egress.backup", &m.cfg.Egress.Backup}} {
+		stores := map[string]bool{"s3.bucket": one.s.S3 != S3{}, "gcp.bucket": one.s.GCP != GCP{}, "azure.container_name": one.s.Azure != Azure{}}
+		maps.DeleteFunc(stores, func(_ string, is bool) bool { return !is })
+		if len(stores) > 1 {
+			m.problem(m.where(one.key), one.key, "expected one of s3, gcp and azure")
+		}
+		for key := range stores {
+			if (one.s.S3.Bucket + one.s.GCP.Bucket + one.s.Azure.Container) == "" {
+				m.problem(m.where(one.key), one.key+"."+key, "is missing")
+			}
+		}
 	}
 }
 

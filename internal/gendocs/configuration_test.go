@@ -49,7 +49,7 @@ func TestConfigurationReferenceHasEveryKeyWithItsDefault(t *testing.T) {
 	want := make(map[string]string)
 	flatten("", tree, want)
 	got := make(map[string]string)
-	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z_.]+)` \\| (below|`(.*)`) \\| `(ROLLCALL_[A-Z_]+)` \\|$").FindAllStringSubmatch(string(Configuration(body)), -1) {
+	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z0-9_.]+)` \\| (below|`(.*)`) \\| `(ROLLCALL_[A-Z0-9_]+)` \\|$").FindAllStringSubmatch(string(Configuration(body)), -1) {
 		if m[4] != "ROLLCALL_"+strings.ToUpper(strings.ReplaceAll(m[1], ".", "_")) {
 			t.Errorf("%s has the variable %s", m[1], m[4])
 		}

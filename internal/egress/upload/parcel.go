@@ -1,7 +1,6 @@
 package upload
 
 import (
-	"errors"
 	"time"
 
 	"github.com/rollcall-rtc/rollcall/internal/egress/storage"
@@ -12,13 +11,17 @@ type File struct {
 	Path        string `json:"path"` // here, absolute
 	Name        string `json:"name"` // in the store, below the target's prefix
 	ContentType string `json:"contentType,omitempty"`
+	// To is the number of its target.
+	To int `json:"to,omitempty"`
 	// Where says where it is by now.
 	Where Place `json:"where,omitempty"`
 	// State is what the store needs to go on with an upload, BackupState the backup's.
 	State       string `json:"state,omitempty"`
 	BackupState string `json:"backupState,omitempty"`
-	// Problem is why the last try failed, without secrets.
+	// Problem is why the last try failed, without secrets. Refused says that the
+	// store did not want it.
 	Problem string `json:"problem,omitempty"`
+	Refused bool   `json:"refused,omitempty"`
 }
 
 // Place is where a file is.
@@ -34,9 +37,10 @@ const (
 
 // Parcel is the files of a recording. It holds secrets.
 type Parcel struct {
-	Target storage.Target  `json:"target"`
-	Backup *storage.Target `json:"backup,omitempty"`
-	Files  []File          `json:"files"`
+	// Targets are where files go: one, unless a request names several.
+	Targets []storage.Target `json:"targets"`
+	Backup  *storage.Target  `json:"backup,omitempty"`
+	Files   []File           `json:"files"`
 	// Ended is when the last file was added; zero while more may come.
 	Ended time.Time `json:"ended,omitzero"`
 	// Concluded says that Options.Conclude was called, and what it added is in Files.
@@ -50,7 +54,7 @@ type Parcel struct {
 func (p *Parcel) Location(f *File) string {
 	switch f.Where {
 	case InStore:
-		return p.Target.Location(f.Name)
+		return p.Targets[f.To].Location(f.Name)
 	case InBackup:
 		return p.Backup.Location(f.Name)
 	}
@@ -67,24 +71,15 @@ func (p *Parcel) File(path string) *File {
 	return nil
 }
 
-// All says whether every file is where it is to stay.
-func (p *Parcel) All() bool {
+// OutOfPlace is the first file that is elsewhere than in its target, nil if there is
+// none.
+func (p *Parcel) OutOfPlace() *File {
 	for i := range p.Files {
-		if p.Files[i].Where == Here {
-			return false
+		if p.Files[i].Where != InStore {
+			return &p.Files[i]
 		}
 	}
-	return true
-}
-
-// OutOfPlace says whether a file is elsewhere than in the target, and why.
-func (p *Parcel) OutOfPlace() (bool, error) {
-	for i := range p.Files {
-		if f := &p.Files[i]; f.Where != InStore {
-			return true, errors.New(f.Problem)
-		}
-	}
-	return false, nil
+	return nil
 }
 
 // clone is a copy that nothing else changes.

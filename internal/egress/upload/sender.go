@@ -58,9 +58,11 @@ type Sender struct {
 	moved  time.Time          // when a file got through last, or part of one was read
 
 	// the goroutine's
-	primary, backup storage.Store
-	fails           int       // tries in a row
-	through         time.Time // when a file got through, or it was begun
+	primary map[int]storage.Store // by number of the target
+	backup  storage.Store
+	failing map[int]bool // targets that failed in this round
+	fails   int          // tries in a row
+	through time.Time    // when a file got through, or it was begun
 	// hopeless says that the store refuses: the end is not held up for it.
 	hopeless bool
 }
@@ -68,7 +70,8 @@ type Sender struct {
 // Start begins, or goes on, to send a parcel.
 func Start(p Parcel, o Options) *Sender {
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &Sender{opts: o, cancel: cancel, donec: make(chan struct{}), wakec: make(chan struct{}, 1), parcel: p.clone(), moved: time.Now()}
+	s := &Sender{opts: o, cancel: cancel, donec: make(chan struct{}), wakec: make(chan struct{}, 1), parcel: p.clone(), moved: time.Now(),
+		primary: make(map[int]storage.Store), failing: make(map[int]bool)}
 	o.Save(p.clone())
 	if !p.Ended.IsZero() && !p.Told {
 		s.due = time.AfterFunc(o.Patience, s.overdue)
@@ -157,7 +160,11 @@ func (s *Sender) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		p := s.Parcel()
 		now := time.Now()
-		next := nextFile(&p)
+		next := nextFile(&p, s.failing)
+		if next < 0 && len(s.failing) > 0 {
+			s.rest(ctx, &p)
+			continue
+		}
 		due := !p.Ended.IsZero() && (s.hopeless || next < 0 || !now.Before(s.deadline(&p)))
 		switch {
 		case due && !p.Told:
@@ -165,7 +172,7 @@ func (s *Sender) run(ctx context.Context) {
 		case next < 0 && p.Told:
 			return
 		case next >= 0 && p.Told && now.After(p.Ended.Add(giveUp)):
-			s.opts.Logger.Error("recording is not uploaded: given up; its files stay here", "file", p.Files[next].Path, "store", p.Target, "problem", p.Files[next].Problem)
+			s.opts.Logger.Error("recording is not uploaded: given up; its files stay here", "file", p.Files[next].Path, "store", p.Targets[p.Files[next].To], "problem", p.Files[next].Problem)
 			return
 		case next < 0:
 			s.sleep(ctx, time.Time{})
@@ -178,22 +185,33 @@ func (s *Sender) run(ctx context.Context) {
 			if p.Told && p.Backup != nil && s.send(ctx, next, &p, true) == nil {
 				continue
 			}
-			s.hopeless = errors.Is(err, storage.ErrRefused)
-			until := time.Now().Add(s.pause())
-			if at := s.deadline(&p); !p.Ended.IsZero() && !p.Told && at.Before(until) {
-				until = at
-			}
-			if !s.hopeless || p.Told || p.Ended.IsZero() {
-				s.sleep(ctx, until)
-			}
+			s.hopeless = s.hopeless || errors.Is(err, storage.ErrRefused)
+			s.failing[p.Files[next].To] = true
 		}
 	}
 }
 
-// nextFile is the first that is only here, -1 if there is none.
-func nextFile(p *Parcel) int {
+// rest waits after a round in which something failed.
+func (s *Sender) rest(ctx context.Context, p *Parcel) {
+	until := time.Now().Add(s.pause())
+	waiting := !p.Ended.IsZero() && !p.Told
+	if at := s.deadline(p); waiting && at.Before(until) {
+		until = at
+	}
+	if !s.hopeless || !waiting {
+		s.sleep(ctx, until)
+	}
+	clear(s.failing)
+	if !waiting {
+		s.hopeless = false
+	}
+}
+
+// nextFile is the first that is only here and whose target is none of those, -1 if
+// there is none.
+func nextFile(p *Parcel, but map[int]bool) int {
 	for i := range p.Files {
-		if p.Files[i].Where == Here {
+		if p.Files[i].Where == Here && !but[p.Files[i].To] {
 			return i
 		}
 	}
@@ -251,10 +269,10 @@ func (s *Sender) send(ctx context.Context, i int, p *Parcel, toBackup bool) (err
 	s.mu.Lock()
 	s.cut = cut
 	s.mu.Unlock()
-	f, target, store, where := p.Files[i], p.Target, &s.primary, InStore
-	state := f.State
+	f, where := p.Files[i], InStore
+	target, store, state := p.Targets[f.To], s.primary[f.To], f.State
 	if toBackup {
-		target, store, where, state = *p.Backup, &s.backup, InBackup, f.BackupState
+		where, target, store, state = InBackup, *p.Backup, s.backup, f.BackupState
 	}
 	defer func() {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -268,7 +286,7 @@ func (s *Sender) send(ctx context.Context, i int, p *Parcel, toBackup bool) (err
 				if errors.Is(err, context.Canceled) {
 					err = errStalled
 				}
-				p.Files[i].Problem = err.Error()
+				p.Files[i].Problem, p.Files[i].Refused = err.Error(), errors.Is(err, storage.ErrRefused)
 			}
 		})
 		level := slog.LevelDebug
@@ -277,9 +295,14 @@ func (s *Sender) send(ctx context.Context, i int, p *Parcel, toBackup bool) (err
 		}
 		s.opts.Logger.Log(context.WithoutCancel(ctx), level, "file of a recording sent", "file", f.Path, "store", target, "error", err)
 	}()
-	if *store == nil {
-		if *store, err = s.opts.Open(target); err != nil {
+	if store == nil {
+		if store, err = s.opts.Open(target); err != nil {
 			return err
+		}
+		if toBackup {
+			s.backup = store
+		} else {
+			s.primary[f.To] = store
 		}
 	}
 	file, err := os.Open(f.Path)
@@ -291,7 +314,7 @@ func (s *Sender) send(ctx context.Context, i int, p *Parcel, toBackup bool) (err
 	if err != nil {
 		return err
 	}
-	return (*store).Upload(ctx, storage.Object{
+	return store.Upload(ctx, storage.Object{
 		Name: target.Name(f.Name), ContentType: f.ContentType, Size: stat.Size(), Body: &body{file, s}, State: state,
 		Save: func(state string) {
 			s.change(func(p *Parcel) {

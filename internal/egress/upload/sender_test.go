@@ -63,7 +63,7 @@ type desk struct {
 
 func newDesk(t *testing.T) *desk {
 	d := &desk{t: t, dir: t.TempDir(), main: &store{has: make(map[string]string)}, reserve: &store{has: make(map[string]string)}}
-	d.parcel.Target = storage.Target{S3: &storage.S3{Bucket: "main"}}
+	d.parcel.Targets = []storage.Target{{S3: &storage.S3{Bucket: "main"}}}
 	return d
 }
 
@@ -249,8 +249,8 @@ func TestBackupIsUsedWhenPatienceEnds(t *testing.T) {
 				<-s.Done()
 				at := "https://reserve.s3.amazonaws.com/"
 				d.wantOnce(time.Minute, began, at+"a.mp4", at+"manifest.json")
-				if away, why := d.settled[0].OutOfPlace(); !away || why == nil {
-					t.Errorf("it does not say that the backup was used: %v, %v", away, why)
+				if f := d.settled[0].OutOfPlace(); f == nil || f.Where != InBackup || f.Problem == "" || f.Refused {
+					t.Errorf("it does not say that the backup was used: %+v", f)
 				}
 			})
 		})
@@ -272,8 +272,8 @@ func TestStoreThatRefusesDoesNotHoldUpTheEnd(t *testing.T) {
 		if len(d.settled) != 1 || d.at[0].Sub(began) > 3*time.Second {
 			t.Fatalf("told %d times, at %v", len(d.settled), d.at)
 		}
-		if _, why := d.settled[0].OutOfPlace(); why == nil || !strings.Contains(why.Error(), "403") {
-			t.Errorf("it does not say why: %v", why)
+		if f := d.settled[0].OutOfPlace(); f == nil || !f.Refused || !strings.Contains(f.Problem, "403") {
+			t.Errorf("it does not say why: %+v", f)
 		}
 		// Somebody sees to the rights of the keys.
 		d.main.refuses.Store(false)
@@ -296,6 +296,27 @@ func TestBothStoresDownNameTheFileHere(t *testing.T) {
 		d.wantOnce(time.Minute, began, filepath.Join(d.dir, "a.mp4"))
 		if d.reserve.has["a.mp4"] == "" || time.Since(began) > 2*time.Hour+longestPause+time.Second {
 			t.Errorf("the store that came back first has %v, after %v", d.reserve.has, time.Since(began))
+		}
+	})
+}
+
+func TestTargetThatIsDownHoldsUpNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		began := time.Now()
+		d.main.until = began.Add(2 * time.Hour)
+		d.parcel.Targets = append(d.parcel.Targets, storage.Target{S3: &storage.S3{Bucket: "reserve"}})
+		s := d.start()
+		other := d.file("b.ts")
+		other.To = 1
+		s.Add(d.file("a.mp4"), other)
+		s.Finish()
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		d.wantOnce(time.Minute, began, filepath.Join(d.dir, "a.mp4"), "https://reserve.s3.amazonaws.com/b.ts")
+		<-s.Done()
+		if d.main.has["a.mp4"] == "" {
+			t.Error("it is not sent when the store is back")
 		}
 	})
 }
