@@ -22,6 +22,8 @@ type File struct {
 	// store did not want it.
 	Problem string `json:"problem,omitempty"`
 	Refused bool   `json:"refused,omitempty"`
+	// Keep says that others were told that it is here.
+	Keep bool `json:"keep,omitempty"`
 }
 
 // Place is where a file is.
@@ -80,6 +82,16 @@ func (p *Parcel) OutOfPlace() *File {
 		}
 	}
 	return nil
+}
+
+// Sent says whether the file here is not needed any more: it is in a store, and
+// nobody was told that it is here.
+func (f *File) Sent() bool { return (f.Where == InStore || f.Where == InBackup) && !f.Keep }
+
+// Over says whether there is nothing more to do: everything is in its place, or
+// given up.
+func (p *Parcel) Over(now time.Time) bool {
+	return p.Told && (nextFile(p, nil) < 0 || now.After(p.Ended.Add(giveUp)))
 }
 
 // clone is a copy that nothing else changes.

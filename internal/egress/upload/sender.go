@@ -171,7 +171,7 @@ func (s *Sender) run(ctx context.Context) {
 			s.settle(ctx)
 		case next < 0 && p.Told:
 			return
-		case next >= 0 && p.Told && now.After(p.Ended.Add(giveUp)):
+		case p.Over(now):
 			s.opts.Logger.Error("recording is not uploaded: given up; its files stay here", "file", p.Files[next].Path, "store", p.Targets[p.Files[next].To], "problem", p.Files[next].Problem)
 			return
 		case next < 0:
@@ -373,7 +373,12 @@ func (s *Sender) settle(ctx context.Context) {
 	if ctx.Err() != nil {
 		return // the next start does
 	}
-	s.change(func(p *Parcel) { p.Told = true })
+	s.change(func(p *Parcel) {
+		p.Told = true
+		for i := range p.Files {
+			p.Files[i].Keep = p.Files[i].Where == Here
+		}
+	})
 	s.opts.Settled(s.Parcel())
 }
 

@@ -1,0 +1,399 @@
+package egress
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"mime"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/rollcall-rtc/rollcall/event"
+	"github.com/rollcall-rtc/rollcall/internal/egress/storage"
+	"github.com/rollcall-rtc/rollcall/internal/egress/upload"
+)
+
+// dispatch is how what a job makes gets to stores. Its fields are under Service.mu
+// but for the sender, which has a lock of its own.
+type dispatch struct {
+	sender *upload.Sender // nil if everything stays here
+	to     []int          // by output: the number of its target, -1 if it stays here
+	// final is the info of the job's end, with what is here; it is told when the
+	// files are where they are to be, and until then the job is ending.
+	final *livekit.EgressInfo
+}
+
+// uploadSlots is how many files are sent at a time.
+const uploadSlots = 4
+
+// uploadPrefix is that of the keys of kept parcels.
+const uploadPrefix = "egress/upload/"
+
+func uploadKey(id string) string { return uploadPrefix + id }
+
+// route decides where outputs go that name these stores, nil for those that name
+// none: the targets, and the number of each output's. It refuses stores that cannot
+// be.
+func (s *Service) route(named []*livekit.StorageConfig) (targets []storage.Target, to []int, err error) {
+	for _, one := range named {
+		target, err := s.target(one)
+		switch {
+		case err != nil:
+			return nil, nil, err
+		case target == nil:
+			to = append(to, -1)
+			continue
+		}
+		at := -1
+		for i := range targets {
+			if same(&targets[i], target) {
+				at = i
+			}
+		}
+		if at < 0 {
+			at, targets = len(targets), append(targets, *target)
+		}
+		to = append(to, at)
+	}
+	return targets, to, nil
+}
+
+func same(a, b *storage.Target) bool {
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return errX == nil && errY == nil && bytes.Equal(x, y)
+}
+
+// target is where a store of a request is; that of the server without one, nil if
+// it has none.
+func (s *Service) target(c *livekit.StorageConfig) (*storage.Target, error) {
+	if c.GetProvider() == nil {
+		return s.opts.Storage, nil
+	}
+	t := &storage.Target{}
+	if s.opts.Storage != nil {
+		t.Prefix = s.opts.Storage.Prefix // as upstream has it
+	}
+	switch p := c.Provider.(type) {
+	case *livekit.StorageConfig_S3:
+		if p.S3.GetAssumeRoleArn() != "" || p.S3.GetAssumeRoleExternalId() != "" {
+			return nil, refuse(Unimplemented, "s3.assume_role_arn is not available: give keys of that role, with session_token")
+		}
+		t.S3 = &storage.S3{
+			AccessKey: p.S3.GetAccessKey(), Secret: p.S3.GetSecret(), SessionToken: p.S3.GetSessionToken(), Region: p.S3.GetRegion(),
+			Endpoint: p.S3.GetEndpoint(), Bucket: p.S3.GetBucket(), ForcePathStyle: p.S3.GetForcePathStyle(), Metadata: p.S3.GetMetadata(),
+			Tagging: p.S3.GetTagging(), ContentDisposition: p.S3.GetContentDisposition(), Proxy: proxyOf(p.S3.GetProxy()),
+		}
+	case *livekit.StorageConfig_Gcp:
+		t.GCS = &storage.GCS{Credentials: p.Gcp.GetCredentials(), Bucket: p.Gcp.GetBucket(), Proxy: proxyOf(p.Gcp.GetProxy())}
+	case *livekit.StorageConfig_Azure:
+		t.Azure = &storage.Azure{Account: p.Azure.GetAccountName(), Key: p.Azure.GetAccountKey(), Container: p.Azure.GetContainerName()}
+	default:
+		return nil, refuse(Unimplemented, "aliOSS is not available: Alibaba's OSS takes s3 with its endpoint")
+	}
+	if err := t.Validate(); err != nil {
+		return nil, refuse(InvalidArgument, "%s", err)
+	}
+	for _, host := range t.Hosts() {
+		if addr, err := netip.ParseAddr(host); err == nil {
+			if err := s.opts.CheckAddress(addr); err != nil {
+				return nil, refuse(InvalidArgument, "storage: %s", err)
+			}
+		}
+	}
+	return t, nil
+}
+
+func proxyOf(p *livekit.ProxyConfig) *storage.Proxy {
+	if p.GetUrl() == "" {
+		return nil
+	}
+	return &storage.Proxy{URL: p.Url, Username: p.Username, Password: p.Password}
+}
+
+// openDispatch begins to send what a job makes, if something of it goes elsewhere;
+// Service.mu must be held. The parcel is kept before the job's first event.
+func (j *job) openDispatch(targets []storage.Target, to []int) {
+	if len(targets) > 0 {
+		j.to = to
+		j.sendParcel(upload.Parcel{Targets: targets, Backup: j.s.opts.Backup})
+	}
+}
+
+// sendParcel starts a sender, and what cleans up after it; Service.mu must be held.
+func (j *job) sendParcel(p upload.Parcel) {
+	s := j.s
+	j.sender = upload.Start(p, upload.Options{
+		Open: func(t storage.Target) (storage.Store, error) {
+			return storage.Open(t, storage.Options{Guarded: s.opts.Dial, PartSize: s.opts.PartSize})
+		},
+		Save: func(p upload.Parcel) {
+			raw, err := json.Marshal(p)
+			if err != nil {
+				panic("BUG: encode parcel: " + err.Error())
+			}
+			s.opts.Log.SaveCursors(map[string][]byte{uploadKey(j.id): raw}, nil)
+		},
+		Conclude: j.concluded,
+		Settled:  j.arrived,
+		Patience: s.opts.Patience,
+		Slots:    s.slots,
+		Logger:   s.opts.Logger.With("egress", j.id),
+	})
+	s.sending.Go(func() {
+		<-j.sender.Done()
+		s.mu.Lock()
+		over := j.over
+		s.mu.Unlock()
+		if over {
+			j.cleanUp()
+		}
+	})
+}
+
+// dispatchEnd has the end told, or what was made sent before that. final says how
+// the job ended, with everything here; made are the paths of its files, by output.
+// Service.mu must be held. The place in the log is that of the end, 0 if it is told
+// later.
+func (j *job) dispatchEnd(final *livekit.EgressInfo, made [][]string) (seq uint64) {
+	var files []upload.File
+	for i, paths := range made {
+		if i < len(j.to) && j.to[i] >= 0 {
+			for _, path := range paths {
+				files = append(files, j.parcelFile(path, j.to[i]))
+			}
+		}
+	}
+	if j.sender == nil || len(files) == 0 {
+		if j.sender != nil {
+			sender := j.sender
+			j.sender = nil
+			s := j.s
+			s.working.Go(func() { // it may be about to call us
+				sender.Close()
+				s.opts.Log.SaveCursors(nil, []string{uploadKey(j.id)})
+			})
+		}
+		j.info = final
+		return j.tell(event.EgressEnded)
+	}
+	j.final = final
+	if j.info.Status != livekit.EgressStatus_EGRESS_ENDING {
+		j.change(func(info *livekit.EgressInfo) {
+			info.Status, info.Details = livekit.EgressStatus_EGRESS_ENDING, final.Details
+		})
+		j.tell(event.EgressUpdated)
+	} else {
+		j.keep(false)
+	}
+	j.sender.Add(files...)
+	j.sender.Finish()
+	return 0
+}
+
+// parcelFile is a file as it goes into a parcel: in the store it has the name that
+// it has below the directory.
+func (j *job) parcelFile(path string, to int) upload.File {
+	name, err := filepath.Rel(j.s.opts.Directory, path)
+	if err != nil || !filepath.IsLocal(name) {
+		name = filepath.Base(path)
+	}
+	return upload.File{Path: path, Name: filepath.ToSlash(name), ContentType: contentType(path), To: to}
+}
+
+// contentType is by the extension; the system's list of them may be missing.
+func contentType(path string) string {
+	ext := strings.ToLower(filepath.Ext(path))
+	switch ext {
+	case ".mp4":
+		return "video/mp4"
+	case ".webm":
+		return "video/webm"
+	case ".ogg":
+		return "audio/ogg"
+	case ".mp3":
+		return "audio/mpeg"
+	case ".ts":
+		return "video/mp2t"
+	case ".m4s":
+		return "video/iso.segment"
+	case ".m3u8":
+		return "application/x-mpegURL"
+	case ".json":
+		return "application/json"
+	case ".jpeg", ".jpg":
+		return "image/jpeg"
+	}
+	if t := mime.TypeByExtension(ext); t != "" {
+		return t
+	}
+	return "application/octet-stream"
+}
+
+// concluded writes into the manifest where the files are, and has it sent as the
+// last. It is the sender's Conclude.
+func (j *job) concluded(p upload.Parcel) []upload.File {
+	s := j.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	path := j.final.GetManifestLocation()
+	if path == "" || len(p.Files) == 0 || p.File(path) != nil {
+		return nil
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		s.opts.Logger.Warn("read the manifest of a recording", "egress", j.id, "error", err)
+		return nil
+	}
+	for i := range p.Files {
+		raw = bytes.ReplaceAll(raw, quoted(p.Files[i].Path), quoted(p.Location(&p.Files[i])))
+	}
+	if err := os.WriteFile(path, raw, 0o644); err != nil {
+		s.opts.Logger.Warn("write the manifest of a recording", "egress", j.id, "error", err)
+	}
+	return []upload.File{j.parcelFile(path, p.Files[0].To)}
+}
+
+func quoted(s string) []byte {
+	raw, err := json.Marshal(s)
+	if err != nil {
+		panic("BUG: encode text: " + err.Error())
+	}
+	return raw
+}
+
+// arrived tells the job's end, with where the files are. It is the sender's Settled.
+func (j *job) arrived(p upload.Parcel) {
+	s := j.s
+	s.mu.Lock()
+	info := proto.CloneOf(j.final)
+	located(info, &p)
+	j.final = nil
+	j.info = info
+	seq := j.tell(event.EgressEnded)
+	s.mu.Unlock()
+	s.opts.Logger.Info("recording is where it is to be", "egress", j.id, "status", info.Status, "backup", info.BackupStorageUsed, "error", info.Error)
+	j.settle(seq)
+	s.mu.Lock()
+	over := j.over
+	s.mu.Unlock()
+	if over {
+		j.cleanUp()
+	}
+}
+
+// located writes into info where the files of a parcel are, and what became of those
+// that are not where they should be.
+func located(info *livekit.EgressInfo, p *upload.Parcel) {
+	at := func(path *string) {
+		if f := p.File(*path); f != nil {
+			*path = p.Location(f)
+		}
+	}
+	for _, f := range info.FileResults {
+		at(&f.Location)
+	}
+	for _, one := range info.SegmentResults {
+		at(&one.PlaylistLocation)
+		at(&one.LivePlaylistLocation)
+	}
+	at(&info.ManifestLocation)
+	forOlder(info)
+	info.UpdatedAt = time.Now().UnixNano()
+	info.EndedAt = info.UpdatedAt
+	f := p.OutOfPlace()
+	if f == nil {
+		return
+	}
+	switch f.Where {
+	case upload.InBackup:
+		info.BackupStorageUsed = true
+	case upload.Here:
+		if !f.Refused {
+			// The directory is the backup: the file is there, and goes on being sent.
+			info.BackupStorageUsed = true
+			return
+		}
+		uploadFailed(info, f.Problem+"; the files are kept on the server")
+	case upload.Gone:
+		uploadFailed(info, "somebody removed a file before it was sent")
+	}
+}
+
+// uploadFailed says that what was recorded well is not where it should be.
+func uploadFailed(info *livekit.EgressInfo, problem string) {
+	problem = "upload: " + problem
+	if info.Error != "" {
+		info.Error += "; " + problem
+		return
+	}
+	info.Status, info.Error, info.ErrorCode = livekit.EgressStatus_EGRESS_FAILED, problem, 400
+}
+
+// cleanUp removes what is in a store and was not said to be here, and the parcel
+// when nothing is left to do. The job's end must be durable.
+func (j *job) cleanUp() {
+	p := j.sender.Parcel()
+	for i := range p.Files {
+		if p.Files[i].Sent() {
+			if err := os.Remove(p.Files[i].Path); err != nil && !errors.Is(err, os.ErrNotExist) {
+				j.s.opts.Logger.Warn("remove a file that is uploaded", "egress", j.id, "error", err)
+			}
+		}
+	}
+	if p.Over(time.Now()) {
+		j.s.opts.Log.SaveCursors(nil, []string{uploadKey(j.id)})
+	}
+}
+
+// loadParcels reads what was on its way when the last run ended, by id of the job.
+func (s *Service) loadParcels() (map[string]upload.Parcel, error) {
+	values, err := s.opts.Log.LoadCursors(uploadPrefix)
+	if err != nil {
+		return nil, err
+	}
+	parcels := make(map[string]upload.Parcel)
+	for key, value := range values {
+		var p upload.Parcel
+		if err := json.Unmarshal(value, &p); err != nil {
+			s.opts.Logger.Error("forget unreadable upload", "key", key, "error", err)
+			s.opts.Log.SaveCursors(nil, []string{key})
+			continue
+		}
+		parcels[strings.TrimPrefix(key, uploadPrefix)] = p
+	}
+	return parcels, nil
+}
+
+// closeDispatch waits for what is about to arrive, within closePatience, and lets
+// the next start do the rest.
+func (s *Service) closeDispatch(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, closePatience)
+	defer cancel()
+	s.mu.Lock()
+	jobs := s.all()
+	s.mu.Unlock()
+	for _, j := range jobs {
+		if j.sender != nil {
+			for !j.sender.Parcel().Told && ctx.Err() == nil {
+				select {
+				case <-j.sender.Done():
+				case <-time.After(20 * time.Millisecond):
+				case <-ctx.Done():
+				}
+			}
+			j.sender.Close()
+		}
+	}
+	s.sending.Wait()
+}
+
+// closePatience is how long a server that stops waits for uploads.
+const closePatience = 5 * time.Second
