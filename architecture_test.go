@@ -30,7 +30,7 @@ var layers = []layer{
 		"client", "client/mediafile", "docs", "event",
 	}},
 	{"internal/server", []string{
-		"internal/httpapi", "internal/figures", "internal/signal", "internal/whip", "internal/agent", "internal/egress", "internal/egress/wire", "internal/ingress", "internal/ingress/source", "internal/ingress/rtmp", "internal/room", "internal/delivery", "internal/eventlog/...",
+		"internal/httpapi", "internal/figures", "internal/signal", "internal/whip", "internal/agent", "internal/egress", "internal/egress/storage", "internal/egress/wire", "internal/ingress", "internal/ingress/source", "internal/ingress/rtmp", "internal/room", "internal/delivery", "internal/eventlog/...",
 		"internal/sfu/peer", "internal/turn", "internal/certificate", "internal/tlsmux", "internal/tracing", "internal/external", "internal/metrics", "internal/config", "internal/token",
 		"internal/site", "docs", "event", "web",
 	}},

@@ -13,11 +13,14 @@ import (
 	"time"
 
 	"github.com/livekit/protocol/livekit"
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/rollcall-rtc/rollcall/event"
+	"github.com/rollcall-rtc/rollcall/internal/egress/request"
 	"github.com/rollcall-rtc/rollcall/internal/egress/storage"
 	"github.com/rollcall-rtc/rollcall/internal/egress/upload"
+	"github.com/rollcall-rtc/rollcall/internal/egress/wire"
 )
 
 // dispatch is how what a job makes gets to stores. Its fields are under Service.mu
@@ -38,12 +41,15 @@ const uploadPrefix = "egress/upload/"
 
 func uploadKey(id string) string { return uploadPrefix + id }
 
-// route decides where outputs go that name these stores, nil for those that name
-// none: the targets, and the number of each output's. It refuses stores that cannot
-// be.
-func (s *Service) route(named []*livekit.StorageConfig) (targets []storage.Target, to []int, err error) {
-	for _, one := range named {
-		target, err := s.target(one)
+// route decides where outputs go: the targets, and the number of each output's. It
+// refuses stores that cannot be.
+func (s *Service) route(outputs []request.Output) (targets []storage.Target, to []int, err error) {
+	for _, o := range outputs {
+		if o.File == nil && o.Segments == nil && o.Images == nil {
+			to = append(to, -1)
+			continue
+		}
+		target, err := s.target(o.Storage)
 		switch {
 		case err != nil:
 			return nil, nil, err
@@ -120,17 +126,16 @@ func proxyOf(p *livekit.ProxyConfig) *storage.Proxy {
 
 // openDispatch begins to send what a job makes, if something of it goes elsewhere;
 // Service.mu must be held. The parcel is kept before the job's first event.
-func (j *job) openDispatch(targets []storage.Target, to []int) {
-	if len(targets) > 0 {
-		j.to = to
-		j.sendParcel(upload.Parcel{Targets: targets, Backup: j.s.opts.Backup})
+func (j *job) openDispatch() {
+	if len(j.targets) > 0 {
+		j.sendParcel(upload.Parcel{Targets: j.targets, Backup: j.s.opts.Backup})
 	}
 }
 
 // sendParcel starts a sender, and what cleans up after it; Service.mu must be held.
 func (j *job) sendParcel(p upload.Parcel) {
 	s := j.s
-	j.sender = upload.Start(p, upload.Options{
+	sender := upload.Start(p, upload.Options{
 		Open: func(t storage.Target) (storage.Store, error) {
 			return storage.Open(t, storage.Options{Guarded: s.opts.Dial, PartSize: s.opts.PartSize})
 		},
@@ -147,27 +152,28 @@ func (j *job) sendParcel(p upload.Parcel) {
 		Slots:    s.slots,
 		Logger:   s.opts.Logger.With("egress", j.id),
 	})
+	j.sender = sender
 	s.sending.Go(func() {
-		<-j.sender.Done()
+		<-sender.Done()
 		s.mu.Lock()
 		over := j.over
 		s.mu.Unlock()
 		if over {
-			j.cleanUp()
+			j.cleanUp(sender.Parcel())
 		}
 	})
 }
 
 // dispatchEnd has the end told, or what was made sent before that. final says how
-// the job ended, with everything here; made are the paths of its files, by output.
+// the job ended, with everything here; made are its files, by output.
 // Service.mu must be held. The place in the log is that of the end, 0 if it is told
 // later.
-func (j *job) dispatchEnd(final *livekit.EgressInfo, made [][]string) (seq uint64) {
+func (j *job) dispatchEnd(final *livekit.EgressInfo, made [][]wire.Made) (seq uint64) {
 	var files []upload.File
-	for i, paths := range made {
+	for i, some := range made {
 		if i < len(j.to) && j.to[i] >= 0 {
-			for _, path := range paths {
-				files = append(files, j.parcelFile(path, j.to[i]))
+			for _, m := range some {
+				files = append(files, j.parcelFile(m.Path, j.to[i]))
 			}
 		}
 	}
@@ -184,6 +190,8 @@ func (j *job) dispatchEnd(final *livekit.EgressInfo, made [][]string) (seq uint6
 		j.info = final
 		return j.tell(event.EgressEnded)
 	}
+	// A start after a crash finds the end only with the files that belong to it.
+	j.sender.Add(files...)
 	j.final = final
 	if j.info.Status != livekit.EgressStatus_EGRESS_ENDING {
 		j.change(func(info *livekit.EgressInfo) {
@@ -193,7 +201,6 @@ func (j *job) dispatchEnd(final *livekit.EgressInfo, made [][]string) (seq uint6
 	} else {
 		j.keep(false)
 	}
-	j.sender.Add(files...)
 	j.sender.Finish()
 	return 0
 }
@@ -285,7 +292,7 @@ func (j *job) arrived(p upload.Parcel) {
 	over := j.over
 	s.mu.Unlock()
 	if over {
-		j.cleanUp()
+		j.cleanUp(p)
 	}
 }
 
@@ -339,8 +346,7 @@ func uploadFailed(info *livekit.EgressInfo, problem string) {
 
 // cleanUp removes what is in a store and was not said to be here, and the parcel
 // when nothing is left to do. The job's end must be durable.
-func (j *job) cleanUp() {
-	p := j.sender.Parcel()
+func (j *job) cleanUp(p upload.Parcel) {
 	for i := range p.Files {
 		if p.Files[i].Sent() {
 			if err := os.Remove(p.Files[i].Path); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -378,7 +384,7 @@ func (s *Service) closeDispatch(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, closePatience)
 	defer cancel()
 	s.mu.Lock()
-	jobs := s.all()
+	jobs := append(s.all(), s.leftover...)
 	s.mu.Unlock()
 	for _, j := range jobs {
 		if j.sender != nil {
@@ -397,3 +403,24 @@ func (s *Service) closeDispatch(ctx context.Context) {
 
 // closePatience is how long a server that stops waits for uploads.
 const closePatience = 5 * time.Second
+
+// resume goes on to send what was not sent when the last run ended. The job's end is
+// told already.
+func (j *job) resume(p upload.Parcel) {
+	p.Told, p.Concluded = true, true
+	if p.Ended.IsZero() {
+		p.Ended = time.Now()
+	}
+	j.s.mu.Lock()
+	defer j.s.mu.Unlock()
+	j.sendParcel(p)
+}
+
+// decodeFinal reads what keep wrote.
+func (j *job) decodeFinal(raw json.RawMessage) error {
+	if len(raw) == 0 {
+		return nil
+	}
+	j.final = new(livekit.EgressInfo)
+	return protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(raw, j.final)
+}

@@ -10,6 +10,7 @@ const (
 	InvalidArgument    Code = "invalid_argument"
 	NotFound           Code = "not_found"
 	FailedPrecondition Code = "failed_precondition"
+	ResourceExhausted  Code = "resource_exhausted"
 	Unimplemented      Code = "unimplemented"
 	Unavailable        Code = "unavailable"
 	Internal           Code = "internal"

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/rollcall-rtc/rollcall/event"
+	"github.com/rollcall-rtc/rollcall/internal/egress/storage"
 	"github.com/rollcall-rtc/rollcall/internal/egress/wire"
 )
 
@@ -24,6 +25,7 @@ const (
 	serverStops  = "End reason: Server stopped"
 	failure      = "End reason: Failure"
 	processDied  = "End reason: Process killed"
+	limitReached = "End reason: Session limit reached"
 )
 
 // job is one recording.
@@ -36,10 +38,13 @@ type job struct {
 	tracks  *tracks       // nil for what has no room, and of an earlier run; see there
 	feed    *feed
 
+	dispatch
+	targets  []storage.Target // that dispatch.to numbers; nil of an earlier run
 	manifest bool
 	process  *process
 	ending   chan string // buffered: why; the first counts
 	endOnce  sync.Once
+	closed   int64 // bytes of segments; run's
 
 	// under Service.mu
 	info  *livekit.EgressInfo // immutable, replaced on change
@@ -128,6 +133,8 @@ func (j *job) run() {
 	why := ""
 	var last wire.Report
 	var deadline, again <-chan time.Time
+	limits, stop := j.limits()
+	defer stop()
 	ending := j.ending
 	var wakec chan struct{}
 	if j.tracks != nil {
@@ -144,6 +151,10 @@ func (j *job) run() {
 			again = j.follow()
 		case <-again:
 			again = j.follow()
+		case <-limits:
+			if j.atLimit() {
+				j.finish(limitReached)
+			}
 		case why = <-ending:
 			ending, wakec, again = nil, nil, nil
 			j.closeTracks()
@@ -234,7 +245,12 @@ func (j *job) heard(r, last wire.Report) wire.Report {
 			j.change(func(info *livekit.EgressInfo) { opened(info, *r.File) })
 		}
 		return last
-	case wire.Closed, wire.StreamState:
+	case wire.Closed:
+		if r.File != nil && j.outputs[r.Output].Kind == wire.Segments {
+			j.closed += r.File.Bytes
+		}
+		return last
+	case wire.StreamState:
 		return last
 	case wire.Keyframe:
 		if j.tracks != nil {
@@ -252,6 +268,9 @@ func (j *job) heard(r, last wire.Report) wire.Report {
 func (j *job) end(why string, last wire.Report, died error) {
 	s := j.s
 	status, problem, code := livekit.EgressStatus_EGRESS_COMPLETE, "", int32(0)
+	if why == limitReached {
+		status, problem, code = livekit.EgressStatus_EGRESS_LIMIT_REACHED, "Session limit reached", 413
+	}
 	made := last.Made
 	if last.Kind != wire.Done {
 		s.opts.Logger.Warn("worker of a recording ended without its file", "egress", j.id, "error", died, "said", last.Error)
@@ -280,18 +299,23 @@ func (j *job) end(why string, last wire.Report, died error) {
 		}
 	}
 	s.mu.Lock()
+	before := j.info
 	j.change(func(info *livekit.EgressInfo) { finished(info, status, why, problem, code, j.outputs, made) })
 	if j.manifest && !nothing(made) {
 		j.writeManifest(made, last)
 	}
-	seq := j.tell(event.EgressEnded)
+	final := j.info
+	j.info = before
+	seq := j.dispatchEnd(final, made)
 	for _, name := range j.names {
 		delete(s.paths, name)
 	}
 	s.mu.Unlock()
 	s.opts.Logger.Info("recording ended", "egress", j.id, "room", j.info.RoomName, "room_sid", j.info.RoomId, "status", status, "why", why,
 		"files", len(slices.Concat(made...)), "seconds", playsOf(made).Seconds(), "missing", last.Missing, "filled", last.Filled, "error", problem)
-	j.settle(seq)
+	if seq != 0 {
+		j.settle(seq)
+	}
 }
 
 // jobPrefix is that of the keys of kept jobs.
@@ -305,6 +329,9 @@ type kept struct {
 	After uint64          `json:"after"`
 	// Outputs are without their destinations, which are secrets.
 	Outputs []wire.Output `json:"outputs,omitempty"`
+	// Final is the info of its end, once that waits for uploads; protojson.
+	Final json.RawMessage `json:"final,omitempty"`
+	To    []int           `json:"to,omitempty"` // see dispatch
 	// Settled says that the log has its end.
 	Settled bool `json:"settled,omitempty"`
 	Process int  `json:"process,omitempty"` // id of the worker
@@ -316,11 +343,16 @@ func (j *job) keep(settled bool) {
 	if err != nil {
 		panic("BUG: encode egress: " + err.Error())
 	}
-	k := kept{Info: info, After: j.after, Settled: settled}
+	k := kept{Info: info, After: j.after, Settled: settled, To: j.to}
 	if !settled {
 		k.Outputs = slices.Clone(j.outputs)
 		for i := range k.Outputs {
 			k.Outputs[i].Destinations = nil
+		}
+	}
+	if j.final != nil {
+		if k.Final, err = protojson.Marshal(j.final); err != nil {
+			panic("BUG: encode egress: " + err.Error())
 		}
 	}
 	if j.process != nil {

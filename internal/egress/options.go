@@ -3,11 +3,15 @@ package egress
 import (
 	"context"
 	"log/slog"
+	"net"
+	"net/netip"
+	"time"
 
 	"github.com/livekit/protocol/livekit"
 
 	"github.com/rollcall-rtc/rollcall/event"
 	"github.com/rollcall-rtc/rollcall/internal/delivery"
+	"github.com/rollcall-rtc/rollcall/internal/egress/storage"
 	"github.com/rollcall-rtc/rollcall/internal/egress/wire"
 	"github.com/rollcall-rtc/rollcall/internal/room"
 )
@@ -41,7 +45,7 @@ type Hooks interface {
 	Drop(ctx context.Context, endpoints []delivery.Endpoint) error
 }
 
-// Options configure a Service. All are required.
+// Options configure a Service. What stands before Storage is required.
 type Options struct {
 	Rooms Rooms
 	Log   Log
@@ -53,4 +57,18 @@ type Options struct {
 	// Workers are the kinds that there are.
 	Workers map[wire.Kind]Worker
 	Logger  *slog.Logger
+
+	// Storage is where files go of requests that name no store; nil leaves them in the
+	// directory. Backup is for when a store takes nothing; nil is the directory.
+	Storage, Backup *storage.Target
+	// Patience is how long the end of a job waits for a store; see package upload.
+	Patience time.Duration
+	// Dial dials what a request names, and CheckAddress says why it would not dial an
+	// address.
+	Dial         func(ctx context.Context, network, address string) (net.Conn, error)
+	CheckAddress func(netip.Addr) error
+	// PartSize is that of the pieces of large uploads, in bytes; 0 is the default.
+	PartSize int64
+	// Limits bound jobs.
+	Limits Limits
 }

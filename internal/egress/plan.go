@@ -26,11 +26,6 @@ type Worker struct {
 // plan decides what kind of worker serves a request. Everything that cannot be
 // served is refused here, and nowhere else.
 func (s *Service) plan(r *request.Request) (wire.Kind, error) {
-	for _, o := range r.Outputs {
-		if o.Storage != nil {
-			return "", refuse(Unimplemented, "storage in a cloud is not available yet: leave it out, and the file is kept in the server's directory of recordings")
-		}
-	}
 	kind := kindOf(r)
 	w, ok := s.opts.Workers[kind]
 	if !ok {

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/rollcall-rtc/rollcall/event"
+	"github.com/rollcall-rtc/rollcall/internal/egress/upload"
 )
 
 // orphanPatience is how long a worker of the last run may take to finish its file
@@ -21,6 +22,10 @@ const orphanPatience = 2 * time.Second
 // restore ends the jobs of the last run. What their workers saved is named.
 func (s *Service) restore(ctx context.Context) error {
 	values, err := s.opts.Log.LoadCursors(jobPrefix)
+	if err != nil {
+		return err
+	}
+	parcels, err := s.loadParcels()
 	if err != nil {
 		return err
 	}
@@ -38,14 +43,27 @@ func (s *Service) restore(ctx context.Context) error {
 			continue
 		}
 		j := &job{s: s, id: strings.TrimPrefix(key, jobPrefix), info: info, after: k.After, begun: true, over: k.Settled, outputs: k.Outputs}
+		j.to = k.To
+		if err := j.decodeFinal(k.Final); err != nil {
+			return fmt.Errorf("%s: %w", j.id, err)
+		}
+		parcel, sending := parcels[j.id]
 		if !j.over {
-			if err := j.restore(ctx, k.Process, deadline); err != nil {
+			if err := j.restore(ctx, k.Process, deadline, parcel, sending); err != nil {
 				return fmt.Errorf("%s: %w", j.id, err)
 			}
+		} else if sending {
+			j.resume(parcel)
 		}
-		if j.over {
+		delete(parcels, j.id)
+		if j.over || j.sender != nil {
 			s.jobs[j.id] = j
 		}
+	}
+	for id, parcel := range parcels { // of jobs that are not listed any more
+		j := &job{s: s, id: id, over: true}
+		j.resume(parcel)
+		s.leftover = append(s.leftover, j)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -54,28 +72,39 @@ func (s *Service) restore(ctx context.Context) error {
 }
 
 // restore ends a job whose end may not be in the log.
-func (j *job) restore(ctx context.Context, process int, deadline time.Time) error {
+func (j *job) restore(ctx context.Context, process int, deadline time.Time, parcel upload.Parcel, sending bool) error {
 	s := j.s
 	told, err := j.lastTold(ctx)
 	if err != nil {
 		return err
 	}
-	if !ended(j.info.Status) {
+	if !ended(j.info.Status) && j.final == nil {
 		awaitOrphan(process, j.id, deadline)
 	}
 	switch {
 	case told == event.EgressEnded:
 		j.settle(0)
+		if sending {
+			j.resume(parcel)
+		}
 		return nil
 	case told == "" && !ended(j.info.Status):
 		// Nobody was told that it began.
-		s.opts.Log.SaveCursors(nil, []string{jobKey(j.id)})
+		s.opts.Log.SaveCursors(nil, []string{jobKey(j.id), uploadKey(j.id)})
 		_ = s.salvage(j.id, j.outputs)
 		s.forgetJournal(j.id)
 		return nil
 	}
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	if j.final != nil && sending {
+		parcel.Told = false // nobody was: the log would have it
+		j.sendParcel(parcel)
+		j.sender.Finish()
+		return nil
+	}
 	if !ended(j.info.Status) {
+		before := j.info
 		left := s.salvage(j.id, j.outputs)
 		problem := "the server ended while it recorded"
 		if !nothing(left) {
@@ -85,12 +114,22 @@ func (j *job) restore(ctx context.Context, process int, deadline time.Time) erro
 			finished(info, livekit.EgressStatus_EGRESS_FAILED, processDied, problem, 500, j.outputs, left)
 		})
 		s.opts.Logger.Warn("recording of the last run ended with it", "egress", j.id, "room", j.info.RoomName, "seconds", playsOf(left).Seconds())
+		if sending {
+			final := j.info
+			j.info = before
+			j.sendParcel(parcel)
+			if seq := j.dispatchEnd(final, left); seq != 0 {
+				s.working.Go(func() { j.settle(seq) })
+			}
+			return nil
+		}
 	}
 	j.keep(false)
 	e := j.event(event.EgressEnded)
 	e.Synthesized = true
 	seq := s.opts.Log.Append(e)
 	s.mu.Unlock()
+	defer s.mu.Lock()
 	j.settle(seq)
 	return nil
 }

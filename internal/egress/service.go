@@ -31,6 +31,10 @@ type Service struct {
 	paths    map[string]bool // of files that are being written, or soon
 	stopping bool
 	working  sync.WaitGroup // goroutines of jobs
+	sending  sync.WaitGroup // what waits for their uploads
+	slots    chan struct{}  // of uploads
+	meter    *meter         // nil: no limit
+	leftover []*job         // that are not listed any more, and have something to send
 }
 
 // keepEnded is how long jobs that are over are listed.
@@ -39,8 +43,12 @@ const keepEnded = 24 * time.Hour
 // Open ends the jobs of the last run, with what of them was saved, and returns a
 // Service that begins new ones.
 func Open(ctx context.Context, o Options) (*Service, error) {
-	s := &Service{opts: o, jobs: make(map[string]*job), paths: make(map[string]bool)}
+	s := &Service{opts: o, jobs: make(map[string]*job), paths: make(map[string]bool), slots: make(chan struct{}, uploadSlots)}
+	if o.Limits.CPU > 0 {
+		s.meter = newMeter(procStat)
+	}
 	if err := s.restore(ctx); err != nil {
+		s.meter.close()
 		return nil, fmt.Errorf("restore recordings: %w", err)
 	}
 	return s, nil
@@ -62,7 +70,15 @@ func (s *Service) Start(ctx context.Context, key string, req proto.Message) (*li
 	if err != nil {
 		return nil, err
 	}
-	j := &job{s: s, id: newID(), kind: kind, ending: make(chan string, 1)}
+	targets, to, err := s.route(r.Outputs)
+	if err == nil {
+		err = s.admit()
+	}
+	if err != nil {
+		return nil, err
+	}
+	j := &job{s: s, id: newID(), kind: kind, ending: make(chan string, 1), targets: targets}
+	j.to = to
 	now := time.Now()
 	var fresh []*tapped
 	if r.Source.Kind != request.Web {
@@ -139,6 +155,7 @@ func (s *Service) begin(ctx context.Context, j *job, key string, r *request.Requ
 		return nil, err
 	}
 	s.jobs[j.id] = j
+	j.openDispatch()
 	seq := j.tell(event.EgressStarted)
 	info := j.info
 	s.mu.Unlock()
@@ -234,6 +251,7 @@ func (s *Service) Stop(ctx context.Context, id string) (*livekit.EgressInfo, err
 
 // Close ends all jobs and returns when their files are whole, or with ctx.
 func (s *Service) Close(ctx context.Context) error {
+	s.meter.close()
 	s.mu.Lock()
 	s.stopping = true
 	jobs := s.all()
@@ -247,12 +265,14 @@ func (s *Service) Close(ctx context.Context) error {
 	go func() { s.working.Wait(); close(done) }()
 	select {
 	case <-done:
+		s.closeDispatch(ctx)
 		return nil
 	case <-ctx.Done():
 		for _, j := range jobs {
 			j.kill()
 		}
 		<-done
+		s.closeDispatch(ctx)
 		return fmt.Errorf("end recordings: %w", ctx.Err())
 	}
 }

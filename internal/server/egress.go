@@ -27,9 +27,13 @@ func (s *Server) openEgress(ctx context.Context) error {
 	if directory, err = filepath.Abs(directory); err != nil {
 		return fmt.Errorf("egress.directory: %w", err)
 	}
-	s.egress, err = egress.Open(ctx, egress.Options{
+	o := egress.Options{
 		Rooms: s.rooms, Log: s.events, Hooks: s.delivery,
 		Directory: directory, Worker: []string{program, WorkerVerb}, Workers: map[wire.Kind]egress.Worker{wire.Pass: {}}, Logger: s.log,
-	})
+	}
+	if err := s.storeOptions(&o); err != nil {
+		return err
+	}
+	s.egress, err = egress.Open(ctx, o)
 	return err
 }

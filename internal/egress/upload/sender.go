@@ -80,9 +80,15 @@ func Start(p Parcel, o Options) *Sender {
 	return s
 }
 
-// Add adds files that are whole.
+// Add adds files that are whole. One that is there already stays as it is.
 func (s *Sender) Add(files ...File) {
-	s.change(func(p *Parcel) { p.Files = append(p.Files, files...) })
+	s.change(func(p *Parcel) {
+		for _, f := range files {
+			if p.File(f.Path) == nil {
+				p.Files = append(p.Files, f)
+			}
+		}
+	})
 }
 
 // Finish says that no more come: from then on Patience counts.

@@ -1,0 +1,102 @@
+package egress
+
+import (
+	"os"
+	"time"
+
+	"github.com/rollcall-rtc/rollcall/internal/egress/wire"
+)
+
+// Limits bound jobs. The zero value has none.
+type Limits struct {
+	// Jobs is how many may run at once.
+	Jobs int
+	// CPU is the load of the machine's processors, from 0 to 1, from which on no job is
+	// begun. One that runs is never ended for that.
+	CPU float64
+	// Duration and Size (bytes of all files) end a job.
+	Duration time.Duration
+	Size     int64
+}
+
+// lookEvery is how often a job is held against its limits.
+const lookEvery = time.Second
+
+// limits is when to look whether a job is at its limits, nil for never.
+func (j *job) limits() (look <-chan time.Time, stop func()) {
+	l := j.s.opts.Limits
+	if l.Duration == 0 && l.Size == 0 {
+		return nil, func() {}
+	}
+	t := time.NewTicker(lookEvery)
+	return t.C, t.Stop
+}
+
+// atLimit says whether a job is to end. Its time counts from the first media.
+func (j *job) atLimit() bool {
+	l := j.s.opts.Limits
+	j.s.mu.Lock()
+	info := j.info
+	j.s.mu.Unlock()
+	size, begun := j.closed, int64(0)
+	for _, f := range info.FileResults {
+		if begun == 0 || f.StartedAt != 0 && f.StartedAt < begun {
+			begun = f.StartedAt
+		}
+		if stat, err := os.Stat(f.Location); err == nil {
+			size += stat.Size()
+		}
+	}
+	for _, f := range info.SegmentResults {
+		if begun == 0 || f.StartedAt != 0 && f.StartedAt < begun {
+			begun = f.StartedAt
+		}
+	}
+	if begun == 0 {
+		begun = info.StartedAt
+	}
+	return l.Duration > 0 && time.Since(time.Unix(0, begun)) >= l.Duration || l.Size > 0 && size >= l.Size
+}
+
+// admit says whether one more job may begin.
+func (s *Service) admit() error {
+	l := s.opts.Limits
+	s.mu.Lock()
+	running := 0
+	var fresh float64 // processors that jobs will take that the meter has not seen yet
+	for _, j := range s.jobs {
+		if j.process != nil && !ended(j.info.Status) && j.final == nil {
+			running++
+			if time.Since(time.Unix(0, j.info.StartedAt)) < meterSpan {
+				fresh += cost(j.kind)
+			}
+		}
+	}
+	s.mu.Unlock()
+	if l.Jobs > 0 && running >= l.Jobs {
+		return refuse(ResourceExhausted, "%d recordings run, and egress.max_jobs is %d: try again when one has ended", running, l.Jobs)
+	}
+	if s.meter == nil {
+		return nil
+	}
+	load, processors := s.meter.load()
+	load += fresh / float64(processors)
+	if load >= l.CPU {
+		return refuse(ResourceExhausted, "the machine is busy at %.0f %% of its %d processors, and egress.max_cpu is %.0f: try again later",
+			100*min(load, 1), processors, 100*l.CPU)
+	}
+	return nil
+}
+
+// cost is about how many processors a job of a kind takes.
+func cost(kind wire.Kind) float64 {
+	switch kind {
+	case wire.Pass:
+		return 0.02
+	case wire.Mix:
+		return 0.1
+	case wire.Browse:
+		return 1.2
+	}
+	return 0.6
+}
