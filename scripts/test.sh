@@ -89,6 +89,7 @@ race() { CGO_ENABLED=1 go test -race -timeout 20m ./...; }
 goparticipant() { (cd test/sdk/goparticipant && go vet ./... && go build -o /dev/null .) && (cd test/clientbench && go vet ./...); }
 examples() (cd examples && go vet -tags postgres ./... && CGO_ENABLED=1 go test -race -timeout 10m -tags postgres ./...)
 receivers() { scripts/test-receivers.sh; }
+stores() { scripts/stores.sh && CGO_ENABLED=1 go test -race -tags stores -timeout 10m -run RealStores ./internal/egress/storage; }
 web() { npm_ci web && (cd web && npm run check); }
 sdk() { npm_ci test/sdk && agent_python && (cd test/sdk && ROLLCALL_RACE=1 npm test); }
 net() { npm_ci test/sdk && agent_python && ROLLCALL_RACE=1 node test/net/run.mjs; }
@@ -122,6 +123,7 @@ step "go test -race" race
 if [[ $what == all ]]; then
 	step "examples, and docs/webhooks.md as written" examples
 	step "ops: metrics, alerts and packages, read by the tools for them" ops
+	step "stores: recordings into S3, Google's and Azure's" stores
 	step "receivers: five languages verify what is sent" receivers
 	step "web: types, tests, fresh build" web
 	step "sdk: Go participant, and what compares clients" goparticipant

@@ -24,7 +24,7 @@ export class Server {
   #exited;
 
   /** Starts a server; webhooks: URLs that get its events; webhook, room: keys of these sections; port: any free one by default. */
-  static async start({ webhooks = [], webhook = {}, room = {}, port, ...rest } = {}) {
+  static async start({ webhooks = [], webhook = {}, room = {}, egress = {}, port, ...rest } = {}) {
     const server = new Server();
     server.dir = mkdtempSync(path.join(os.tmpdir(), 'rollcall-sdk-'));
     server.dataDir = path.join(server.dir, 'data');
@@ -49,6 +49,8 @@ export class Server {
       keys: { [apiKey]: apiSecret },
       ...(webhooks.length ? { webhook: { api_key: apiKey, urls: webhooks, ...webhook } } : {}),
       room: { empty_timeout: 60, departure_timeout: 1, ...room },
+      // The machine is as busy as the tests make it.
+      egress: { max_cpu: 0, ...egress },
       logging: { level: 'debug' },
       ...rest,
     }));
