@@ -54,8 +54,9 @@ var layers = []layer{
 
 	// Recordings: jobs in the server, and the process that writes one of them, which
 	// knows nothing of it.
-	{"internal/egress", []string{"internal/egress/container", "internal/egress/upload", "internal/egress/storage", "internal/egress/request", "internal/egress/wire", "internal/room", "internal/delivery", "internal/sfu/uptrack", "event"}},
-	{"internal/egress/worker", []string{"internal/egress/container", "internal/egress/frames", "internal/egress/wire"}},
+	{"internal/egress", []string{"internal/egress/container", "internal/egress/playlist", "internal/egress/upload", "internal/egress/storage", "internal/egress/request", "internal/egress/wire", "internal/room", "internal/delivery", "internal/sfu/uptrack", "event"}},
+	{"internal/egress/worker", []string{"internal/egress/container", "internal/egress/frames", "internal/egress/playlist", "internal/egress/wire"}},
+	{"internal/egress/playlist", nil},
 	{"internal/egress/frames", []string{"internal/egress/container"}},
 	{"internal/egress/request", nil},
 	{"internal/egress/upload", []string{"internal/egress/storage"}},

@@ -27,11 +27,11 @@ type manifest struct {
 	VideoTrackID      string `json:"video_track_id,omitempty"`
 	// MissingMs is how much of what was published is not there, SilenceMs how much of
 	// the sound is silence because nothing was published.
-	MissingMs int64      `json:"missing_ms,omitempty"`
-	SilenceMs int64      `json:"silence_ms,omitempty"`
-	Files     []file     `json:"files,omitempty"`
-	Playlists []playlist `json:"playlists,omitempty"`
-	Images    []file     `json:"images,omitempty"`
+	MissingMs int64  `json:"missing_ms,omitempty"`
+	SilenceMs int64  `json:"silence_ms,omitempty"`
+	Files     []file `json:"files,omitempty"`
+	Playlists []list `json:"playlists,omitempty"`
+	Images    []file `json:"images,omitempty"`
 }
 
 type file struct {
@@ -39,7 +39,7 @@ type file struct {
 	Location string `json:"location"`
 }
 
-type playlist struct {
+type list struct {
 	Location string `json:"location"`
 	Segments []file `json:"segments"`
 }
@@ -60,14 +60,14 @@ func (j *job) writeManifest(made [][]wire.Made, last wire.Report) {
 	}
 	directory := ""
 	for i, files := range made {
-		var list *playlist
+		var open *list
 		for _, f := range files {
 			directory = filepath.Dir(f.Path)
 			one := file{filepath.Base(f.Path), f.Path}
 			switch {
 			case f.Part == wire.Playlist:
-				m.Playlists = append(m.Playlists, playlist{Location: f.Path, Segments: []file{}})
-				list = &m.Playlists[len(m.Playlists)-1]
+				m.Playlists = append(m.Playlists, list{Location: f.Path, Segments: []file{}})
+				open = &m.Playlists[len(m.Playlists)-1]
 			case f.Part == wire.Image:
 				m.Images = append(m.Images, one)
 			case j.outputs[i].Kind == wire.File:
@@ -75,8 +75,8 @@ func (j *job) writeManifest(made [][]wire.Made, last wire.Report) {
 			}
 		}
 		for _, f := range files {
-			if list != nil && f.Part == wire.Segment {
-				list.Segments = append(list.Segments, file{filepath.Base(f.Path), f.Path})
+			if open != nil && f.Part == wire.Segment {
+				open.Segments = append(open.Segments, file{filepath.Base(f.Path), f.Path})
 			}
 		}
 	}

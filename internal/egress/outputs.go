@@ -24,7 +24,7 @@ func (s *Service) lay(j *job, r *request.Request, p place, fresh []*tapped) erro
 				return err
 			}
 		case o.Segments != nil:
-			if err := s.laySegments(j, o.Segments, p); err != nil {
+			if err := s.laySegments(j, o.Segments, p, fresh); err != nil {
 				return err
 			}
 		case o.Images != nil:
@@ -110,12 +110,22 @@ func (s *Service) layFile(j *job, o *livekit.FileOutput, p place, fresh []*tappe
 // segmentTime is how long a segment is unless the request says so.
 const segmentTime = 4 * time.Second
 
-func (s *Service) laySegments(j *job, o *livekit.SegmentedFileOutput, p place) error {
+func (s *Service) laySegments(j *job, o *livekit.SegmentedFileOutput, p place, fresh []*tapped) error {
+	for _, one := range fresh {
+		if codec, err := container.CodecOf(one.MimeType); j.kind == wire.Pass && (err != nil || !container.Segmented(codec)) {
+			return refuse(FailedPrecondition, "a track of %s cannot be in segments as it is: publish H264, VP9 or AV1", one.MimeType)
+		}
+	}
 	prefix, list, live, err := segmentNames(o, p)
 	if err != nil {
 		return err
 	}
 	at, err := s.reserve(j, list, ".m3u8")
+	if err != nil {
+		return err
+	}
+	const first = "_init.mp4" // stands for all that begin with the prefix
+	begins, err := s.reserve(j, prefix+first, first)
 	if err != nil {
 		return err
 	}
@@ -126,7 +136,7 @@ func (s *Service) laySegments(j *job, o *livekit.SegmentedFileOutput, p place) e
 		return filepath.Join(s.opts.Directory, filepath.FromSlash(name))
 	}
 	out := wire.Output{
-		Kind: wire.Segments, Path: below(prefix), Playlist: at, LivePlaylist: below(live), Length: segmentTime,
+		Kind: wire.Segments, Path: strings.TrimSuffix(begins, first), Playlist: at, LivePlaylist: below(live), Length: segmentTime,
 		Timestamps: o.FilenameSuffix == livekit.SegmentedFileSuffix_TIMESTAMP,
 		TS:         o.Protocol == livekit.SegmentedFileProtocol_HLS_PROTOCOL,
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/livekit/protocol/livekit"
 
 	"github.com/rollcall-rtc/rollcall/internal/egress/container"
+	"github.com/rollcall-rtc/rollcall/internal/egress/playlist"
 	"github.com/rollcall-rtc/rollcall/internal/egress/wire"
 )
 
@@ -151,6 +152,64 @@ func (s *Service) salvage(id string, outputs []wire.Output) [][]wire.Made {
 		if m := salvage(e); m.Bytes > 0 {
 			made[e.Output] = append(made[e.Output], m)
 		}
+	}
+	for i, out := range outputs {
+		if out.Kind == wire.Segments {
+			made[i] = salvageSegments(i, out, notes)
+		}
+	}
+	return made
+}
+
+// salvageSegments makes whole the segments of an output, and ends its lists.
+func salvageSegments(output int, out wire.Output, notes []wire.Entry) (made []wire.Made) {
+	var segments []playlist.Segment
+	header := ""
+	for _, e := range notes {
+		switch {
+		case e.Output != output:
+		case e.Part == wire.SegmentInit:
+			header = e.Path
+		case e.Part == wire.Segment:
+			segments = append(segments, playlist.Segment{Path: e.Path, Header: header, Begun: time.Unix(0, e.Begun)})
+		}
+	}
+	kept, err := playlist.Finish(out.Playlist, out.LivePlaylist, segments, func(s playlist.Segment) time.Duration {
+		plays, err := container.RepairSegment(s.Header, s.Path)
+		if err != nil || plays == 0 {
+			_ = os.Remove(s.Path)
+			return 0
+		}
+		return plays
+	})
+	keep := func(path string, part wire.MadeAs, s playlist.Segment) {
+		if stat, err := os.Stat(path); err == nil {
+			m := wire.Made{Path: path, Plays: s.Plays, Bytes: stat.Size(), Part: part}
+			if !s.Begun.IsZero() {
+				m.Begun = s.Begun.UnixNano()
+			}
+			made = append(made, m)
+		}
+	}
+	if err != nil || len(kept) == 0 {
+		for _, path := range []string{out.Playlist, out.LivePlaylist, header} {
+			if path != "" && len(kept) == 0 {
+				_ = os.Remove(path)
+			}
+		}
+		return nil
+	}
+	header = ""
+	for _, s := range kept {
+		keep(s.Path, wire.Segment, s)
+		if s.Header != header {
+			header = s.Header
+			keep(header, wire.SegmentInit, playlist.Segment{})
+		}
+	}
+	keep(out.Playlist, wire.Playlist, playlist.Segment{})
+	if out.LivePlaylist != "" {
+		keep(out.LivePlaylist, wire.LivePlaylist, playlist.Segment{})
 	}
 	return made
 }

@@ -26,10 +26,10 @@ const (
 	audioScale = 48000
 )
 
-// mp4Writer writes fragments. A track's frame is written when the next one is
-// there, which says how long it is shown.
-type mp4Writer struct {
-	file   *os.File
+// fragmenter makes fragments. A track's frame is in one when the next frame is there,
+// which says how long it is shown.
+type fragmenter struct {
+	out    func(b []byte, header bool) error // first the header, then fragments
 	tracks []*mp4Track
 	early  []Frame // what came before the header, copied
 	begun  bool
@@ -48,8 +48,24 @@ type mp4Track struct {
 	last    uint32 // how long the one before was shown
 }
 
+// mp4Writer writes fragments into one file.
+type mp4Writer struct {
+	fragmenter
+	file *os.File
+}
+
 func newMP4(file *os.File, tracks []Track) *mp4Writer {
 	w := &mp4Writer{file: file}
+	w.out = func(b []byte, _ bool) error {
+		_, err := file.Write(b)
+		return err
+	}
+	w.of(tracks)
+	return w
+}
+
+// of sets the tracks.
+func (w *fragmenter) of(tracks []Track) {
 	for _, t := range tracks {
 		mt := &mp4Track{Track: t, scale: videoScale}
 		if !t.Codec.Video() {
@@ -57,11 +73,10 @@ func newMP4(file *os.File, tracks []Track) *mp4Writer {
 		}
 		w.tracks = append(w.tracks, mt)
 	}
-	return w
 }
 
 // Write implements Writer.
-func (w *mp4Writer) Write(f Frame) error {
+func (w *fragmenter) Write(f Frame) error {
 	if w.err != nil {
 		return w.err
 	}
@@ -82,7 +97,7 @@ func (w *mp4Writer) Write(f Frame) error {
 	return w.err
 }
 
-func (w *mp4Writer) complete() bool {
+func (w *fragmenter) complete() bool {
 	for _, t := range w.tracks {
 		if t.codec == nil {
 			return false
@@ -150,7 +165,7 @@ func parameters(codec Codec, data []byte) codecs.Codec {
 	return nil
 }
 
-func (w *mp4Writer) begin() {
+func (w *fragmenter) begin() {
 	if w.begun || len(w.early) == 0 {
 		return
 	}
@@ -161,24 +176,24 @@ func (w *mp4Writer) begin() {
 			init.Tracks = append(init.Tracks, &fmp4.InitTrack{ID: i + 1, TimeScale: uint32(t.scale), Codec: t.codec})
 		}
 	}
-	w.write(init.Marshal)
+	w.write(init.Marshal, true)
 	for _, f := range w.early {
 		w.add(f)
 	}
 	w.early = nil
 }
 
-func (w *mp4Writer) write(marshal func(io.WriteSeeker) error) {
+func (w *fragmenter) write(marshal func(io.WriteSeeker) error, header bool) {
 	if w.err != nil {
 		return
 	}
 	var b seekablebuffer.Buffer
 	if w.err = marshal(&b); w.err == nil {
-		_, w.err = w.file.Write(b.Bytes())
+		w.err = w.out(b.Bytes(), header)
 	}
 }
 
-func (w *mp4Writer) add(f Frame) {
+func (w *fragmenter) add(f Frame) {
 	t := w.tracks[f.Track]
 	if t.codec == nil {
 		return // its first picture came too late
@@ -208,7 +223,7 @@ func (t *mp4Track) finish(until int64) {
 	t.waiting = nil
 }
 
-func (w *mp4Writer) endPart() {
+func (w *fragmenter) endPart() {
 	part := fmp4.Part{SequenceNumber: w.number}
 	for i, t := range w.tracks {
 		if len(t.samples) > 0 {
@@ -218,7 +233,7 @@ func (w *mp4Writer) endPart() {
 	}
 	if len(part.Tracks) > 0 {
 		w.number++
-		w.write(part.Marshal)
+		w.write(part.Marshal, false)
 	}
 }
 
@@ -233,8 +248,8 @@ func (w *mp4Writer) Flush() error {
 	return w.err
 }
 
-// Close implements Writer.
-func (w *mp4Writer) Close() error {
+// endAll puts all that there is into a fragment.
+func (w *fragmenter) endAll() {
 	w.begin()
 	for _, t := range w.tracks {
 		if t.waiting != nil {
@@ -242,6 +257,11 @@ func (w *mp4Writer) Close() error {
 		}
 	}
 	w.endPart()
+}
+
+// Close implements Writer.
+func (w *mp4Writer) Close() error {
+	w.endAll()
 	if w.err == nil {
 		w.err = w.file.Sync()
 	}
@@ -253,13 +273,19 @@ func (w *mp4Writer) Close() error {
 
 // repairMP4 finds the end of the last fragment whose data is whole.
 func repairMP4(r io.ReaderAt, size int64) (whole int64, plays time.Duration, err error) {
-	var parts [][]byte // the headers of fragments
+	whole, parts, err := wholeParts(r, size)
+	return whole, mp4Plays(parts), err
+}
+
+// wholeParts finds the end of the last fragment whose data is whole, and the
+// descriptions of all: the header's, and those of fragments.
+func wholeParts(r io.ReaderAt, size int64) (whole int64, parts [][]byte, err error) {
 	var pending []byte // one whose data is still to come
 	for at := int64(0); at < size; {
 		var head [8]byte
 		if n, err := r.ReadAt(head[:], at); n < len(head) {
 			if err != io.EOF {
-				return 0, 0, err
+				return 0, nil, err
 			}
 			break
 		}
@@ -271,7 +297,7 @@ func repairMP4(r io.ReaderAt, size int64) (whole int64, plays time.Duration, err
 		if kind == "moof" || kind == "moov" {
 			box := make([]byte, length)
 			if _, err := r.ReadAt(box, at); err != nil {
-				return 0, 0, err
+				return 0, nil, err
 			}
 			pending = box
 		}
@@ -281,13 +307,20 @@ func repairMP4(r io.ReaderAt, size int64) (whole int64, plays time.Duration, err
 			parts, pending = append(parts, pending), nil
 		}
 	}
-	return whole, mp4Plays(parts), nil
+	return whole, parts, nil
 }
 
-// mp4Plays is the end of the last sample of fragments of ours, which have the
-// same boxes always.
-func mp4Plays(parts [][]byte) (plays time.Duration) {
+// mp4Plays is the end of the last sample of fragments of ours.
+func mp4Plays(parts [][]byte) time.Duration {
+	_, plays := mp4Span(parts)
+	return plays
+}
+
+// mp4Span is the beginning of the first sample and the end of the last of fragments
+// of ours, after their header, which have the same boxes always.
+func mp4Span(parts [][]byte) (first, plays time.Duration) {
 	scales := map[uint32]int64{}
+	first = -1
 	for _, box := range parts {
 		var track uint32
 		var base, length int64
@@ -317,11 +350,14 @@ func mp4Plays(parts [][]byte) (plays time.Duration) {
 				}
 				if scale := scales[track]; scale > 0 {
 					plays = max(plays, ticks(base+length, scale))
+					if at := ticks(base, scale); first < 0 || at < first {
+						first = at
+					}
 				}
 			}
 		})
 	}
-	return plays
+	return max(first, 0), plays
 }
 
 // eachBox calls f with the content of each box that is no container.

@@ -58,7 +58,7 @@ func (s *fileSink) name(base string, format container.Format) (string, error) {
 }
 
 // write implements sink.
-func (s *fileSink) write(f container.Frame) error {
+func (s *fileSink) write(f container.Frame, _ func()) error {
 	if err := s.w.Write(f); err != nil {
 		return err
 	}

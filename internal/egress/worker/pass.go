@@ -44,6 +44,8 @@ func NewPass(job wire.Job, say func(wire.Report)) (Recorder, error) {
 		switch o.Kind {
 		case wire.File:
 			p.sinks = append(p.sinks, &fileSink{job: job, output: i, say: say})
+		case wire.Segments:
+			p.sinks = append(p.sinks, &segmentSink{job: job, output: i, say: say})
 		default:
 			return nil, errors.New("no output of kind " + string(o.Kind) + " for media as it is")
 		}
@@ -56,8 +58,9 @@ type sink interface {
 	// open begins something for these tracks, whose time begins at that moment, after
 	// it has ended what was before.
 	open(tracks []container.Track, begin time.Time) error
-	// write takes a frame; its errors are those of container.Writer.
-	write(container.Frame) error
+	// write takes a frame; its errors are those of container.Writer. want asks for a key
+	// frame of the frame's track.
+	write(f container.Frame, want func()) error
 	flush(now time.Time) error
 	// close ends what is open, and returns all that was made.
 	close() ([]wire.Made, error)
@@ -284,7 +287,7 @@ func (p *pass) write(l *lane, f frames.Frame, want func()) error {
 
 func (p *pass) put(f container.Frame, want func()) error {
 	for _, s := range p.sinks {
-		err := s.write(f)
+		err := s.write(f, want)
 		if errors.Is(err, container.ErrFrame) {
 			want()
 			continue

@@ -1,15 +1,18 @@
 // Recordings of sound and pictures together, as they are, driven by the server SDK.
 
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import {
-  AudioConfig, AudioRoute, EgressStatus, EncodedFileOutput, EncodedFileType, FileOutput, MediaSource, Output, ParticipantVideo, StartEgressRequest,
+  AudioConfig, AudioRoute, EgressStatus, EncodedFileOutput, EncodedFileType, FileOutput, MediaSource, Output, ParticipantVideo, SegmentedFileOutput,
+  SegmentedFileSuffix, StartEgressRequest,
 } from '@livekit/protocol';
 import { active, egressOf, pause, recordings, storyOf, stopped, streamsOf, tracksOf } from '../harness/recordings.mjs';
 import { scene } from '../harness/scene.mjs';
 import { waitFor } from '../harness/wait.mjs';
 
-const stage = scene({ config: { egress: { directory: recordings() }, webhook: { allow_networks: ['127.0.0.0/8'] } } });
+const directory = recordings();
+const stage = scene({ config: { egress: { directory }, webhook: { allow_networks: ['127.0.0.0/8'] } } });
 
 const file = (filepath, more = {}) => ({ file: new EncodedFileOutput({ filepath, ...more }) });
 
@@ -73,6 +76,35 @@ stage.test('two tracks are recorded together, in MP4 where their codecs are kept
     assert.ok(seen.h264?.frames >= 20 && seen.opus?.frames >= 100, JSON.stringify(seen));
     assert.ok(Math.abs(seen.seconds - Number(result.duration) / 1e9) < 0.3);
   }
+});
+
+stage.test('segments and their lists are as they are asked for, and play while they grow', async (call) => {
+  const ana = await call.browser('ana');
+  await ana.publishCamera({ codec: 'h264' });
+  await ana.publishMicrophone();
+  await tracksOf(call, 'ana', 2);
+  const { egressId, segmentResults: [planned] } = await egressOf(call).startParticipantEgress(call.room, 'ana', {
+    segments: new SegmentedFileOutput({
+      filenamePrefix: 'hls/{publisher_identity}', playlistName: 'all.m3u8', livePlaylistName: 'live.m3u8', segmentDuration: 1,
+      filenameSuffix: SegmentedFileSuffix.INDEX,
+    }),
+  });
+  assert.deepEqual([planned.playlistName, planned.livePlaylistName], ['all.m3u8', 'live.m3u8']);
+  await active(call, egressId);
+  await waitFor('two segments', async () => (await readFile(planned.playlistLocation, 'utf8')).split('.m4s').length > 2, 20_000);
+  const early = join(directory, 'early.mp4');
+  await writeFile(early, Buffer.concat(await Promise.all(['init.mp4', '00000.m4s'].map((part) => readFile(join(directory, `hls/ana_${part}`))))));
+  assert.ok((await streamsOf(early)).h264.frames > 10, 'it plays while it grows');
+  await pause(1000);
+  const { segmentResults: [result], manifestLocation } = await stopped(call, egressId);
+  const list = await readFile(result.playlistLocation, 'utf8');
+  assert.match(list, /#EXT-X-PLAYLIST-TYPE:EVENT\n[^]*#EXTINF:[\d.]+,\nana_00000\.m4s\n[^]*#EXT-X-ENDLIST\n$/);
+  assert.equal(list.split('#EXTINF').length - 1, Number(result.segmentCount));
+  const seen = await streamsOf(result.playlistLocation);
+  assert.ok(Math.abs(seen.seconds - Number(result.duration) / 1e9) < 0.3, `${seen.seconds} s, ${result.duration} ns are told`);
+  assert.match(await readFile(result.livePlaylistLocation, 'utf8'), /ana_0000/);
+  const { playlists: [{ segments }] } = JSON.parse(await readFile(manifestLocation, 'utf8'));
+  assert.equal(segments.length, Number(result.segmentCount));
 });
 
 stage.test('somebody is waited for, and the recording ends when they leave', async (call) => {
