@@ -37,7 +37,7 @@ var verbs []verb
 // groups are the verbs that have verbs of their own.
 var groups = map[string][]verb{
 	"room": roomVerbs, "participant": participantVerbs, "events": eventVerbs, "endpoints": endpointVerbs,
-	"ingress": ingressVerbs,
+	"egress": egressVerbs, "ingress": ingressVerbs,
 }
 
 func init() {
@@ -47,6 +47,7 @@ func init() {
 		{"hash-password", "make the hash of a password for the dashboard", hashPassword},
 		{"room", "list, make, watch and close rooms", group("room")},
 		{"participant", "see, mute, change and remove participants", group("participant")},
+		{"egress", "see, start and stop recordings", group("egress")},
 		{"ingress", "let encoders publish into rooms", group("ingress")},
 		{"send", "send data to a room", sendData},
 		{"events", "follow, explain and replay events", group("events")},

@@ -9,10 +9,18 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/rollcall-rtc/rollcall/internal/server"
+
 	"github.com/rollcall-rtc/rollcall/internal/token"
 )
 
 func TestMain(m *testing.M) {
+	// The server of a script is in this process, and starts the program that it is in
+	// for each recording.
+	if len(os.Args) > 1 && os.Args[1] == server.WorkerVerb {
+		main()
+		return
+	}
 	testscript.Main(m, map[string]func(){"rollcall": main})
 }
 
@@ -22,7 +30,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"claims": claims, "server": scriptedServer, "room": scriptedRoom, "receiver": scriptedReceiver, "eventually": eventually, "sign": signBody,
-			"present": present,
+			"present": present, "recording": recording,
 		},
 		// Only what a script sets: no setting of the machine's may leak in.
 		Setup: func(env *testscript.Env) error {

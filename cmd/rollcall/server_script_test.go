@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -221,6 +222,28 @@ func eventually(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("%s does not come to hold %q but:\n%s", args[0], args[1], text)
 		}
 		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// recording STATUS waits until the last recording has that status, 30 s at most, and
+// sets EGRESS to its id.
+func recording(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: recording status")
+	}
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		ts.Check(ts.Exec("rollcall", "egress", "list", "--dev"))
+		lines := strings.Split(strings.TrimSpace(ts.ReadFile("stdout")), "\n")
+		last := strings.Fields(lines[len(lines)-1])
+		if slices.Contains(last, args[0]) {
+			ts.Setenv("EGRESS", last[0])
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("the recording does not get %s: %s", args[0], lines)
+		}
+		time.Sleep(20 * time.Millisecond)
 	}
 }
 

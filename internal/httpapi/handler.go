@@ -81,6 +81,7 @@ func apiRoutes(o Options, auth authenticator) []route {
 		(&consumerAPI{consumers: o.Consumers, log: o.Log, state: o.LogState, auth: auth}).routes(),
 		(&stateAPI{log: o.Log, rooms: rooms, auth: auth}).routes(),
 		(&historyAPI{log: o.Log, auth: auth}).routes(),
+		(&recordingAPI{egress: o.Egress, auth: auth}).routes(),
 		(&endpointAPI{endpoints: o.Endpoints, deliveries: o.Deliveries, log: o.Log, state: o.LogState, auth: auth}).routes(),
 	)
 }

@@ -85,7 +85,7 @@ func publicPath(u *url.URL) string {
 // and the join request, which may hold keys of the client's connection.
 func publicQuery(u *url.URL) string {
 	query := u.Query()
-	for _, name := range []string{"access_token", "join_request"} {
+	for _, name := range []string{"access_token", "join_request", "signature"} {
 		if query.Has(name) {
 			query.Set(name, "-")
 		}

@@ -112,7 +112,7 @@ func TestOpenAPISchemasHaveTheFieldsOfTheirTypes(t *testing.T) {
 		"RoomSession": sessionOfRoomJSON{}, "Lane": delivery.LaneStats{},
 		"Access": sessionJSON{}, "RoomLines": roomsJSON{}, "RoomLine": figures.Line{}, "RoomFigures": roomStatsJSON{}, "PersonFigures": personJSON{},
 		"Transport": room.Transport{}, "TrackFigures": figures.Track{}, "LayerFigures": figures.Layer{}, "Reception": figures.Reception{},
-		"NodeFigures": nodeJSON{}, "NodeSample": figures.Node{}, "Flow": peer.Flow{},
+		"NodeFigures": nodeJSON{}, "NodeSample": figures.Node{}, "RecordingLink": linkJSON{}, "Flow": peer.Flow{},
 	} {
 		var fields, properties []string
 		var collect func(t reflect.Type)

@@ -115,6 +115,10 @@ type Egress interface {
 	UpdateStream(ctx context.Context, req *livekit.UpdateStreamRequest) (*livekit.EgressInfo, error)
 	List(ctx context.Context, req *livekit.ListEgressRequest) (*livekit.ListEgressResponse, error)
 	Stop(ctx context.Context, id string) (*livekit.EgressInfo, error)
+	// Capabilities is what GET /capabilities answers, as JSON.
+	Capabilities() any
+	// File is the path of the n-th file of a recording, from 0, if it is here.
+	File(id string, n int) (path string, err error)
 }
 
 // Ingress has streams come in as participants. Errors are as in Rooms.
