@@ -4,8 +4,9 @@
 import assert from 'node:assert/strict';
 import { IngressInput, IngressState_Status as Status, IngressVideoOptions, TrackSource } from '@livekit/protocol';
 import { IngressClient } from 'livekit-server-sdk';
+import { Operator } from '../harness/operator.mjs';
 import { scene } from '../harness/scene.mjs';
-import { apiKey, apiSecret, joinToken } from '../harness/tokens.mjs';
+import { apiKey, apiSecret, joinToken, rawToken } from '../harness/tokens.mjs';
 import { waitFor } from '../harness/wait.mjs';
 import { whip } from '../harness/whip.mjs';
 
@@ -153,4 +154,32 @@ stage.test('a server that dies ends what was live within 5 s of its next start',
   assert.equal(again.status, 201, again.text);
   await status(call, info, Status.ENDPOINT_PUBLISHING);
   await again.leave();
+});
+
+stage.test('the dashboard makes an endpoint, tells its key, and shows what comes', async (call) => {
+  const who = await Operator.at(call);
+  await who.open(`/ingress#token=${rawToken({ rollcall: { admin: true, events: true, endpoints: true }, name: 'Admin' })}`);
+  await who.find('add-ingress').click();
+  await who.find('in-room').fill(call.room);
+  await who.find('in-identity').fill('stage-camera');
+  await who.page.getByRole('button', { name: 'Add', exact: true }).click();
+  await who.see('ingress-key');
+  const key = await who.find('ingress-key').innerText();
+  assert.equal(await who.find('ingress-url').innerText(), `${call.server.url}/w`);
+  await who.page.getByRole('button', { name: 'I have it' }).click();
+  const card = who.find('ingress').filter({ hasText: 'stage-camera' });
+  await card.waitFor();
+  assert.ok(!(await who.page.content()).includes(key), 'the key is not on the page');
+
+  const source = await whip(call.stage.browser, call.server, { bearer: key });
+  assert.equal(source.status, 201, source.text);
+  await waitFor('what comes to be told', async () => /live.*VP8.*Opus/s.test(await card.innerText()));
+  await who.picture('dashboard-ingress');
+  await card.getByRole('button', { name: 'Actions for stage-camera' }).click();
+  await who.page.getByRole('menuitem', { name: 'Delete…' }).click();
+  await who.page.getByRole('button', { name: 'Delete', exact: true }).click();
+  await card.waitFor({ state: 'detached' });
+  await waitFor('the participant to be gone', async () => (await call.api.listParticipants(call.room)).length === 0);
+  await source.leave();
+  await who.leave();
 });

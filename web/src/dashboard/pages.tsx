@@ -1,6 +1,6 @@
 import { lazy, type ComponentType, type ReactNode } from 'react';
 import type { Bearer } from './session/useSession';
-import { DeliveriesIcon, NodeIcon, RoomsIcon, StoryIcon } from './ui/icons';
+import { DeliveriesIcon, IngressIcon, NodeIcon, RoomsIcon, StoryIcon } from './ui/icons';
 
 // Page is an entry of the navigation with what is below it.
 export interface Page {
@@ -39,6 +39,13 @@ export const pages: readonly Page[] = [
     icon: <DeliveriesIcon />,
     lacks: (bearer) => (bearer.endpoints ? undefined : grant('rollcall.endpoints')),
     view: lazy(() => import('./deliveries/Deliveries')),
+  },
+  {
+    path: '/ingress',
+    label: 'Ingress',
+    icon: <IngressIcon />,
+    lacks: (bearer) => (bearer.admin && bearer.room === '' ? undefined : grant('rollcall.admin for all rooms')),
+    view: lazy(() => import('./ingress/Ingress')),
   },
   {
     path: '/node',

@@ -32,6 +32,12 @@ export const DeliveriesIcon = () => (
     <path d="M4.5 12L20 4.5 15.5 20l-3.5-6.5zM12 13.5l8-9" />
   </Icon>
 );
+export const IngressIcon = () => (
+  <Icon>
+    <path d="M3.5 12h10M10 8.5l3.500 3.500L10 15.500" />
+    <path d="M9 4.500h9A1.500 1.500 0 0 1 19.500 6v12a1.500 1.500 0 0 1-1.500 1.500H9" />
+  </Icon>
+);
 export const OutIcon = () => (
   <Icon>
     <path d="M13 4H6.5A1.5 1.5 0 0 0 5 5.5v13A1.5 1.5 0 0 0 6.5 20H13M10 12h10.5M17 8.5l3.5 3.5-3.5 3.5" />
