@@ -55,7 +55,8 @@ var layers = []layer{
 	// Recordings: jobs in the server, and the process that writes one of them, which
 	// knows nothing of it.
 	{"internal/egress", []string{"internal/egress/container", "internal/egress/playlist", "internal/egress/upload", "internal/egress/storage", "internal/egress/request", "internal/egress/wire", "internal/room", "internal/delivery", "internal/sfu/uptrack", "event"}},
-	{"internal/egress/worker", []string{"internal/egress/container", "internal/egress/frames", "internal/egress/playlist", "internal/egress/wire"}},
+	{"internal/egress/worker", []string{"internal/egress/container", "internal/egress/frames", "internal/egress/mix", "internal/egress/playlist", "internal/egress/wire"}},
+	{"internal/egress/mix", nil},
 	{"internal/egress/playlist", nil},
 	{"internal/egress/frames", []string{"internal/egress/container"}},
 	{"internal/egress/request", nil},
@@ -152,7 +153,7 @@ var seams = map[string][]string{
 	"github.com/pion/turn":          {"internal/turn"},
 	"github.com/cockroachdb/pebble": {"internal/eventlog/pebble"},
 	"golang.org/x/crypto/acme":      {"internal/certificate"},
-	"github.com/coder/websocket":    {"internal/outbox", "internal/signal", "internal/agent", "client"},
+	"github.com/coder/websocket":    {"internal/egress/worker", "internal/outbox", "internal/signal", "internal/agent", "client"},
 	"github.com/twitchtv/twirp":     {"internal/httpapi", "cmd/rollcall"},
 	"github.com/goccy/go-yaml":      {"internal/config"},
 	"go.opentelemetry.io/otel":      {"internal/tracing"},

@@ -32,6 +32,7 @@ require (
 
 require (
 	github.com/minio/minio-go/v7 v7.4.1
+	github.com/thesyncim/gopus v0.1.1
 	github.com/yuin/goldmark v1.8.7
 	go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp v1.47.0
 	go.opentelemetry.io/otel/sdk v1.47.0

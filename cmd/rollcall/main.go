@@ -66,7 +66,7 @@ func init() {
 }
 
 // workers are those of recordings, by the kind of the job.
-var workers = map[wire.Kind]worker.New{wire.Pass: worker.NewPass}
+var workers = map[wire.Kind]worker.New{wire.Pass: worker.NewPass, wire.Mix: worker.NewMix}
 
 // group returns the run of a verb that has verbs of its own.
 func group(name string) func(context.Context, []string, environment) error {

@@ -80,7 +80,9 @@ func (s *Service) layFile(j *job, o *livekit.FileOutput, p place, fresh []*tappe
 	}
 	// What the worker is going to choose: it knows better if something else comes.
 	format := container.MP4
-	if j.kind != wire.Pass {
+	if j.kind == wire.Mix {
+		format = container.BestFormat([]container.Track{{Codec: container.Opus}}, asked)
+	} else if j.kind != wire.Pass {
 		if asked != "" {
 			format = asked
 		}

@@ -40,7 +40,7 @@ func (s *Service) plan(r *request.Request) (wire.Kind, error) {
 }
 
 // available is what refusals offer in place of what is refused.
-const available = "tracks and participants can be recorded as they are, into files: leave out preset and advanced"
+const available = "tracks and participants can be recorded as they are, and the sound of a room: leave out preset and advanced"
 
 // kindOf is the kind of worker that a request needs.
 func kindOf(r *request.Request) wire.Kind {
@@ -48,17 +48,24 @@ func kindOf(r *request.Request) wire.Kind {
 	switch {
 	case src.Kind == request.Web || src.BaseURL != "":
 		return wire.Browse
-	case r.Encoding != nil || slices.ContainsFunc(r.Outputs, encoded):
+	case r.Encoding != nil && !opusAlone(r) || slices.ContainsFunc(r.Outputs, encoded):
 		return wire.Encode
 	case src.Kind == request.Room || src.Kind == request.Media:
 		if src.Video {
 			return wire.Encode
 		}
 		return wire.Mix
-	case slices.ContainsFunc(r.Outputs, func(o request.Output) bool { return o.Socket != "" }):
+	case r.Encoding != nil || slices.ContainsFunc(r.Outputs, func(o request.Output) bool { return o.Socket != "" }):
 		return wire.Mix
 	}
 	return wire.Pass
+}
+
+// opusAlone says whether what is to be encoded is sound, in the codec that needs no
+// other program.
+func opusAlone(r *request.Request) bool {
+	c := r.Encoding.AudioCodec
+	return !r.Source.Video && (c == livekit.AudioCodec_DEFAULT_AC || c == livekit.AudioCodec_OPUS)
 }
 
 // encoded says whether an output is of what nobody publishes.

@@ -20,6 +20,8 @@ func forOlder(info *livekit.EgressInfo) {
 		info.Result = &livekit.EgressInfo_File{File: info.FileResults[0]}
 	case len(info.SegmentResults) > 0:
 		info.Result = &livekit.EgressInfo_Segments{Segments: info.SegmentResults[0]}
+	case len(info.StreamResults) > 0:
+		info.Result = &livekit.EgressInfo_Stream{Stream: &livekit.StreamInfoList{Info: info.StreamResults}}
 	default:
 		info.Result = nil
 	}
@@ -33,6 +35,11 @@ func began(info *livekit.EgressInfo, at int64) {
 		}
 	}
 	for _, s := range info.SegmentResults {
+		if s.StartedAt == 0 {
+			s.StartedAt = at
+		}
+	}
+	for _, s := range info.StreamResults {
 		if s.StartedAt == 0 {
 			s.StartedAt = at
 		}

@@ -82,7 +82,7 @@ func (s *Service) Start(ctx context.Context, key string, req proto.Message) (*li
 	now := time.Now()
 	var fresh []*tapped
 	if r.Source.Kind != request.Web {
-		j.tracks = &tracks{src: &r.Source, rooms: s.opts.Rooms}
+		j.tracks = &tracks{src: &r.Source, rooms: s.opts.Rooms, heard: r.Outputs[0].Socket != ""}
 		if err := j.tracks.open(ctx, r.Room, now); err != nil {
 			return nil, err
 		}
@@ -124,6 +124,9 @@ func (s *Service) begin(ctx context.Context, j *job, key string, r *request.Requ
 		}
 	}
 	if err = s.lay(j, r, p, fresh); err != nil {
+		return nil, err
+	}
+	if err = s.pin(ctx, j); err != nil {
 		return nil, err
 	}
 	hooks, err := s.opts.Hooks.PutEgress(ctx, j.id, key, r.Webhooks)

@@ -56,6 +56,8 @@ type tracks struct {
 	rooms   Rooms
 	changes *changes
 
+	heard bool // only sound will do
+
 	watch  *room.Watch
 	there  map[string]*published // by sid
 	people map[string]bool       // who is in the room
@@ -221,7 +223,9 @@ func (t *tracks) missing() error {
 			p = t.there[t.src.VideoTrack]
 		}
 		t.src.Video = p.track.Type == livekit.TrackType_VIDEO
-		t.src.Audio = !t.src.Video
+		if t.src.Audio = !t.src.Video; t.heard && t.src.Video {
+			return refuse(InvalidArgument, "track_id %.64q is of pictures: a WebSocket gets sound", p.track.Sid)
+		}
 		return nil
 	}
 	if a := t.there[t.src.AudioTrack]; a != nil && a.track.Type != livekit.TrackType_AUDIO {

@@ -29,7 +29,7 @@ func (s *Server) openEgress(ctx context.Context) error {
 	}
 	o := egress.Options{
 		Rooms: s.rooms, Log: s.events, Hooks: s.delivery,
-		Directory: directory, Worker: []string{program, WorkerVerb}, Workers: map[wire.Kind]egress.Worker{wire.Pass: {}}, Logger: s.log,
+		Directory: directory, Worker: []string{program, WorkerVerb}, Workers: map[wire.Kind]egress.Worker{wire.Pass: {}, wire.Mix: {}}, Logger: s.log,
 	}
 	if err := s.storeOptions(&o); err != nil {
 		return err

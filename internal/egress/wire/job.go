@@ -81,6 +81,9 @@ type Output struct {
 type Destination struct {
 	ID  string `json:"id,omitempty"` // of the request's
 	URL string `json:"url"`
+	// Address is where to connect to, if it was looked up already because not every
+	// address is allowed: host and port.
+	Address string `json:"address,omitempty"`
 }
 
 // Encoding is how to encode. All values are set.
