@@ -43,8 +43,9 @@ func (j Job) args() []string {
 		"-hide_banner", "-loglevel", "error", "-nostats", "-nostdin",
 		// One thread decodes: each further one holds back a picture.
 		"-threads", "1",
-		// The input begins with all that a decoder needs to know.
-		"-probesize", "32768", "-analyzeduration", "0", "-fpsprobesize", "0",
+		// The input begins with all that a decoder needs to know. No time to analyze it,
+		// 0, would stand for five seconds.
+		"-probesize", "32768", "-analyzeduration", "1", "-fpsprobesize", "0",
 		"-copyts", "-f", "flv", "-i", "pipe:0",
 	}
 	if len(j.Layers) > 0 {
@@ -79,8 +80,8 @@ func (j Job) filter() string {
 	for _, l := range j.Layers {
 		fps = max(fps, l.FrameRate)
 	}
-	if fps > 0 { // leaves out those that come too soon; a little is the clock's inaccuracy
-		fmt.Fprintf(&b, "select='isnan(prev_selected_t)+gte(t-prev_selected_t,%.4f)',", 0.9/fps)
+	if fps > 0 { // variable 0 is when the next one is due, of which a clock's inaccuracy is forgiven
+		fmt.Fprintf(&b, "select='if(gte(t,ld(0)-0.004),st(0,max(ld(0),t-1/%[1]g)+1/%[1]g)*0+1,0)',", fps)
 	}
 	fmt.Fprintf(&b, "split=%d", len(j.Layers))
 	for i := range j.Layers {

@@ -3,6 +3,7 @@ package ffmpeg
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -164,10 +165,41 @@ func TestBFramesBecomeLayersAtTheSameTimes(t *testing.T) {
 }
 
 func TestTooManyPicturesAreLeftOut(t *testing.T) {
-	tags := source(t, "-f", "lavfi", "-i", "testsrc2=s=320x180:r=60", "-t", "2", "-c:v", "libx264", "-preset", "ultrafast", "-f", "flv")
-	s := run(t, Job{Pictures: true, Layers: []Layer{{Bitrate: 500_000, FrameRate: 30}}}, tags, 0)
-	if n := len(s.pictures[0]); n < 59 || n > 61 {
-		t.Errorf("%d pictures", n)
+	for _, tc := range []struct{ come, wanted, want int }{{60, 30, 60}, {30, 25, 50}, {30, 30, 60}, {25, 30, 50}, {50, 30, 60}} {
+		tags := source(t, "-f", "lavfi", "-i", fmt.Sprintf("testsrc2=s=160x90:r=%d", tc.come), "-t", "2", "-c:v", "libx264", "-preset", "ultrafast", "-f", "flv")
+		s := run(t, Job{Pictures: true, Layers: []Layer{{Bitrate: 500_000, FrameRate: float64(tc.wanted)}}}, tags, 777*time.Millisecond)
+		if n := len(s.pictures[0]); n < tc.want-2 || n > tc.want+2 {
+			t.Errorf("%d pictures of %d a second are %d at %d", tc.come*2, tc.come, n, tc.wanted)
+		}
+	}
+}
+
+// Silence is few bytes: nothing may wait for more of them.
+func TestQuietSoundIsNotHeldBack(t *testing.T) {
+	tags := source(t, "-f", "lavfi", "-i", "anullsrc=r=48000:cl=mono", "-t", "2", "-c:a", "aac", "-f", "flv")
+	s := newSink()
+	tr, err := Start("", Job{Sound: true, Opus: &Opus{Bitrate: 64_000, Channels: 1}}, s, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tag := range tags {
+		if err := tr.Write(tag.kind, tag.at, tag.body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		s.mu.Lock()
+		n := len(s.sound)
+		s.mu.Unlock()
+		if n >= 94 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d packets of 100", n)
+		}
+	}
+	if err := tr.Close(); err != nil {
+		t.Error(err)
 	}
 }
 

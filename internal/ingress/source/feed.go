@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rollcall-rtc/rollcall/internal/ingress"
@@ -39,6 +40,7 @@ type feed struct {
 	logger  *slog.Logger
 
 	clock    sourceClock
+	newest   atomic.Int64 // of the clock, in nanoseconds
 	gathered []tag
 	since    time.Time // when the first tag came
 	started  bool
@@ -59,6 +61,9 @@ type feed struct {
 	child    *ffmpeg.Transcoder // or nil
 	childHas struct{ sound, pictures bool }
 	decoded  []picture // of the child's layers, each by its own goroutine
+
+	heard      bool      // sound of the child has caught up; its goroutine only
+	firstSound time.Time // when it came first; its goroutine only
 
 	failMu sync.Mutex
 	failed error // failMu guards; of the child's goroutines
@@ -99,6 +104,7 @@ func (f *feed) take(ctx context.Context, kind byte, at time.Duration, body []byt
 		return nil
 	}
 	at = f.clock.time(at, time.Now())
+	f.newest.Store(int64(f.clock.last))
 	f.session.Alive()
 	if f.started {
 		return f.pass(kind, at, body, t)

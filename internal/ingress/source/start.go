@@ -160,8 +160,25 @@ func (e *encoded) Picture(layer int, at time.Duration, t flv.Tag) error {
 	return e.fail(e.layers[layer].put(appendUnits(nil, p, t), at+t.CTS, t.Key))
 }
 
+// startsWithin is how far behind the source sound may begin. What the child has to
+// catch up with while it starts would come in one burst, of which browsers make a
+// delay that they lose only over seconds.
+const (
+	startsWithin = 150 * time.Millisecond
+	startsBy     = 500 * time.Millisecond // then it begins in any case
+)
+
 // Sound implements ffmpeg.Sink.
 func (e *encoded) Sound(at time.Duration, packet []byte) error {
+	if !e.heard {
+		if e.firstSound.IsZero() {
+			e.firstSound = time.Now()
+		}
+		if at < time.Duration(e.newest.Load())-startsWithin && time.Since(e.firstSound) < startsBy {
+			return nil
+		}
+		e.heard = true
+	}
 	return e.fail(e.audio.WriteSample(ingress.Sample{Data: packet, PTS: at}))
 }
 

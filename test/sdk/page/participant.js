@@ -183,6 +183,17 @@ window.participant = {
 
   simulate: (scenario, arg) => room.simulateScenario(scenario, arg),
 
+  /** Which moment of its sender is played of sound and of pictures, in milliseconds. */
+  async played() {
+    const at = {};
+    for (const participant of room.remoteParticipants.values()) {
+      for (const { track } of participant.trackPublications.values()) {
+        const [inbound] = await statsOf(track?.receiver, 'inbound-rtp');
+        if (inbound?.estimatedPlayoutTimestamp) at[inbound.kind] = inbound.estimatedPlayoutTimestamp;
+      }
+    }
+    return at;
+  },
   /** Painted pictures of a remote camera, and what the decoder says. */
   async video(identity, source = Track.Source.Camera) {
     const media = remotePublication(identity, source)?.track;
