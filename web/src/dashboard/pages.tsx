@@ -1,6 +1,6 @@
 import { lazy, type ComponentType, type ReactNode } from 'react';
 import type { Bearer } from './session/useSession';
-import { DeliveriesIcon, IngressIcon, NodeIcon, RoomsIcon, StoryIcon } from './ui/icons';
+import { DeliveriesIcon, IngressIcon, NodeIcon, RecordingsIcon, RoomsIcon, StoryIcon } from './ui/icons';
 
 // Page is an entry of the navigation with what is below it.
 export interface Page {
@@ -32,6 +32,13 @@ export const pages: readonly Page[] = [
     icon: <StoryIcon />,
     lacks: (bearer) => (bearer.events ? undefined : grant('rollcall.events')),
     view: lazy(() => import('./story/Story')),
+  },
+  {
+    path: '/recordings',
+    label: 'Recordings',
+    icon: <RecordingsIcon />,
+    lacks: (bearer) => (bearer.admin && bearer.room === '' ? undefined : grant('rollcall.admin for all rooms')),
+    view: lazy(() => import('./recordings/Recordings')),
   },
   {
     path: '/deliveries',

@@ -1,6 +1,7 @@
 import { useLocation } from 'wouter';
 import { roomService } from '../api/client';
 import { useBearer } from '../session/useSession';
+import { RecordDialog } from '../recordings/RecordDialog';
 import { Dialog } from '../ui/Dialog';
 import { Menu } from '../ui/Menu';
 import { base64, parseAttributes, printAttributes } from './fields';
@@ -10,7 +11,7 @@ import { words, type Permission, type Person, type RoomInfo, type TrackInfo } fr
 export type Action =
   | { kind: 'mute'; person: Person; track: TrackInfo; muted: boolean }
   | { kind: 'remove' | 'permissions' | 'profile'; person: Person }
-  | { kind: 'data'; person: Person | undefined }
+  | { kind: 'data' | 'record'; person: Person | undefined }
   | { kind: 'metadata' | 'close'; room: RoomInfo };
 
 export function PersonMenu({ person, onAction }: { person: Person; onAction: (action: Action) => void }) {
@@ -24,6 +25,7 @@ export function PersonMenu({ person, onAction }: { person: Person; onAction: (ac
         { id: 'permissions', label: 'Change permissions…', onChoose: () => onAction({ kind: 'permissions', person }) },
         { id: 'profile', label: 'Change name, metadata, attributes…', onChoose: () => onAction({ kind: 'profile', person }) },
         { id: 'data', label: 'Send data…', onChoose: () => onAction({ kind: 'data', person }) },
+        { id: 'record', label: 'Record…', onChoose: () => onAction({ kind: 'record', person }) },
         { id: 'remove', label: 'Remove…', destructive: true, onChoose: () => onAction({ kind: 'remove', person }) },
       ]}
     />
@@ -39,6 +41,7 @@ export function RoomMenu({ room, onAction }: { room: RoomInfo; onAction: (action
       items={[
         { id: 'metadata', label: 'Change metadata…', onChoose: () => onAction({ kind: 'metadata', room }) },
         { id: 'data', label: 'Send data to everybody…', onChoose: () => onAction({ kind: 'data', person: undefined }) },
+        { id: 'record', label: 'Record…', onChoose: () => onAction({ kind: 'record', person: undefined }) },
         { id: 'close', label: 'Close the room…', destructive: true, onChoose: () => onAction({ kind: 'close', room }) },
       ]}
     >
@@ -87,6 +90,8 @@ export function ActionDialog({ action, room, onClose }: ActionDialogProps) {
       return <ProfileDialog person={action.person} room={room} onClose={onClose} />;
     case 'data':
       return <DataDialog to={action.person?.info.identity} room={room} onClose={onClose} />;
+    case 'record':
+      return <RecordDialog person={action.person} room={room} onClose={onClose} />;
     case 'metadata':
       return (
         <Dialog title="Metadata of the room" action="Change" onClose={onClose} onSubmit={(form) => roomService('UpdateRoomMetadata', { room, metadata: form.get('metadata') })}>

@@ -27,6 +27,12 @@ export const StoryIcon = () => (
     <path d="M4 6h9M4 12h14M4 18h7M17 6h3M15 18h5" />
   </Icon>
 );
+export const RecordingsIcon = () => (
+  <Icon>
+    <circle cx="12" cy="12" r="8" />
+    <circle cx="12" cy="12" r="3.2" fill="currentColor" stroke="none" />
+  </Icon>
+);
 export const DeliveriesIcon = () => (
   <Icon>
     <path d="M4.5 12L20 4.5 15.5 20l-3.5-6.5zM12 13.5l8-9" />
