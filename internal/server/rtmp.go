@@ -20,9 +20,20 @@ type rtmpPorts struct {
 	serving       sync.WaitGroup
 }
 
-// bindRTMP takes the ports.
+// usualRTMP is where encoders expect RTMP.
+const usualRTMP = 1935
+
+// bindRTMP takes the ports. In development the usual one is taken if nobody has it.
 func (s *Server) bindRTMP() error {
 	s.rtmp = new(rtmpPorts)
+	if s.cfg.Development && s.cfg.Where["ingress.rtmp.port"] == "" && s.cfg.Port != 0 {
+		port := &httpPort{name: "RTMP", key: "ingress.rtmp.port"}
+		if err := port.bind(s.cfg.BindAddresses, usualRTMP); err != nil {
+			s.log.Info("no RTMP", "reason", err)
+		} else {
+			s.rtmp.plain = port
+		}
+	}
 	for _, p := range []struct {
 		port      **httpPort
 		name, key string
@@ -100,7 +111,7 @@ func (s *Server) rtmpURL(origin string) string {
 	}
 	scheme, addr, usual := "rtmps", s.RTMPSAddr(), 443
 	if plain := s.RTMPAddr(); plain != nil {
-		scheme, addr, usual = "rtmp", plain, 1935
+		scheme, addr, usual = "rtmp", plain, usualRTMP
 	}
 	here, err := url.Parse(origin)
 	if addr == nil || err != nil {
