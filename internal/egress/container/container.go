@@ -20,6 +20,9 @@ const (
 	AV1  Codec = "av1"
 	H264 Codec = "h264"
 	H265 Codec = "h265"
+	// These two nobody publishes: they come of encoding anew.
+	AAC Codec = "aac" // AAC-LC, without ADTS
+	MP3 Codec = "mp3"
 )
 
 // CodecOf returns the codec of a MIME type such as "video/VP8"; ErrCodec if it can
@@ -34,7 +37,7 @@ func CodecOf(mime string) (Codec, error) {
 }
 
 // Video says whether the codec is of pictures.
-func (c Codec) Video() bool { return c != Opus }
+func (c Codec) Video() bool { return c != Opus && c != AAC && c != MP3 }
 
 // Format is a kind of file.
 type Format string
@@ -44,6 +47,9 @@ const (
 	Ogg  Format = ".ogg"
 	WebM Format = ".webm"
 	MP4  Format = ".mp4"
+	// M4A is MP4 of sound alone, MP3File frames of MP3 one after the other.
+	M4A     Format = ".m4a"
+	MP3File Format = ".mp3"
 )
 
 // FormatOf is the format in which a track of that codec is kept by itself.
@@ -51,8 +57,10 @@ func FormatOf(c Codec) Format {
 	switch c {
 	case Opus:
 		return Ogg
-	case H264, H265:
+	case H264, H265, AAC:
 		return MP4
+	case MP3:
+		return MP3File
 	}
 	return WebM
 }
@@ -93,10 +101,11 @@ var (
 // Track is one track of a file.
 type Track struct {
 	Codec    Codec
-	Channels int // of Opus
+	Channels int // of sound
+	Rate     int // of AAC, hertz
 }
 
-// Frame is one encoded picture, or one packet of Opus. H264 and H265 come as NAL
+// Frame is one encoded picture, or one packet of sound. H264 and H265 come as NAL
 // units with a length of four bytes before each, AV1 as OBUs with sizes and
 // without temporal delimiters.
 type Frame struct {
@@ -136,6 +145,8 @@ func Create(path string, format Format, tracks []Track) (Writer, error) {
 		return newOgg(file, tracks[0])
 	case WebM:
 		return newWebM(file, tracks), nil
+	case MP3File:
+		return newMP3(file), nil
 	default:
 		return newMP4(file, tracks), nil
 	}
@@ -149,7 +160,11 @@ func (f Format) keeps(c Codec) bool {
 	case WebM:
 		return c == Opus || c == VP8 || c == VP9 || c == AV1
 	case MP4:
-		return c == Opus || c == H264 || c == H265 || c == VP9 || c == AV1
+		return c == Opus || c == H264 || c == H265 || c == VP9 || c == AV1 || c == AAC
+	case M4A:
+		return c == AAC || c == Opus
+	case MP3File:
+		return c == MP3
 	}
 	return false
 }
@@ -176,7 +191,9 @@ func Repair(path string) (plays time.Duration, err error) {
 		if whole, plays, duration, err = repairWebM(file, stat.Size()); err == nil && duration > 0 && plays > 0 {
 			_, err = file.WriteAt(webmDuration(plays), duration)
 		}
-	case MP4:
+	case MP3File:
+		whole, plays, err = repairMP3(file, stat.Size())
+	case MP4, M4A:
 		whole, plays, err = repairMP4(file, stat.Size())
 	default:
 		err = ErrFormat

@@ -11,6 +11,7 @@ import (
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/av1"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h265"
+	"github.com/bluenviron/mediacommon/v2/pkg/codecs/mpeg4audio"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/vp9"
 	"github.com/bluenviron/mediacommon/v2/pkg/formats/fmp4"
 	"github.com/bluenviron/mediacommon/v2/pkg/formats/fmp4/seekablebuffer"
@@ -70,6 +71,11 @@ func (w *fragmenter) of(tracks []Track) {
 		mt := &mp4Track{Track: t, scale: videoScale}
 		if !t.Codec.Video() {
 			mt.scale, mt.codec = audioScale, &codecs.Opus{ChannelCount: max(t.Channels, 1)}
+		}
+		if t.Codec == AAC {
+			mt.scale, mt.codec = int64(t.Rate), &codecs.MPEG4Audio{Config: mpeg4audio.AudioSpecificConfig{
+				Type: mpeg4audio.ObjectTypeAACLC, SampleRate: t.Rate, ChannelConfig: uint8(max(t.Channels, 1)), ChannelCount: max(t.Channels, 1),
+			}}
 		}
 		w.tracks = append(w.tracks, mt)
 	}

@@ -29,6 +29,8 @@ type Job struct {
 	Encoding *Encoding `json:"encoding,omitempty"`
 	// Layout, of which only Encode and Browse have any, is that of the request.
 	Layout string `json:"layout,omitempty"`
+	// Plain has one picture at a time, without a name: it is no room's.
+	Plain bool `json:"plain,omitempty"`
 	// URL is the page of Browse.
 	URL string `json:"url,omitempty"`
 	// Stereo has the tracks of which Side says so on one side each.

@@ -1,0 +1,195 @@
+package studio
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/rollcall-rtc/rollcall/internal/egress/compose"
+	"github.com/rollcall-rtc/rollcall/internal/egress/container"
+	"github.com/rollcall-rtc/rollcall/internal/egress/ffmpeg"
+	"github.com/rollcall-rtc/rollcall/internal/egress/wire"
+)
+
+// flushEvery is how often what there is goes to the disk: what a death may cost.
+const flushEvery = 400 * time.Millisecond
+
+// sink is an output of frames. It is the desk's.
+type sink interface {
+	// begin says when the time of frames begins.
+	begin(epoch time.Time) error
+	write(container.Frame) error
+	flush() error
+	// close makes whole what there is, and returns all that was made.
+	close() ([]wire.Made, error)
+}
+
+// desk has the outputs. Its goroutine takes what comes out of the encoder.
+type desk struct {
+	studio  *Studio
+	encoder *ffmpeg.Encoder // set by begin
+	epoch   time.Time
+	sinks   []sink // by the job's outputs; nil for images
+	images  []*images
+	streams *streams // nil without
+	tracks  []container.Track
+
+	controls chan wire.Control
+	running  sync.WaitGroup
+	active   bool // of the goroutine
+
+	mu  sync.Mutex
+	err error
+}
+
+func newDesk(s *Studio, program *ffmpeg.Program, job wire.Job, settings ffmpeg.Settings) (*desk, error) {
+	d := &desk{studio: s, tracks: settings.Tracks(), controls: make(chan wire.Control, 16)}
+	for i, o := range job.Outputs {
+		base := output{studio: s, journal: job.Journal, index: i, Output: o}
+		switch o.Kind {
+		case wire.File:
+			d.sinks = append(d.sinks, &file{output: base, tracks: d.tracks})
+		case wire.Segments:
+			d.sinks = append(d.sinks, &segments{output: base, tracks: d.tracks})
+		case wire.Images:
+			d.sinks = append(d.sinks, nil)
+			d.images = append(d.images, &images{output: base})
+		case wire.Stream:
+			d.streams = &streams{output: base, tracks: d.tracks, program: program, alone: len(job.Outputs) == 1}
+			d.sinks = append(d.sinks, d.streams)
+		default:
+			return nil, wrong("no output of kind %s is encoded", o.Kind)
+		}
+	}
+	return d, nil
+}
+
+// begin begins the outputs.
+func (d *desk) begin(e *ffmpeg.Encoder, epoch time.Time) {
+	d.encoder, d.epoch = e, epoch
+	for _, im := range d.images {
+		im.start(epoch)
+	}
+	d.running.Go(d.run)
+}
+
+// control has streams begin and end.
+func (d *desk) control(c wire.Control) {
+	if d.streams != nil && (len(c.Add) > 0 || len(c.Remove) > 0) {
+		d.controls <- c
+	}
+}
+
+// picture gives images a picture, at its time. They do not keep it.
+func (d *desk) picture(at time.Duration, p *compose.Picture) {
+	for _, im := range d.images {
+		im.picture(at, p)
+	}
+}
+
+// problem is what went wrong, nil so far.
+func (d *desk) problem() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.err
+}
+
+func (d *desk) fail(err error) {
+	if err == nil {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.err == nil {
+		d.err = err
+	}
+}
+
+// run takes frames until nothing more comes. After a failure they are for nobody.
+func (d *desk) run() {
+	for _, s := range d.sinks {
+		if s != nil {
+			d.fail(s.begin(d.epoch))
+		}
+	}
+	tick := time.NewTicker(flushEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case f, ok := <-d.encoder.Frames():
+			if !ok {
+				return
+			}
+			if d.problem() == nil {
+				d.fail(d.write(f))
+			}
+		case c := <-d.controls:
+			d.streams.control(c)
+		case <-tick.C:
+			if d.problem() == nil {
+				d.fail(d.flush())
+			}
+		}
+	}
+}
+
+func (d *desk) write(f container.Frame) error {
+	for _, s := range d.sinks {
+		if s == nil {
+			continue
+		}
+		if err := s.write(f); err != nil && !errors.Is(err, container.ErrFrame) {
+			return err
+		}
+	}
+	if !d.active {
+		d.active = true
+		if err := d.flush(); err != nil {
+			return err
+		}
+		d.studio.report(wire.Report{Kind: wire.Active, Begun: d.epoch.UnixNano()})
+	}
+	return nil
+}
+
+func (d *desk) flush() error {
+	for _, s := range d.sinks {
+		if s == nil {
+			continue
+		}
+		if err := s.flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// finish waits for what is under way, and makes everything whole.
+func (d *desk) finish(failed bool) (wire.Report, error) {
+	r := wire.Report{}
+	if d.encoder == nil {
+		return r, nil
+	}
+	d.running.Wait()
+	err := d.problem()
+	if !failed {
+		if e := d.encoder.Wait(); e != nil {
+			err = errors.Join(err, encoderError(e))
+		}
+	}
+	next := 0
+	for _, s := range d.sinks {
+		var made []wire.Made
+		var e error
+		if s == nil {
+			made, e = d.images[next].close()
+			next++
+		} else {
+			made, e = s.close()
+		}
+		err = errors.Join(err, e)
+		r.Made = append(r.Made, made)
+	}
+	r.Begun = d.epoch.UnixNano()
+	return r, err
+}
