@@ -26,11 +26,11 @@ type layer struct {
 // package and what is below it. A package that is not here has no place yet.
 var layers = []layer{
 	{"cmd/rollcall", []string{
-		"internal/server", "internal/egress/wire", "internal/egress/worker", "internal/delivery", "internal/config", "internal/token", "internal/sample", "internal/site", "webhook",
+		"internal/server", "internal/egress/wire", "internal/egress/worker", "internal/egress/studio", "internal/delivery", "internal/config", "internal/token", "internal/sample", "internal/site", "webhook",
 		"client", "client/mediafile", "docs", "event",
 	}},
 	{"internal/server", []string{
-		"internal/httpapi", "internal/figures", "internal/signal", "internal/whip", "internal/agent", "internal/egress", "internal/egress/storage", "internal/egress/wire", "internal/ingress", "internal/ingress/source", "internal/ingress/rtmp", "internal/room", "internal/delivery", "internal/eventlog/...",
+		"internal/httpapi", "internal/figures", "internal/signal", "internal/whip", "internal/agent", "internal/egress", "internal/egress/storage", "internal/egress/wire", "internal/egress/request", "internal/egress/ffmpeg", "internal/egress/studio", "internal/ingress", "internal/ingress/source", "internal/ingress/rtmp", "internal/room", "internal/delivery", "internal/eventlog/...",
 		"internal/sfu/peer", "internal/turn", "internal/certificate", "internal/tlsmux", "internal/tracing", "internal/external", "internal/metrics", "internal/config", "internal/token",
 		"internal/site", "docs", "event", "web",
 	}},
@@ -58,6 +58,11 @@ var layers = []layer{
 	{"internal/egress/worker", []string{"internal/egress/container", "internal/egress/frames", "internal/egress/mix", "internal/egress/playlist", "internal/egress/wire"}},
 	{"internal/egress/mix", nil},
 	{"internal/egress/playlist", nil},
+	{"internal/egress/studio", []string{
+		"internal/egress/worker", "internal/egress/ffmpeg", "internal/egress/compose", "internal/egress/frames", "internal/egress/container", "internal/egress/wire",
+	}},
+	{"internal/egress/ffmpeg", []string{"internal/egress/compose", "internal/egress/container"}},
+	{"internal/egress/compose", nil},
 	{"internal/egress/frames", []string{"internal/egress/container"}},
 	{"internal/egress/request", nil},
 	{"internal/egress/upload", []string{"internal/egress/storage"}},

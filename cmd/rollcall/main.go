@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	rtc "github.com/rollcall-rtc/rollcall/client"
+	"github.com/rollcall-rtc/rollcall/internal/egress/studio"
 	"github.com/rollcall-rtc/rollcall/internal/egress/wire"
 	"github.com/rollcall-rtc/rollcall/internal/egress/worker"
 	"github.com/rollcall-rtc/rollcall/internal/server"
@@ -66,7 +67,7 @@ func init() {
 }
 
 // workers are those of recordings, by the kind of the job.
-var workers = map[wire.Kind]worker.New{wire.Pass: worker.NewPass, wire.Mix: worker.NewMix}
+var workers = map[wire.Kind]worker.New{wire.Pass: worker.NewPass, wire.Mix: worker.NewMix, wire.Encode: studio.New}
 
 // group returns the run of a verb that has verbs of its own.
 func group(name string) func(context.Context, []string, environment) error {

@@ -251,6 +251,7 @@ func (j *job) heard(r, last wire.Report) wire.Report {
 		}
 		return last
 	case wire.StreamState:
+		j.heardStream(r)
 		return last
 	case wire.Keyframe:
 		if j.tracks != nil {

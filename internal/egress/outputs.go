@@ -66,18 +66,7 @@ func (s *Service) lay(j *job, r *request.Request, p place, fresh []*tapped) erro
 }
 
 func (s *Service) layFile(j *job, o *livekit.FileOutput, p place, fresh []*tapped) error {
-	asked := container.Format(strings.ToLower(path.Ext(o.Filepath)))
-	switch o.FileType {
-	case livekit.EncodedFileType_MP4:
-		asked = container.MP4
-	case livekit.EncodedFileType_OGG:
-		asked = container.Ogg
-	case livekit.EncodedFileType_MP3:
-		asked = ".mp3"
-	}
-	if p.alone {
-		asked = "" // each codec has its own
-	}
+	asked := formatAsked(o)
 	// What the worker is going to choose: it knows better if something else comes.
 	format := container.MP4
 	if j.kind == wire.Mix {
@@ -184,13 +173,6 @@ func wireJob(j *job, r *request.Request) wire.Job {
 	for _, route := range r.Source.Routes {
 		job.Stereo = job.Stereo || route.Channel != livekit.AudioChannel_AUDIO_CHANNEL_BOTH
 	}
-	if e := r.Encoding; e != nil {
-		job.Encoding = &wire.Encoding{
-			Width: int(e.Width), Height: int(e.Height), Framerate: int(e.Framerate),
-			VideoCodec: e.VideoCodec.String(), AudioCodec: e.AudioCodec.String(),
-			VideoBitrate: int(e.VideoBitrate), AudioBitrate: int(e.AudioBitrate),
-			AudioFrequency: int(e.AudioFrequency), KeyFrameInterval: e.KeyFrameInterval,
-		}
-	}
+	job.Encoding = encodingOf(r)
 	return job
 }

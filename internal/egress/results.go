@@ -64,6 +64,8 @@ func finished(info *livekit.EgressInfo, status livekit.EgressStatus, why, proble
 		begun = max(begun, f.StartedAt)
 	}
 	info.FileResults, info.SegmentResults = nil, nil
+	images := info.ImageResults
+	info.ImageResults = nil
 	for _, s := range info.StreamResults {
 		if s.EndedAt == 0 {
 			s.EndedAt = now
@@ -76,6 +78,13 @@ func finished(info *livekit.EgressInfo, status livekit.EgressStatus, why, proble
 		}
 	}
 	for i, files := range made {
+		if outputs[i].Kind == wire.Images {
+			if len(images) > 0 {
+				info.ImageResults = append(info.ImageResults, imagesOf(images[0], files))
+				images = images[1:]
+			}
+			continue
+		}
 		if len(files) == 0 {
 			continue
 		}
@@ -96,6 +105,15 @@ func finished(info *livekit.EgressInfo, status livekit.EgressStatus, why, proble
 			})
 		}
 	}
+}
+
+// imagesOf adds to what was said of an output in images what it is made of.
+func imagesOf(info *livekit.ImagesInfo, files []wire.Made) *livekit.ImagesInfo {
+	info.ImageCount = int64(len(files))
+	if len(files) > 0 {
+		info.StartedAt, info.EndedAt = files[0].Begun, files[len(files)-1].Begun
+	}
+	return info
 }
 
 // segmentsOf describes what an output in segments is made of.

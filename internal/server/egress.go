@@ -7,6 +7,9 @@ import (
 	"path/filepath"
 
 	"github.com/rollcall-rtc/rollcall/internal/egress"
+	"github.com/rollcall-rtc/rollcall/internal/egress/ffmpeg"
+	"github.com/rollcall-rtc/rollcall/internal/egress/request"
+	"github.com/rollcall-rtc/rollcall/internal/egress/studio"
 	"github.com/rollcall-rtc/rollcall/internal/egress/wire"
 )
 
@@ -29,11 +32,25 @@ func (s *Server) openEgress(ctx context.Context) error {
 	}
 	o := egress.Options{
 		Rooms: s.rooms, Log: s.events, Hooks: s.delivery,
-		Directory: directory, Worker: []string{program, WorkerVerb}, Workers: map[wire.Kind]egress.Worker{wire.Pass: {}, wire.Mix: {}}, Logger: s.log,
+		Directory: directory, Worker: []string{program, WorkerVerb}, Logger: s.log,
+		Workers: map[wire.Kind]egress.Worker{wire.Pass: {}, wire.Mix: {}, wire.Encode: encodes()},
 	}
 	if err := s.storeOptions(&o); err != nil {
 		return err
 	}
 	s.egress, err = egress.Open(ctx, o)
 	return err
+}
+
+// encodes is the worker of what is encoded anew. Whether there is a program for that,
+// and one that can what is asked for, is seen when it is asked.
+func encodes() egress.Worker {
+	var programs ffmpeg.Finder
+	return egress.Worker{Check: func(r *request.Request) error {
+		program, err := programs.Find(context.Background())
+		if err != nil {
+			return err
+		}
+		return studio.Check(program, egress.Sketch(r))
+	}}
 }

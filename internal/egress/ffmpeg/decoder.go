@@ -76,7 +76,7 @@ func (p *Program) Decode(codec container.Codec, width, height int, whole bool) (
 		fit = fmt.Sprintf("scale=%d:%d:force_original_aspect_ratio=decrease:force_divisible_by=2:flags=bilinear:out_range=tv,pad=%d:%d:-1:-1", width, height, width, height)
 	}
 	c, err := p.start([]string{
-		"-threads", "1", "-flags", "low_delay", "-probesize", "32", "-analyzeduration", "1", "-f", "ivf", "-i", "pipe:0",
+		"-copyts", "-threads", "1", "-flags", "low_delay", "-probesize", "32", "-analyzeduration", "1", "-f", "ivf", "-i", "pipe:0",
 		"-an", "-fps_mode", "passthrough", "-filter_threads", "1",
 		// The time of each picture is told beside it: raw video has none.
 		"-vf", fit + ",format=yuv420p,setsar=1,metadata=mode=add:key=r:value=1,metadata=mode=print:direct=1:file=/dev/fd/3",

@@ -3,8 +3,10 @@ package ffmpeg
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -54,6 +56,32 @@ func Find(ctx context.Context, name string) (*Program, error) {
 		p.learn(list, string(out))
 	}
 	return p, nil
+}
+
+// Finder finds the program in the path, and remembers for a while what it can. Its
+// zero value is ready.
+type Finder struct {
+	mu    sync.Mutex
+	found *Program
+	at    time.Time
+}
+
+// remember is how long it is taken that the program has not changed.
+const remember = time.Minute
+
+// Find is as the function of that name. That there is none is not remembered: it may
+// be installed.
+func (f *Finder) Find(ctx context.Context) (*Program, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.found != nil && time.Since(f.at) < remember {
+		if _, err := os.Stat(f.found.Path); err == nil {
+			return f.found, nil
+		}
+	}
+	found, err := Find(ctx, "")
+	f.found, f.at = found, time.Now()
+	return found, err
 }
 
 // learn reads what the program says of itself.

@@ -31,6 +31,7 @@ type decoding struct {
 	width, height int
 	under         []time.Duration // frames whose pictures have not come
 	ended         bool
+	late          bool // it was waited for in vain, and is not any more
 }
 
 // decodePatience is how long a picture is waited for that should be there.
@@ -106,8 +107,13 @@ func (t *tile) advance(at time.Duration) {
 		select {
 		case pic, ok = <-d.Pictures():
 		default:
-			if !d.ended && (len(d.under) == 0 || d.under[0] > at) {
+			if len(d.under) == 0 && !d.ended || len(d.under) > 0 && d.under[0] > at || d.late && !d.ended {
 				return
+			}
+			if d.late { // and nothing follows
+				d.Close()
+				t.spent, t.decoders = nil, t.decoders[1:]
+				continue
 			}
 			if patience == nil {
 				patience = time.NewTimer(decodePatience)
@@ -116,14 +122,12 @@ func (t *tile) advance(at time.Duration) {
 			select {
 			case pic, ok = <-d.Pictures():
 			case <-patience.C:
-				// It gives no picture of that: so be it.
-				for len(d.under) > 0 && d.under[0] <= at {
-					d.under = d.under[1:]
-				}
+				d.late = true
 				return
 			}
 		}
 		if ok {
+			d.late = false
 			for len(d.under) > 0 && d.under[0] <= pic.At {
 				d.under = d.under[1:]
 			}
