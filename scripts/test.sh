@@ -111,6 +111,7 @@ if [[ $what == all ]]; then
 	need systemd-analyze systemd
 	need dpkg-deb dpkg
 	need ffprobe ffmpeg
+	[[ -f /usr/lib/nginx/modules/ngx_rtmp_module.so ]] || packages+=(nginx-light libnginx-mod-rtmp) # takes streams
 	# The agents framework's.
 	python3 -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || packages+=(python3 python3-venv)
 fi

@@ -2,6 +2,7 @@ package ffmpeg
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -11,11 +12,16 @@ import (
 	"github.com/rollcall-rtc/rollcall/internal/egress/container"
 )
 
+// program is the ffmpeg that is installed. Without one the test is skipped, except
+// in CI.
 func program(t testing.TB) *Program {
 	t.Helper()
 	p, err := Find(t.Context(), "")
 	if err != nil {
-		t.Fatalf("the tests of recordings need ffmpeg: %v", err)
+		if os.Getenv("CI") != "" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
 	}
 	return p
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/pion/rtp/codecs"
 
 	"github.com/rollcall-rtc/rollcall/client/mediafile"
+	"github.com/rollcall-rtc/rollcall/internal/egress/ffmpeg"
 	"github.com/rollcall-rtc/rollcall/internal/egress/wire"
 	"github.com/rollcall-rtc/rollcall/internal/egress/worker"
 )
@@ -57,6 +58,13 @@ type sent struct {
 }
 
 func newScript(t *testing.T, job wire.Job) *script {
+	t.Helper()
+	if _, err := ffmpeg.Find(t.Context(), ""); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
 	job.Kind, job.ID = wire.Encode, "EG_x"
 	job.Journal = filepath.Join(t.TempDir(), "journal")
 	return &script{t: t, b: wire.AppendJSON(nil, wire.JobFrame, job), began: time.Now().Add(-2500 * time.Millisecond)}
@@ -279,7 +287,7 @@ func TestSegmentsAndImages(t *testing.T) {
 		t.Fatalf("%+v", done)
 	}
 	list, err := os.ReadFile(dir + "/list.m3u8")
-	if err != nil || strings.Count(string(list), ".ts\n") != 3 || !strings.Contains(string(list), "#EXT-X-ENDLIST") || !strings.Contains(string(list), "seg_00000.ts") {
+	if err != nil || strings.Count(string(list), ".ts\n") < 3 || !strings.Contains(string(list), "#EXT-X-ENDLIST") || !strings.Contains(string(list), "seg_00000.ts") {
 		t.Errorf("%v %s", err, list)
 	}
 	if v := probe(t, dir+"/seg_00001.ts", "v"); v["nb_read_frames"] != "30" || v["codec_name"] != "h264" {
@@ -295,7 +303,7 @@ func TestSegmentsAndImages(t *testing.T) {
 			t.Errorf("image %d: %v", n, v)
 		}
 	}
-	if len(done.Made[1]) != 3 || done.Made[1][0].Part != wire.Image {
+	if len(done.Made[1]) < 3 || done.Made[1][0].Part != wire.Image {
 		t.Errorf("images: %+v", done.Made[1])
 	}
 }
