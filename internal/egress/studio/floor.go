@@ -33,10 +33,11 @@ type floor struct {
 	desk     *desk
 	plain    bool // pictures without names
 
-	canvas *compose.Canvas // nil without pictures
-	mixer  compose.Mixer
-	tiles  map[uint16]*tile
-	voices map[uint16]*voice
+	canvas  *compose.Canvas // nil without pictures
+	layouts []change        // that are to come
+	mixer   compose.Mixer
+	tiles   map[uint16]*tile
+	voices  map[uint16]*voice
 
 	encoder *ffmpeg.Encoder // nil before the first media
 	epoch   time.Time       // of the first picture
@@ -132,7 +133,10 @@ func (f *floor) takeAll() (end time.Time, err error) {
 		case !e.end.IsZero():
 			end = e.end
 		case e.control != nil:
-			f.control(*e.control)
+			f.desk.control(*e.control)
+			if l := compose.Layout(e.control.Layout); l != "" && l.Known() && f.canvas != nil {
+				f.layouts = append(f.layouts, change{e.at, l})
+			}
 		case e.track != nil:
 			if err := f.track(*e.track); err != nil {
 				return end, err
@@ -163,12 +167,19 @@ func (f *floor) takeAll() (end time.Time, err error) {
 	return end, nil
 }
 
-func (f *floor) control(c wire.Control) {
-	if c.Layout != "" && f.canvas != nil && compose.Layout(c.Layout).Known() {
-		f.canvas.SetLayout(compose.Layout(c.Layout))
+// change is another layout, from its moment on.
+type change struct {
+	at     time.Time
+	layout compose.Layout
+}
+
+// relayout takes the layouts whose moment has come.
+func (f *floor) relayout(now time.Time) {
+	for len(f.layouts) > 0 && !f.layouts[0].at.After(now) {
+		f.canvas.SetLayout(f.layouts[0].layout)
 		f.sizes()
+		f.layouts = f.layouts[1:]
 	}
-	f.desk.control(c)
 }
 
 func (f *floor) track(t wire.Track) error {
@@ -315,6 +326,7 @@ func (f *floor) step() error {
 	if f.canvas == nil {
 		return nil
 	}
+	f.relayout(f.epoch.Add(now))
 	for _, p := range f.canvas.Places() {
 		var pic *compose.Picture
 		if t := f.tiles[f.canvas.Tiles()[p.Tile].Number]; t != nil {

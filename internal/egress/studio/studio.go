@@ -48,6 +48,7 @@ type event struct {
 	number  uint16
 	frame   *frames.Frame
 	control *wire.Control
+	at      time.Time // when it was said; of a control
 	end     time.Time // nothing follows
 }
 
@@ -197,7 +198,7 @@ func (s *Studio) Frame(track uint16, f frames.Frame, want func()) error {
 }
 
 // Control implements worker.Recorder.
-func (s *Studio) Control(c wire.Control) error { return s.post(event{control: &c}) }
+func (s *Studio) Control(c wire.Control) error { return s.post(event{control: &c, at: time.Now()}) }
 
 // Tick implements worker.Recorder. What there is goes to the disk by itself.
 func (s *Studio) Tick(time.Time) error { return s.relay() }
