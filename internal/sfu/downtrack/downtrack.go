@@ -106,17 +106,18 @@ type DownTrack struct {
 	seen     atomic.Uint32 // the restarts that were obeyed. Written in turn
 
 	// Written in turn, read by the RTCP side.
-	history  atomic.Pointer[seqmap.History]
-	mappings [mappings]atomic.Pointer[mapping]
-	mapping  atomic.Pointer[mapping] // the latest
-	dropped  atomic.Uint32           // pictures left out before the newest packet
-	lastSent atomic.Uint64           // timestamp:32 | milliseconds:32, 0 = nothing
-
+	dropped  atomic.Uint32 // pictures left out before the newest packet
+	lastSent atomic.Uint64 // timestamp:32 | milliseconds:32, 0 = nothing
 	counters counters
-	reports  reports
 	playout  playout
 
 	f forwarder // in turn only: by Write, and within Source.InTurn
+
+	// Written in turn, read by the RTCP side.
+	history  atomic.Pointer[seqmap.History]
+	mappings [mappings]atomic.Pointer[mapping]
+	mapping  atomic.Pointer[mapping] // the latest
+	reports  reports
 
 	rtxMu sync.Mutex // guards rtx
 	rtx   retransmitter

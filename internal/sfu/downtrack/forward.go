@@ -13,34 +13,38 @@ import (
 	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
 )
 
-// forwarder is the state of the packet path.
+// forwarder is the state of the packet path. What each packet needs is at the
+// beginning, close together: a packet for many subscribers finds the state of none
+// of them in the processor's cache, and waits for each line of it.
 type forwarder struct {
-	started bool // something was sent
-	layer   int
-	epoch   uint32
-	ssrc    uint32
-	seqs    seqmap.Map
-	thin    thinner
-	unwrap  unwrapper
+	m       *mapping // in force, nil before the first packet
+	history *seqmap.History
 
 	// The newest of what was sent.
-	seq         uint64
-	timestamp   uint32
-	arrival     time.Time
-	pictureID   uint16
+	seq       uint64
+	arrival   time.Time
+	timestamp uint32
+
+	started     bool // something was sent
+	flowing     bool // onFlow was called
 	tl0         uint8
 	keyIdx      uint8
+	pictureID   uint16
 	frameNumber uint16
+	flowed      uint32 // the restarts at the time of onFlow
+	epoch       uint32
+	ssrc        uint32
+	layer       int
 	shape       codec.Descriptor // which counters there are
 
-	ideal   uint32   // what would be added to timestamps if they need not rise
-	m       *mapping // in force, nil before the first packet
-	header  rtp.Header
-	stamp   [2]byte // the transport-wide sequence number of header
-	scratch []byte  // a payload of our own
-	history *seqmap.History
-	flowing bool   // onFlow was called
-	flowed  uint32 // the restarts at that time
+	seqs   seqmap.Map
+	thin   thinner
+	unwrap unwrapper
+
+	ideal   uint32     // what would be added to timestamps if they need not rise
+	header  rtp.Header // of a packet of our own
+	stamp   [2]byte    // the transport-wide sequence number of header
+	scratch []byte     // a payload of our own
 }
 
 // historyVideo and historyAudio are how many sent packets a NACK can name:
@@ -204,14 +208,14 @@ func (f *forwarder) sendAsIs(d *DownTrack, b *Binding, p *uptrack.Packet) {
 		d.dropped.Store(uint32(dropped))
 		d.lastSent.Store(uint64(timestamp)<<32 | uint64(d.millis(p.Arrival)))
 	}
-	h := &f.header
+	h := &p.Out.Header
 	*h = rtp.Header{
 		Version: 2, Marker: marker, PayloadType: b.payloadType(p.Plain), SSRC: b.SSRC,
 		SequenceNumber: uint16(seq), Timestamp: timestamp,
 		Extensions: h.Extensions[:0],
 	}
 	m.rewrite(p, dropped)
-	setExtensions(h, b, p, &f.stamp)
+	setExtensions(h, b, p, &p.Out.Stamp)
 	if b.PlayoutExt != 0 && d.playout.carry(h.SequenceNumber) {
 		_ = h.SetExtension(b.PlayoutExt, b.PlayoutDelay[:])
 	}
@@ -316,15 +320,16 @@ func (f *forwarder) note(p *uptrack.Packet, m *mapping, dropped uint16) {
 // skip sends a packet's number without its content: the frame it belongs to
 // is left out, and those after it have their numbers already.
 func (f *forwarder) skip(d *DownTrack, b *Binding, p *uptrack.Packet, seq uint64) {
-	f.header = rtp.Header{
+	h := &p.Out.Header
+	*h = rtp.Header{
 		Version: 2, Padding: true, PaddingSize: 1, PayloadType: b.payloadType(false), SSRC: b.SSRC,
 		SequenceNumber: uint16(seq), Timestamp: p.Timestamp + f.m.timestamp,
-		Extensions: f.header.Extensions[:0],
+		Extensions: h.Extensions[:0],
 	}
 	if b.SequenceExt != 0 {
-		_ = f.header.SetExtension(b.SequenceExt, f.stamp[:])
+		_ = h.SetExtension(b.SequenceExt, p.Out.Stamp[:])
 	}
-	if _, err := b.Writer.WriteRTP(&f.header, nil, p.Batch); err != nil {
+	if _, err := b.Writer.WriteRTP(h, nil, p.Batch); err != nil {
 		d.counters.writeErrors.Add(1)
 		return
 	}

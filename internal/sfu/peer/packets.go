@@ -34,7 +34,9 @@ const (
 // the packet where it lies, and puts it into the up-track it belongs to, which
 // calls the down-tracks, which seal their copies into the batch.
 type packets struct {
-	link     *transport.Link // immutable
+	link   *transport.Link             // immutable
+	sealer atomic.Pointer[srtp.Sealer] // nil before the handshake
+
 	keys     handshakeKeys
 	arrivals feedback
 	data     association
@@ -42,7 +44,6 @@ type packets struct {
 	checks   func(b []byte, path *transport.Path, batch *transport.Batch) bool // immutable
 	budget   *budget                                                           // immutable; nil if nothing is sent
 
-	sealer  atomic.Pointer[srtp.Sealer]                     // nil before the handshake
 	senders atomic.Pointer[map[uint32]*downtrack.DownTrack] // by SSRC; the map is immutable
 
 	mu      sync.Mutex   // held while a packet is received

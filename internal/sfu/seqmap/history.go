@@ -11,7 +11,7 @@ import (
 type History struct {
 	mask    uint16
 	entries []atomic.Uint64 // present:1 | note:7 | tag:8 | down:16 | up:32
-	resent  []atomic.Uint32 // milliseconds since the epoch of the caller plus 1, 0 = never
+	resent  []atomic.Uint64 // present:1 | down:16 | milliseconds since the epoch of the caller:32
 }
 
 // NewHistory returns a History of at least size packets.
@@ -20,7 +20,7 @@ func NewHistory(size int) *History {
 	return &History{
 		mask:    uint16(size - 1),
 		entries: make([]atomic.Uint64, size),
-		resent:  make([]atomic.Uint32, size),
+		resent:  make([]atomic.Uint64, size),
 	}
 }
 
@@ -34,9 +34,6 @@ const NoteMask = 1<<7 - 1
 func (h *History) Put(down uint16, up uint32, tag, note uint8) {
 	i := down & h.mask
 	h.entries[i].Store(present | uint64(note&NoteMask)<<56 | uint64(tag)<<48 | uint64(down)<<32 | uint64(up))
-	if h.resent[i].Load() != 0 { // a load is cheaper than a store
-		h.resent[i].Store(0)
-	}
 }
 
 // Lookup returns what Put noted for down.
@@ -52,10 +49,11 @@ func (h *History) Lookup(down uint16) (up uint32, tag, note uint8, ok bool) {
 // interval before at, a time since an epoch of the caller's. It notes at.
 func (h *History) Resend(down uint16, at, interval time.Duration) bool {
 	r := &h.resent[down&h.mask]
-	now := uint32(max(at.Milliseconds(), 0) + 1)
+	now := uint32(max(at.Milliseconds(), 0))
 	last := r.Load()
-	if last != 0 && time.Duration(now-last)*time.Millisecond < interval {
+	same := last&present != 0 && uint16(last>>32) == down
+	if same && time.Duration(now-uint32(last))*time.Millisecond < interval {
 		return false
 	}
-	return r.CompareAndSwap(last, now)
+	return r.CompareAndSwap(last, present|uint64(down)<<32|uint64(now))
 }

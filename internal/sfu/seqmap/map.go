@@ -9,9 +9,9 @@ const spans = 32
 // are missing, so the subscriber asks again for what is really lost.
 type Map struct {
 	highest uint64
-	ring    [spans]span
 	first   int // oldest
 	n       int
+	ring    [spans]span
 }
 
 // span says how numbers from `from` on are mapped, until the next span.

@@ -123,14 +123,14 @@ func (b *Batch) add(p *Path, e entry) {
 		c.last = i
 		return
 	}
-	if b.reader >= 0 && p.marks != nil {
+	if b.reader >= 0 && p.plain == nil {
 		p.marks[b.reader] = uint64(b.round)<<32 | uint64(len(b.chains))
 	}
 	b.chains = append(b.chains, chain{path: p, first: i, last: i})
 }
 
 func (b *Batch) chainOf(p *Path) *chain {
-	if b.reader >= 0 && p.marks != nil {
+	if b.reader >= 0 && p.plain == nil {
 		// Only this reader reads and writes its mark.
 		mark := p.marks[b.reader]
 		if uint32(mark>>32) != b.round {

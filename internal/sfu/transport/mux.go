@@ -34,8 +34,9 @@ type Mux struct {
 // them. The first address that cannot be bound is in the error.
 func Listen(addrs []netip.Addr, port int, o Options) (*Mux, error) {
 	if o.Readers <= 0 {
-		o.Readers = min(runtime.GOMAXPROCS(0), maxReaders)
+		o.Readers = runtime.GOMAXPROCS(0)
 	}
+	o.Readers = min(o.Readers, maxReaders)
 	const tries = 16
 	for try := 1; ; try++ {
 		m, err := listen(addrs, port, o)

@@ -8,6 +8,8 @@ import (
 // Path is where a connection's packets go. It is immutable but for the marks,
 // of which each belongs to one reader.
 type Path struct {
+	marks [maxReaders]uint64 // by reader: the round and the chain of its batch
+
 	sock *socket
 	addr netip.AddrPort
 	dest rawAddr // addr as the system has it
@@ -15,8 +17,7 @@ type Path struct {
 	plain net.PacketConn // instead of sock: ICE-TCP, and sockets of the agent's own
 	to    net.Addr
 
-	marks []uint64 // by reader: the round and the chain of its batch
-	stamp uint64   // of the agent's last packet to addr; Link.mu guards it
+	stamp uint64 // of the agent's last packet to addr; Link.mu guards it
 }
 
 // Addr is the address of the client.

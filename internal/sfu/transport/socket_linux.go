@@ -139,7 +139,7 @@ func rawAddrOf(a netip.AddrPort, six bool) rawAddr {
 }
 
 func (s *socket) path(a netip.AddrPort) *Path {
-	p := &Path{sock: s, addr: a, marks: make([]uint64, len(s.members))}
+	p := &Path{sock: s, addr: a}
 	if s.addr.Addr().Is4() == a.Addr().Is4() {
 		p.dest = rawAddrOf(a, !a.Addr().Is4())
 	}

@@ -32,7 +32,7 @@ func newSocket(addr netip.AddrPort, _ Options) (*socket, error) {
 func (s *socket) trains() bool { return false }
 
 func (s *socket) path(a netip.AddrPort) *Path {
-	return &Path{sock: s, addr: a, marks: make([]uint64, len(s.members))}
+	return &Path{sock: s, addr: a}
 }
 
 // write sends one datagram by itself.

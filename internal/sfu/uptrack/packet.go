@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"time"
 
+	"github.com/pion/rtp"
+
 	"github.com/rollcall-rtc/rollcall/internal/sfu/codec"
 )
 
@@ -46,9 +48,19 @@ type Packet struct {
 	// sent at once.
 	Batch Batch
 
+	// Out is where a sink makes the header of what it sends: the next sink finds it
+	// in the processor's cache.
+	Out Out
+
 	seq16 uint16
 	nexts int
 	exts  [maxExtensions]extension
+}
+
+// Out is a header in the making. It keeps the room of its extensions.
+type Out struct {
+	Header rtp.Header
+	Stamp  [2]byte // the transport-wide sequence number of Header
 }
 
 // maxExtensions is how many header extensions of a packet are looked at.
