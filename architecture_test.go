@@ -103,6 +103,7 @@ var layers = []layer{
 	{"internal/sfu/layer", nil},
 	{"internal/sfu/nack", nil},
 	{"internal/sfu/packetcache", nil},
+	{"internal/sfu/prefetch", nil},
 	{"internal/sfu/quality", nil},
 	{"internal/sfu/rtpstats", nil},
 	{"internal/sfu/seqmap", nil},
@@ -145,7 +146,7 @@ var layers = []layer{
 
 var mediaLeaves = []string{
 	"internal/sfu/audiolevel", "internal/sfu/codec", "internal/sfu/keyframe", "internal/sfu/layer",
-	"internal/sfu/nack", "internal/sfu/packetcache", "internal/sfu/rtpstats", "internal/sfu/seqmap",
+	"internal/sfu/nack", "internal/sfu/packetcache", "internal/sfu/prefetch", "internal/sfu/rtpstats", "internal/sfu/seqmap",
 }
 
 // seams are modules behind few packages, so that they can be replaced there.

@@ -3,11 +3,13 @@ package downtrack
 import (
 	"math/rand/v2"
 	"time"
+	"unsafe"
 
 	"github.com/pion/rtp"
 
 	"github.com/rollcall-rtc/rollcall/internal/sfu/codec"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/layer"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/prefetch"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/rtpstats"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/seqmap"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
@@ -17,8 +19,8 @@ import (
 // beginning, close together: a packet for many subscribers finds the state of none
 // of them in the processor's cache, and waits for each line of it.
 type forwarder struct {
-	m       *mapping // in force, nil before the first packet
-	history *seqmap.History
+	m       *mapping       // in force, nil before the first packet
+	history seqmap.History // the one of the track, with the numbers it shares
 
 	// The newest of what was sent.
 	seq       uint64
@@ -75,6 +77,19 @@ func (d *DownTrack) Write(p *uptrack.Packet) {
 		return
 	}
 	d.f.forward(d, b, p)
+}
+
+// Prepare implements uptrack.Sink. The track itself is asked for first, and then
+// what it points to.
+func (d *DownTrack) Prepare(ahead int) {
+	if ahead > 1 {
+		prefetch.Block(unsafe.Pointer(d))
+		return
+	}
+	f := &d.f
+	prefetch.Line(unsafe.Pointer(d.binding.Load()))
+	prefetch.Line(unsafe.Pointer(f.m))
+	prefetch.Line(f.history.Next(uint16(f.seq + 1)))
 }
 
 // admits decides on a packet of a layer that is not being sent: whether it
@@ -186,9 +201,10 @@ func (f *forwarder) sendAsIs(d *DownTrack, b *Binding, p *uptrack.Packet) {
 	if late {
 		dropped = f.thin.droppedBefore(p.Seq)
 	}
-	if f.history == nil {
-		f.history = seqmap.NewHistory(d.historySize())
-		d.history.Store(f.history)
+	if d.history.Load() == nil {
+		h := seqmap.NewHistory(d.historySize())
+		f.history = *h
+		d.history.Store(h)
 	}
 	marker, note := p.Marker, uint8(dropped&seqmap.NoteMask)
 	if p.Descriptor.HasSpatial {

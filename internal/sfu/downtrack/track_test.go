@@ -260,6 +260,8 @@ func TestOtherSinksSeeThePublishersBytes(t *testing.T) {
 type taker struct{ payloads [][]byte }
 
 // Blank implements uptrack.Sink.
+func (s *taker) Prepare(int) {}
+
 func (s *taker) Blank(time.Time) {}
 
 func (s *taker) Write(p *uptrack.Packet) { s.payloads = append(s.payloads, bytes.Clone(p.Payload)) }

@@ -27,6 +27,8 @@ type took struct {
 }
 
 // Blank implements uptrack.Sink.
+func (k *took) Prepare(int) {}
+
 func (k *took) Blank(time.Time) {}
 
 func (k *took) Write(p *uptrack.Packet) {

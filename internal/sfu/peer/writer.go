@@ -13,6 +13,7 @@ import (
 // connection, for as long as that lives: packet indices must not repeat.
 type rtpWriter struct {
 	packets *packets
+	link    *transport.Link // of packets; one step less to the path
 	stream  srtp.Stream
 }
 
@@ -22,7 +23,7 @@ func (p *packets) writer(ssrc uint32) *rtpWriter {
 	defer p.sendMu.Unlock()
 	w := p.writers[ssrc]
 	if w == nil {
-		w = &rtpWriter{packets: p}
+		w = &rtpWriter{packets: p, link: p.link}
 		p.writers[ssrc] = w
 	}
 	return w
@@ -30,7 +31,7 @@ func (p *packets) writer(ssrc uint32) *rtpWriter {
 
 // WriteRTP implements downtrack.Writer.
 func (w *rtpWriter) WriteRTP(h *rtp.Header, payload []byte, batch uptrack.Batch) (int, error) {
-	sealer, path := w.packets.sealer.Load(), w.packets.link.Path()
+	sealer, path := w.packets.sealer.Load(), w.link.Path()
 	if sealer == nil || path == nil {
 		return 0, ErrNotConnected
 	}

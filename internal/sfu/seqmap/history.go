@@ -4,6 +4,7 @@ import (
 	"math/bits"
 	"sync/atomic"
 	"time"
+	"unsafe"
 )
 
 // History remembers for the last packets sent where they came from, and when
@@ -34,6 +35,14 @@ const NoteMask = 1<<7 - 1
 func (h *History) Put(down uint16, up uint32, tag, note uint8) {
 	i := down & h.mask
 	h.entries[i].Store(present | uint64(note&NoteMask)<<56 | uint64(tag)<<48 | uint64(down)<<32 | uint64(up))
+}
+
+// Next is where Put writes for down.
+func (h *History) Next(down uint16) unsafe.Pointer {
+	if len(h.entries) == 0 {
+		return nil
+	}
+	return unsafe.Pointer(&h.entries[down&h.mask])
 }
 
 // Lookup returns what Put noted for down.

@@ -37,6 +37,8 @@ func FuzzReceive(f *testing.F) {
 type sinkFunc func(p *Packet)
 
 // Blank implements Sink.
+func (f sinkFunc) Prepare(int) {}
+
 func (f sinkFunc) Blank(time.Time) {}
 
 func (f sinkFunc) Write(p *Packet) { f(p) }

@@ -51,6 +51,8 @@ func (r *recorder) Write(p *Packet) {
 	r.got = append(r.got, received{p.Layer, p.Epoch, p.Seq, p.Timestamp, p.Keyframe, slices.Clone(p.Payload)})
 }
 
+func (r *recorder) Prepare(int) {}
+
 func (r *recorder) Blank(time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

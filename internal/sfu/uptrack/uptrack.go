@@ -84,6 +84,9 @@ type Options struct {
 // while it runs if it puts them back.
 type Sink interface {
 	Write(p *Packet)
+	// Prepare is called in turn with Write, when a packet comes to the sink that is
+	// so many places before it in the list, 2 and then 1: time to ask for memory.
+	Prepare(ahead int)
 	// Blank is called in turn with Write, a few times from the moment on in which
 	// the track is muted: what was shown and played last must not stay.
 	Blank(now time.Time)
