@@ -2,6 +2,7 @@ package whip
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/livekit/protocol/livekit"
@@ -135,19 +136,18 @@ func trackID(m *sdp.MediaDescription, index int) string {
 
 // layers describes the encodings of a section, one for each rid that it sends.
 func layers(m *sdp.MediaDescription) (all []*livekit.VideoLayer) {
+	var rids []string
 	for _, a := range m.Attributes {
 		rid, rest, _ := strings.Cut(a.Value, " ")
-		if a.Key != "rid" || !strings.HasPrefix(rest, "send") || len(all) == layer.Max {
-			continue
+		if a.Key == "rid" && strings.HasPrefix(rest, "send") && len(rids) < layer.Max && !slices.Contains(rids, rid) {
+			rids = append(rids, rid)
 		}
-		quality := livekit.VideoQuality(len(all))
-		if i, ok := layer.OfRID(rid); ok {
-			quality = livekit.VideoQuality(i)
-		}
-		all = append(all, &livekit.VideoLayer{Quality: quality, Rid: rid})
 	}
-	if len(all) < 2 {
+	if len(rids) < 2 {
 		return nil
+	}
+	for i, n := range layer.Assign(rids) {
+		all = append(all, &livekit.VideoLayer{Quality: livekit.VideoQuality(min(n, int(livekit.VideoQuality_HIGH))), Rid: rids[i]})
 	}
 	return all
 }

@@ -283,8 +283,11 @@ func (s *session) run() {
 
 // observe measures what the client publishes.
 func (s *session) observe() (o ingress.Observation) {
+	s.mu.Lock()
+	p := s.p
+	s.mu.Unlock()
 	now := time.Now()
-	for _, t := range s.p.Published() {
+	for _, t := range p.Published() {
 		o.Tracks = append(o.Tracks, t.Info)
 		rate, frames := uint32(0), 0.0
 		for _, l := range t.Up.Stats().Layers {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"time"
 
+	"github.com/rollcall-rtc/rollcall/internal/sfu/layer"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/srtp"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
 )
@@ -21,10 +22,36 @@ type mediaSection struct {
 	media   [128]bool         // payload types that were agreed
 	rtx     [128]uint8        // payload type by that of its retransmissions, plus 1; 0 if none
 	rids    bool              // simulcast: nothing but a rid tells the layer
+	names   map[string]string // rids of the track by those of the client, where they differ
 	ssrcs   []uint32          // announced
 	repairs map[uint32]uint32 // announced: SSRC of media by that of its retransmissions
 
 	changed func(pt uint8) // called when the client sends in another codec
+}
+
+// layerOf is the name by which the track knows a layer.
+func (s *mediaSection) layerOf(rid string) string {
+	if name, ok := s.names[rid]; ok {
+		return name
+	}
+	return rid
+}
+
+// layerNames are the rids of layers, lowest first.
+var layerNames = [...]string{"q", "h", "f"}
+
+// namesOf says which layer each rid of a section is, if it does not say so itself.
+func namesOf(rids []string) map[string]string {
+	var names map[string]string
+	for i, n := range layer.Assign(rids) {
+		if n < len(layerNames) && rids[i] != layerNames[n] {
+			if names == nil {
+				names = make(map[string]string)
+			}
+			names[rids[i]] = layerNames[n]
+		}
+	}
+	return names
 }
 
 // exts are the ids of the header extensions that say what a packet is.
@@ -118,7 +145,7 @@ func (d *demux) receive(p *packets, b []byte, batch uptrack.Batch) {
 		return
 	}
 	if st.input == nil {
-		st.input = s.up.AddStream(uptrack.StreamInfo{RID: st.rid, SSRC: st.ssrc, PayloadType: s.pt})
+		st.input = s.up.AddStream(uptrack.StreamInfo{RID: s.layerOf(st.rid), SSRC: st.ssrc, PayloadType: s.pt})
 		if st.input == nil {
 			return
 		}

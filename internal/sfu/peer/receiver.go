@@ -183,7 +183,7 @@ func (p *packets) route(sections []*mediaSection, ids exts) {
 // section is what packets need to know of a publication.
 func (p *Publisher) section(pub *publication) *mediaSection {
 	s := &mediaSection{
-		mid: pub.offer.mid, up: pub.receiver.up, pt: pub.codec.pt, primary: pub.codec.primary, rids: len(pub.offer.rids) > 0,
+		mid: pub.offer.mid, up: pub.receiver.up, pt: pub.codec.pt, primary: pub.codec.primary, rids: len(pub.offer.rids) > 0, names: namesOf(pub.offer.rids),
 		ssrcs: pub.offer.ssrcs, repairs: pub.offer.repairs,
 	}
 	for _, c := range pub.answer.codecs {
