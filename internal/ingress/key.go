@@ -58,7 +58,7 @@ func (s *Service) admit(src Source, now time.Time) (_ *Session, silent *Session,
 	switch {
 	case err != nil:
 		return nil, nil, err
-	case s.stopping:
+	case s.stopping || s.draining:
 		return nil, nil, ErrStopping
 	case e.info.Enabled != nil && !*e.info.Enabled:
 		return nil, nil, ErrDisabled

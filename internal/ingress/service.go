@@ -28,6 +28,7 @@ type Service struct {
 	endpoints map[string]*endpoint  // mu guards; by id
 	keys      map[keyHash]*endpoint // mu guards; by stream key
 	stopping  bool                  // mu guards
+	draining  bool                  // mu guards
 	working   sync.WaitGroup        // goroutines of the service
 }
 
@@ -102,7 +103,7 @@ func (s *Service) Create(ctx context.Context, origin string, req *livekit.Create
 	var session *Session
 	s.mu.Lock()
 	switch {
-	case s.stopping:
+	case s.stopping || s.draining:
 		s.mu.Unlock()
 		return nil, ErrStopping
 	case len(s.endpoints) >= s.opts.MaxEndpoints:
@@ -211,6 +212,13 @@ func (s *Service) List(_ context.Context, req *livekit.ListIngressRequest) (*liv
 		return strings.Compare(a.IngressId, b.IngressId)
 	})
 	return resp, nil
+}
+
+// Drain lets no more sources in. Those that are there go on.
+func (s *Service) Drain() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.draining = true
 }
 
 // Close ends all sessions, and returns when that is told, or with ctx.

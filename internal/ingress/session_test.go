@@ -358,6 +358,22 @@ func TestCrashAtAnyMomentLeavesOneEnd(t *testing.T) {
 	})
 }
 
+func TestDrainLetsNoMoreSourcesIn(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		one, two := r.create(), r.create(func(req *livekit.CreateIngressRequest) { req.ParticipantIdentity = "other" })
+		x := r.admit(one)
+		track := r.publish(x)
+		r.Drain()
+		if _, err := r.Admit(Source{Key: two.StreamKey, Input: two.InputType}); !errors.Is(err, ErrStopping) {
+			t.Errorf("admitted while draining: %v", err)
+		}
+		if err := track.WriteSample(Sample{Data: keyframe(), PTS: time.Second}); err != nil {
+			t.Errorf("who is there does not go on: %v", err)
+		}
+	})
+}
+
 func TestStopEndsSessionsInGoodOrder(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(t, nil)

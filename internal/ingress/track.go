@@ -226,6 +226,8 @@ func (t *Track) WriteSample(s Sample) error {
 	timestamp := t.base + ticks(s.PTS, t.rate)
 	t.report(w, s.Layer, s.PTS, timestamp)
 	payloads := w.payloader.Payload(maxPayload, s.Data)
+	batch, send := room.Together()
+	defer send()
 	for i, payload := range payloads {
 		h := rtp.Header{
 			Version: 2, SSRC: t.injected.SSRC(s.Layer), SequenceNumber: w.seq, Timestamp: timestamp,
@@ -238,7 +240,7 @@ func (t *Track) WriteSample(s Sample) error {
 			}
 		}
 		w.seq++
-		if err := t.send(w, &h, payload, s.Layer); err != nil {
+		if err := t.send(w, &h, payload, s.Layer, batch); err != nil {
 			return err
 		}
 	}
@@ -256,7 +258,7 @@ func ticks(d time.Duration, rate uint32) uint32 {
 }
 
 // send writes one packet of the layer, whose mutex is held.
-func (t *Track) send(w *layerWriter, h *rtp.Header, payload []byte, layer int) error {
+func (t *Track) send(w *layerWriter, h *rtp.Header, payload []byte, layer int, batch uptrack.Batch) error {
 	size := h.MarshalSize() + len(payload)
 	if cap(w.buf) < size {
 		w.buf = make([]byte, max(size, 1500))
@@ -266,7 +268,7 @@ func (t *Track) send(w *layerWriter, h *rtp.Header, payload []byte, layer int) e
 		return err
 	}
 	copy(w.buf[n:size], payload)
-	t.injected.Write(layer, w.buf[:size], nil)
+	t.injected.Write(layer, w.buf[:size], batch)
 	return nil
 }
 
@@ -292,7 +294,7 @@ func (t *Track) WriteRTP(layer int, raw []byte) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	h.SSRC = t.injected.SSRC(layer)
-	return t.send(w, &h, raw[n:], layer)
+	return t.send(w, &h, raw[n:], layer, nil)
 }
 
 // Report says which moment of the source's clock a timestamp of WriteRTP stands for,

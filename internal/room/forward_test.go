@@ -203,9 +203,12 @@ func TestForwardedParticipantKeepsItsRules(t *testing.T) {
 		if got := ben.sub().tracks; len(got) != 0 {
 			t.Errorf("who may not publish is received: %q", got)
 		}
-		last := tc.beyond[len(tc.beyond)-1]
-		if last.Name != event.ParticipantPermissionsChanged || last.Room.Name != "attic" {
-			t.Errorf("the last event is %s in %s", last.Name, last.Room.Name)
+		// Between two rooms there is no order.
+		told := slices.ContainsFunc(tc.beyond, func(e event.Event) bool {
+			return e.Name == event.ParticipantPermissionsChanged && e.Room.Name == "attic"
+		})
+		if !told {
+			t.Error("the attic is not told of other permissions")
 		}
 	})
 }

@@ -197,6 +197,10 @@ func (t *Injected) Info() *livekit.TrackInfo { return t.info }
 // SSRC is what packets of a layer carry.
 func (t *Injected) SSRC(layer int) uint32 { return t.ssrcs[layer] }
 
+// Together returns a batch for packets that are written one after the other, such as
+// those of a frame, and what sends it.
+func Together() (batch uptrack.Batch, send func()) { return peer.Together() }
+
 // Write takes one RTP packet of a layer. It keeps nothing of it. One goroutine at a
 // time may write to a layer. What is written after the end goes nowhere.
 func (t *Injected) Write(layer int, packet []byte, batch uptrack.Batch) {

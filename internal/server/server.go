@@ -350,6 +350,8 @@ func (s *Server) Drain(ctx context.Context) {
 	s.log.Info("draining", "delay", delay, "participants", s.rooms.Stats().Participants)
 	s.leaveOnce.Do(func() { close(s.leaving) })
 	s.signal.Drain()
+	s.ingress.Drain()
+	s.whip.Drain()
 	select {
 	case <-ctx.Done():
 	case <-time.After(delay):

@@ -50,6 +50,7 @@ type Handler struct {
 
 	mu       sync.Mutex
 	closing  bool                // mu guards
+	draining bool                // mu guards
 	sessions map[string]*session // mu guards; by id
 	running  sync.WaitGroup
 }
@@ -386,7 +387,7 @@ func statusOf(err error) int {
 func (h *Handler) enter(s *session) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.closing {
+	if h.closing || h.draining {
 		return false
 	}
 	h.sessions[s.id] = s
@@ -398,6 +399,14 @@ func (h *Handler) leave(s *session) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.sessions, s.id)
+}
+
+// Drain lets no more encoders in that have a token. Ingress is asked about the
+// others.
+func (h *Handler) Drain() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.draining = true
 }
 
 // Close lets nobody in any more, and returns when the sessions are over, or with

@@ -9,6 +9,13 @@ import (
 	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
 )
 
+// Together returns a batch for packets that no connection brought in, and what
+// sends it: those of one frame go out in few system calls.
+func Together() (batch uptrack.Batch, send func()) {
+	b := transport.Borrow()
+	return b, b.Return
+}
+
 // rtpWriter seals the packets of one SSRC. There is one for each SSRC of a
 // connection, for as long as that lives: packet indices must not repeat.
 type rtpWriter struct {
