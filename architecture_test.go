@@ -26,11 +26,11 @@ type layer struct {
 // package and what is below it. A package that is not here has no place yet.
 var layers = []layer{
 	{"cmd/rollcall", []string{
-		"internal/server", "internal/egress/wire", "internal/egress/worker", "internal/egress/studio", "internal/delivery", "internal/config", "internal/token", "internal/sample", "internal/site", "webhook",
+		"internal/server", "internal/egress/wire", "internal/egress/worker", "internal/egress/studio", "internal/egress/browser", "internal/delivery", "internal/config", "internal/token", "internal/sample", "internal/site", "webhook",
 		"client", "client/mediafile", "docs", "event",
 	}},
 	{"internal/server", []string{
-		"internal/httpapi", "internal/figures", "internal/signal", "internal/whip", "internal/agent", "internal/egress", "internal/egress/storage", "internal/egress/wire", "internal/egress/request", "internal/egress/ffmpeg", "internal/egress/studio", "internal/ingress", "internal/ingress/source", "internal/ingress/rtmp", "internal/room", "internal/delivery", "internal/eventlog/...",
+		"internal/httpapi", "internal/figures", "internal/signal", "internal/whip", "internal/agent", "internal/egress", "internal/egress/storage", "internal/egress/wire", "internal/egress/request", "internal/egress/ffmpeg", "internal/egress/studio", "internal/egress/browser", "internal/ingress", "internal/ingress/source", "internal/ingress/rtmp", "internal/room", "internal/delivery", "internal/eventlog/...",
 		"internal/sfu/peer", "internal/turn", "internal/certificate", "internal/tlsmux", "internal/tracing", "internal/external", "internal/metrics", "internal/config", "internal/token",
 		"internal/site", "docs", "event", "web",
 	}},
@@ -55,6 +55,7 @@ var layers = []layer{
 	// Recordings: jobs in the server, and the process that writes one of them, which
 	// knows nothing of it.
 	{"internal/egress", []string{"internal/egress/container", "internal/egress/playlist", "internal/egress/upload", "internal/egress/storage", "internal/egress/request", "internal/egress/wire", "internal/room", "internal/delivery", "internal/sfu/uptrack", "event"}},
+	{"internal/egress/browser", []string{"internal/egress/frames", "internal/egress/request", "internal/egress/wire", "internal/egress/worker"}},
 	{"internal/egress/worker", []string{"internal/egress/container", "internal/egress/frames", "internal/egress/mix", "internal/egress/playlist", "internal/egress/wire"}},
 	{"internal/egress/mix", nil},
 	{"internal/egress/playlist", nil},

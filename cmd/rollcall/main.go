@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	rtc "github.com/rollcall-rtc/rollcall/client"
+	"github.com/rollcall-rtc/rollcall/internal/delivery"
+	"github.com/rollcall-rtc/rollcall/internal/egress/browser"
 	"github.com/rollcall-rtc/rollcall/internal/egress/studio"
 	"github.com/rollcall-rtc/rollcall/internal/egress/wire"
 	"github.com/rollcall-rtc/rollcall/internal/egress/worker"
@@ -67,7 +69,12 @@ func init() {
 }
 
 // workers are those of recordings, by the kind of the job.
-var workers = map[wire.Kind]worker.New{wire.Pass: worker.NewPass, wire.Mix: worker.NewMix, wire.Encode: studio.New}
+var workers = map[wire.Kind]worker.New{
+	wire.Pass:   worker.NewPass,
+	wire.Mix:    worker.NewMix,
+	wire.Encode: studio.New,
+	wire.Browse: browser.New(delivery.GuardedDialer, worker.NewPass),
+}
 
 // group returns the run of a verb that has verbs of its own.
 func group(name string) func(context.Context, []string, environment) error {

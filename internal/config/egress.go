@@ -4,6 +4,11 @@ package config
 type Egress struct {
 	// Directory is where files go; empty means egress in the data directory.
 	Directory string
+	// Chromium is the program that shows web pages; empty: the one in PATH.
+	Chromium string
+	// WSURL is where pages that lay out a room join; empty: at this server's own
+	// address.
+	WSURL string
 	// Storage is where they are brought to, unless a request names a store; Backup is
 	// the one for when a store takes nothing.
 	Storage, Backup Storage

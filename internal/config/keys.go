@@ -31,6 +31,8 @@ var supported = []key{
 	{"tls.acme.cache_dir", text(func(c *Config) *string { return &c.TLS.ACME.CacheDir })},
 
 	{"egress.directory", text(func(c *Config) *string { return &c.Egress.Directory })},
+	{"egress.chromium", text(func(c *Config) *string { return &c.Egress.Chromium })},
+	{"egress.ws_url", text(func(c *Config) *string { return &c.Egress.WSURL })},
 	{"egress.storage.prefix", text(func(c *Config) *string { return &c.Egress.Storage.Prefix })},
 	{"egress.storage.s3.access_key", text(func(c *Config) *string { return &c.Egress.Storage.S3.AccessKey })},
 	{"egress.storage.s3.secret", text(func(c *Config) *string { return &c.Egress.Storage.S3.Secret })},

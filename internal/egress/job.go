@@ -273,6 +273,9 @@ func (j *job) end(why string, last wire.Report, died error) {
 		status, problem, code = livekit.EgressStatus_EGRESS_LIMIT_REACHED, "Session limit reached", 413
 	}
 	made := last.Made
+	if last.Kind == wire.Done && why == "" {
+		why = sourceClosed // it ended by itself
+	}
 	if last.Kind != wire.Done {
 		s.opts.Logger.Warn("worker of a recording ended without its file", "egress", j.id, "error", died, "said", last.Error)
 		status, code = livekit.EgressStatus_EGRESS_FAILED, 500

@@ -28,6 +28,10 @@ type Log interface {
 	Append(events ...event.Event) uint64
 	// Last is the highest place that can be read.
 	Last() uint64
+	// First is the lowest place that can be read, and Read returns up to limit records
+	// with a higher place than after, in order.
+	First() uint64
+	Read(ctx context.Context, after uint64, limit int) ([]event.Record, error)
 	// ReadRoom returns up to limit records of the rooms of that name with a higher
 	// place than after, in order.
 	ReadRoom(ctx context.Context, room string, after uint64, limit int) ([]event.Record, error)

@@ -167,7 +167,7 @@ func (s *Service) reserve(j *job, name, ext string) (string, error) {
 func wireJob(j *job, r *request.Request) wire.Job {
 	job := wire.Job{
 		ID: j.id, Kind: j.kind, Audio: r.Source.Audio, Video: r.Source.Video, Outputs: j.outputs,
-		Layout: r.Source.Layout, Plain: r.Source.Kind != request.Room, URL: r.Source.URL, Journal: j.s.journal(j.id),
+		Layout: r.Source.Layout, Plain: r.Source.Kind != request.Room, URL: r.Source.URL, Await: r.Source.AwaitStart, Journal: j.s.journal(j.id),
 		Stereo: r.Source.Mixing != livekit.AudioMixing_DEFAULT_MIXING,
 	}
 	for _, route := range r.Source.Routes {

@@ -1,6 +1,7 @@
 package egress
 
 import (
+	"context"
 	"slices"
 	"strings"
 
@@ -21,6 +22,11 @@ type Worker struct {
 	// Check says why a request cannot be served, such as that a program is missing. It
 	// is asked for each request; nil serves all.
 	Check func(*request.Request) error
+	// Prepare adds to a job what is not of the request; nil adds nothing. It is called
+	// once the job can begin, and its error is told to who asked for it.
+	Prepare func(ctx context.Context, r *request.Request, job *wire.Job) error
+	// Layout has a job take another layout, beside wire.Control; nil if that is enough.
+	Layout func(ctx context.Context, info *livekit.EgressInfo, layout string) error
 }
 
 // plan decides what kind of worker serves a request. Everything that cannot be

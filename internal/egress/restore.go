@@ -158,11 +158,21 @@ func (j *job) settle(seq uint64) {
 // log has the job's end.
 func (s *Service) forgetJournal(id string) { _ = os.Remove(s.journal(id)) }
 
+// read returns records of the log that may be of the job: of its room, or all if it
+// has none.
+func (j *job) read(ctx context.Context, after uint64) ([]event.Record, error) {
+	log := j.s.opts.Log
+	if j.info.RoomName != "" {
+		return log.ReadRoom(ctx, j.info.RoomName, after, 1024)
+	}
+	return log.Read(ctx, max(after+1, log.First())-1, 1024)
+}
+
 // lastTold is the name of the last event of the job in the log, "" if there is
 // none.
 func (j *job) lastTold(ctx context.Context) (last event.Name, err error) {
 	for after := j.after; ; {
-		records, err := j.s.opts.Log.ReadRoom(ctx, j.info.RoomName, after, 1024)
+		records, err := j.read(ctx, after)
 		if err != nil {
 			return "", err
 		}

@@ -19,6 +19,7 @@ import (
 	"github.com/rollcall-rtc/rollcall/event"
 	"github.com/rollcall-rtc/rollcall/internal/delivery"
 	"github.com/rollcall-rtc/rollcall/internal/egress/request"
+	"github.com/rollcall-rtc/rollcall/internal/egress/wire"
 	"github.com/rollcall-rtc/rollcall/internal/room"
 )
 
@@ -82,7 +83,11 @@ func (s *Service) Start(ctx context.Context, key string, req proto.Message) (*li
 	now := time.Now()
 	var fresh []*tapped
 	if r.Source.Kind != request.Web {
-		j.tracks = &tracks{src: &r.Source, rooms: s.opts.Rooms, heard: r.Outputs[0].Socket != ""}
+		src := &r.Source
+		if kind == wire.Browse {
+			src = &request.Source{Kind: src.Kind} // the page gets what it wants itself
+		}
+		j.tracks = &tracks{src: src, rooms: s.opts.Rooms, heard: r.Outputs[0].Socket != ""}
 		if err := j.tracks.open(ctx, r.Room, now); err != nil {
 			return nil, err
 		}
@@ -129,6 +134,12 @@ func (s *Service) begin(ctx context.Context, j *job, key string, r *request.Requ
 	if err = s.pin(ctx, j); err != nil {
 		return nil, err
 	}
+	job := wireJob(j, r)
+	if prepare := s.opts.Workers[j.kind].Prepare; prepare != nil {
+		if err = prepare(ctx, r, &job); err != nil {
+			return nil, err
+		}
+	}
 	hooks, err := s.opts.Hooks.PutEgress(ctx, j.id, key, r.Webhooks)
 	if err != nil {
 		if problem, ok := errors.AsType[*delivery.EndpointError](err); ok {
@@ -150,7 +161,7 @@ func (s *Service) begin(ctx context.Context, j *job, key string, r *request.Requ
 		drop()
 		return nil, err
 	}
-	if err = j.launch(wireJob(j, r), fresh); err != nil {
+	if err = j.launch(job, fresh); err != nil {
 		s.mu.Unlock()
 		s.opts.Logger.Error("start the worker of a recording", "egress", j.id, "error", err)
 		err = refuse(Internal, "cannot start the process that records")

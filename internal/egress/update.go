@@ -26,20 +26,29 @@ func (s *Service) running(id string) (*job, error) {
 //
 // It fails with not_found for an unknown id, and with failed_precondition for a job
 // without a layout, or one that has ended.
-func (s *Service) UpdateLayout(_ context.Context, req *livekit.UpdateLayoutRequest) (*livekit.EgressInfo, error) {
+func (s *Service) UpdateLayout(ctx context.Context, req *livekit.UpdateLayoutRequest) (*livekit.EgressInfo, error) {
+	info, layout, err := s.updateLayout(req)
+	if err == nil && layout != nil {
+		err = layout(ctx, info, req.Layout)
+	}
+	return info, err
+}
+
+// updateLayout tells the worker, and returns what else has to be done.
+func (s *Service) updateLayout(req *livekit.UpdateLayoutRequest) (*livekit.EgressInfo, func(context.Context, *livekit.EgressInfo, string) error, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	j, err := s.running(req.EgressId)
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, nil, err
 	case j.kind != wire.Encode && j.kind != wire.Browse:
-		return nil, refuse(FailedPrecondition, "egress %s has no layout", j.id)
+		return nil, nil, refuse(FailedPrecondition, "egress %s has no layout", j.id)
 	case req.Layout == "":
-		return nil, refuse(InvalidArgument, "layout is required")
+		return nil, nil, refuse(InvalidArgument, "layout is required")
 	}
 	j.feed.tell(wire.ControlFrame, wire.Control{Layout: req.Layout})
-	return j.info, nil
+	return j.info, s.opts.Workers[j.kind].Layout, nil
 }
 
 // UpdateStream has a job that streams begin and end destinations.

@@ -33,7 +33,7 @@ func (s *Server) openEgress(ctx context.Context) error {
 	o := egress.Options{
 		Rooms: s.rooms, Log: s.events, Hooks: s.delivery,
 		Directory: directory, Worker: []string{program, WorkerVerb}, Logger: s.log,
-		Workers: map[wire.Kind]egress.Worker{wire.Pass: {}, wire.Mix: {}, wire.Encode: encodes()},
+		Workers: map[wire.Kind]egress.Worker{wire.Pass: {}, wire.Mix: {}, wire.Encode: encodes(), wire.Browse: s.browserWorker()},
 	}
 	if err := s.storeOptions(&o); err != nil {
 		return err

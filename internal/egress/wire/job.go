@@ -1,6 +1,9 @@
 package wire
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // Kind is what kind of worker a job needs.
 type Kind string
@@ -31,13 +34,25 @@ type Job struct {
 	Layout string `json:"layout,omitempty"`
 	// Plain has one picture at a time, without a name: it is no room's.
 	Plain bool `json:"plain,omitempty"`
-	// URL is the page of Browse.
-	URL string `json:"url,omitempty"`
+	// URL is the page of Browse. Await has it say when the recording begins.
+	URL     string  `json:"url,omitempty"`
+	Await   bool    `json:"await,omitempty"`
+	Browser Browser `json:"browser,omitzero"`
 	// Stereo has the tracks of which Side says so on one side each.
 	Stereo bool `json:"stereo,omitempty"`
 	// Journal is a file to which a worker adds the path of each file before it makes
 	// it, one a line; see Note. It is how the server finds them if both die.
 	Journal string `json:"journal"`
+}
+
+// Browser is that of Browse.
+type Browser struct {
+	// Program is asked for by the configuration; empty: one that is in PATH.
+	Program string `json:"program,omitempty"`
+	// Allow are the private networks that pages may reach, and Own the addresses of the
+	// server itself.
+	Allow []netip.Prefix `json:"allow,omitempty"`
+	Own   []string       `json:"own,omitempty"`
 }
 
 // OutputKind is what an output is.

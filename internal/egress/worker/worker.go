@@ -37,6 +37,18 @@ type Recorder interface {
 	Abandon() error
 }
 
+// Source is a Recorder whose media does not come from the server. Take is called
+// when Ready has an element, by the goroutine that calls the others; that it is over
+// it says by ErrOver.
+type Source interface {
+	Recorder
+	Ready() <-chan struct{}
+	Take() error
+}
+
+// ErrOver says that a recording is complete, though nobody has ended it.
+var ErrOver = errors.New("the source ended")
+
 // New begins a job. What the recorder has to say it says by say.
 type New func(job wire.Job, say func(wire.Report)) (Recorder, error)
 
@@ -108,6 +120,11 @@ func (w *work) run(in io.Reader, kinds map[wire.Kind]New) error {
 			}
 		}
 	}()
+	source, _ := w.rec.(Source)
+	var ready <-chan struct{} // nil if there is no source
+	if source != nil {
+		ready = source.Ready()
+	}
 	tick := time.NewTicker(flushEvery)
 	defer tick.Stop()
 	for open := true; open; {
@@ -118,6 +135,11 @@ func (w *work) run(in io.Reader, kinds map[wire.Kind]New) error {
 			}
 		case now := <-tick.C:
 			err = w.rec.Tick(now)
+		case <-ready:
+			err = source.Take()
+		}
+		if errors.Is(err, ErrOver) {
+			break
 		}
 		if err != nil {
 			return errors.Join(err, w.rec.Abandon())

@@ -1,0 +1,80 @@
+package browser
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/rollcall-rtc/rollcall/internal/egress/request"
+	"github.com/rollcall-rtc/rollcall/internal/egress/wire"
+)
+
+func TestStartCodesBecomeLengths(t *testing.T) {
+	for _, tc := range []struct {
+		name     string
+		in, want []byte
+	}{
+		{"start codes of three and four bytes", []byte{0, 0, 0, 1, 0x67, 1, 0, 0, 1, 0x68, 2, 3}, []byte{0, 0, 0, 2, 0x67, 1, 0, 0, 0, 3, 0x68, 2, 3}},
+		{"zeros within a unit", []byte{0, 0, 1, 0x65, 0, 0, 3, 1}, []byte{0, 0, 0, 5, 0x65, 0, 0, 3, 1}},
+		{"zeros after a unit", []byte{0, 0, 1, 0x65, 9, 0, 0, 0}, []byte{0, 0, 0, 2, 0x65, 9}},
+		{"an empty unit", []byte{0, 0, 1, 0, 0, 1, 0x65}, []byte{0, 0, 0, 1, 0x65}},
+		{"no start code", []byte{1, 2, 3}, []byte{}},
+		{"nothing", nil, []byte{}},
+	} {
+		if got := lengths(tc.in); !bytes.Equal(got, tc.want) {
+			t.Errorf("%s: %x, want %x", tc.name, got, tc.want)
+		}
+	}
+}
+
+func TestLevelFitsPictures(t *testing.T) {
+	for _, tc := range []struct {
+		width, height, framerate int
+		want                     string
+	}{{1280, 720, 30, "1F"}, {1280, 720, 60, "28"}, {1920, 1080, 30, "28"}, {1920, 1080, 60, "2A"}, {3840, 2160, 30, "33"}, {8192, 8192, 120, "34"}} {
+		if got := h264Level(tc.width, tc.height, tc.framerate); got != tc.want {
+			t.Errorf("%d×%d at %d: level %s, want %s", tc.width, tc.height, tc.framerate, got, tc.want)
+		}
+	}
+}
+
+func TestSettingsFollowTheRequest(t *testing.T) {
+	o, tracks, err := settings(wire.Job{Audio: true, Video: true})
+	if err != nil || o.Width != 1280 || o.Height != 720 || o.Framerate != 30 || o.Bitrate != 3000 || o.Codec != "avc1.4D401F" || len(tracks) != 2 || tracks[0].MimeType != "video/H264" {
+		t.Errorf("by default: %+v %+v %v", o, tracks, err)
+	}
+	o, tracks, err = settings(wire.Job{Video: true, Outputs: []wire.Output{{Kind: wire.File, Format: ".webm"}}, Encoding: &wire.Encoding{Width: 720, Height: 1280, Framerate: 60, VideoCodec: "H264_MAIN"}})
+	if err != nil || o.Codec != "vp8" || o.Height != 1280 || o.Framerate != 60 || o.Audio || len(tracks) != 1 || tracks[0].MimeType != "video/VP8" {
+		t.Errorf("into WebM: %+v %+v %v", o, tracks, err)
+	}
+	if _, _, err := settings(wire.Job{Encoding: &wire.Encoding{VideoCodec: "HEVC_MAIN"}}); err == nil {
+		t.Error("H265 is encoded")
+	}
+}
+
+func TestWhatABrowserCannotMakeIsRefused(t *testing.T) {
+	mp4 := []request.Output{{File: &livekit.FileOutput{Filepath: "a.mp4"}}}
+	if err := Check(mp4, nil); err != nil {
+		t.Errorf("MP4: %v", err)
+	}
+	for name, o := range map[string]request.Output{
+		"MP3":     {File: &livekit.FileOutput{Filepath: "a.MP3"}},
+		"MPEG-TS": {Segments: &livekit.SegmentedFileOutput{Protocol: livekit.SegmentedFileProtocol_HLS_PROTOCOL}},
+		"images":  {Images: &livekit.ImageOutput{}},
+	} {
+		if err := Check([]request.Output{o}, nil); err == nil || err.(*Error).Code != "unimplemented" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestMissingBrowserIsNamed(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	for _, asked := range []string{"", "/nowhere/chromium"} {
+		_, err := Find(asked)
+		if missing, ok := err.(*MissingError); !ok || missing.ErrorCode() != "failed_precondition" || !bytes.Contains([]byte(err.Error()), []byte("install the package chromium")) {
+			t.Errorf("%q: %v", asked, err)
+		}
+	}
+}
