@@ -32,9 +32,10 @@ const (
 
 // site is a server with RTMP.
 type site struct {
-	t *testing.T
-	*server.Server
-	api livekit.Ingress
+	t              *testing.T
+	*server.Server // nil if it is another process
+	api            livekit.Ingress
+	at             string // its address
 }
 
 func start(t *testing.T, extra ...string) *site {
@@ -75,7 +76,7 @@ func start(t *testing.T, extra ...string) *site {
 			t.Errorf("stop: %v", err)
 		}
 	})
-	return &site{t: t, Server: s, api: livekit.NewIngressProtobufClient("http://"+s.Addr().String(), &http.Client{Transport: authorized{}})}
+	return &site{t: t, Server: s, api: livekit.NewIngressProtobufClient("http://"+s.Addr().String(), &http.Client{Transport: authorized{}}), at: s.Addr().String()}
 }
 
 // authorized adds a token to requests.
@@ -183,7 +184,7 @@ func (s *site) view(room string) *viewer {
 	}
 	v := &viewer{kinds: make(map[livekit.TrackType]*kept)}
 	ctx, cancel := context.WithCancel(context.Background())
-	v.room, err = client.Connect(ctx, "ws://"+s.Addr().String(), raw, client.Options{Setup: func(r *client.Room) {
+	v.room, err = client.Connect(ctx, "ws://"+s.at, raw, client.Options{Setup: func(r *client.Room) {
 		client.On(r, func(e client.TrackSubscribed) {
 			v.mu.Lock()
 			v.people = append(v.people, e.Participant.Kind())

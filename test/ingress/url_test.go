@@ -50,7 +50,7 @@ func TestFilesAndPlaylistsArePublishedAtTheirPace(t *testing.T) {
 		{"c.m3u8", lavfi(4, "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-bf", "2", "-g", "30", "-c:a", "aac", "-hls_time", "1", "-hls_list_size", "0")},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			s := &site{t, s.Server, s.api}
+			s := &site{t, s.Server, s.api, s.at}
 			makeFile(t, filepath.Join(dir, tc.name), tc.args...)
 			room := func(r *livekit.CreateIngressRequest) { r.RoomName = tc.name }
 			v := s.view(tc.name)

@@ -9,22 +9,19 @@ import (
 // A layer writes pictures of one encoding. The source makes key frames when it
 // likes, and who comes to a room just after one would wait for the next. So what has
 // come since the last is kept until somebody asks for a key frame for the first time:
-// then nobody has seen anything yet, and all of it is written once more.
+// then nobody has seen anything yet, and all of it is written once more, quickly: in
+// the time between the last picture and the next, so that time never goes back.
 type layer struct {
 	write func(data []byte, pts time.Duration) error
 
 	wanted atomic.Bool // somebody needs a key frame
 
 	mu     sync.Mutex
-	begun  bool      // mu guards; a key frame was written
-	served bool      // mu guards; it was asked for, and written
-	since  []written // mu guards; from the last key frame on
-	size   int       // mu guards; bytes of it
-}
-
-type written struct {
-	data []byte
-	pts  time.Duration
+	begun  bool          // mu guards; a key frame was written
+	served bool          // mu guards; it was asked for, and written
+	since  [][]byte      // mu guards; from the last key frame on
+	size   int           // mu guards; bytes of it
+	last   time.Duration // mu guards; when the last picture is shown
 }
 
 // What is kept for the first who comes is bounded.
@@ -44,7 +41,8 @@ func (l *layer) put(data []byte, pts time.Duration, key bool) error {
 	if !l.begun && !key || len(data) == 0 {
 		return nil
 	}
-	l.begun = true
+	last := l.last
+	l.begun, l.last = true, pts
 	if l.served {
 		return l.write(data, pts)
 	}
@@ -53,8 +51,9 @@ func (l *layer) put(data []byte, pts time.Duration, key bool) error {
 	}
 	if l.wanted.Load() {
 		l.served = true
-		for _, w := range l.since {
-			if err := l.write(w.data, w.pts); err != nil {
+		step := (pts - last) / time.Duration(len(l.since)+1)
+		for i, again := range l.since {
+			if err := l.write(again, last+time.Duration(i+1)*step); err != nil {
 				return err
 			}
 		}
@@ -62,7 +61,7 @@ func (l *layer) put(data []byte, pts time.Duration, key bool) error {
 		return l.write(data, pts)
 	}
 	if key || len(l.since) > 0 { // else there was too much of it
-		l.since = append(l.since, written{append([]byte(nil), data...), pts})
+		l.since = append(l.since, append([]byte(nil), data...))
 		if l.size += len(data); l.size > maxSinceBytes || len(l.since) > maxSince {
 			l.since = nil
 		}
