@@ -1,6 +1,6 @@
-// Builds everything and runs the tests, one file after the other: each file
-// has servers and browsers of its own, and two at a time would only slow each
-// other down. Arguments are test files; without any, all of them run.
+// Builds everything and runs the tests, two files at a time: each has servers and
+// browsers of its own, and half of the time it waits for something to time out.
+// Arguments are test files; without any, all of them run.
 
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
@@ -17,7 +17,7 @@ const files = named.length ? named : readdirSync(path.join(suite, 'tests'))
   .map((name) => path.join('tests', name));
 const { status } = spawnSync(
   process.execPath,
-  ['--test', '--test-concurrency=1', '--test-reporter=spec', ...files],
+  ['--test', '--test-concurrency=2', '--test-reporter=spec', ...files],
   {
     cwd: suite,
     stdio: 'inherit',

@@ -149,8 +149,9 @@ func newTCPMux(ls []*net.TCPListener, logs logging.LoggerFactory) *tcpMux {
 	for _, l := range ls {
 		addr := l.Addr().(*net.TCPAddr).AddrPort().Addr().Unmap()
 		m.muxes[addr] = ice.NewTCPMuxDefault(ice.TCPMuxParams{
-			Listener: patientListener{l, logs.NewLogger("tcpmux")}, Logger: logs.NewLogger("tcpmux"),
-			ReadBufferSize: tcpReadQueue, WriteBufferSize: tcpWriteQueue,
+			Listener: newPatientListener(l, logs.NewLogger("tcpmux")), Logger: logs.NewLogger("tcpmux"),
+			AliveDurationForConnFromStun: unclaimedFor,
+			ReadBufferSize:               tcpReadQueue, WriteBufferSize: tcpWriteQueue,
 		})
 	}
 	return m

@@ -89,7 +89,13 @@ export class Server {
   /** Sends a signal and returns how the process ended. */
   async end(signal = 'SIGTERM') {
     if (this.#process.exitCode === null && this.#process.signalCode === null) this.#process.kill(signal);
-    return within(`the server to end after ${signal}`, this.#exited, 20_000);
+    try {
+      return await within(`the server to end after ${signal}`, this.#exited, 20_000);
+    } catch (error) {
+      this.#process.kill('SIGQUIT'); // has Go tell what it was doing, in the log
+      await within('the server to dump its goroutines', this.#exited, 5_000).catch(() => this.#process.kill('SIGKILL'));
+      throw error;
+    }
   }
 
   /** Ends the process and forgets its data. */
