@@ -233,6 +233,9 @@ func (j *job) heard(r, last wire.Report) wire.Report {
 				info.Status = livekit.EgressStatus_EGRESS_ACTIVE
 			}
 			began(info, r.Begun)
+			if j.kind == wire.Mix {
+				socketBegan(info, r.Begun)
+			}
 		})
 		if starting {
 			j.tell(event.EgressUpdated)

@@ -39,6 +39,11 @@ func began(info *livekit.EgressInfo, at int64) {
 			s.StartedAt = at
 		}
 	}
+}
+
+// socketBegan notes when a WebSocket got its first media; destinations of streams
+// say that each for itself.
+func socketBegan(info *livekit.EgressInfo, at int64) {
 	for _, s := range info.StreamResults {
 		if s.StartedAt == 0 {
 			s.StartedAt = at
@@ -182,6 +187,9 @@ func (s *Service) salvage(id string, outputs []wire.Output) [][]wire.Made {
 		if out.Kind == wire.Segments {
 			made[i] = salvageSegments(i, out, notes)
 		}
+		if out.Kind == wire.Images {
+			made[i] = salvageImages(i, notes)
+		}
 	}
 	return made
 }
@@ -235,6 +243,20 @@ func salvageSegments(output int, out wire.Output, notes []wire.Entry) (made []wi
 	keep(out.Playlist, wire.Playlist, playlist.Segment{})
 	if out.LivePlaylist != "" {
 		keep(out.LivePlaylist, wire.LivePlaylist, playlist.Segment{})
+	}
+	return made
+}
+
+// salvageImages are those that are there: they are whole when they have their names.
+func salvageImages(output int, notes []wire.Entry) (made []wire.Made) {
+	for _, e := range notes {
+		if e.Output != output {
+			continue
+		}
+		if stat, err := os.Stat(e.Path); err == nil {
+			made = append(made, wire.Made{Path: e.Path, Begun: e.Begun, Bytes: stat.Size(), Part: wire.Image})
+		}
+		_ = os.Remove(e.Path + ".next")
 	}
 	return made
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -99,6 +101,9 @@ func (w *Segments) Close() (bytes int64, err error) {
 // how long what remains plays, 0 if there is nothing in it. Its header tells the
 // clocks.
 func RepairSegment(header, segment string) (plays time.Duration, err error) {
+	if strings.EqualFold(filepath.Ext(segment), ".ts") {
+		return repairTS(segment)
+	}
 	h, err := os.ReadFile(header)
 	if err != nil {
 		return 0, err

@@ -40,9 +40,17 @@ var (
 	opus = media{"tone.ogg", "audio/opus", 48000, func() rtp.Payloader { return new(codecs.OpusPayloader) }}
 )
 
+// path is where its file is: among those of the participant's tests, unless it says.
+func (m media) path() string {
+	if filepath.IsAbs(m.file) {
+		return m.file
+	}
+	return filepath.Join("../../../client/mediafile/testdata", m.file)
+}
+
 // script is the input of a worker: what has happened in a room in the last seconds.
 type script struct {
-	t     *testing.T
+	t     testing.TB
 	b     []byte
 	began time.Time
 	n     uint16
@@ -57,7 +65,7 @@ type sent struct {
 	frame []byte
 }
 
-func newScript(t *testing.T, job wire.Job) *script {
+func newScript(t testing.TB, job wire.Job) *script {
 	t.Helper()
 	if _, err := ffmpeg.Find(t.Context(), ""); err != nil {
 		if os.Getenv("CI") != "" {
@@ -71,7 +79,7 @@ func newScript(t *testing.T, job wire.Job) *script {
 }
 
 // newLive is a script of what is still to happen.
-func newLive(t *testing.T, job wire.Job) *script {
+func newLive(t testing.TB, job wire.Job) *script {
 	s := newScript(t, job)
 	s.live, s.began = true, time.Now()
 	return s
@@ -89,7 +97,7 @@ func (s *script) publish(m media, after time.Duration, track wire.Track) {
 	packetizer := rtp.NewPacketizer(1000, 96, 1, m.payloader(), rtp.NewRandomSequencer(), m.rate)
 	at := s.began.Add(after)
 	for range max(s.rounds, 1) {
-		source, err := mediafile.Open(filepath.Join("../../../client/mediafile/testdata", m.file), mediafile.Options{FrameRate: 10})
+		source, err := mediafile.Open(m.path(), mediafile.Options{FrameRate: 10})
 		if err != nil {
 			s.t.Fatal(err)
 		}
@@ -178,7 +186,7 @@ func (s *script) run() (done wire.Report, all []wire.Report) {
 }
 
 // probe is what ffprobe finds of a kind of stream, decoded whole.
-func probe(t *testing.T, path, stream string) map[string]string {
+func probe(t testing.TB, path, stream string) map[string]string {
 	t.Helper()
 	out, err := exec.Command("ffprobe", "-v", "error", "-count_frames", "-select_streams", stream, "-show_streams", "-of", "flat=s=_", path).Output()
 	if err != nil {

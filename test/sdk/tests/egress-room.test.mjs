@@ -2,7 +2,7 @@
 // images, and to who takes streams.
 
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after } from 'node:test';
 import {
@@ -20,6 +20,15 @@ const rtmp = await RtmpServer.start();
 after(() => rtmp.close());
 
 const options = new EncodingOptions({ width: 640, height: 360, framerate: 24, videoBitrate: 800, audioBitrate: 64, keyFrameInterval: 1 });
+
+async function workerOf(egressId) {
+  for (const entry of await readdir('/proc')) {
+    if (!/^\d+$/.test(entry)) continue;
+    const line = await readFile(`/proc/${entry}/cmdline`, 'utf8').catch(() => '');
+    if (line.includes(`egress-worker\0`) && line.includes(`\0${egressId}\0`)) return Number(entry);
+  }
+  return undefined;
+}
 
 async function two(call) {
   for (const name of ['ana', 'ben']) {
@@ -57,6 +66,25 @@ stage.test('a room is recorded in a layout that changes, with segments and image
   const [images] = info.imageResults;
   assert.ok(Number(images.imageCount) >= 4);
   assert.equal((await streamsOf(join(directory, call.room, 'image_00002.jpeg'))).mjpeg.width, 640);
+});
+
+stage.test('a worker that is killed costs its recording the last moment, and nothing else', async (call) => {
+  await two(call);
+  const { egressId } = await egressOf(call).startRoomCompositeEgress(call.room, {
+    file: new EncodedFileOutput({ filepath: '{room_name}/killed' }),
+    segments: new SegmentedFileOutput({ filenamePrefix: `${call.room}/cut`, segmentDuration: 1 }),
+    images: new ImageOutput({ filenamePrefix: `${call.room}/shot`, captureInterval: 1 }),
+  }, { encodingOptions: options });
+  await active(call, egressId);
+  await pause(3500);
+  process.kill(await workerOf(egressId), 'SIGKILL');
+  const { egressInfo: info } = (await storyOf(call, egressId)).at(-1);
+  assert.equal(info.status, EgressStatus.EGRESS_FAILED);
+  const seen = await streamsOf(info.fileResults[0].location);
+  assert.ok(seen.h264.frames >= 48, JSON.stringify(seen));
+  assert.ok(Number(info.segmentResults[0].segmentCount) >= 2, JSON.stringify(info.toJson()));
+  assert.ok((await streamsOf(info.segmentResults[0].playlistLocation)).h264.frames >= 36);
+  assert.ok(Number(info.imageResults[0].imageCount) >= 2);
 });
 
 stage.test('sound alone is MP3, and what cannot be is refused at once', async (call) => {
