@@ -19,6 +19,7 @@ import (
 // Rooms tells of tracks, and gives out copies of them; *room.Registry does.
 type Rooms interface {
 	Watch(ctx context.Context, room string, tell func(room.Change)) (*room.Watch, error)
+	Observe(ctx context.Context, room string, tell func(room.Change)) (*room.Watch, error)
 	Tap(ctx context.Context, room, trackSID string, onEnd func()) (*room.Tap, error)
 }
 

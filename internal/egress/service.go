@@ -31,6 +31,7 @@ type Service struct {
 	jobs     map[string]*job // by id; those that ended for keepEnded
 	paths    map[string]bool // of files that are being written, or soon
 	stopping bool
+	closec   chan struct{}  // closed when stopping
 	working  sync.WaitGroup // goroutines of jobs
 	sending  sync.WaitGroup // what waits for their uploads
 	slots    chan struct{}  // of uploads
@@ -44,13 +45,17 @@ const keepEnded = 24 * time.Hour
 // Open ends the jobs of the last run, with what of them was saved, and returns a
 // Service that begins new ones.
 func Open(ctx context.Context, o Options) (*Service, error) {
-	s := &Service{opts: o, jobs: make(map[string]*job), paths: make(map[string]bool), slots: make(chan struct{}, uploadSlots)}
+	s := &Service{opts: o, jobs: make(map[string]*job), paths: make(map[string]bool), slots: make(chan struct{}, uploadSlots), closec: make(chan struct{})}
 	if o.Limits.CPU > 0 {
 		s.meter = newMeter(procStat)
 	}
 	if err := s.restore(ctx); err != nil {
 		s.meter.close()
 		return nil, fmt.Errorf("restore recordings: %w", err)
+	}
+	if err := s.restoreAuto(); err != nil {
+		s.meter.close()
+		return nil, fmt.Errorf("restore automatic recordings: %w", err)
 	}
 	return s, nil
 }
@@ -267,7 +272,10 @@ func (s *Service) Stop(ctx context.Context, id string) (*livekit.EgressInfo, err
 func (s *Service) Close(ctx context.Context) error {
 	s.meter.close()
 	s.mu.Lock()
-	s.stopping = true
+	if !s.stopping {
+		s.stopping = true
+		close(s.closec)
+	}
 	jobs := s.all()
 	s.mu.Unlock()
 	for _, j := range jobs {

@@ -26,10 +26,6 @@ func (s *roomService) CreateRoom(ctx context.Context, req *livekit.CreateRoomReq
 	if req.Name == "" {
 		return nil, twirp.InvalidArgumentError("name", "is required")
 	}
-	if e := req.Egress; e.GetRoom() != nil || e.GetParticipant() != nil || e.GetTracks() != nil {
-		// Not ignored: a recording that is silently missing is found out too late.
-		return nil, twirp.NewError(twirp.Unimplemented, "automatic egress is not available yet: StartTrackEgress is")
-	}
 	hooks, err := roomHooks(ctx, req)
 	switch {
 	case err != nil:

@@ -205,16 +205,6 @@ func TestMissingArgumentsAreInvalid(t *testing.T) {
 	wantTwirp(t, second(s.UpdateSubscriptions(ctx, &livekit.UpdateSubscriptionsRequest{Room: "den"})), twirp.InvalidArgument, "identity")
 }
 
-func TestRoomWithRecordingIsRefusedAloud(t *testing.T) {
-	a := newAPI(t)
-	s := livekit.NewRoomServiceProtobufClient(a.URL, bearer(mint(t, token.Claims{Video: &token.VideoGrant{RoomCreate: true}})))
-	_, err := s.CreateRoom(t.Context(), &livekit.CreateRoomRequest{Name: "den",
-		Egress: &livekit.RoomEgress{Room: &livekit.RoomCompositeEgressRequest{}}})
-	wantTwirp(t, err, twirp.Unimplemented, "egress")
-	_, err = s.CreateRoom(t.Context(), &livekit.CreateRoomRequest{Name: "den", Egress: &livekit.RoomEgress{}})
-	wantTwirp(t, err, twirp.NoError, "")
-}
-
 func TestErrorsOfRoomsKeepTheirCode(t *testing.T) {
 	a := newAPI(t)
 	s := livekit.NewRoomServiceJSONClient(a.URL, bearer(mint(t, token.Claims{Video: &token.VideoGrant{RoomCreate: true}})))

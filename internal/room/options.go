@@ -21,6 +21,10 @@ type Options struct {
 	// Sync waits until the event at a place is durable. API calls that change a
 	// room answer only after it. Nil: do not wait.
 	Sync func(ctx context.Context, seq uint64) error
+	// CheckEgress says why what the configuration of a new room has recorded cannot be,
+	// and Egress begins it for a room that is made. Neither may block. nil refuses all.
+	CheckEgress func(*livekit.RoomEgress) error
+	Egress      func(*livekit.Room, *livekit.RoomEgress)
 	// Wants is told of the agents that a new room session was asked to have,
 	// before its first event. It must not block. Nil: nobody dispatches agents.
 	Wants func(sid string, agents []*livekit.RoomAgentDispatch)

@@ -72,11 +72,15 @@ func fill(req *livekit.CreateRoomRequest, c *livekit.RoomConfiguration) {
 	}
 }
 
-// unsupported says what a new room asks for that the server does not have. That is
-// not ignored: a recording that is silently missing is found out too late.
-func unsupported(req *livekit.CreateRoomRequest) error {
-	if e := req.Egress; e.GetRoom() != nil || e.GetParticipant() != nil || e.GetTracks() != nil {
-		return &Error{Unimplemented, "automatic egress is not available yet: the room's configuration asks for it"}
+// checkEgress says why what a new room's configuration has recorded cannot be. That
+// is not left to be found out later: a recording would be missing silently.
+func (o *Options) checkEgress(req *livekit.CreateRoomRequest) error {
+	e := req.Egress
+	switch {
+	case e.GetRoom() == nil && e.GetParticipant() == nil && e.GetTracks() == nil:
+		return nil
+	case o.CheckEgress == nil:
+		return &Error{Unimplemented, "automatic egress is not available here: the room's configuration asks for it"}
 	}
-	return nil
+	return o.CheckEgress(e)
 }

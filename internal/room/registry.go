@@ -236,12 +236,13 @@ func (g *Registry) roomFor(req *livekit.CreateRoomRequest, create bool) (r *Room
 	if !create {
 		return nil, false, ErrRoomNotFound
 	}
-	if err := unsupported(req); err != nil {
+	if err := g.opts.checkEgress(req); err != nil {
 		return nil, false, err
 	}
 	now := time.Now()
 	sid := newSID(roomPrefix)
-	r, s := g.open(roomSettings(sid, req, &g.opts, now.UnixMilli()), now)
+	settings := roomSettings(sid, req, &g.opts, now.UnixMilli())
+	r, s := g.open(settings, now)
 	if g.opts.Wants != nil {
 		g.opts.Wants(sid, req.Agents)
 	}
@@ -256,6 +257,9 @@ func (g *Registry) roomFor(req *livekit.CreateRoomRequest, create bool) (r *Room
 		s.begin()
 		r.run(s)
 	})
+	if g.opts.Egress != nil && req.Egress != nil {
+		g.opts.Egress(settings, req.Egress)
+	}
 	return r, true, nil
 }
 
@@ -363,7 +367,7 @@ func (g *Registry) CanJoin(ctx context.Context, req *Join) error {
 		if err != nil {
 			return err
 		}
-		return unsupported(create)
+		return g.opts.checkEgress(create)
 	}
 	var refused error
 	if _, err := r.do(ctx, func(s *state) { refused = s.refuses(req) }); err != nil && !errors.Is(err, errClosed) {

@@ -35,22 +35,32 @@ const (
 type Watch struct {
 	Room *livekit.Room // as it was when the watch began; immutable
 
-	room *Room
-	tell func(Change) // loop only
+	room      *Room
+	tell      func(Change) // loop only
+	recording int          // 1 if the room is to say that it is recorded
 }
 
 // Watch has tell called with all that is published in the room now, and then with
 // each change until Close or RoomOver. It is called in the room's loop and must not
 // block. It fails with ErrRoomNotFound.
 func (g *Registry) Watch(ctx context.Context, room string, tell func(Change)) (*Watch, error) {
-	w := &Watch{tell: tell}
+	return g.watch(ctx, room, &Watch{tell: tell, recording: 1})
+}
+
+// Observe is a Watch of which the room says nothing.
+func (g *Registry) Observe(ctx context.Context, room string, tell func(Change)) (*Watch, error) {
+	return g.watch(ctx, room, &Watch{tell: tell})
+}
+
+func (g *Registry) watch(ctx context.Context, room string, w *Watch) (*Watch, error) {
+	tell := w.tell
 	err := g.in(ctx, room, func(s *state) {
 		w.Room, w.room = s.info(), s.room
 		if s.watches == nil {
 			s.watches = make(map[*Watch]struct{})
 		}
 		s.watches[w] = struct{}{}
-		s.taps++
+		s.taps += w.recording
 		s.countsChanged()
 		for _, p := range s.inJoinOrder() {
 			if !p.joined {
@@ -74,7 +84,7 @@ func (w *Watch) Close() {
 	w.room.post(func(s *state) {
 		if _, ok := s.watches[w]; ok {
 			delete(s.watches, w)
-			s.taps--
+			s.taps -= w.recording
 			s.countsChanged()
 		}
 	})

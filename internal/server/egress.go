@@ -3,8 +3,10 @@ package server
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/rollcall-rtc/rollcall/internal/egress"
 	"github.com/rollcall-rtc/rollcall/internal/egress/ffmpeg"
@@ -54,3 +56,6 @@ func encodes() egress.Worker {
 		return studio.Check(program, egress.Sketch(r))
 	}}
 }
+
+// firstKey is the API key that signs where nobody says which: the first by its name.
+func (s *Server) firstKey() string { return slices.Min(slices.Collect(maps.Keys(s.cfg.Keys))) }

@@ -209,11 +209,13 @@ func (s *Server) openRooms(ctx context.Context, version string) error {
 			MaxName:       limits.MaxParticipantNameLength,
 			MaxTracks:     limits.MaxTracks,
 		},
-		Wants:      func(sid string, agents []*livekit.RoomAgentDispatch) { s.agents.Wants(sid, agents) },
-		ServerInfo: info,
-		ICEServers: iceServers(s.cfg.RTC),
-		Relay:      relayOf(s.relay),
-		Logger:     s.log,
+		CheckEgress: func(e *livekit.RoomEgress) error { return s.egress.CheckAuto(e) },
+		Egress:      func(r *livekit.Room, e *livekit.RoomEgress) { s.egress.Auto(r, s.firstKey(), e) },
+		Wants:       func(sid string, agents []*livekit.RoomAgentDispatch) { s.agents.Wants(sid, agents) },
+		ServerInfo:  info,
+		ICEServers:  iceServers(s.cfg.RTC),
+		Relay:       relayOf(s.relay),
+		Logger:      s.log,
 	})
 	revoked, err := s.events.LoadCursors(room.RevocationPrefix)
 	if err != nil {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
-  AudioConfig, AudioRoute, EgressStatus, EncodedFileOutput, EncodedFileType, FileOutput, MediaSource, Output, ParticipantVideo, SegmentedFileOutput,
+  AudioConfig, AutoParticipantEgress, AutoTrackEgress, AudioRoute, EgressStatus, EncodedFileOutput, EncodedFileType, FileOutput, MediaSource, Output, ParticipantVideo, RoomCompositeEgressRequest, RoomEgress, SegmentedFileOutput,
   SegmentedFileSuffix, StartEgressRequest,
 } from '@livekit/protocol';
 import { active, egressOf, pause, recordings, storyOf, stopped, streamsOf, tracksOf } from '../harness/recordings.mjs';
@@ -132,4 +132,32 @@ stage.test('tracks that are not there, or of another kind, are refused', async (
   await assert.rejects(egress.startTrackCompositeEgress(call.room, file('a'), { audioTrackId: 'TR_none' }), { code: 'not_found' });
   await assert.rejects(egress.startTrackCompositeEgress(call.room, file('a'), { videoTrackId: audio }), { code: 'invalid_argument' });
   await assert.rejects(egress.startTrackCompositeEgress(call.room, file('a')), { code: 'invalid_argument' });
+});
+
+stage.test('a room records by itself what its configuration says', async (call) => {
+  const room = `${call.room}-auto`;
+  await call.api.createRoom({ name: room, egress: new RoomEgress({
+    room: new RoomCompositeEgressRequest({ audioOnly: true, fileOutputs: [new EncodedFileOutput({ filepath: 'auto/room' })] }),
+    participant: new AutoParticipantEgress({ fileOutputs: [new EncodedFileOutput({ filepath: 'auto/{publisher_identity}' })] }),
+    tracks: new AutoTrackEgress({ filepath: 'auto/track', disableManifest: true }),
+  }) });
+  await assert.rejects(call.api.createRoom({ name: `${room}-bad`, egress: new RoomEgress({
+    tracks: new AutoTrackEgress(), room: new RoomCompositeEgressRequest({ audioOnly: true }),
+  }) }), { code: 'invalid_argument' });
+  const ana = await call.guest(room, 'ana');
+  const { sid } = await ana.publishMicrophone();
+  const running = await waitFor('three recordings', async () => {
+    const list = await egressOf(call).listEgress({ roomName: room, active: true });
+    return list.length === 3 && list.every((i) => i.status === EgressStatus.EGRESS_ACTIVE) && list;
+  }, 20_000);
+  await pause(1500);
+  await call.api.deleteRoom(room);
+  const names = [];
+  for (const { egressId } of running) {
+    const { egressInfo } = (await storyOf(call, egressId)).at(-1);
+    assert.deepEqual([egressInfo.status, egressInfo.details], [EgressStatus.EGRESS_COMPLETE, 'End reason: Source closed'], egressInfo.error);
+    names.push(egressInfo.fileResults[0].filename);
+    assert.ok((await streamsOf(egressInfo.fileResults[0].location)).opus.frames > 30);
+  }
+  assert.deepEqual(names.sort(), ['ana.ogg', 'room.ogg', `track-${sid}.ogg`].sort());
 });
