@@ -300,6 +300,7 @@ func (b *Browser) flush(ctx context.Context) {
 	if b.session.evaluate(ctx, "finish()", nil) == nil {
 		_ = b.session.await(ctx, "flushed")
 	}
+	b.session.leave(ctx)
 }
 
 // captured takes what the capturing tab says: a letter, a time in microseconds, and

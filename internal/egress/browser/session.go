@@ -270,6 +270,18 @@ func (s *session) load(ctx context.Context) error {
 	return fmt.Errorf("the page cannot be loaded: %s", inWords(nav.ErrorText))
 }
 
+// leaveTime is how long a page may take to say goodbye.
+const leaveTime = 2 * time.Second
+
+// leave has the page go, so that it can say goodbye: a client of a room leaves it.
+func (s *session) leave(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, leaveTime)
+	defer cancel()
+	if s.cdp.call(ctx, s.tabs.Load().stage, "Page.navigate", params{"url": "about:blank"}, nil) == nil {
+		_ = s.await(ctx, "load")
+	}
+}
+
 // unreachable is why the page's server was not reached, nil if it was.
 func (s *session) unreachable() error {
 	u, err := url.Parse(s.page)

@@ -2,9 +2,12 @@
 // recording.
 
 import { execFile } from 'node:child_process';
-import http from 'node:http';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import http from 'node:http';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { suite } from './paths.mjs';
 
 const page = `<!doctype html><meta charset="utf-8"><title>clapper</title>
 <style>html, body, canvas { margin: 0; width: 100%; height: 100%; background: #104010; overflow: hidden }</style>
@@ -39,13 +42,43 @@ if (Number(start)) setTimeout(() => console.log('START_RECORDING'), Number(start
 if (Number(end)) setTimeout(() => console.log('END_RECORDING'), Number(end) * 1000);
 </script>`;
 
-/** Serves the page, what files has by path, and errors by their status: /404. */
-export async function serveClapper(files = {}) {
+/**
+ * A layout of a room: its page joins, shows the camera whose participant the layout names, or the first, and prints that it can
+ * be recorded when there is a picture.
+ */
+const layout = `<!doctype html><meta charset="utf-8"><style>html, body { margin: 0; background: #000 } video { width: 100vw; height: 100vh }</style>
+<p id="layout" style="position: fixed; color: white"></p><script src="/livekit-client.js"></script>
+<script type="module">
+const { Room, RoomEvent, ParticipantEvent } = LivekitClient;
+const query = new URL(location).searchParams;
+const room = new Room();
+const show = (name) => {
+  document.getElementById('layout').textContent = name;
+  document.body.style.background = name === 'bright' ? '#fff' : '#000';
+};
+show(query.get('layout'));
+room.on(RoomEvent.TrackSubscribed, (track) => {
+  const element = track.attach();
+  if (track.kind !== 'video') return;
+  element.style.width = '50vw';
+  document.body.append(element);
+  element.addEventListener('playing', () => console.log('START_RECORDING'), { once: true });
+});
+room.on(RoomEvent.ParticipantMetadataChanged, (before, who) => {
+  if (who === room.localParticipant) show(JSON.parse(who.metadata).layout);
+});
+room.on(RoomEvent.Disconnected, () => console.log('END_RECORDING'));
+await room.connect(query.get('url'), query.get('token'));
+</script>`;
+
+/** Serves the page, a layout at /layout, and errors by their status: /404. */
+export async function serveClapper() {
+  const files = { '/layout': layout, '/livekit-client.js': await readFile(join(suite, 'node_modules/livekit-client/dist/livekit-client.umd.js')) };
   const server = http.createServer((request, response) => {
     const path = new URL(request.url, 'http://localhost').pathname;
     const status = Number(path.slice(1));
     const body = files[path] ?? (path === '/' ? page : undefined);
-    if (status >= 300 && status < 400) response.writeHead(status, { location: files.location }).end();
+    if (path === '/away') response.writeHead(302, { location: 'http://169.254.169.254/latest' }).end();
     else if (body === undefined) response.writeHead(status || 404).end('no such page');
     else response.writeHead(200, { 'content-type': path.endsWith('.js') ? 'text/javascript' : 'text/html' }).end(body);
   });
@@ -54,8 +87,8 @@ export async function serveClapper(files = {}) {
   return { url: `http://127.0.0.1:${server.address().port}/`, close: () => { server.closeAllConnections(); server.close(); } };
 }
 
-/** When the picture flashes and the sound beeps, in seconds, and how bright the picture is. */
-export async function clapsOf(path) {
+/** When the picture flashes and the sound, if there is any, beeps, in seconds, and how bright the picture is. */
+export async function clapsOf(path, { sound = true } = {}) {
   const read = async (...args) => {
     const { stdout } = await promisify(execFile)('ffmpeg', ['-v', 'error', '-i', path, ...args, '-f', 'null', '-'], { maxBuffer: 64 << 20 });
     return stdout;
@@ -71,7 +104,7 @@ export async function clapsOf(path) {
     if (value[1] > 180 && !(brightness.at(-1) > 180)) flashes.push(at);
     brightness.push(Number(value[1]));
   }
-  const silences = await read('-vn', '-af', 'silencedetect=noise=0.05:duration=0.2,ametadata=mode=print:file=-');
+  const silences = !sound ? '' : await read('-vn', '-af', 'silencedetect=noise=0.05:duration=0.2,ametadata=mode=print:file=-');
   const beeps = [];
   for (const line of silences.split('\n')) {
     const end = /silence_end=([\d.]+)/.exec(line);
