@@ -29,6 +29,7 @@ const settling = time.Second
 type call struct {
 	forwarding
 	clients []*client
+	delays  *delays // nil unless they are measured
 }
 
 func (f forwarding) run(ctx context.Context, b *bench) (o outcome, err error) {
@@ -67,6 +68,7 @@ func (c *call) begin(ctx context.Context, url string) error {
 		if c.kind == microphone {
 			s = audioInterval
 		}
+		p.pub.delays = c.delays
 		p.pub.start(c.kind, s*time.Duration(i)/time.Duration(c.publishers))
 	}
 	subscribers := make([]*client, c.subscribers)
@@ -80,6 +82,9 @@ func (c *call) begin(ctx context.Context, url string) error {
 			if err != nil {
 				subscribers[i] = nil
 				return err
+			}
+			if c.delays != nil {
+				subscribers[i].subSocket.hear(func(packet []byte) { c.delays.arrived(uint64(i), packet) })
 			}
 			return subscribers[i].await(ctx, subscribers[i].connected, "receiving connection")
 		})

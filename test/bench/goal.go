@@ -18,6 +18,7 @@ func goals() []goal {
 		{"webhook_1000", "event to POST, p99", false, 10},
 		{"hung_1_of_100", "p99 with one hung ÷ all well", false, 1.2},
 		{"hung_1_of_100", "events lost", false, 0},
+		{"frozen_workers", "p99 with frozen workers less without", false, 1},
 		{"push_200k", "signed POSTs", true, 10_000},
 		{"pull_1m", "catch-up of a million events", false, 10},
 		{"log_append", "durable events, writers=1", true, 2_000},

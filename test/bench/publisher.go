@@ -26,6 +26,7 @@ type publisher struct {
 	published chan struct{}
 	once      sync.Once // of published
 	running   sync.WaitGroup
+	delays    *delays // nil unless they are measured
 
 	pending  []webrtc.ICECandidateInit // signal goroutine only
 	sent     atomic.Uint64             // packets
@@ -198,6 +199,9 @@ func (p *publisher) stream(s source, offset time.Duration) {
 		case now := <-timer.C:
 			for !next.After(now) {
 				for _, packet := range s.burst(p.keyframe.Swap(false)) {
+					if p.delays != nil {
+						p.delays.sent(packet.Timestamp)
+					}
 					if p.track.WriteRTP(packet) == nil {
 						p.sent.Add(1)
 					}

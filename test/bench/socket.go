@@ -16,7 +16,15 @@ type mediaSocket struct {
 	conn *net.UDPConn // immutable
 
 	mu      sync.Mutex
-	streams map[uint32]*stream // mu guards; by SSRC
+	streams map[uint32]*stream  // mu guards; by SSRC
+	heard   func(packet []byte) // mu guards; nil unless somebody wants to know
+}
+
+// hear has a function called with each RTP packet.
+func (s *mediaSocket) hear(f func(packet []byte)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.heard = f
 }
 
 // stream counts the packets of one SSRC.
@@ -60,6 +68,9 @@ func (s *mediaSocket) count(b []byte) {
 		s.streams[ssrc] = st
 	}
 	st.add(seq)
+	if s.heard != nil {
+		s.heard(b)
+	}
 }
 
 func (st *stream) add(seq uint16) {
