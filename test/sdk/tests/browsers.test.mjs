@@ -129,10 +129,14 @@ stage.inBothModes('data reaches the addressed, reliable and lossy, and never the
   const alice = await call.browser('alice');
   const bob = await call.browser('bob');
   const carol = await call.browser('carol');
-  // Lossy packets to a channel that is not open yet are lost, as they may be.
+  // Lossy packets to a channel that is not open yet are lost, as they may be; and
+  // each of the two channels opens by itself.
   await alice.sendData('open', { reliable: true });
-  await bob.events.want('data', { from: 'alice', text: 'open' });
-  await carol.events.want('data', { from: 'alice', text: 'open' });
+  for (const who of [bob, carol]) await who.events.want('data', { from: 'alice', text: 'open' });
+  await waitFor('lossy packets to reach both', async () => {
+    await alice.sendData('open', { reliable: false });
+    return [bob, carol].every((who) => who.events.all('data', { text: 'open', reliable: false }).length > 0);
+  });
 
   await alice.sendData('to all', { reliable: false, topic: 'chat' });
   for (const who of [bob, carol]) {
