@@ -116,7 +116,6 @@ stage.test('what cannot be recorded is refused with its reason', async (call) =>
   await assert.rejects(egress.startTrackEgress(call.room, file('a'.repeat(3000)), audio), { code: 'invalid_argument' });
   await assert.rejects(egress.startTrackEgress(call.room, 'wss://10.1.2.3/in', audio), { code: 'invalid_argument' }, 'no way inside');
   await assert.rejects(egress.startTrackEgress(call.room, 'https://example.com', audio), { code: 'invalid_argument' });
-  await assert.rejects(egress.startRoomCompositeEgress(call.room, { file: file('a') }), { code: 'unimplemented' });
   await assert.rejects(egress.stopEgress('EG_none'), { code: 'not_found' });
   await assert.rejects(new EgressClient(call.server.url, apiKey, 'x'.repeat(40)).listEgress(), { status: 401 });
   // Nobody gets out of the directory.
