@@ -67,6 +67,9 @@ func (s *Service) lay(j *job, r *request.Request, p place, fresh []*tapped) erro
 
 func (s *Service) layFile(j *job, o *livekit.FileOutput, p place, fresh []*tapped) error {
 	asked := formatAsked(o)
+	if p.alone {
+		asked = "" // each codec has its own
+	}
 	// What the worker is going to choose: it knows better if something else comes.
 	format := container.MP4
 	if j.kind == wire.Mix {
