@@ -169,8 +169,7 @@ func (d *DownTrack) Bind(b Binding) {
 	anew := old == nil || old.SSRC != b.SSRC
 	if anew {
 		d.restarts.Add(1)
-		d.playout.told.Store(false)
-		d.playout.from.Store(0)
+		d.playout.reset()
 	}
 	d.binding.Store(&b)
 	if old == nil {

@@ -232,7 +232,7 @@ func (f *forwarder) sendAsIs(d *DownTrack, b *Binding, p *uptrack.Packet) {
 	}
 	m.rewrite(p, dropped)
 	setExtensions(h, b, p, &p.Out.Stamp)
-	if b.PlayoutExt != 0 && d.playout.carry(h.SequenceNumber) {
+	if b.PlayoutExt != 0 && d.playout.carry(h.SequenceNumber, p.Arrival) {
 		_ = h.SetExtension(b.PlayoutExt, b.PlayoutDelay[:])
 	}
 	_, err := b.Writer.WriteRTP(h, p.Payload, p.Batch)

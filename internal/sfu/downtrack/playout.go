@@ -14,21 +14,37 @@ func PlayoutDelay(least, most time.Duration) [3]byte {
 	return [3]byte{byte(lo >> 4), byte(lo<<4 | hi>>8), byte(hi)}
 }
 
+// settling is how long after the first packet a receiver may still be without the
+// description that says which extension is which. Packets may overtake it.
+const settling = 2 * time.Second
+
 // playout follows whether the receiver knows its delay. It keeps what it heard
 // last, so it has to be told once.
 type playout struct {
 	told atomic.Bool
-	// from is the first sequence number that went out with it, over 1<<16; 0
-	// before that.
+	// since is when the first packet went out with it, as Unix time in
+	// nanoseconds, 0 before that.
+	since atomic.Int64
+	// from is the first sequence number that went out with it once the receiver
+	// had settled, over 1<<16; 0 before that.
 	from atomic.Uint32
 }
 
-// carry reports whether a packet has to carry the delay.
-func (p *playout) carry(seq uint16) bool {
-	if p.told.Load() {
+// reset begins again, for another stream.
+func (p *playout) reset() {
+	p.told.Store(false)
+	p.since.Store(0)
+	p.from.Store(0)
+}
+
+// carry reports whether a packet that came at that time has to carry the delay.
+func (p *playout) carry(seq uint16, at time.Time) bool {
+	switch {
+	case p.told.Load():
 		return false
-	}
-	if p.from.Load() == 0 {
+	case p.since.Load() == 0:
+		p.since.Store(at.UnixNano())
+	case p.from.Load() == 0 && at.UnixNano()-p.since.Load() >= int64(settling):
 		p.from.Store(1<<16 | uint32(seq))
 	}
 	return true

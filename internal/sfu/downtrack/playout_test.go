@@ -43,9 +43,13 @@ func TestPlayoutDelayIsToldUntilItIsKnown(t *testing.T) {
 		report := func(highest uint16) {
 			r.down.HandleRTCP([]rtcp.Packet{&rtcp.ReceiverReport{Reports: []rtcp.ReceptionReport{{SSRC: 9, LastSequenceNumber: uint32(highest)}}}})
 		}
-		report(first - 1)
-		carries("only what came before was received", true)
 		report(first + 1)
+		carries("received before it can be understood", true)
+		time.Sleep(settling)
+		settled := carries("after a while", true)
+		report(settled - 1)
+		carries("only what came before was received", true)
+		report(settled)
 		carries("received", false)
 		b := *r.down.binding.Load()
 		b.SSRC = 10
