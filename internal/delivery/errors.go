@@ -18,8 +18,9 @@ var (
 	ErrRecover = errors.New("invalid recovery")
 	// ErrUnknownDeadLetter says that the event is none of the endpoint's dead letters.
 	ErrUnknownDeadLetter = errors.New("not a dead letter")
-	// ErrBlockedAddress says that the guard does not let an endpoint be reached.
-	ErrBlockedAddress = errors.New("address is not allowed for webhooks")
+	// ErrBlockedAddress says that the guard does not let an address be reached: see
+	// webhook.allow_networks.
+	ErrBlockedAddress = errors.New("address is not allowed")
 	// ErrCursor says that a stored cursor cannot be read.
 	ErrCursor = errors.New("unreadable cursor")
 	// ErrClosed says that the engine was closed.

@@ -2,6 +2,7 @@ package egress
 
 import (
 	"context"
+	"slices"
 
 	"github.com/livekit/protocol/livekit"
 
@@ -54,8 +55,8 @@ func (s *Service) updateLayout(req *livekit.UpdateLayoutRequest) (*livekit.Egres
 // UpdateStream has a job that streams begin and end destinations.
 //
 // It fails with invalid_argument for URLs that cannot be, with not_found for an
-// unknown id, and with failed_precondition for a job that does not stream, or has
-// ended.
+// unknown id or for a destination to end that is none, and with failed_precondition
+// for a job that does not stream, or has ended.
 func (s *Service) UpdateStream(ctx context.Context, req *livekit.UpdateStreamRequest) (*livekit.EgressInfo, error) {
 	c := wire.Control{Remove: req.RemoveOutputUrls}
 	for _, u := range req.AddOutputUrls {
@@ -74,6 +75,11 @@ func (s *Service) UpdateStream(ctx context.Context, req *livekit.UpdateStreamReq
 	if err == nil && (len(j.info.StreamResults) == 0 || j.kind != wire.Encode && j.kind != wire.Browse) {
 		err = refuse(FailedPrecondition, "egress %s does not stream", j.id)
 	}
+	for _, u := range req.RemoveOutputUrls {
+		if err == nil && !streamsTo(j.info, u) {
+			err = refuse(NotFound, "egress %s does not stream to %.256s", j.id, request.RedactStreamURL(u))
+		}
+	}
 	if err != nil {
 		s.mu.Unlock()
 		return nil, err
@@ -88,4 +94,10 @@ func (s *Service) UpdateStream(ctx context.Context, req *livekit.UpdateStreamReq
 	info := j.info
 	s.mu.Unlock()
 	return info, s.opts.Log.Sync(ctx, seq)
+}
+
+// streamsTo reports whether a destination of that URL has not ended.
+func streamsTo(info *livekit.EgressInfo, url string) bool {
+	redacted := request.RedactStreamURL(url)
+	return slices.ContainsFunc(info.StreamResults, func(s *livekit.StreamInfo) bool { return s.Url == redacted && s.EndedAt == 0 })
 }

@@ -270,6 +270,6 @@ func TestCreateRoomWithEndpointsThatCannotBeMakesNoRoom(t *testing.T) {
 	}
 	c.eventually("the guard says no", func() bool {
 		_, body := c.call("GET", "/endpoints", "")
-		return strings.Contains(body, "address is not allowed for webhooks")
+		return strings.Contains(body, "address is not allowed")
 	})
 }

@@ -113,6 +113,7 @@ stage.test('a stream goes to RTMP and SRT; who cannot be reached does not end it
   assert.ok(streamResults.every((s) => !JSON.stringify(s.toJson()).includes('secret')), 'keys are not told');
   const states = async () => (await egress.listEgress({ egressId }))[0].streamResults;
   await waitFor('two of three to be reached', async () => (await states()).filter((s) => s.startedAt > 0n).length === 2, 30_000);
+  await assert.rejects(egress.updateStream(egressId, [], [rtmp.url('another')]), { code: 'not_found' });
   await egress.updateStream(egressId, [rtmp.url('second-secret')], [dead]);
   await waitFor('one more to be reached', async () => (await states()).filter((s) => s.startedAt > 0n).length === 3, 30_000);
   await pause(2500);
