@@ -85,7 +85,8 @@ formatted() {
 
 pure_go() { CGO_ENABLED=0 go build -trimpath -o bin/rollcall ./cmd/rollcall; }
 ops() { scripts/ops-tools.sh && CGO_ENABLED=1 go test -race -tags tools -timeout 10m ./test/ops; }
-race() { CGO_ENABLED=1 go test -race -timeout 20m ./...; }
+# Most of the longer packages wait for networks and processes: four run at a time.
+race() { CGO_ENABLED=1 go test -race -p 4 -timeout 20m ./...; }
 goparticipant() { (cd test/sdk/goparticipant && go vet ./... && go build -o /dev/null .) && (cd test/clientbench && go vet ./...); }
 examples() (cd examples && go vet -tags postgres ./... && CGO_ENABLED=1 go test -race -timeout 10m -tags postgres ./...)
 receivers() { scripts/test-receivers.sh; }
