@@ -23,7 +23,7 @@ type process struct {
 // to the server's by a terminal does not reach it. It ends when its input does.
 func startProcess(o Options, command []string, id string) (*process, error) {
 	cmd := exec.Command(command[0], append(command[1:len(command):len(command)], id)...)
-	cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "GOMEMLIMIT=64MiB")
+	cmd.Env = workerEnvironment()
 	ownGroup(cmd)
 	p := &process{cmd: cmd}
 	var err error
