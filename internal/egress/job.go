@@ -167,6 +167,9 @@ func (j *job) run() {
 		}
 	}
 	died := j.process.wait()
+	if j.kind == wire.Browse {
+		j.s.forgetProfile(j.id)
+	}
 	j.closeTracks()
 	j.feed.end()
 	j.end(why, last, died)

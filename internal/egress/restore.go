@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 
 	"github.com/rollcall-rtc/rollcall/event"
 	"github.com/rollcall-rtc/rollcall/internal/egress/upload"
+	"github.com/rollcall-rtc/rollcall/internal/egress/wire"
 )
 
 // orphanPatience is how long a worker of the last run may take to finish its file
@@ -65,6 +67,7 @@ func (s *Service) restore(ctx context.Context) error {
 		j.resume(parcel)
 		s.leftover = append(s.leftover, j)
 	}
+	s.forgetProfiles()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.forgetOld()
@@ -157,6 +160,25 @@ func (j *job) settle(seq uint64) {
 // forgetJournal removes what the worker of a job noted, which nobody needs once the
 // log has the job's end.
 func (s *Service) forgetJournal(id string) { _ = os.Remove(s.journal(id)) }
+
+// forgetProfile removes what the browser of a dead worker left. What that browser
+// had started may need a moment to end, and writes until then.
+func (s *Service) forgetProfile(id string) {
+	for range 20 {
+		if os.RemoveAll(wire.Profile(s.journal(id))) == nil {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// forgetProfiles removes those of the last run, whose workers are gone.
+func (s *Service) forgetProfiles() {
+	left, _ := filepath.Glob(wire.Profile(s.journal("*"))) // the pattern is well-formed, or there is nothing to be found
+	for _, profile := range left {
+		s.forgetProfile(strings.TrimSuffix(filepath.Base(profile), wire.Profile("")))
+	}
+}
 
 // read returns records of the log that may be of the job: of its room, or all if it
 // has none.

@@ -165,8 +165,8 @@ func h264Level(width, height, framerate int) string {
 // run leads the browser from its start to its end.
 func (b *Browser) run(ctx context.Context, path string, o options) (err error) {
 	s := b.session
-	profile, err := os.MkdirTemp("", "rollcall-browser-")
-	if err != nil {
+	profile := wire.Profile(b.job.Journal)
+	if err := os.Mkdir(profile, 0o700); err != nil {
 		s.proxy.close()
 		return err
 	}

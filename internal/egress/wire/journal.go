@@ -15,6 +15,10 @@ type Entry struct {
 	Begun  int64  `json:"begun,omitempty"` // Unix nanoseconds
 }
 
+// Profile is the directory of a browser that the worker of that journal may start.
+// Who finds the journal of a dead worker removes it.
+func Profile(journal string) string { return journal + ".profile" }
+
 // Note adds an entry to a journal. It is durable when Note returns.
 func Note(journal string, e Entry) error {
 	raw, err := json.Marshal(e)
