@@ -22,7 +22,7 @@ type Options struct {
 	// room answer only after it. Nil: do not wait.
 	Sync func(ctx context.Context, seq uint64) error
 	// CheckEgress says why what the configuration of a new room has recorded cannot be,
-	// and Egress begins it for a room that is made. Neither may block. nil refuses all.
+	// and Egress begins it for a room that is made. nil refuses all.
 	CheckEgress func(*livekit.RoomEgress) error
 	Egress      func(*livekit.Room, *livekit.RoomEgress)
 	// Wants is told of the agents that a new room session was asked to have,

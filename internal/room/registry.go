@@ -220,24 +220,44 @@ func (g *Registry) checkJoin(req *Join) error {
 }
 
 // roomFor returns the live session of the name, made now if there is none and
-// create is set, and whether it was.
+// create is set, and whether it was. What it records is checked and begun without the
+// lock: others may run programs for that.
 func (g *Registry) roomFor(req *livekit.CreateRoomRequest, create bool) (r *Room, made bool, err error) {
 	if req, err = g.opts.withPreset(req); err != nil {
 		return nil, false, err
 	}
+	for checked := false; ; checked = true {
+		var settings *livekit.Room
+		r, settings, err = g.findOrMake(req, create, checked)
+		switch {
+		case err == nil && r == nil:
+			if err := g.opts.checkEgress(req); err != nil {
+				return nil, false, err
+			}
+			continue
+		case settings != nil && g.opts.Egress != nil && req.Egress != nil:
+			g.opts.Egress(settings, req.Egress)
+		}
+		return r, settings != nil, err
+	}
+}
+
+// findOrMake returns the live session of the name, with its settings if it was made
+// now. Without either the request is to be checked first.
+func (g *Registry) findOrMake(req *livekit.CreateRoomRequest, create, checked bool) (*Room, *livekit.Room, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.stopping {
-		return nil, false, ErrStopping
+		return nil, nil, ErrStopping
 	}
 	if r := g.rooms[req.Name]; r != nil {
-		return r, false, nil
+		return r, nil, nil
 	}
 	if !create {
-		return nil, false, ErrRoomNotFound
+		return nil, nil, ErrRoomNotFound
 	}
-	if err := g.opts.checkEgress(req); err != nil {
-		return nil, false, err
+	if !checked {
+		return nil, nil, nil
 	}
 	now := time.Now()
 	sid := newSID(roomPrefix)
@@ -257,10 +277,7 @@ func (g *Registry) roomFor(req *livekit.CreateRoomRequest, create bool) (r *Room
 		s.begin()
 		r.run(s)
 	})
-	if g.opts.Egress != nil && req.Egress != nil {
-		g.opts.Egress(settings, req.Egress)
-	}
-	return r, true, nil
+	return r, settings, nil
 }
 
 // open makes a session with these settings the live one of its name. g.mu must
