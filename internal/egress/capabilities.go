@@ -77,14 +77,15 @@ func (s *Service) Capabilities() any {
 			c.Jobs++
 		}
 	}
+	busy := s.full()
 	s.mu.Unlock()
 	if s.meter == nil {
 		c.MaxLoad = 0
 	} else {
 		c.Load, c.Processors = s.meter.load()
 	}
-	if err := s.admit(); err != nil {
-		c.Busy = err.Error()
+	if busy != nil {
+		c.Busy = busy.Error()
 	}
 	return c
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
@@ -162,6 +163,19 @@ func (j *job) sendParcel(p upload.Parcel) {
 			j.cleanUp(sender.Parcel())
 		}
 	})
+}
+
+// sent says that nothing is on its way any more; Service.mu must be held.
+func (j *job) sent() bool {
+	if j.sender == nil {
+		return true
+	}
+	select {
+	case <-j.sender.Done():
+		return true
+	default:
+		return false
+	}
 }
 
 // dispatchEnd has the end told, or what was made sent before that. final says how
@@ -379,30 +393,56 @@ func (s *Service) loadParcels() (map[string]upload.Parcel, error) {
 }
 
 // closeDispatch waits for what is about to arrive, within closePatience, and lets
-// the next start do the rest.
+// the next start do the rest. It returns with ctx, a little later, even if an upload
+// does not heed its end.
 func (s *Service) closeDispatch(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, closePatience)
+	wait, cancel := context.WithTimeout(ctx, closePatience)
 	defer cancel()
+	var senders []*upload.Sender
 	s.mu.Lock()
-	jobs := append(s.all(), s.leftover...)
-	s.mu.Unlock()
-	for _, j := range jobs {
+	for _, j := range append(s.all(), s.leftover...) {
 		if j.sender != nil {
-			for !j.sender.Parcel().Told && ctx.Err() == nil {
-				select {
-				case <-j.sender.Done():
-				case <-time.After(20 * time.Millisecond):
-				case <-ctx.Done():
-				}
-			}
-			j.sender.Close()
+			senders = append(senders, j.sender)
 		}
 	}
-	s.sending.Wait()
+	s.mu.Unlock()
+	for _, sender := range senders {
+		for !sender.Parcel().Told && wait.Err() == nil {
+			select {
+			case <-sender.Done():
+			case <-time.After(20 * time.Millisecond):
+			case <-wait.Done():
+			}
+		}
+	}
+	closed := make(chan struct{})
+	go func() {
+		var closing sync.WaitGroup
+		for _, sender := range senders {
+			closing.Go(sender.Close)
+		}
+		closing.Wait()
+		s.sending.Wait()
+		close(closed)
+	}()
+	select {
+	case <-closed:
+		return
+	case <-ctx.Done():
+	}
+	select {
+	case <-closed:
+	case <-time.After(closeGrace):
+		s.opts.Logger.Error("uploads of recordings do not end: the next start goes on with them")
+	}
 }
 
-// closePatience is how long a server that stops waits for uploads.
-const closePatience = 5 * time.Second
+// closePatience is how long a server that stops waits for uploads; closeGrace is how
+// long one whose time is up waits for them to be cut short.
+const (
+	closePatience = 5 * time.Second
+	closeGrace    = time.Second
+)
 
 // resume goes on to send what was not sent when the last run ended. The job's end is
 // told already.

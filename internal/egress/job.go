@@ -83,9 +83,12 @@ func (j *job) event(name event.Name) event.Event {
 	}
 }
 
-// finish has the job end, once.
+// finish has the job end, once. One of an earlier run has ended, and only what it made
+// is on its way.
 func (j *job) finish(why string) {
-	j.endOnce.Do(func() { j.ending <- why })
+	if j.ending != nil {
+		j.endOnce.Do(func() { j.ending <- why })
+	}
 }
 
 // kill ends the worker as it is.
@@ -321,7 +324,7 @@ func (j *job) end(why string, last wire.Report, died error) {
 		delete(s.paths, name)
 	}
 	s.mu.Unlock()
-	s.opts.Logger.Info("recording ended", "egress", j.id, "room", j.info.RoomName, "room_sid", j.info.RoomId, "status", status, "why", why,
+	s.opts.Logger.Info("recording ended", "egress", j.id, "room", final.RoomName, "room_sid", final.RoomId, "status", status, "why", why,
 		"files", len(slices.Concat(made...)), "seconds", playsOf(made).Seconds(), "missing", last.Missing, "filled", last.Filled, "error", problem)
 	if seq != 0 {
 		j.settle(seq)

@@ -58,12 +58,33 @@ func (j *job) atLimit() bool {
 	return l.Duration > 0 && time.Since(time.Unix(0, begun)) >= l.Duration || l.Size > 0 && size >= l.Size
 }
 
-// admit says whether one more job may begin.
-func (s *Service) admit() error {
-	l := s.opts.Limits
+// admit says why one more job may not begin. One that may has its place until begun is
+// called.
+func (s *Service) admit(j *job) error {
 	s.mu.Lock()
-	running := 0
+	defer s.mu.Unlock()
+	if err := s.full(); err != nil {
+		return err
+	}
+	s.starting[j] = true
+	return nil
+}
+
+// begun says that an admitted job is among the others, or has failed to begin.
+func (s *Service) begun(j *job) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.starting, j)
+}
+
+// full says why no job more may begin; mu must be held.
+func (s *Service) full() error {
+	l := s.opts.Limits
+	running := len(s.starting)
 	var fresh float64 // processors that jobs will take that the meter has not seen yet
+	for j := range s.starting {
+		fresh += cost(j.kind)
+	}
 	for _, j := range s.jobs {
 		if j.process != nil && !ended(j.info.Status) && j.final == nil {
 			running++
@@ -72,7 +93,6 @@ func (s *Service) admit() error {
 			}
 		}
 	}
-	s.mu.Unlock()
 	if l.Jobs > 0 && running >= l.Jobs {
 		return refuse(ResourceExhausted, "%d recordings run, and egress.max_jobs is %d: try again when one has ended", running, l.Jobs)
 	}

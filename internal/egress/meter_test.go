@@ -55,7 +55,7 @@ func TestBusyMachineBeginsNoRecordingAndEndsNone(t *testing.T) {
 		defer s.meter.close()
 		wantRefused := func(refused bool, why string) {
 			t.Helper()
-			err := s.admit()
+			err := s.full()
 			e, is := errors.AsType[*Error](err)
 			if refused != (err != nil) || refused && (!is || e.Code != ResourceExhausted) {
 				t.Errorf("%s: %v", why, err)

@@ -29,6 +29,7 @@ type Service struct {
 
 	mu       sync.Mutex
 	jobs     map[string]*job // by id; those that ended for keepEnded
+	starting map[*job]bool   // that are admitted, and not in jobs yet
 	paths    map[string]bool // of files that are being written, or soon
 	stopping bool
 	closec   chan struct{}  // closed when stopping
@@ -45,7 +46,7 @@ const keepEnded = 24 * time.Hour
 // Open ends the jobs of the last run, with what of them was saved, and returns a
 // Service that begins new ones.
 func Open(ctx context.Context, o Options) (*Service, error) {
-	s := &Service{opts: o, jobs: make(map[string]*job), paths: make(map[string]bool), slots: make(chan struct{}, uploadSlots), closec: make(chan struct{})}
+	s := &Service{opts: o, jobs: make(map[string]*job), starting: make(map[*job]bool), paths: make(map[string]bool), slots: make(chan struct{}, uploadSlots), closec: make(chan struct{})}
 	if o.Limits.CPU > 0 {
 		s.meter = newMeter(procStat)
 	}
@@ -77,14 +78,15 @@ func (s *Service) Start(ctx context.Context, key string, req proto.Message) (*li
 		return nil, err
 	}
 	targets, to, err := s.route(r.Outputs)
-	if err == nil {
-		err = s.admit()
-	}
 	if err != nil {
 		return nil, err
 	}
 	j := &job{s: s, id: newID(), kind: kind, ending: make(chan string, 1), targets: targets}
 	j.to = to
+	if err := s.admit(j); err != nil {
+		return nil, err
+	}
+	defer s.begun(j)
 	now := time.Now()
 	var fresh []*tapped
 	if r.Source.Kind != request.Web {
@@ -174,6 +176,7 @@ func (s *Service) begin(ctx context.Context, j *job, key string, r *request.Requ
 		return nil, err
 	}
 	s.jobs[j.id] = j
+	delete(s.starting, j)
 	j.openDispatch()
 	seq := j.tell(event.EgressStarted)
 	info := j.info
@@ -222,12 +225,17 @@ func (s *Service) List(_ context.Context, req *livekit.ListEgressRequest) (*live
 	return resp, nil
 }
 
-// forgetOld drops jobs that ended long ago; mu must be held.
+// forgetOld drops jobs that ended long ago; mu must be held. What is still being sent
+// of them goes on, and is left over.
 func (s *Service) forgetOld() {
+	s.leftover = slices.DeleteFunc(s.leftover, (*job).sent)
 	var keys []string
 	for id, j := range s.jobs {
 		if j.over && time.Since(time.Unix(0, j.info.EndedAt)) > keepEnded {
 			delete(s.jobs, id)
+			if !j.sent() {
+				s.leftover = append(s.leftover, j)
+			}
 			keys = append(keys, jobKey(id))
 		}
 	}
@@ -276,12 +284,10 @@ func (s *Service) Close(ctx context.Context) error {
 		s.stopping = true
 		close(s.closec)
 	}
-	jobs := s.all()
+	jobs := slices.DeleteFunc(s.all(), func(j *job) bool { return j.over })
 	s.mu.Unlock()
 	for _, j := range jobs {
-		if !j.over {
-			j.finish(serverStops)
-		}
+		j.finish(serverStops)
 	}
 	done := make(chan struct{})
 	go func() { s.working.Wait(); close(done) }()
