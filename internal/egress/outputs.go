@@ -1,8 +1,6 @@
 package egress
 
 import (
-	"os"
-	"path"
 	"path/filepath"
 	"strings"
 	"time"
@@ -32,15 +30,15 @@ func (s *Service) lay(j *job, r *request.Request, p place, fresh []*tapped) erro
 			if err != nil {
 				return err
 			}
-			at, err := s.reserve(j, name, "")
+			overwrite := o.Images.FilenameSuffix == livekit.ImageFileSuffix_IMAGE_SUFFIX_NONE_OVERWRITE
+			at, err := s.reserveImages(j, name, overwrite)
 			if err != nil {
 				return err
 			}
 			every := max(o.Images.CaptureInterval, 1)
 			j.outputs = append(j.outputs, wire.Output{
 				Kind: wire.Images, Path: at, Length: time.Duration(every) * time.Second, Width: int(o.Images.Width), Height: int(o.Images.Height),
-				Timestamps: o.Images.FilenameSuffix == livekit.ImageFileSuffix_IMAGE_SUFFIX_TIMESTAMP,
-				Overwrite:  o.Images.FilenameSuffix == livekit.ImageFileSuffix_IMAGE_SUFFIX_NONE_OVERWRITE,
+				Timestamps: o.Images.FilenameSuffix == livekit.ImageFileSuffix_IMAGE_SUFFIX_TIMESTAMP, Overwrite: overwrite,
 			})
 			j.info.ImageResults = append(j.info.ImageResults, &livekit.ImagesInfo{FilenamePrefix: filepath.Base(at)})
 			j.manifest = j.manifest || !o.Images.DisableManifest
@@ -91,7 +89,7 @@ func (s *Service) layFile(j *job, o *livekit.FileOutput, p place, fresh []*tappe
 	if err != nil {
 		return err
 	}
-	at, err := s.reserve(j, name, string(format))
+	at, err := s.reserve(j, name, string(format), isThere)
 	if err != nil {
 		return err
 	}
@@ -114,23 +112,21 @@ func (s *Service) laySegments(j *job, o *livekit.SegmentedFileOutput, p place, f
 	if err != nil {
 		return err
 	}
-	at, err := s.reserve(j, list, ".m3u8")
+	at, err := s.reserve(j, list, ".m3u8", isThere)
 	if err != nil {
 		return err
 	}
-	const first = "_init.mp4" // stands for all that begin with the prefix
-	begins, err := s.reserve(j, prefix+first, first)
-	if err != nil {
-		return err
-	}
-	below := func(name string) string {
-		if name == "" {
-			return ""
+	if live != "" {
+		if live, err = s.reserve(j, live, ".m3u8", isThere); err != nil {
+			return err
 		}
-		return filepath.Join(s.opts.Directory, filepath.FromSlash(name))
+	}
+	begins, err := s.reserveSegments(j, prefix)
+	if err != nil {
+		return err
 	}
 	out := wire.Output{
-		Kind: wire.Segments, Path: strings.TrimSuffix(begins, first), Playlist: at, LivePlaylist: below(live), Length: segmentTime,
+		Kind: wire.Segments, Path: begins, Playlist: at, LivePlaylist: live, Length: segmentTime,
 		Timestamps: o.FilenameSuffix == livekit.SegmentedFileSuffix_TIMESTAMP,
 		TS:         o.Protocol == livekit.SegmentedFileProtocol_HLS_PROTOCOL,
 	}
@@ -140,30 +136,11 @@ func (s *Service) laySegments(j *job, o *livekit.SegmentedFileOutput, p place, f
 	j.outputs = append(j.outputs, out)
 	info := &livekit.SegmentsInfo{PlaylistName: filepath.Base(at), PlaylistLocation: at}
 	if live != "" {
-		info.LivePlaylistName, info.LivePlaylistLocation = path.Base(live), out.LivePlaylist
+		info.LivePlaylistName, info.LivePlaylistLocation = filepath.Base(live), live
 	}
 	j.info.SegmentResults = append(j.info.SegmentResults, info)
 	j.manifest = j.manifest || !o.DisableManifest
 	return nil
-}
-
-// reserve makes the directory of a file, and returns its absolute path: one that
-// there is no file of yet, nor a job for. The job lets go of it when it ends.
-func (s *Service) reserve(j *job, name, ext string) (string, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	at := func(name string) string { return filepath.Join(s.opts.Directory, filepath.FromSlash(name)) }
-	name = freeName(name, ext, func(name string) bool {
-		_, err := os.Lstat(at(name))
-		return err == nil || s.paths[at(name)]
-	})
-	if err := os.MkdirAll(filepath.Dir(at(name)), 0o755); err != nil {
-		s.opts.Logger.Error("make the directory of a recording", "error", err)
-		return "", refuse(InvalidArgument, "filepath %.64q cannot be made below the directory of recordings", name)
-	}
-	s.paths[at(name)] = true
-	j.names = append(j.names, at(name))
-	return at(name), nil
 }
 
 // wireJob is what the worker of a job is told.

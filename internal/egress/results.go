@@ -198,7 +198,9 @@ func (s *Service) salvage(id string, outputs []wire.Output) [][]wire.Made {
 func salvageSegments(output int, out wire.Output, notes []wire.Entry) (made []wire.Made) {
 	var segments []playlist.Segment
 	header := ""
+	begun := map[string]bool{} // all else is not the job's
 	for _, e := range notes {
+		begun[e.Path] = begun[e.Path] || e.Output == output
 		switch {
 		case e.Output != output:
 		case e.Part == wire.SegmentInit:
@@ -226,7 +228,7 @@ func salvageSegments(output int, out wire.Output, notes []wire.Entry) (made []wi
 	}
 	if err != nil || len(kept) == 0 {
 		for _, path := range []string{out.Playlist, out.LivePlaylist, header} {
-			if path != "" && len(kept) == 0 {
+			if begun[path] && len(kept) == 0 {
 				_ = os.Remove(path)
 			}
 		}

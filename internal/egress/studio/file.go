@@ -24,6 +24,11 @@ func (o *output) note(path string, part wire.MadeAs, begun time.Time) error {
 	return wire.Note(o.journal, wire.Entry{Output: o.index, Path: path, Part: part, Begun: begun.UnixNano()})
 }
 
+// noteNew is note for a file that must not be there yet.
+func (o *output) noteNew(path string, part wire.MadeAs, begun time.Time) error {
+	return wire.NoteNew(o.journal, wire.Entry{Output: o.index, Path: path, Part: part, Begun: begun.UnixNano()})
+}
+
 // say reports a file.
 func (o *output) say(kind wire.ReportKind, m wire.Made) {
 	o.studio.report(wire.Report{Kind: kind, Output: o.index, File: &m})

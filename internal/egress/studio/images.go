@@ -75,12 +75,16 @@ func (i *images) picture(at time.Duration, p *compose.Picture) {
 // write makes one image.
 func (i *images) write(t taken) error {
 	at := i.epoch.Add(t.at)
-	path := i.Path + ".jpeg"
-	switch {
-	case i.Timestamps:
-		path = fmt.Sprintf("%s_%s.jpeg", i.Path, stamp(at))
-	case !i.Overwrite:
-		path = fmt.Sprintf("%s_%05d.jpeg", i.Path, i.count)
+	path := i.Path + wire.ImageExt
+	if !i.Overwrite {
+		name := fmt.Sprintf("%s_%05d", i.Path, i.count)
+		if i.Timestamps {
+			name = fmt.Sprintf("%s_%s", i.Path, stamp(at))
+		}
+		var err error
+		if path, err = free(name, wire.ImageExt); err != nil {
+			return err
+		}
 	}
 	i.count++
 	if !i.Overwrite || i.count == 1 {

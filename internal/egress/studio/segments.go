@@ -42,7 +42,7 @@ func (s *segments) begin(epoch time.Time) error {
 		if list.path == "" {
 			continue
 		}
-		if err := s.note(list.path, list.part, epoch); err != nil {
+		if err := s.noteNew(list.path, list.part, epoch); err != nil {
 			return err
 		}
 		s.lists = append(s.lists, wire.Made{Path: list.path, Begun: epoch.UnixNano(), Part: list.part})
@@ -85,7 +85,7 @@ func (s *segments) next(at time.Duration) error {
 		return err
 	}
 	s.path, s.start, s.last = s.name(at), at, at
-	if err := s.note(s.path, wire.Segment, s.epoch.Add(at)); err != nil {
+	if err := s.noteNew(s.path, wire.Segment, s.epoch.Add(at)); err != nil {
 		return err
 	}
 	var err error

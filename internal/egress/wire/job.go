@@ -67,6 +67,9 @@ const (
 	Socket   OutputKind = "socket"
 )
 
+// ImageExt is the extension of images.
+const ImageExt = ".jpeg"
+
 // Output is one thing that a worker makes. Paths are absolute, and their
 // directories are there.
 type Output struct {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"os"
 )
 
@@ -31,6 +32,15 @@ func Note(journal string, e Entry) error {
 	}
 	_, err = f.Write(append(raw, '\n'))
 	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// NoteNew is Note for a file that must not be there yet: what somebody else made is
+// not noted, so that nobody takes it for the worker's. It fails with fs.ErrExist.
+func NoteNew(journal string, e Entry) error {
+	if _, err := os.Lstat(e.Path); err == nil {
+		return &fs.PathError{Op: "make", Path: e.Path, Err: fs.ErrExist}
+	}
+	return Note(journal, e)
 }
 
 // Journal returns the entries of a journal, none if there is none. A line that its

@@ -52,6 +52,11 @@ func (s *segmentSink) open(tracks []container.Track, begin time.Time) error {
 		if err = s.note(s.out().Playlist, wire.Playlist); err != nil {
 			return err
 		}
+		if live := s.out().LivePlaylist; live != "" {
+			if err = s.note(live, wire.LivePlaylist); err != nil {
+				return err
+			}
+		}
 		if s.list, err = playlist.Create(s.out().Playlist, s.out().LivePlaylist, s.out().Length); err != nil {
 			return err
 		}
@@ -71,7 +76,7 @@ func (s *segmentSink) open(tracks []container.Track, begin time.Time) error {
 }
 
 func (s *segmentSink) note(path string, part wire.MadeAs) error {
-	return wire.Note(s.job.Journal, wire.Entry{Output: s.output, Path: path, Part: part, Begun: s.begin.Add(s.from).UnixNano()})
+	return wire.NoteNew(s.job.Journal, wire.Entry{Output: s.output, Path: path, Part: part, Begun: s.begin.Add(s.from).UnixNano()})
 }
 
 // name finds the name of the next segment, and notes it.
