@@ -305,6 +305,11 @@ func (x *Session) end(cause error) {
 	s, e := x.s, x.endpoint
 	s.mu.Lock()
 	status, text := outcome(e.info.Reusable, cause)
+	own := ""
+	if e.info.InputType == livekit.IngressInput_URL_INPUT {
+		own = e.info.Url
+	}
+	text = redact(text, own)
 	if key := e.info.StreamKey; key != "" {
 		text = strings.ReplaceAll(text, key, "{stream key}") // what a library says may quote it
 	}
