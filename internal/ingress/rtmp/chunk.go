@@ -14,6 +14,9 @@ const (
 	// quality is a fourth of it.
 	MaxMessage = 8 << 20
 
+	// maxBefore is MaxMessage, and bounds all that is kept, until one publishes.
+	maxBefore = 64 << 10
+
 	maxChunkStreams = 64
 	defaultChunk    = 128 // §5.4.1
 )
@@ -56,12 +59,13 @@ type chunkReader struct {
 	in      *bufio.Reader
 	chunk   int
 	streams map[uint32]*chunkStream
+	limit   int    // of a message, and of all that are incomplete, in bytes
 	partly  int    // bytes of messages that are incomplete
 	read    uint64 // bytes
 }
 
 func newChunkReader(in io.Reader) *chunkReader {
-	return &chunkReader{in: bufio.NewReaderSize(in, 16<<10), chunk: defaultChunk, streams: make(map[uint32]*chunkStream)}
+	return &chunkReader{in: bufio.NewReaderSize(in, 16<<10), chunk: defaultChunk, limit: maxBefore, streams: make(map[uint32]*chunkStream)}
 }
 
 // next returns the next message.
@@ -111,7 +115,7 @@ func (r *chunkReader) readChunk() (m message, whole bool, err error) {
 		return m, false, err
 	}
 	n := min(s.size-len(s.body), r.chunk)
-	if r.partly+n > MaxMessage {
+	if r.partly+n > r.limit {
 		return m, false, ErrTooLarge
 	}
 	had := len(s.body)
@@ -129,17 +133,20 @@ func (r *chunkReader) readChunk() (m message, whole bool, err error) {
 	}
 	r.partly -= had
 	m = message{kind: s.kind, stream: s.stream, at: s.at, body: s.body}
-	s.unfolding, s.body = false, s.body[:0]
+	r.empty(s)
 	return m, true, nil
 }
 
-// grow makes b longer by n, of size in the end. A stream does not keep what one
-// large message took.
-func grow(b []byte, n, size int) []byte {
-	const kept = 256 << 10
-	if len(b) == 0 && cap(b) > kept && size < kept/4 {
-		b = nil
+// empty has a stream begin anew. What it keeps of the memory is so little that all
+// streams together keep no more than one message may take.
+func (r *chunkReader) empty(s *chunkStream) {
+	if s.unfolding, s.body = false, s.body[:0]; cap(s.body) > r.limit/maxChunkStreams {
+		s.body = nil
 	}
+}
+
+// grow makes b longer by n, of size in the end.
+func grow(b []byte, n, size int) []byte {
 	if need := len(b) + n; need > cap(b) {
 		grown := make([]byte, len(b), min(max(2*cap(b), need, 512), max(size, need)))
 		copy(grown, b)
@@ -172,7 +179,7 @@ func (r *chunkReader) header(s *chunkStream, format byte) error {
 	if format <= 1 {
 		s.size = int(b[3])<<16 | int(b[4])<<8 | int(b[5])
 		s.kind = b[6]
-		if s.size > MaxMessage {
+		if s.size > r.limit {
 			return fmt.Errorf("%w: %d bytes", ErrTooLarge, s.size)
 		}
 	}
@@ -238,7 +245,7 @@ func (r *chunkReader) setChunk(size uint32) error {
 func (r *chunkReader) abort(id uint32) {
 	if s := r.streams[id]; s != nil && s.unfolding {
 		r.partly -= len(s.body)
-		s.body, s.unfolding = s.body[:0], false
+		r.empty(s)
 	}
 }
 

@@ -17,6 +17,7 @@ type seen struct {
 
 func readAll(b []byte) (all []seen, err error) {
 	r := newChunkReader(bytes.NewReader(b))
+	r.limit = MaxMessage
 	for {
 		m, err := r.next()
 		if err != nil {
@@ -89,6 +90,68 @@ func TestIncompleteMessagesAreBoundedTogether(t *testing.T) {
 	}
 	if _, err := readAll(in); !errors.Is(err, ErrTooLarge) {
 		t.Error(err)
+	}
+}
+
+// memory is what the streams of a reader hold, in bytes.
+func memory(r *chunkReader) (sum int) {
+	for _, s := range r.streams {
+		sum += cap(s.body)
+	}
+	return sum
+}
+
+// Whole messages and those that are aborted leave nothing behind that adds up.
+func TestWhatStreamsKeepIsBoundedTogether(t *testing.T) {
+	const size = 1 << 20
+	for _, abort := range []bool{false, true} {
+		var in []byte
+		for id := byte(3); id < 60; id++ {
+			whole := appendMessage(nil, size, id, message{kind: msgVideo, body: make([]byte, size)})
+			if abort {
+				whole[6]++ // announces one byte more
+				whole = append(whole, appendMessage(nil, size, 2, message{kind: msgAbort, body: []byte{0, 0, 0, id}})...)
+			}
+			in = append(in, whole...)
+		}
+		r := newChunkReader(bytes.NewReader(in))
+		r.limit, r.chunk = MaxMessage, size
+		n := 0
+		for ; ; n++ {
+			m, err := r.next()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if m.kind == msgAbort {
+				r.abort(uint32(m.body[3]))
+			}
+		}
+		if kept := memory(r); n != 57 || kept > MaxMessage {
+			t.Errorf("abort %v: %d bytes are kept after %d messages", abort, kept, n)
+		}
+	}
+}
+
+func TestBeforeOnePublishesLittleIsTaken(t *testing.T) {
+	r := newChunkReader(bytes.NewReader(appendMessage(nil, defaultChunk, 3, message{kind: msgVideo, body: make([]byte, maxBefore+1)})))
+	if _, err := r.next(); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("one message: %v", err)
+	}
+	var in []byte
+	for id := byte(3); id < 63; id++ {
+		in = append(in, appendMessage(nil, defaultChunk, id, message{kind: msgVideo, body: make([]byte, maxBefore)})...)
+	}
+	r = newChunkReader(bytes.NewReader(in))
+	for range 60 {
+		if _, err := r.next(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if kept := memory(r); kept > maxBefore {
+		t.Errorf("many messages: %d bytes are kept", kept)
 	}
 }
 

@@ -274,7 +274,7 @@ func (c *conn) publish(m message, values []any) error {
 		}
 		return errors.Join(c.status(m.stream, "error", "NetStream.Publish.BadName", err.Error()), err)
 	}
-	c.pub = pub
+	c.pub, c.in.limit = pub, MaxMessage
 	c.watch.Go(func() {
 		select {
 		case <-pub.Done():

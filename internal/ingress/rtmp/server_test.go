@@ -105,6 +105,24 @@ func TestTimesRunOnBeyond32Bits(t *testing.T) {
 	}
 }
 
+// Nobody without a key has the server take a large message.
+func TestLargeMessagesAreForThosePublishing(t *testing.T) {
+	r := &recorder{key: "k"}
+	_, addr := serve(t, Options{Handler: r})
+	large := message{kind: msgVideo, stream: 1, body: append([]byte{0x17, 1, 0, 0, 0}, make([]byte, 1<<20)...)}
+	c := dial(t, addr).handshake()
+	_, _ = c.Write(appendMessage(nil, defaultChunk, 6, large))
+	if _, err := c.answer(); err == nil {
+		t.Error("there is an answer")
+	}
+	c = dial(t, addr).handshake()
+	if code, err := c.publish("x", "k"); code != "NetStream.Publish.Start" {
+		t.Fatal(code, err)
+	}
+	c.send(6, large)
+	eventually(t, "the picture", func() bool { return look(r, func() int { return len(r.video) }) == 1 })
+}
+
 func TestKeyIsTheLastPartOfThePath(t *testing.T) {
 	for _, tc := range []struct{ app, name, wantApp, wantKey string }{
 		{"live", "key", "live", "key"},
