@@ -8,7 +8,8 @@ import "time"
 type pacer struct {
 	live  bool
 	begun bool
-	zero  time.Time // when the source's clock is at 0
+	zero  time.Time     // when the source's clock is at 0
+	last  time.Duration // of a tag, on it
 
 	// least is how much was there beyond what was due, at least, since a moment.
 	least time.Duration
@@ -22,12 +23,17 @@ const (
 	// surplus is how far ahead that is, and kept what is left of it.
 	surplus = 1500 * time.Millisecond
 	kept    = 500 * time.Millisecond
+	// gap is more than a source's clock goes on from one tag to the next: nobody
+	// waits for so long, and what comes then follows at once. Slide shows are slow.
+	gap = 10 * time.Second
 )
 
 // wait returns how long a tag has to wait that is due at that time on the source's
 // clock.
 func (p *pacer) wait(at time.Duration, now time.Time) time.Duration {
-	if !p.begun {
+	jumped := at-p.last > gap
+	p.last = at
+	if !p.begun || jumped {
 		p.begun, p.zero = true, now.Add(-at)
 		p.reset(now)
 	}

@@ -24,6 +24,34 @@ func TestPacerKeepsDistances(t *testing.T) {
 	}
 }
 
+// A source whose clock goes on by an hour, or back, goes on itself.
+func TestPacerDoesNotWaitOutAJump(t *testing.T) {
+	p := pacer{live: true}
+	now, at := noon, time.Duration(0)
+	for i := range 400 { // of 20 ms
+		switch i {
+		case 100:
+			at += time.Hour
+		case 200:
+			at -= 2 * time.Hour
+		case 300:
+			at += gap - time.Second // no jump
+		}
+		d := p.wait(at, now)
+		want := 20 * time.Millisecond
+		switch i {
+		case 0, 100, 200:
+			want = 0
+		case 300:
+			want = gap - time.Second + 20*time.Millisecond
+		}
+		if d != want {
+			t.Fatalf("tag %d waits %v, want %v", i, d, want)
+		}
+		now, at = now.Add(d), at+20*time.Millisecond
+	}
+}
+
 // Segments of four seconds come at once: that is no surplus. After a stall everything
 // that was missed is there, too, and stays: that is one.
 func TestPacerCatchesUpWithLiveSources(t *testing.T) {
