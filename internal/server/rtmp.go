@@ -77,16 +77,23 @@ func (s *Server) serveRTMP() {
 	}
 }
 
-// stop ends all connections, and returns when they are gone. A nil one has ended.
-func (p *rtmpPorts) stop() error {
+// stop ends all connections, and returns when they are gone, or with ctx. A nil one
+// has ended.
+func (p *rtmpPorts) stop(ctx context.Context) error {
 	if p == nil {
 		return nil
 	}
 	if p.cancel != nil {
 		p.cancel()
 	}
-	p.serving.Wait()
 	var errs []error
+	gone := make(chan struct{})
+	go func() { p.serving.Wait(); close(gone) }()
+	select {
+	case <-gone:
+	case <-ctx.Done():
+		errs = append(errs, fmt.Errorf("end RTMP: %w", ctx.Err()))
+	}
 	for _, port := range []*httpPort{p.plain, p.secure} {
 		if port != nil && p.cancel == nil {
 			for _, l := range port.bound {

@@ -381,7 +381,7 @@ func (s *Server) stop(ctx context.Context) error {
 	if s.ingress != nil {
 		errs = append(errs, s.ingress.Close(ctx))
 	}
-	errs = append(errs, s.rtmp.stop())
+	errs = append(errs, s.rtmp.stop(ctx))
 	if s.rooms != nil {
 		errs = append(errs, s.rooms.Close(ctx))
 	}

@@ -21,8 +21,10 @@ const (
 	// are ordered.
 	gatherFor    = 500 * time.Millisecond
 	gatherFrames = 6
-	// maxGathered bounds what is kept meanwhile, in tags.
-	maxGathered = 500
+	// maxGathered and maxGatheredBytes bound what is kept meanwhile, in tags and in
+	// bytes of them.
+	maxGathered      = 500
+	maxGatheredBytes = 32 << 20
 	// jump is more than a source's clock may go on by itself.
 	jump = 3 * time.Second
 )
@@ -42,6 +44,7 @@ type feed struct {
 	clock    sourceClock
 	newest   atomic.Int64 // of the clock, in nanoseconds
 	gathered []tag
+	size     int       // of what is gathered, in bytes
 	since    time.Time // when the first tag came
 	started  bool
 
@@ -59,6 +62,7 @@ type feed struct {
 	audio    *ingress.Track
 	layers   []*layer
 	child    *ffmpeg.Transcoder // or nil
+	watching sync.WaitGroup     // the goroutine that ends it with the session
 	childHas struct{ sound, pictures bool }
 	decoded  []picture // of the child's layers, each by its own goroutine
 
@@ -130,16 +134,18 @@ func (f *feed) gather(ctx context.Context, kind byte, at time.Duration, body []b
 		return err
 	}
 	f.gathered = append(f.gathered, tag{kind, at, bytes.Clone(body)})
+	f.size += len(body)
+	full := len(f.gathered) >= maxGathered || f.size >= maxGatheredBytes
 	waited := time.Since(f.since) >= gatherFor || at-f.gathered[0].at >= gatherFor
 	enough := waited || f.pictures != nil && f.sounds != nil
 	if f.pictures != nil && f.pictures.order == orderUnknown && f.frames < gatherFrames && !waited {
 		enough = false
 	}
-	if !enough && len(f.gathered) < maxGathered {
+	if !enough && !full {
 		return nil
 	}
 	if f.pictures == nil && f.sounds == nil {
-		if len(f.gathered) < maxGathered {
+		if !full {
 			return nil
 		}
 		return errNothing
@@ -278,7 +284,7 @@ func (f *feed) failure() error {
 	return f.failed
 }
 
-// close ends the child. The session goes on.
+// close ends the child, and returns when it is gone. The session goes on.
 func (f *feed) close(kill bool) {
 	if f.child == nil {
 		return
@@ -287,4 +293,5 @@ func (f *feed) close(kill bool) {
 		f.child.Kill()
 	}
 	_ = f.child.Close()
+	f.watching.Wait()
 }

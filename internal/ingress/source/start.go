@@ -105,13 +105,24 @@ func (f *feed) publishVideo(ctx context.Context, format ingress.Format) (err err
 	return nil
 }
 
-func (f *feed) startChild(job ffmpeg.Job) (err error) {
+// startChild starts a child, which ends with the session at the latest: one that
+// takes nothing any more would have its writer wait for ever.
+func (f *feed) startChild(job ffmpeg.Job) error {
 	if !job.Sound && !job.Pictures {
 		return nil
 	}
-	if f.child, err = ffmpeg.Start(f.ffmpeg, job, (*encoded)(f), f.logger); err != nil {
+	child, err := ffmpeg.Start(f.ffmpeg, job, (*encoded)(f), f.logger)
+	if err != nil {
 		return err
 	}
+	f.child = child
+	f.watching.Go(func() {
+		select {
+		case <-f.session.Ended():
+			child.Kill()
+		case <-child.Done():
+		}
+	})
 	return nil
 }
 

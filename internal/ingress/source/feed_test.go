@@ -1,0 +1,106 @@
+//go:build unix
+
+package source
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/rollcall-rtc/rollcall/internal/eventlog"
+	"github.com/rollcall-rtc/rollcall/internal/eventlog/memory"
+	"github.com/rollcall-rtc/rollcall/internal/ingress"
+	"github.com/rollcall-rtc/rollcall/internal/ingress/ffmpeg"
+	"github.com/rollcall-rtc/rollcall/internal/ingress/flv"
+)
+
+// session is one that nobody has joined a room with.
+func session(t *testing.T) *ingress.Session {
+	t.Helper()
+	log, err := eventlog.Open(eventlog.Options{Store: memory.New()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := ingress.Start(t.Context(), ingress.Options{
+		Log: log, Logger: slog.New(slog.DiscardHandler),
+		URL: func(livekit.IngressInput, string) string { return "rtmp://here/live" },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx := context.WithoutCancel(t.Context())
+		if err := errors.Join(s.Close(ctx), log.Close(ctx)); err != nil {
+			t.Error(err)
+		}
+	})
+	info, err := s.Create(t.Context(), "", &livekit.CreateIngressRequest{
+		InputType: livekit.IngressInput_RTMP_INPUT, RoomName: "show", ParticipantIdentity: "encoder", Enabled: proto.Bool(true),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := s.Admit(ingress.Source{Key: info.StreamKey, Input: info.InputType})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
+// A child that reads nothing has its writer wait, but not beyond the session's end.
+func TestFrozenChildEndsWithItsSession(t *testing.T) {
+	frozen := filepath.Join(t.TempDir(), "ffmpeg")
+	if err := os.WriteFile(frozen, []byte("#!/bin/sh\nexec sleep 3600\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	x := session(t)
+	f := newFeed(x, frozen, slog.New(slog.DiscardHandler))
+	if err := f.startChild(ffmpeg.Job{Sound: true, Opus: &ffmpeg.Opus{Bitrate: 64_000, Channels: 1}}); err != nil {
+		t.Fatal(err)
+	}
+	defer f.child.Kill()
+	failed := make(chan error, 1)
+	go func() {
+		for {
+			if err := f.child.Write(flv.TypeAudio, 0, make([]byte, 1<<20)); err != nil {
+				failed <- err
+				return
+			}
+		}
+	}()
+	x.End(nil)
+	select {
+	case <-failed:
+	case <-time.After(30 * time.Second):
+		t.Fatal("it is still written to")
+	}
+	f.close(false)
+}
+
+// A source that never says what it has is not kept whole.
+func TestWhatIsGatheredIsBoundedInBytes(t *testing.T) {
+	f := newFeed(nil, "", slog.New(slog.DiscardHandler))
+	body := append([]byte{0xaf, 1}, make([]byte, 8<<20)...) // AAC, without its configuration
+	tag, err := flv.ParseAudio(body)
+	if err != nil || tag.Kind != flv.Frame {
+		t.Fatal(tag.Kind, err)
+	}
+	for n := range maxGathered {
+		if err = f.gather(t.Context(), flv.TypeAudio, 0, body, tag); err != nil {
+			break
+		}
+		if n > maxGatheredBytes/len(body) {
+			t.Fatalf("%d tags of %d bytes are kept", n, len(body))
+		}
+	}
+	if !errors.Is(err, errNothing) {
+		t.Error(err)
+	}
+}
