@@ -22,6 +22,9 @@ type endpoint struct {
 	settled bool                 // the log has the end of the last session
 }
 
+// spent says that it has ended, which the log knows, and cannot be used again.
+func (e *endpoint) spent() bool { return !e.info.Reusable && e.settled }
+
 // change replaces the state.
 func (e *endpoint) change(f func(*livekit.IngressState)) {
 	info := proto.CloneOf(e.info)

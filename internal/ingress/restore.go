@@ -129,10 +129,35 @@ func (e *endpoint) endTold(ctx context.Context, session string) (bool, error) {
 func (s *Service) forgetOld(now time.Time) {
 	var keys []string
 	for id, e := range s.endpoints {
-		if !e.info.Reusable && e.settled && now.Sub(time.Unix(0, e.info.State.EndedAt)) > keepEnded {
+		if e.spent() && now.Sub(time.Unix(0, e.info.State.EndedAt)) > keepEnded {
 			delete(s.endpoints, id)
 			keys = append(keys, endpointKey(id))
 		}
 	}
 	s.opts.Log.SaveCursors(nil, keys)
+}
+
+// makeRoom says whether there may be one endpoint more. If there are as many as may
+// be, those go that cannot be used again: the old ones, or else the one that ended
+// first. mu must be held.
+func (s *Service) makeRoom(now time.Time) bool {
+	if len(s.endpoints) < s.opts.MaxEndpoints {
+		return true
+	}
+	s.forgetOld(now)
+	if len(s.endpoints) < s.opts.MaxEndpoints {
+		return true
+	}
+	var first *endpoint
+	for _, e := range s.endpoints {
+		if e.spent() && (first == nil || e.info.State.EndedAt < first.info.State.EndedAt) {
+			first = e
+		}
+	}
+	if first == nil {
+		return false
+	}
+	delete(s.endpoints, first.info.IngressId)
+	s.opts.Log.SaveCursors(nil, []string{endpointKey(first.info.IngressId)})
+	return true
 }

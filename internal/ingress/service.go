@@ -106,7 +106,7 @@ func (s *Service) Create(ctx context.Context, origin string, req *livekit.Create
 	case s.stopping || s.draining:
 		s.mu.Unlock()
 		return nil, ErrStopping
-	case len(s.endpoints) >= s.opts.MaxEndpoints:
+	case !s.makeRoom(time.Now()):
 		s.mu.Unlock()
 		return nil, refuse(ResourceExhausted, "there are %d ingress endpoints, which is the limit: delete some", len(s.endpoints))
 	}

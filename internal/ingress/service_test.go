@@ -211,6 +211,65 @@ func TestURLIsPulledAtOnceAndOnlyOnce(t *testing.T) {
 	}
 }
 
+// What has ended is listed for a day, but keeps nobody from making new endpoints.
+func TestWhatHasEndedMakesRoom(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		goOn := make(chan struct{})
+		r := newRig(t, nil, func(o *Options) {
+			o.MaxEndpoints = 3
+			o.Pull = func(ctx context.Context, x *Session) error {
+				if x.Info().Name != "long" {
+					return nil
+				}
+				select {
+				case <-goOn:
+				case <-ctx.Done():
+				}
+				return context.Cause(ctx)
+			}
+		})
+		pull := func(name string) *livekit.IngressInfo {
+			info := r.create(func(req *livekit.CreateIngressRequest) {
+				req.Name, req.InputType, req.Url = name, livekit.IngressInput_URL_INPUT, "https://example.com/film.mp4"
+			})
+			sleep(watchInterval)
+			return info
+		}
+		names := func(service *Service) (all []string) {
+			resp, err := service.List(t.Context(), &livekit.ListIngressRequest{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, i := range resp.Items {
+				all = append(all, i.Name)
+			}
+			return all
+		}
+		pull("long")
+		for _, name := range []string{"a", "b", "c", "d"} {
+			pull(name)
+		}
+		if d := cmp.Diff([]string{"long", "c", "d"}, names(r.Service)); d != "" {
+			t.Error(d)
+		}
+		r.create() // studio
+		r.create()
+		if d := cmp.Diff([]string{"long", "studio", "studio"}, names(r.Service)); d != "" {
+			t.Error(d)
+		}
+		var refused *Error
+		if _, err := r.Create(t.Context(), "http://here", &livekit.CreateIngressRequest{RoomName: "show", ParticipantIdentity: "x"}); !errors.As(err, &refused) || refused.Code != ResourceExhausted {
+			t.Errorf("one too many: %v", err)
+		}
+		close(goOn)
+		sleep(watchInterval)
+		r.create()
+		if d := cmp.Diff([]string{"studio", "studio", "studio"}, names(newRig(t, r.crash()).Service)); d != "" {
+			t.Errorf("after a restart: %s", d)
+		}
+	})
+}
+
 func TestPullEndsWithItsEndpointAndWithTheServer(t *testing.T) {
 	for name, end := range map[string]func(r *rig, id string) error{
 		"deleted": func(r *rig, id string) error { _, err := r.Delete(r.t.Context(), id); return err },
