@@ -48,6 +48,10 @@ type Pusher struct {
 	donec   chan struct{}
 	once    sync.Once
 
+	mu    sync.Mutex
+	child *child // that sends now; nil without one
+	late  bool   // Close has waited for long enough: nothing is sent any more
+
 	// Push only.
 	broken bool // frames were left out, and the next that counts is a key frame
 }
@@ -116,10 +120,30 @@ func (s *Pusher) Push(f container.Frame) {
 	}
 }
 
-// Close ends it, and returns when what was handed on is sent, or cannot be.
+// closePatience is how long Close has what was handed on be sent. It is much less
+// than the server waits for the end of a recording, which no destination may spoil.
+const closePatience = 2 * time.Second
+
+// Close ends it, and returns when what was handed on is sent, or cannot be, or is not
+// for 2 s.
 func (s *Pusher) Close() {
 	s.once.Do(func() { close(s.stopc) })
+	timer := time.AfterFunc(closePatience, func() { s.sendBy(nil, true) })
+	defer timer.Stop()
 	<-s.donec
+}
+
+// sendBy has Close know which child sends. Once it is too late, none does.
+func (s *Pusher) sendBy(c *child, late bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.late = s.late || late
+	if !late {
+		s.child = c
+	}
+	if s.late && s.child != nil {
+		s.child.kill() // which ends writing to it, too
+	}
 }
 
 // Done is closed when it has ended, by Close or because it gave up.
@@ -184,6 +208,8 @@ func (s *Pusher) connect() (connected bool, err error) {
 	if err != nil {
 		return false, errors.Join(err, feed.Close(), progress.Close())
 	}
+	s.sendBy(c, false)
+	defer s.sendBy(nil, false)
 	upc := make(chan struct{})
 	var reading sync.WaitGroup
 	reading.Go(func() {

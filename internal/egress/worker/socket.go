@@ -20,7 +20,9 @@ const (
 	dialPatience  = 10 * time.Second
 	writePatience = 10 * time.Second
 	closePatience = 3 * time.Second
-	pingEvery     = 30 * time.Second
+	// goodbyePatience is how long the receiver may take to answer the goodbye.
+	goodbyePatience = 2 * time.Second
+	pingEvery       = 30 * time.Second
 	// maxUnsent is how many messages may wait for a receiver that is slow: ten seconds.
 	maxUnsent = 500
 )
@@ -150,15 +152,20 @@ func (s *socket) muted(muted bool) error {
 // close sends what waits, and says goodbye.
 func (s *socket) close() error {
 	close(s.sendc)
+	sent := true
 	select {
 	case <-s.donec:
 	case <-time.After(closePatience):
+		sent = false
 	}
 	s.mu.Lock()
 	err := s.failed
 	s.mu.Unlock()
-	if err == nil {
+	if err == nil && sent {
+		// Its end closes the connection, and with that what Close waits for.
+		late := time.AfterFunc(goodbyePatience, s.end)
 		_ = s.conn.Close(websocket.StatusNormalClosure, "")
+		late.Stop()
 	}
 	s.end()
 	_ = s.conn.CloseNow()
