@@ -11,6 +11,8 @@ import (
 // Limits of what is asked for.
 const (
 	maxOutputs = 16
+	// MaxStreams is how many destinations a stream may have at a time.
+	MaxStreams = 32
 	maxURL     = 4096 // bytes
 	maxEdge    = 8192 // pixels
 )
@@ -114,6 +116,9 @@ func checkStream(s *livekit.StreamOutput) error {
 	if len(urls) == 0 {
 		return wrong("urls", "or destinations are required for a stream")
 	}
+	if len(urls) > MaxStreams {
+		return wrong("urls", "are more than %d", MaxStreams)
+	}
 	for _, u := range urls {
 		if err := CheckStreamURL(u, s.Protocol); err != nil {
 			return err
@@ -122,13 +127,40 @@ func checkStream(s *livekit.StreamOutput) error {
 	return nil
 }
 
-// CheckStreamURL says what is wrong with a destination of a stream.
+// CheckStreamURL says what is wrong with a destination of a stream. One in which
+// RedactStreamURL would not find the key is refused.
 func CheckStreamURL(u string, p livekit.StreamProtocol) error {
-	rtmp := isURL(u, "rtmp", "rtmps") || strings.HasPrefix(u, "mux://") || strings.HasPrefix(u, "twitch://")
+	long := isURL(u, "rtmp", "rtmps")
+	rtmp := long || shortURL.MatchString(u)
 	srt := isURL(u, "srt")
 	switch {
+	case len(u) > maxURL:
+		return wrong("urls", "have one that is longer than %d bytes", maxURL)
 	case p == livekit.StreamProtocol_RTMP && !rtmp, p == livekit.StreamProtocol_SRT && !srt, !rtmp && !srt:
 		return wrong("urls", "have one that does not fit: want rtmp://, rtmps://, mux://, twitch:// or srt://, as the protocol says")
+	case long && !rtmpURL.MatchString(u) && !authURL.MatchString(u):
+		return wrong("urls", "have one without an application and a key: want rtmp://host/app/key, without spaces")
+	case srt:
+		return checkSRT(u)
+	}
+	return nil
+}
+
+// checkSRT refuses what would be no connection to somebody else: the program that
+// sends opens a port for the other modes.
+func checkSRT(u string) error {
+	parsed, err := url.Parse(u)
+	if err != nil || parsed.Hostname() == "" || strings.ContainsAny(u, "# \t\r\n") {
+		return wrong("urls", "have an srt:// that is none: want srt://host:port?options")
+	}
+	options, err := url.ParseQuery(parsed.RawQuery)
+	if err != nil {
+		return wrong("urls", "have an srt:// whose options cannot be read")
+	}
+	for _, mode := range options["mode"] {
+		if mode != "caller" {
+			return wrong("urls", "have an srt:// of mode %.16q: only caller can be", mode)
+		}
 	}
 	return nil
 }

@@ -70,11 +70,13 @@ func redact(m protoreflect.Message) {
 	})
 }
 
-// rtmpURL is one whose last part is the key of the stream; shortURL has nothing
-// else.
+// rtmpURL is one whose last part is the key of the stream, with a query that is part
+// of that; authURL one whose application has a query before the key; shortURL has
+// nothing but a key.
 var (
-	rtmpURL  = regexp.MustCompile(`^(rtmps?://)(.*/)(.*/)(\S*)( live=1)?$`)
-	shortURL = regexp.MustCompile(`^(mux|twitch)://(\S+)$`)
+	rtmpURL  = regexp.MustCompile(`(?i)^(rtmps?://)([^/?#\s]+/)([^?#\s]+/)([^/?#\s]\S*)( live=1)?$`)
+	authURL  = regexp.MustCompile(`(?i)^rtmps?://[^/?#\s]+/[^?#\s]+\?\S+/\S+$`)
+	shortURL = regexp.MustCompile(`(?i)^(mux|twitch)://(\S+)$`)
 )
 
 // RedactStreamURL returns a destination of a stream without its key: of that the
@@ -94,6 +96,8 @@ func RedactStreamURL(s string) string {
 	for i, v := range values {
 		if name, value, ok := strings.Cut(v, "="); ok && value != "" {
 			values[i] = name + "={...}"
+		} else if !ok && v != "" {
+			values[i] = "{...}"
 		}
 	}
 	return withoutUser(base) + "?" + strings.Join(values, "&")
@@ -115,9 +119,13 @@ func withoutUser(s string) string {
 		return s
 	}
 	scheme, rest, ok := strings.Cut(s, "://")
-	_, host, at := strings.Cut(rest, "@")
-	if !ok || !at {
+	authority := rest
+	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
+		authority = rest[:end]
+	}
+	at := strings.LastIndexByte(authority, '@')
+	if !ok || at < 0 {
 		return s
 	}
-	return scheme + "://{user}@" + host
+	return scheme + "://{user}@" + rest[at+1:]
 }

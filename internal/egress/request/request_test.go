@@ -146,6 +146,59 @@ func TestNoSecretIsLeft(t *testing.T) {
 	}
 }
 
+func TestKeysOfStreamsAreNotShown(t *testing.T) {
+	for in, want := range map[string]string{
+		"RTMP://h/app/abcSECRETxyz":                  "RTMP://h/app/{abc...xyz}",
+		"rtmps://h:443/app/inner/abcSECRETxyz":       "rtmps://h:443/app/inner/{abc...xyz}",
+		"rtmp://h/app/abcSECRETxyz live=1":           "rtmp://h/app/{abc...xyz} live=1",
+		"rtmp://h/app/abcSECRET?sign=SECRET/SECxyz":  "rtmp://h/app/{abc...xyz}",
+		"rtmp://h/app?token=SECRET/SECRET":           "rtmp://h/app?token={...}",
+		"rtmp://h/app?SECRET/SECRET":                 "rtmp://h/app?{...}",
+		"rtmp://u:SECRET@SECRET@h/app/abcSECRETxyz":  "rtmp://{user}@h/app/{abc...xyz}",
+		"Mux://abcSECRETxyz":                         "Mux://{abc...xyz}",
+		"TWITCH://abcSECRETxyz":                      "TWITCH://{abc...xyz}",
+		"SRT://h:1?passphrase=SECRET&mode=caller":    "SRT://h:1?passphrase={...}&mode={...}",
+		"srt://u:SECRET@h:1?streamid=SECRET&SECRETS": "srt://{user}@h:1?streamid={...}&{...}",
+	} {
+		if err := CheckStreamURL(in, livekit.StreamProtocol_DEFAULT_PROTOCOL); err != nil {
+			t.Errorf("%s: %v", in, err)
+		}
+		if got := RedactStreamURL(in); got != want {
+			t.Errorf("%s is shown as %s, want %s", in, got, want)
+		}
+	}
+}
+
+func TestStreamsThatCannotBe(t *testing.T) {
+	long := strings.Repeat("k", maxURL)
+	for _, u := range []string{
+		"rtmp://h", "rtmp://h/", "rtmp://h/KEY", "rtmp://h/KEY/", "rtmp://h/app/", "rtmp://h/app/KEY and more", "rtmp://h/my app/KEY", "rtmp://h/KEY?a=b",
+		"rtmp://h/app/" + long, "mux://" + long, "twitch://" + long, "mux://", "mux://a b", "srt://h:1?streamid=" + long,
+		"srt://h:1?mode=listener", "srt://h:1?latency=1&mode=listener", "srt://h:1?mode=caller&mode=listener", "SRT://h:1?%6dode=listener",
+		"srt://h:1?mode=rendezvous", "srt://:1", "srt://h:1#?mode=listener", "srt://h:1?a;mode=listener", "srt://h:1?streamid=a b",
+		"file:///etc/passwd", "http://h/app/key", "",
+	} {
+		if err := CheckStreamURL(u, livekit.StreamProtocol_DEFAULT_PROTOCOL); err == nil {
+			t.Errorf("%.64s is taken", u)
+		}
+	}
+}
+
+func TestStreamsHaveSoManyDestinations(t *testing.T) {
+	out := &livekit.StreamOutput{Protocol: livekit.StreamProtocol_RTMP}
+	req := &livekit.RoomCompositeEgressRequest{RoomName: "r", StreamOutputs: []*livekit.StreamOutput{out}}
+	for range MaxStreams {
+		out.Urls = append(out.Urls, "rtmp://h/app/key")
+	}
+	if _, err := Read(req); err != nil {
+		t.Error(err)
+	}
+	out.Urls = append(out.Urls, "rtmp://h/app/key")
+	if e, ok := errors.AsType[*Error](func() error { _, err := Read(req); return err }()); !ok || e.Field != "urls" {
+		t.Errorf("%v", e)
+	}
+}
+
 func FuzzRead(f *testing.F) {
 	f.Add(uint8(0), []byte(nil))
 	raw, _ := proto.Marshal(&livekit.StartEgressRequest{RoomName: "r", Source: &livekit.StartEgressRequest_Media{}, Outputs: []*livekit.Output{{}}})
