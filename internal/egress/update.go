@@ -56,7 +56,8 @@ func (s *Service) updateLayout(req *livekit.UpdateLayoutRequest) (*livekit.Egres
 //
 // It fails with invalid_argument for URLs that cannot be, with not_found for an
 // unknown id or for a destination to end that is none, and with failed_precondition
-// for a job that does not stream, or has ended.
+// for a job that does not stream, or has ended. invalid_argument, too, are more
+// destinations at a time than request.MaxStreams.
 func (s *Service) UpdateStream(ctx context.Context, req *livekit.UpdateStreamRequest) (*livekit.EgressInfo, error) {
 	c := wire.Control{Remove: req.RemoveOutputUrls}
 	for _, u := range req.AddOutputUrls {
@@ -64,6 +65,9 @@ func (s *Service) UpdateStream(ctx context.Context, req *livekit.UpdateStreamReq
 	}
 	for _, d := range req.AddDestinations {
 		c.Add = append(c.Add, wire.Destination{ID: d.Id, URL: d.Url})
+	}
+	if len(c.Add) > request.MaxStreams || len(c.Remove) > request.MaxStreams {
+		return nil, refuse(InvalidArgument, "more than %d destinations", request.MaxStreams)
 	}
 	for _, d := range c.Add {
 		if err := request.CheckStreamURL(d.URL, livekit.StreamProtocol_DEFAULT_PROTOCOL); err != nil {
@@ -80,6 +84,11 @@ func (s *Service) UpdateStream(ctx context.Context, req *livekit.UpdateStreamReq
 			err = refuse(NotFound, "egress %s does not stream to %.256s", j.id, request.RedactStreamURL(u))
 		}
 	}
+	if err == nil {
+		if live := streamsLeft(j.info, c.Remove) + len(c.Add); live > request.MaxStreams {
+			err = refuse(InvalidArgument, "egress %s would have %d destinations at a time, and %d are the most", j.id, live, request.MaxStreams)
+		}
+	}
 	if err != nil {
 		s.mu.Unlock()
 		return nil, err
@@ -94,6 +103,24 @@ func (s *Service) UpdateStream(ctx context.Context, req *livekit.UpdateStreamReq
 	info := j.info
 	s.mu.Unlock()
 	return info, s.opts.Log.Sync(ctx, seq)
+}
+
+// streamsLeft is how many destinations have not ended and are none of those.
+func streamsLeft(info *livekit.EgressInfo, but []string) (n int) {
+	ends := make(map[string]int)
+	for _, u := range but {
+		ends[request.RedactStreamURL(u)]++
+	}
+	for _, s := range info.StreamResults {
+		switch {
+		case s.EndedAt != 0:
+		case ends[s.Url] > 0:
+			ends[s.Url]--
+		default:
+			n++
+		}
+	}
+	return n
 }
 
 // streamsTo reports whether a destination of that URL has not ended.

@@ -152,7 +152,7 @@ func TestSocketGetsSamplesAndMutes(t *testing.T) {
 }
 
 func TestSocketThatIsNotThereOrLeavesEndsTheJob(t *testing.T) {
-	s := newScript(t, socketJob("http://127.0.0.1:1"))
+	s := newScript(t, socketJob("http://user:SECRET@127.0.0.1:1/SECRET?token=SECRET"))
 	var out bytes.Buffer
 	if err := Run(bytes.NewReader(s.b), &out, mixing); err == nil {
 		t.Error("nobody is there")
@@ -160,6 +160,9 @@ func TestSocketThatIsNotThereOrLeavesEndsTheJob(t *testing.T) {
 	var said wire.Report
 	if err := json.NewDecoder(&out).Decode(&said); err != nil || said.Kind != wire.Failed || !strings.Contains(said.Error, "connect to the WebSocket") {
 		t.Errorf("%+v %v", said, err)
+	}
+	if strings.Contains(said.Error, "SECRET") || !strings.Contains(said.Error, "127.0.0.1:1") {
+		t.Errorf("it says %q", said.Error)
 	}
 
 	r := newReceiver(t, 3)

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -51,7 +52,7 @@ type message struct {
 func dialSocket(d wire.Destination) (*socket, error) {
 	u, err := url.Parse(d.URL)
 	if err != nil {
-		return nil, fmt.Errorf("connect to the WebSocket: %w", err)
+		return nil, fmt.Errorf("connect to the WebSocket: %w", withoutURL(err))
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.Proxy = nil
@@ -68,13 +69,22 @@ func dialSocket(d wire.Destination) (*socket, error) {
 		HTTPClient: client, HTTPHeader: http.Header{"Content-Type": {fmt.Sprintf("audio/x-raw;rate=%d", mix.Rate)}},
 	})
 	if err != nil {
-		return nil, fmt.Errorf("connect to the WebSocket: %w", err)
+		return nil, fmt.Errorf("connect to the WebSocket: %w", withoutURL(err))
 	}
 	s := &socket{conn: conn, mono: u.Query().Get("channels") == "1", sendc: make(chan message, maxUnsent), donec: make(chan struct{})}
 	running, end := context.WithCancel(context.Background())
 	s.end = end
 	go s.run(conn.CloseRead(running)) // which answers pings
 	return s, nil
+}
+
+// withoutURL is why something failed without the URL, whose query may be secret and
+// which errors of net/http and net/url hold.
+func withoutURL(err error) error {
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		return withoutURL(e.Err)
+	}
+	return err
 }
 
 // run sends until the end, or until the receiver is gone.

@@ -106,11 +106,15 @@ func (w *work) run(in io.Reader, kinds map[wire.Kind]New) error {
 	read := make(chan frame, 256)
 	done := make(chan struct{})
 	defer close(done)
-	go func() { // ends with the input, or with the process
+	var broken error // what the input ended with; known once read is closed
+	go func() {      // ends with the input, or with the process
 		defer close(read)
 		for {
 			kind, content, err := r.Next()
 			if err != nil || kind == wire.End {
+				if !errors.Is(err, io.EOF) {
+					broken = err
+				}
 				return
 			}
 			select {
@@ -132,6 +136,8 @@ func (w *work) run(in io.Reader, kinds map[wire.Kind]New) error {
 		case f, ok := <-read:
 			if open = ok; ok {
 				err = w.take(f)
+			} else if broken != nil {
+				return w.fail(broken)
 			}
 		case now := <-tick.C:
 			err = w.rec.Tick(now)
@@ -248,20 +254,30 @@ func (w *work) wantKeyframe(t *track) {
 	}
 }
 
+// fail makes whole what came before the input broke, and says that it broke.
+func (w *work) fail(broken error) error {
+	_, err := w.whole()
+	return errors.Join(fmt.Errorf("read from the server: %w", broken), err)
+}
+
 // finish makes everything whole. A recording in which nothing came leaves none.
 func (w *work) finish() error {
-	now := time.Now()
-	for _, t := range w.tracks {
-		if err := w.drain(t, now, true); err != nil {
-			return errors.Join(err, w.rec.Abandon())
-		}
-		w.missing += t.frames.Missing()
-	}
-	r, err := w.rec.Finish(now)
+	r, err := w.whole()
 	if err != nil {
 		return err
 	}
 	r.Kind, r.Missing = wire.Done, r.Missing+w.missing
 	w.say(r)
 	return nil
+}
+
+func (w *work) whole() (wire.Report, error) {
+	now := time.Now()
+	for _, t := range w.tracks {
+		if err := w.drain(t, now, true); err != nil {
+			return wire.Report{}, errors.Join(err, w.rec.Abandon())
+		}
+		w.missing += t.frames.Missing()
+	}
+	return w.rec.Finish(now)
 }

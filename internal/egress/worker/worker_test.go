@@ -225,6 +225,29 @@ func TestRecordingOfNothingLeavesNoFile(t *testing.T) {
 	}
 }
 
+func TestBrokenInputFailsAndKeepsWhatCameBefore(t *testing.T) {
+	tr := tracks[1]
+	for name, tail := range map[string][]byte{
+		"frame cut off":  wire.AppendFrame(nil, wire.Packet, make([]byte, 100))[:50],
+		"header cut off": {byte(wire.Packet), 0},
+		"frame too long": {byte(wire.Packet), 0xff, 0xff, 0xff, 0xff},
+	} {
+		path := filepath.Join(t.TempDir(), tr.name)
+		whole := input(t, path, tr.mime, tr.rate, packets(t, tr.file, tr.rate, tr.payloader), false)
+		var out bytes.Buffer
+		if err := Run(io.MultiReader(whole, bytes.NewReader(tail)), &out, passing); err == nil {
+			t.Errorf("%s: it is taken for the end", name)
+		}
+		said := reports(t, &out)
+		if last := said[len(said)-1]; last.Kind != wire.Failed || !strings.Contains(last.Error, "read from the server") {
+			t.Errorf("%s: %+v", name, last)
+		}
+		if plays, err := container.Repair(path); err != nil || plays < 1850*time.Millisecond {
+			t.Errorf("%s: %v are left, %v", name, plays, err)
+		}
+	}
+}
+
 func TestFileThatIsThereIsNotReplaced(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.webm")
 	if err := os.WriteFile(path, []byte("mine"), 0o644); err != nil {
