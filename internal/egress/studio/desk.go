@@ -34,16 +34,17 @@ type desk struct {
 	streams *streams // nil without
 	tracks  []container.Track
 
-	controls chan wire.Control
+	controlc chan struct{} // has an element when there are controls
 	running  sync.WaitGroup
 	active   bool // of the goroutine
 
-	mu  sync.Mutex
-	err error
+	mu       sync.Mutex
+	controls []wire.Control // that the goroutine has not taken; it may not run yet
+	err      error
 }
 
 func newDesk(s *Studio, program *ffmpeg.Program, job wire.Job, settings ffmpeg.Settings) (*desk, error) {
-	d := &desk{studio: s, tracks: settings.Tracks(), controls: make(chan wire.Control, 16)}
+	d := &desk{studio: s, tracks: settings.Tracks(), controlc: make(chan struct{}, 1)}
 	for i, o := range job.Outputs {
 		base := output{studio: s, journal: job.Journal, index: i, Output: o}
 		switch o.Kind {
@@ -73,11 +74,27 @@ func (d *desk) begin(e *ffmpeg.Encoder, epoch time.Time) {
 	d.running.Go(d.run)
 }
 
-// control has streams begin and end.
+// control has streams begin and end, once the outputs have begun. It never waits.
 func (d *desk) control(c wire.Control) {
-	if d.streams != nil && (len(c.Add) > 0 || len(c.Remove) > 0) {
-		d.controls <- c
+	if d.streams == nil || len(c.Add) == 0 && len(c.Remove) == 0 {
+		return
 	}
+	d.mu.Lock()
+	d.controls = append(d.controls, c)
+	d.mu.Unlock()
+	select {
+	case d.controlc <- struct{}{}:
+	default:
+	}
+}
+
+// takeControls takes those that have come.
+func (d *desk) takeControls() []wire.Control {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	all := d.controls
+	d.controls = nil
+	return all
 }
 
 // picture gives images a picture, at its time. They do not keep it.
@@ -123,8 +140,10 @@ func (d *desk) run() {
 			if d.problem() == nil {
 				d.fail(d.write(f))
 			}
-		case c := <-d.controls:
-			d.streams.control(c)
+		case <-d.controlc:
+			for _, c := range d.takeControls() {
+				d.streams.control(c)
+			}
 		case <-tick.C:
 			if d.problem() == nil {
 				d.fail(d.flush())
