@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/md5"
@@ -104,11 +103,11 @@ func (a *azure) upload(ctx context.Context, o Object) error {
 	for n, at := 0, int64(0); at < o.Size; n, at = n+1, at+state.Part {
 		size, id := min(state.Part, o.Size-at), state.block(n)
 		if have[id] != size {
-			b := make([]byte, size)
-			if _, err := o.Body.ReadAt(b, at); err != nil {
-				return fmt.Errorf("read the file: %w", err)
+			b, err := o.read(at, size)
+			if err != nil {
+				return err
 			}
-			if err := a.do(ctx, "send", http.MethodPut, o.Name, url.Values{"comp": {"block"}, "blockid": {id}}, nil, b, nil); err != nil {
+			if err := a.do(ctx, "send", http.MethodPut, &o, url.Values{"comp": {"block"}, "blockid": {id}}, nil, b, nil); err != nil {
 				return err
 			}
 		}
@@ -119,7 +118,7 @@ func (a *azure) upload(ctx context.Context, o Object) error {
 		return err
 	}
 	headers := map[string]string{"x-ms-blob-content-type": o.ContentType, "x-ms-blob-content-disposition": "inline"}
-	return a.do(ctx, "put together", http.MethodPut, o.Name, url.Values{"comp": {"blocklist"}}, headers, append([]byte(xml.Header), raw...), nil)
+	return a.do(ctx, "put together", http.MethodPut, &o, url.Values{"comp": {"blocklist"}}, headers, append([]byte(xml.Header), raw...), nil)
 }
 
 // blocks are those that were sent and not put together yet, with their sizes.
@@ -131,7 +130,7 @@ func (a *azure) blocks(ctx context.Context, o Object) (map[string]int64, error) 
 		} `xml:"UncommittedBlocks>Block"`
 	}
 	have := make(map[string]int64)
-	err := a.do(ctx, "ask what there is", http.MethodGet, o.Name, url.Values{"comp": {"blocklist"}, "blocklisttype": {"uncommitted"}}, nil, nil, &answer)
+	err := a.do(ctx, "ask what there is", http.MethodGet, &o, url.Values{"comp": {"blocklist"}, "blocklisttype": {"uncommitted"}}, nil, nil, &answer)
 	if errors.Is(err, ErrRefused) {
 		return have, nil // there is nothing, or reading is not allowed: all is sent again
 	}
@@ -142,16 +141,19 @@ func (a *azure) blocks(ctx context.Context, o Object) (map[string]int64, error) 
 }
 
 // do sends one request, and reads the answer's XML into into if that is not nil.
-func (a *azure) do(ctx context.Context, what, method, name string, query url.Values, headers map[string]string, body []byte, into any) error {
+func (a *azure) do(ctx context.Context, what, method string, o *Object, query url.Values, headers map[string]string, body []byte, into any) error {
 	u := *a.base
-	u.Path += "/" + a.target.Azure.Container + "/" + name
-	u.RawPath = a.base.EscapedPath() + "/" + a.target.Azure.Container + "/" + escape(name)
+	u.Path += "/" + a.target.Azure.Container + "/" + o.Name
+	u.RawPath = a.base.EscapedPath() + "/" + a.target.Azure.Container + "/" + escape(o.Name)
 	u.RawQuery = query.Encode()
-	req, err := http.NewRequestWithContext(ctx, method, u.String(), bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), http.NoBody)
 	if err != nil {
 		return err
 	}
 	if len(body) > 0 {
+		req.ContentLength = int64(len(body))
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(o.piece(body)), nil }
+		req.Body, _ = req.GetBody()
 		sum := md5.Sum(body) // what the store checks the body against
 		req.Header.Set("Content-MD5", base64.StdEncoding.EncodeToString(sum[:]))
 	}

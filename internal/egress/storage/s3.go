@@ -1,13 +1,11 @@
 package storage
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -128,7 +126,7 @@ func (s *s3) put(o Object) minio.PutObjectOptions {
 
 // whole sends a small object at once.
 func (s *s3) whole(ctx context.Context, o Object) error {
-	body, sum, err := piece(o, 0, o.Size)
+	body, sum, err := signed(o, 0, o.Size)
 	if err != nil {
 		return err
 	}
@@ -159,7 +157,7 @@ func (s *s3) parts(ctx context.Context, o Object, state s3State) error {
 		size := min(state.Part, o.Size-at)
 		p, ok := have[n]
 		if !ok || p.Size != size {
-			body, sum, err := piece(o, at, size)
+			body, sum, err := signed(o, at, size)
 			if err != nil {
 				return err
 			}
@@ -173,15 +171,15 @@ func (s *s3) parts(ctx context.Context, o Object, state s3State) error {
 	return err
 }
 
-// piece reads a part of an object, with its SHA-256, by which it is signed: what
+// signed reads a part of an object, with its SHA-256, by which it is signed: what
 // arrives is what was read.
-func piece(o Object, at, size int64) (io.Reader, string, error) {
-	b := make([]byte, size)
-	if _, err := o.Body.ReadAt(b, at); err != nil && !(errors.Is(err, io.EOF) && size == 0) {
-		return nil, "", fmt.Errorf("read the file: %w", err)
+func signed(o Object, at, size int64) (io.Reader, string, error) {
+	b, err := o.read(at, size)
+	if err != nil {
+		return nil, "", err
 	}
 	sum := sha256.Sum256(b)
-	return bytes.NewReader(b), hex.EncodeToString(sum[:]), nil
+	return o.piece(b), hex.EncodeToString(sum[:]), nil
 }
 
 // fail makes of an error of the library one that may be told.

@@ -24,6 +24,8 @@ type Object struct {
 	ContentType string
 	Size        int64 // bytes
 	Body        io.ReaderAt
+	// Progress is called whenever more of the object goes to the store; nil for nobody.
+	Progress func()
 	// State is what the store had saved in an earlier try, "" at first. Save is
 	// called with what to hand in at the next try, before it is needed. It may be a
 	// capability: it is kept as the target is.

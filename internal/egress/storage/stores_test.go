@@ -183,7 +183,7 @@ func azureBench(t *testing.T) *bench {
 	way := newFaulty(t, addr)
 	target := Target{Azure: &Azure{Account: "devstoreaccount1", Key: key, Container: "recordings", Endpoint: way.url + "/devstoreaccount1"}}
 	a := mustOpen(t, target, 1<<20).(*azure)
-	if err := a.do(context.Background(), "make the container", http.MethodPut, "", url.Values{"restype": {"container"}}, nil, nil, nil); err != nil {
+	if err := a.do(context.Background(), "make the container", http.MethodPut, new(Object), url.Values{"restype": {"container"}}, nil, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	return &bench{

@@ -321,7 +321,7 @@ func (s *Sender) send(ctx context.Context, i int, p *Parcel, toBackup bool) (err
 		return err
 	}
 	return store.Upload(ctx, storage.Object{
-		Name: target.Name(f.Name), ContentType: f.ContentType, Size: stat.Size(), Body: &body{file, s}, State: state,
+		Name: target.Name(f.Name), ContentType: f.ContentType, Size: stat.Size(), Body: &body{file, s}, State: state, Progress: s.progress,
 		Save: func(state string) {
 			s.change(func(p *Parcel) {
 				if toBackup {
@@ -345,10 +345,15 @@ type body struct {
 
 // ReadAt implements io.ReaderAt.
 func (b *body) ReadAt(p []byte, at int64) (int, error) {
-	b.s.mu.Lock()
-	b.s.moved = time.Now()
-	b.s.mu.Unlock()
+	b.s.progress()
 	return b.file.ReadAt(p, at)
+}
+
+// progress notes that the store takes something.
+func (s *Sender) progress() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.moved = time.Now()
 }
 
 func latest(a, b time.Time) time.Time {
