@@ -24,6 +24,7 @@ type store struct {
 	until   time.Time // it does not answer before
 	refuses atomic.Bool
 	hangs   bool
+	takes   time.Duration // for each file
 	tries   atomic.Int64
 	has     map[string]string
 }
@@ -39,6 +40,9 @@ func (s *store) Upload(ctx context.Context, o storage.Object) error {
 	case time.Now().Before(s.until):
 		o.Save("half")
 		return errors.New("connection refused")
+	}
+	if err := slowly(ctx, s.takes, o); err != nil {
+		return err
 	}
 	raw, err := io.ReadAll(io.NewSectionReader(o.Body, 0, o.Size))
 	if err != nil {
