@@ -62,7 +62,8 @@ func TestFilesAndPlaylistsArePublishedAtTheirPace(t *testing.T) {
 			if n, _ := decoded(t, v.got(video).bytes); n < 110 {
 				t.Errorf("%d pictures decode", n)
 			}
-			if n := v.got(audio).frames; n < 185 {
+			// Of 200; what a child that starts slowly is behind with is left out.
+			if n := v.got(audio).frames; n < 150 {
 				t.Errorf("%d packets of sound", n)
 			}
 			if state := s.state(info.IngressId); state.EndedAt-state.StartedAt < 3_500_000_000 {
