@@ -88,13 +88,16 @@ func TestSourcesReachNothingInside(t *testing.T) {
 	mux.HandleFunc("/file.m3u8", func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n")
 	})
+	mux.HandleFunc("/proxied.m3u8", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttpproxy://127.0.0.1%s/10.0.0.1:80/a.ts\n#EXT-X-ENDLIST\n", port)
+	})
 	mux.HandleFunc("/list.sdp", func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio 5004 RTP/AVP 0\n")
 	})
 	outside := httptest.NewServer(mux)
 	defer outside.Close()
 	for path, want := range map[string]string{
-		"/redirect.mp4": "169.254.169.254", "/list.m3u8": "10.0.0.1", "/file.m3u8": "ffmpeg", "/list.sdp": "ffmpeg", "/nothing": "404",
+		"/redirect.mp4": "169.254.169.254", "/list.m3u8": "10.0.0.1", "/file.m3u8": "not fetched", "/proxied.m3u8": "not fetched", "/list.sdp": "ffmpeg", "/nothing": "404",
 	} {
 		info := s.create(fromURL(outside.URL + path))
 		eventually(t, "it fails", func() bool { return s.state(info.IngressId).Status == livekit.IngressState_ENDPOINT_ERROR })
@@ -104,7 +107,7 @@ func TestSourcesReachNothingInside(t *testing.T) {
 	}
 	for _, url := range []string{
 		"http://169.254.169.254/latest", "http://10.0.0.1/a.mp4", "http://[fe80::1]/a", "file:///etc/passwd", "rtsp://127.0.0.1/a",
-		"srt://127.0.0.1:9000?mode=listener", "srt://127.0.0.1:9000?localaddr=10.0.0.1", "srt://127.0.0.1", "concat:a|b",
+		"srt://127.0.0.1:9000?mode=listener", "srt://127.0.0.1:9000?localaddr=10.0.0.1", "srt://127.0.0.1", "srt://127.0.0.1:9000#?mode=listener", "concat:a|b",
 	} {
 		req := &livekit.CreateIngressRequest{InputType: livekit.IngressInput_URL_INPUT, Url: url, RoomName: "show", ParticipantIdentity: "x"}
 		if _, err := s.api.CreateIngress(t.Context(), req); err == nil || !strings.Contains(err.Error(), "invalid_argument") {
@@ -126,14 +129,14 @@ func TestSRTIsPublished(t *testing.T) {
 	}
 	addr := c.LocalAddr().String()
 	c.Close()
-	args := append([]string{"-hide_banner", "-loglevel", "error", "-nostdin", "-re"}, lavfi(8, "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-bf", "0", "-g", "30", "-c:a", "aac", "-f", "mpegts", "srt://"+addr+"?mode=listener")...)
+	args := append([]string{"-hide_banner", "-loglevel", "error", "-nostdin", "-re"}, lavfi(8, "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-bf", "0", "-g", "30", "-c:a", "aac", "-f", "mpegts", "srt://"+addr+"?mode=listener&passphrase=0123456789")...)
 	source := exec.Command("ffmpeg", args...)
 	if err := source.Start(); err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = source.Process.Kill(); _ = source.Wait() }()
 	v := s.view("show")
-	info := s.create(fromURL("srt://" + addr))
+	info := s.create(fromURL("srt://" + addr + "?passphrase=0123456789&streamid=%23!::r=show&latency=100000"))
 	eventually(t, "pictures and sound", func() bool { return v.got(video).frames > 60 && v.got(audio).frames > 100 })
 	if n, size := decoded(t, v.got(video).bytes); n < 60 || size != "320x180" {
 		t.Errorf("%d pictures of %s decode", n, size)

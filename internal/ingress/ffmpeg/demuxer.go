@@ -15,8 +15,11 @@ import (
 // An Input is what a Demuxer reads from.
 type Input struct {
 	URL string
-	// Proxy is the URL of an HTTP proxy through which everything is fetched.
+	// Proxy is the URL of an HTTP proxy through which everything is fetched. The child
+	// knows no TLS and no other way out.
 	Proxy string
+	// Options are of the protocol, names and values in turn.
+	Options []string
 	// EncodeVideo and EncodeAudio are for codecs that FLV does not know.
 	EncodeVideo, EncodeAudio bool
 }
@@ -33,7 +36,9 @@ var (
 // protocols are those that a child may use, and formats those that it may read: some
 // open files and sockets that they are told of.
 const (
-	httpProtocols = "http,https,tls,tcp,httpproxy,crypto"
+	// No httpproxy: a playlist may name such a URL, and it opens a connection to
+	// anywhere. No https and tls, which need it.
+	httpProtocols = "http,tcp,crypto"
 	srtProtocols  = "srt,udp"
 	formats       = "hls,mov,matroska,webm,flv,mpegts,mpeg,ogg,mp3,aac,wav,flac,avi"
 )
@@ -46,14 +51,11 @@ func (in Input) args() []string {
 	} else {
 		// Timeouts are in microseconds.
 		a = append(a, "-protocol_whitelist", httpProtocols, "-format_whitelist", formats, "-rw_timeout", "15000000")
-		// An option that is not needed is an error to it.
-		if strings.HasPrefix(in.URL, "https:") {
-			a = append(a, "-tls_verify", "1")
-		}
 		if path, _, _ := strings.Cut(in.URL, "?"); strings.HasSuffix(path, ".m3u8") {
 			a = append(a, "-live_start_index", "-1")
 		}
 	}
+	a = append(a, in.Options...)
 	a = append(a, "-i", in.URL, "-map", "0:V:0?", "-map", "0:a:0?", "-dn", "-sn", "-map_metadata", "-1", "-max_muxing_queue_size", "4096")
 	if in.EncodeVideo {
 		a = append(a, "-c:v", "libx264", "-preset", "superfast", "-tune", "zerolatency", "-pix_fmt", "yuv420p", "-profile:v", "baseline",

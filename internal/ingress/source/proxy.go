@@ -1,16 +1,23 @@
 package source
 
 import (
+	"bufio"
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -33,40 +40,43 @@ func (g Guard) dialer() *net.Dialer {
 	}
 }
 
-// A proxy fetches for one child of ffmpeg, which can reach nothing else: every
-// connection, also after a redirect or for a segment that a playlist names, is
-// dialled here, under the guard. Who does not know its password is refused.
+// A proxy fetches for one child of ffmpeg, which can reach nothing else: it speaks
+// plain HTTP to this proxy alone, and also after a redirect or for a segment that a
+// playlist names, every connection is dialled here, under the guard, with TLS where
+// that is meant. Who does not know its password is refused.
 type proxy struct {
 	URL string
 
+	alias     *alias
 	server    *http.Server
 	transport *http.Transport
-	dialer    *net.Dialer
 	password  string
-	tunnels   sync.WaitGroup
 	serving   sync.WaitGroup
 
 	mu      sync.Mutex
-	refused error             // mu guards; by the guard, the first
-	open    map[net.Conn]bool // mu guards; of tunnels
-	closed  bool              // mu guards
+	refused error // mu guards; why something was not fetched, the first
 }
 
-func newProxy(g Guard) (*proxy, error) {
+// newProxy starts one for a source. Nil roots stand for the system's.
+func newProxy(g Guard, source *alias, roots *x509.CertPool) (*proxy, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	p := &proxy{password: rand.Text(), open: make(map[net.Conn]bool)}
-	p.dialer = Guard(func(a netip.Addr) error { return p.note(g(a)) }).dialer()
-	p.transport = &http.Transport{DialContext: p.dialer.DialContext, DisableCompression: true, ResponseHeaderTimeout: 15 * time.Second}
+	p := &proxy{alias: source, password: rand.Text()}
+	dialer := Guard(func(a netip.Addr) error { return p.note(g(a)) }).dialer()
+	p.transport = &http.Transport{
+		DialContext: dialer.DialContext, DisableCompression: true,
+		TLSClientConfig: &tls.Config{RootCAs: roots}, TLSHandshakeTimeout: 10 * time.Second,
+		ResponseHeaderTimeout: 15 * time.Second, MaxResponseHeaderBytes: 64 << 10,
+	}
 	p.URL = (&url.URL{Scheme: "http", User: url.UserPassword("ffmpeg", p.password), Host: l.Addr().String()}).String()
 	p.server = &http.Server{Handler: p, ReadHeaderTimeout: 10 * time.Second}
 	p.serving.Go(func() { _ = p.server.Serve(l) })
 	return p, nil
 }
 
-// note remembers what the guard refuses: ffmpeg says only that it got an error.
+// note remembers why something is refused: ffmpeg says only that it got an error.
 func (p *proxy) note(err error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -82,7 +92,7 @@ func (p *proxy) blocked() error {
 	return p.refused
 }
 
-// ServeHTTP implements http.Handler (RFC 9110 §7.6, §9.3.6).
+// ServeHTTP implements http.Handler (RFC 9110 §7.6). There are no tunnels.
 func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	want := "Basic " + base64.StdEncoding.EncodeToString([]byte("ffmpeg:"+p.password))
 	if subtle.ConstantTimeCompare([]byte(r.Header.Get("Proxy-Authorization")), []byte(want)) != 1 {
@@ -90,116 +100,104 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusProxyAuthRequired)
 		return
 	}
-	switch {
-	case r.Method == http.MethodConnect:
-		p.tunnel(w, r)
-	case r.URL.Scheme == "http" && r.URL.Host != "" && (r.Method == http.MethodGet || r.Method == http.MethodHead):
-		p.forward(w, r)
-	default:
+	if r.URL.Scheme != "http" || r.URL.Host == "" || (r.Method != http.MethodGet && r.Method != http.MethodHead) {
 		http.Error(w, "not here", http.StatusBadRequest)
+		return
+	}
+	if err := p.forward(w, r); err != nil {
+		http.Error(w, "cannot be fetched", http.StatusBadGateway)
 	}
 }
 
-func (p *proxy) forward(w http.ResponseWriter, r *http.Request) {
+// cookieDomain is dropped where a child knows a host by another name.
+var cookieDomain = regexp.MustCompile(`(?i);\s*domain=[^;]*`)
+
+// forward fails if nothing is answered yet.
+func (p *proxy) forward(w http.ResponseWriter, r *http.Request) error {
 	out := r.Clone(r.Context())
-	out.RequestURI = ""
+	out.RequestURI, out.Host, out.Body = "", "", nil
+	p.alias.restore(out.URL)
 	for _, h := range []string{"Proxy-Authorization", "Proxy-Connection", "Connection", "Keep-Alive", "Te", "Trailer", "Upgrade"} {
 		out.Header.Del(h)
 	}
+	out.Header.Set("Accept-Encoding", "identity")
+	if user := out.URL.User; user != nil && out.Header.Get("Authorization") == "" {
+		password, _ := user.Password()
+		out.SetBasicAuth(user.Username(), password)
+	}
 	resp, err := p.transport.RoundTrip(out)
 	if err != nil {
-		http.Error(w, "cannot be fetched", http.StatusBadGateway)
-		return
+		var invalid *tls.CertificateVerificationError
+		if errors.As(err, &invalid) {
+			_ = p.note(fmt.Errorf("the source's certificate: %w", invalid.Err))
+		}
+		return err
 	}
 	defer resp.Body.Close()
+	if e := resp.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
+		return p.note(fmt.Errorf("the source encodes with %.16q, which was not asked for", e))
+	}
 	for name, values := range resp.Header {
-		if name != "Connection" && name != "Keep-Alive" && name != "Transfer-Encoding" {
-			w.Header()[name] = values
+		switch name {
+		case "Connection", "Keep-Alive", "Transfer-Encoding", "Alt-Svc", "Strict-Transport-Security":
+			continue
+		case "Set-Cookie":
+			for i, v := range values {
+				if out.URL.Scheme == "https" {
+					values[i] = cookieDomain.ReplaceAllString(v, "")
+				}
+			}
 		}
+		w.Header()[name] = values
+	}
+	if to := resp.Header.Get("Location"); to != "" {
+		plain, err := toPlain(to, out.URL.Scheme)
+		if err != nil {
+			return p.note(err)
+		}
+		w.Header().Set("Location", plain)
+	}
+	body := bufio.NewReader(resp.Body)
+	if r.Method == http.MethodGet && resp.StatusCode < 300 && isPlaylist(body) {
+		return p.playlist(w, body, out.URL.Scheme)
 	}
 	w.WriteHeader(resp.StatusCode)
 	flush := http.NewResponseController(w)
 	for buf := make([]byte, 32<<10); ; { // live streams come in small pieces
-		n, err := resp.Body.Read(buf)
+		n, err := body.Read(buf)
 		if n > 0 {
 			if _, err := w.Write(buf[:n]); err != nil {
-				return
+				return nil
 			}
 			_ = flush.Flush()
 		}
-		if err != nil {
-			return
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil { // what is cut off is not to be taken for whole
+			panic(http.ErrAbortHandler)
 		}
 	}
 }
 
-func (p *proxy) tunnel(w http.ResponseWriter, r *http.Request) {
-	far, err := p.dialer.DialContext(r.Context(), "tcp", r.Host)
+// playlist answers with what a child can follow, always whole.
+func (p *proxy) playlist(w http.ResponseWriter, body io.Reader, scheme string) error {
+	text, err := rewritePlaylist(body, scheme)
 	if err != nil {
-		http.Error(w, "cannot be reached", http.StatusBadGateway)
-		return
+		return p.note(err)
 	}
-	near, buffered, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		_ = far.Close()
-		return
+	for _, h := range []string{"Accept-Ranges", "Content-Range", "Etag", "Content-Md5", "Digest"} {
+		w.Header().Del(h)
 	}
-	if !p.keep(near, far) {
-		return
-	}
-	defer p.drop(near, far)
-	if _, err := io.WriteString(near, "HTTP/1.1 200 Connection established\r\n\r\n"); err != nil {
-		return
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_, _ = io.Copy(far, buffered)
-		_ = far.(*net.TCPConn).CloseWrite()
-	}()
-	_, _ = io.Copy(near, far)
-	_ = near.Close()
-	<-done
-}
-
-// keep notes connections that Close has to close.
-func (p *proxy) keep(conns ...net.Conn) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, c := range conns {
-		if p.closed {
-			_ = c.Close()
-		} else {
-			p.open[c] = true
-		}
-	}
-	if !p.closed {
-		p.tunnels.Add(1)
-	}
-	return !p.closed
-}
-
-func (p *proxy) drop(conns ...net.Conn) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, c := range conns {
-		_ = c.Close()
-		delete(p.open, c)
-	}
-	p.tunnels.Done()
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+	_, _ = w.Write(text)
+	return nil
 }
 
 // Close ends it with all connections.
 func (p *proxy) Close() error {
-	p.mu.Lock()
-	p.closed = true
-	for c := range p.open {
-		_ = c.Close()
-	}
-	p.mu.Unlock()
 	err := p.server.Close()
 	p.serving.Wait()
-	p.tunnels.Wait()
 	p.transport.CloseIdleConnections()
 	if errors.Is(err, net.ErrClosed) {
 		return nil

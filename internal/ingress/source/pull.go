@@ -2,15 +2,13 @@ package source
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/netip"
 	"net/url"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -26,10 +24,9 @@ type Puller struct {
 	// FFmpeg is the name or the path of the program; empty: that of PATH.
 	FFmpeg string
 	Logger *slog.Logger
-}
 
-// srtParameters are those that a URL may set: none has the server listen.
-var srtParameters = []string{"streamid", "passphrase", "pbkeylen", "latency", "rcvlatency", "mode", "transtype"}
+	roots *x509.CertPool // of https: sources; nil: the system's
+}
 
 // Check says what is wrong with a URL, without asking anybody about it.
 func (p *Puller) Check(raw string) error {
@@ -43,16 +40,8 @@ func (p *Puller) Check(raw string) error {
 	switch u.Scheme {
 	case "http", "https":
 	case "srt":
-		if u.Port() == "" {
-			return errors.New("the SRT URL names no port")
-		}
-		for name, values := range u.Query() {
-			if !slices.Contains(srtParameters, name) {
-				return fmt.Errorf("SRT parameter %.32q is not known here", name)
-			}
-			if name == "mode" && !slices.Equal(values, []string{"caller"}) {
-				return errors.New("SRT sources are called: mode must be caller")
-			}
+		if err := checkSRT(u, raw); err != nil {
+			return err
 		}
 	default:
 		return fmt.Errorf("%.16q is no scheme that can be fetched: http, https and srt are", u.Scheme)
@@ -70,16 +59,12 @@ func (p *Puller) Pull(ctx context.Context, session *ingress.Session) error {
 	if err := p.Check(raw); err != nil {
 		return err
 	}
-	in := ffmpeg.Input{URL: raw}
-	srt := strings.HasPrefix(raw, "srt:")
-	if srt {
-		var err error
-		if in.URL, err = p.resolve(ctx, raw); err != nil {
-			return err
-		}
+	in, source, err := p.input(ctx, raw)
+	if err != nil {
+		return err
 	}
 	for range 3 { // at first it is not known which codecs there are
-		err := p.run(ctx, session, in, !srt)
+		err := p.run(ctx, session, in, source)
 		switch {
 		case errors.Is(err, ffmpeg.ErrVideoCodec) && !in.EncodeVideo:
 			in.EncodeVideo = true
@@ -92,34 +77,29 @@ func (p *Puller) Pull(ctx context.Context, session *ingress.Session) error {
 	return ffmpeg.ErrFailed
 }
 
-// resolve replaces the name in an SRT URL by an address that may be reached: the
-// child asks nobody again.
-func (p *Puller) resolve(ctx context.Context, raw string) (string, error) {
+// input is what a child is to fetch, and for HTTP what that stands for.
+func (p *Puller) input(ctx context.Context, raw string) (ffmpeg.Input, *alias, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
-		return "", err
+		return ffmpeg.Input{}, nil, errors.New("malformed URL")
 	}
-	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", u.Hostname())
+	if u.Scheme == "srt" {
+		in, err := srtInput(ctx, p.Guard, u)
+		return in, nil, err
+	}
+	source, err := newAlias(u)
 	if err != nil {
-		return "", fmt.Errorf("find the source: %w", err)
+		return ffmpeg.Input{}, nil, err
 	}
-	if len(addrs) == 0 {
-		return "", errors.New("the source's name has no address")
-	}
-	for _, a := range addrs {
-		if err := p.Guard(a.Unmap()); err != nil {
-			return "", err
-		}
-	}
-	u.Host = net.JoinHostPort(addrs[0].Unmap().String(), u.Port())
-	return u.String(), nil
+	return ffmpeg.Input{URL: source.url}, source, nil
 }
 
 // run publishes what one child fetches.
-func (p *Puller) run(ctx context.Context, session *ingress.Session, in ffmpeg.Input, paced bool) (err error) {
+func (p *Puller) run(ctx context.Context, session *ingress.Session, in ffmpeg.Input, source *alias) (err error) {
 	var through *proxy
+	paced := source != nil
 	if paced {
-		if through, err = newProxy(p.Guard); err != nil {
+		if through, err = newProxy(p.Guard, source, p.roots); err != nil {
 			return err
 		}
 		defer through.Close()
@@ -147,7 +127,7 @@ func (p *Puller) run(ctx context.Context, session *ingress.Session, in ffmpeg.In
 	case err != nil && through != nil && through.blocked() != nil:
 		return through.blocked()
 	}
-	return err
+	return tell(err)
 }
 
 // read puts the child's tags into the queue, which makes it wait when there are
