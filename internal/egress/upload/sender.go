@@ -21,6 +21,9 @@ const (
 	giveUp = 7 * 24 * time.Hour
 	// lastWord is how long a try that keeps the end from being told may send nothing.
 	lastWord = 30 * time.Second
+	// stalled is how long any other try may: a store that takes nothing keeps a slot
+	// from the others no longer.
+	stalled = time.Minute
 )
 
 // Options are what a Sender needs. All but Backup are required.
@@ -54,7 +57,8 @@ type Sender struct {
 	mu     sync.Mutex
 	parcel Parcel
 	cut    context.CancelFunc // ends the try that runs; nil without one
-	due    *time.Timer        // when the end has waited for long enough
+	sends  bool               // that has a slot
+	due    *time.Timer        // when the end has waited for long enough; nil once it is over
 	moved  time.Time          // when a file got through last, or part of one was read
 
 	// the goroutine's
@@ -101,17 +105,21 @@ func (s *Sender) Finish() {
 	})
 }
 
-// overdue cuts short a try that sends nothing, so that the end can be told.
+// overdue cuts short tries that send nothing, or wait for a slot, until the end is told.
 func (s *Sender) overdue() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if idle := time.Since(s.moved); idle < lastWord && s.cut != nil {
+	if s.due == nil || s.parcel.Told {
+		return
+	}
+	if idle := time.Since(s.moved); idle < lastWord && s.cut != nil && s.sends {
 		s.due.Reset(lastWord - idle)
 		return
 	}
 	if s.cut != nil {
 		s.cut()
 	}
+	s.due.Reset(lastWord)
 	s.wake()
 }
 
@@ -160,6 +168,7 @@ func (s *Sender) run(ctx context.Context) {
 		defer s.mu.Unlock()
 		if s.due != nil {
 			s.due.Stop()
+			s.due = nil
 		}
 	}()
 	s.through = time.Now()
@@ -263,18 +272,22 @@ func (s *Sender) sleep(ctx context.Context, until time.Time) {
 
 // send tries one file, to the target or to the backup.
 func (s *Sender) send(ctx context.Context, i int, p *Parcel, toBackup bool) (err error) {
-	select {
-	case s.opts.Slots <- struct{}{}:
-		defer func() { <-s.opts.Slots }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 	stop := ctx
 	ctx, cut := context.WithCancel(ctx)
 	defer cut()
 	s.mu.Lock()
-	s.cut = cut
+	s.cut, s.sends = cut, false
 	s.mu.Unlock()
+	select {
+	case s.opts.Slots <- struct{}{}:
+		defer func() { <-s.opts.Slots }()
+	case <-ctx.Done():
+		s.mu.Lock()
+		s.cut = nil
+		s.mu.Unlock()
+		return ctx.Err()
+	}
+	defer s.watch(cut)()
 	f, where := p.Files[i], InStore
 	target, store, state := p.Targets[f.To], s.primary[f.To], f.State
 	if toBackup {
@@ -332,6 +345,24 @@ func (s *Sender) send(ctx context.Context, i int, p *Parcel, toBackup bool) (err
 			})
 		},
 	})
+}
+
+// watch cuts a try, which has its slot now, when it has sent nothing for a while.
+func (s *Sender) watch(cut func()) (stop func() bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.moved, s.sends = time.Now(), true
+	var t *time.Timer
+	t = time.AfterFunc(stalled, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if idle := time.Since(s.moved); idle < stalled {
+			t.Reset(stalled - idle)
+			return
+		}
+		cut()
+	})
+	return t.Stop
 }
 
 // errStalled is the problem of a try that was cut short.

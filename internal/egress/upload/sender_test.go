@@ -63,6 +63,7 @@ type desk struct {
 	settled       []Parcel
 	at            []time.Time
 	manifest      bool
+	slots         chan struct{} // nil: own ones
 }
 
 func newDesk(t *testing.T) *desk {
@@ -85,6 +86,9 @@ func (d *desk) file(name string) File {
 }
 
 func (d *desk) start() *Sender {
+	if d.slots == nil {
+		d.slots = make(chan struct{}, 2)
+	}
 	return Start(d.parcel, Options{
 		Open: func(t storage.Target) (storage.Store, error) {
 			if t.S3.Bucket == "reserve" {
@@ -118,7 +122,7 @@ func (d *desk) start() *Sender {
 			d.settled = append(d.settled, p)
 			d.at = append(d.at, time.Now())
 		},
-		Patience: time.Minute, Slots: make(chan struct{}, 2), Logger: slog.New(slog.DiscardHandler),
+		Patience: time.Minute, Slots: d.slots, Logger: slog.New(slog.DiscardHandler),
 	})
 }
 
