@@ -67,6 +67,52 @@ func TestFlippedBitIsNeverServedAndNeverHidden(t *testing.T) {
 	t.Log(tally)
 }
 
+// Lines of the options that run into each other make options that nobody has set.
+func TestOptionsWithoutALineEndAreDamaged(t *testing.T) {
+	mem := vfs.NewCrashableMem()
+	l := openLog(t, pebble.Options{Dir: "log", FS: mem})
+	l.Append(story(lastGroup)...)
+	wantSynced(t, l)
+	records := storetest.ReadAll(t, l)
+	closeLog(t, l)
+	files, err := mem.List("log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng, tally := rand.New(rand.NewPCG(1, 2)), map[string]int{}
+	for _, name := range files {
+		if !strings.HasPrefix(name, "OPTIONS") {
+			continue
+		}
+		path := mem.PathJoin("log", name)
+		for at := range fileSize(t, mem, path) {
+			if byteAt(t, mem, path, at) != '\n' {
+				continue
+			}
+			damaged := mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rng})
+			flip(t, damaged, path, at, 7)
+			tally[meet(t, damaged, records, fmt.Sprintf("%s, end of line at %d", name, at))]++
+		}
+	}
+	if t.Log(tally); tally["refused"] == 0 {
+		t.Error("nothing is refused")
+	}
+}
+
+func byteAt(t *testing.T, fs vfs.FS, path string, at int64) byte {
+	t.Helper()
+	f, err := fs.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	b := make([]byte, 1)
+	if _, err := f.ReadAt(b, at); err != nil {
+		t.Fatal(err)
+	}
+	return b[0]
+}
+
 func kindOf(name string) string {
 	if i := strings.LastIndexByte(name, '.'); i >= 0 && !strings.HasPrefix(name, "marker") {
 		return name[i:]

@@ -84,8 +84,9 @@ func damage(err error) error {
 	return err
 }
 
-// malformed matches what Pebble says of damage that it does not mark as such.
-var malformed = regexp.MustCompile(`malformed|corrupt|invalid chunk|checksum|name from file`)
+// malformed matches what Pebble says of damage that it does not mark as such. We
+// have no WALs elsewhere: options that name a directory of them are damaged.
+var malformed = regexp.MustCompile(`malformed|corrupt|invalid chunk|checksum|name from file|relevant WALs`)
 
 func (s *Store) open(opts Options) error {
 	if err := opts.FS.MkdirAll(opts.Dir, 0o755); err != nil {

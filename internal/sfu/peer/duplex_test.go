@@ -26,7 +26,7 @@ type duplexClient struct {
 func newDuplexClient(t *testing.T, f *Factory, o clientOptions, audio, video int) *duplexClient {
 	t.Helper()
 	c := &duplexClient{}
-	t.Cleanup(c.reception.receiveWG.Wait)
+	t.Cleanup(c.reception.end)
 	c.pubClient = newOfferer(t, o)
 	c.reception.mu, c.reception.got = &c.mu, map[string]*gotTrack{}
 	d, err := f.NewDuplex(DuplexOptions{Handler: c, Logger: testLogger()})

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/pion/rtp"
 	"github.com/pion/webrtc/v4"
@@ -50,7 +51,7 @@ func newSubClient(t *testing.T, f *Factory, o clientOptions) *subClient {
 	c.sub = sub
 	t.Cleanup(sub.Close)
 	donec, stopc := make(chan struct{}), make(chan struct{})
-	t.Cleanup(func() { close(stopc); <-donec; _ = c.pc.GracefulClose(); c.reception.receiveWG.Wait() })
+	t.Cleanup(func() { close(stopc); <-donec; _ = c.pc.GracefulClose(); c.reception.end() })
 	go func() {
 		defer close(donec)
 		for {
@@ -86,7 +87,23 @@ func (c *subClient) onTrack(track *webrtc.TrackRemote, receiver *webrtc.RTPRecei
 type reception struct {
 	mu        *sync.Mutex
 	got       map[string]*gotTrack // by track id
+	tracks    []*webrtc.TrackRemote
 	receiveWG sync.WaitGroup
+}
+
+// end waits for the readers. It is for after the client's end, which pion does not
+// tell to all of them: a receiver that a renegotiation replaces meanwhile is
+// forgotten.
+func (c *reception) end() {
+	if c.mu == nil {
+		return // there is no client
+	}
+	c.with(func() {
+		for _, track := range c.tracks {
+			_ = track.SetReadDeadline(time.Now())
+		}
+	})
+	c.receiveWG.Wait()
 }
 
 func (c *reception) with(f func()) {
@@ -108,6 +125,7 @@ func (c *reception) packets(trackID string) (n int) {
 func (c *reception) take(t *testing.T, track *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
 	mid := receiver.RTPTransceiver().Mid()
 	c.with(func() {
+		c.tracks = append(c.tracks, track)
 		c.got[track.ID()] = &gotTrack{
 			streamID: track.StreamID(), mid: mid, mime: track.Codec().MimeType,
 			ssrcs: map[uint32]bool{}, exts: map[uint8]int{},
