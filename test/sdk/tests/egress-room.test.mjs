@@ -76,7 +76,11 @@ stage.test('a worker that is killed costs its recording the last moment, and not
     images: new ImageOutput({ filenamePrefix: `${call.room}/shot`, captureInterval: 1 }),
   }, { encodingOptions: options });
   await active(call, egressId);
-  await pause(3500);
+  // How long encoding takes is the machine's business.
+  await waitFor('three seconds in the file', async () => {
+    const [{ fileResults: [{ location }] }] = await egressOf(call).listEgress({ egressId });
+    return (await streamsOf(location)).h264.frames >= 72;
+  }, 60_000);
   process.kill(await workerOf(egressId), 'SIGKILL');
   const { egressInfo: info } = (await storyOf(call, egressId)).at(-1);
   assert.equal(info.status, EgressStatus.EGRESS_FAILED);
