@@ -54,15 +54,15 @@ var layers = []layer{
 
 	// Recordings: jobs in the server, and the process that writes one of them, which
 	// knows nothing of it.
-	{"internal/egress", []string{"internal/egress/container", "internal/egress/playlist", "internal/egress/upload", "internal/egress/storage", "internal/egress/request", "internal/egress/wire", "internal/room", "internal/delivery", "internal/sfu/uptrack", "event"}},
-	{"internal/egress/browser", []string{"internal/egress/frames", "internal/egress/request", "internal/egress/wire", "internal/egress/worker"}},
+	{"internal/egress", []string{"internal/spawn", "internal/egress/container", "internal/egress/playlist", "internal/egress/upload", "internal/egress/storage", "internal/egress/request", "internal/egress/wire", "internal/room", "internal/delivery", "internal/sfu/uptrack", "event"}},
+	{"internal/egress/browser", []string{"internal/spawn", "internal/egress/frames", "internal/egress/request", "internal/egress/wire", "internal/egress/worker"}},
 	{"internal/egress/worker", []string{"internal/egress/container", "internal/egress/frames", "internal/egress/mix", "internal/egress/playlist", "internal/egress/wire"}},
 	{"internal/egress/mix", nil},
 	{"internal/egress/playlist", nil},
 	{"internal/egress/studio", []string{
 		"internal/egress/worker", "internal/egress/ffmpeg", "internal/egress/compose", "internal/egress/frames", "internal/egress/container", "internal/egress/wire",
 	}},
-	{"internal/egress/ffmpeg", []string{"internal/egress/compose", "internal/egress/container"}},
+	{"internal/egress/ffmpeg", []string{"internal/spawn", "internal/egress/compose", "internal/egress/container"}},
 	{"internal/egress/compose", nil},
 	{"internal/egress/frames", []string{"internal/egress/container"}},
 	{"internal/egress/request", nil},
@@ -74,7 +74,7 @@ var layers = []layer{
 	// What comes in from encoders: the server of RTMP, and the format of its tags.
 	{"internal/ingress/source", []string{"internal/ingress", "internal/ingress/rtmp", "internal/ingress/ffmpeg", "internal/ingress/flv"}},
 	{"internal/ingress/rtmp", []string{"internal/rate"}},
-	{"internal/ingress/ffmpeg", []string{"internal/ingress/flv"}},
+	{"internal/ingress/ffmpeg", []string{"internal/spawn", "internal/ingress/flv"}},
 	{"internal/ingress/flv", nil},
 	// Streams of encoders that come in as participants.
 	{"internal/ingress", []string{"internal/room", "internal/rate", "internal/sfu/uptrack", "event"}},
@@ -127,6 +127,7 @@ var layers = []layer{
 	{"webhook", []string{"event", "internal/fold"}},
 	{"internal/certificate", nil},
 	{"internal/config", nil},
+	{"internal/spawn", nil},
 	{"internal/external", nil},
 	{"internal/turn", nil},
 	{"internal/histogram", nil},

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/rollcall-rtc/rollcall/internal/spawn"
 )
 
 // process is a worker.
@@ -23,8 +25,8 @@ type process struct {
 // to the server's by a terminal does not reach it. It ends when its input does.
 func startProcess(o Options, command []string, id string) (*process, error) {
 	cmd := exec.Command(command[0], append(command[1:len(command):len(command)], id)...)
-	cmd.Env = workerEnvironment()
-	ownGroup(cmd)
+	cmd.Env = spawn.Environment("GOMAXPROCS=1", "GOMEMLIMIT=64MiB")
+	spawn.Detach(cmd)
 	p := &process{cmd: cmd}
 	var err error
 	if p.in, err = cmd.StdinPipe(); err != nil {

@@ -5,8 +5,9 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
 	"time"
+
+	"github.com/rollcall-rtc/rollcall/internal/spawn"
 )
 
 // MissingError says that no browser is installed.
@@ -48,7 +49,7 @@ const stageTitle = "rollcall-stage"
 // program is a browser that runs.
 type program struct {
 	cmd   *exec.Cmd
-	said  tail
+	said  *spawn.Tail
 	gonec chan struct{} // closed when it is gone
 }
 
@@ -85,11 +86,12 @@ func start(path string, args []string) (p *program, from, to *os.File, err error
 		_, _ = in.Close(), to.Close()
 		return nil, nil, nil, err
 	}
-	p = &program{cmd: exec.Command(path, args...), gonec: make(chan struct{})}
+	p = &program{cmd: exec.Command(path, args...), said: spawn.NewTail(maxTail), gonec: make(chan struct{})}
 	p.cmd.ExtraFiles = []*os.File{in, out}
-	p.cmd.Stderr = &p.said
+	p.cmd.Stderr = p.said
 	p.cmd.WaitDelay = time.Second
-	ownGroup(p.cmd)
+	spawn.Detach(p.cmd)
+	spawn.Bind(p.cmd)
 	err = p.cmd.Start()
 	_, _ = in.Close(), out.Close()
 	if err != nil {
@@ -105,35 +107,17 @@ func start(path string, args []string) (p *program, from, to *os.File, err error
 
 // end kills the browser and all of its processes.
 func (p *program) end() {
-	killGroup(p.cmd)
+	spawn.KillGroup(p.cmd)
 	<-p.gonec
 }
 
 // maxTail bounds what is kept of what the browser says, in bytes.
 const maxTail = 4096
 
-// tail keeps the end of what is written to it.
-type tail struct {
-	mu  sync.Mutex
-	buf []byte
-}
-
-// Write implements io.Writer.
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.buf = append(t.buf, p...); len(t.buf) > maxTail {
-		t.buf = append(t.buf[:0], t.buf[len(t.buf)-maxTail:]...)
-	}
-	return len(p), nil
-}
-
 // why is what was said that explains an end, "" if nothing does.
-func (t *tail) why() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+func (p *program) why() string {
 	last := ""
-	for line := range strings.Lines(string(t.buf)) {
+	for line := range strings.Lines(p.said.String()) {
 		if strings.Contains(line, "FATAL") || strings.Contains(line, "No usable sandbox") || strings.Contains(line, "error while loading") {
 			last = strings.TrimSpace(line)
 		}

@@ -106,7 +106,7 @@ func (s *session) explain(err error) error {
 	case <-s.program.gonec:
 	case <-time.After(time.Second):
 	}
-	if why := s.program.said.why(); why != "" {
+	if why := s.program.why(); why != "" {
 		return fmt.Errorf("Chromium ended: %s", why)
 	}
 	return fmt.Errorf("Chromium ended: %v", s.program.cmd.ProcessState)

@@ -1,21 +1,20 @@
 package ffmpeg
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
-	"strings"
 	"sync"
 	"time"
+
+	"github.com/rollcall-rtc/rollcall/internal/spawn"
 )
 
 // child is a running ffmpeg.
 type child struct {
 	cmd   *exec.Cmd
-	saved tail
+	saved *spawn.Tail
 	once  sync.Once
 	donec chan struct{} // closed when it is gone
 	err   error         // how; after donec
@@ -24,17 +23,17 @@ type child struct {
 // start starts the program with these arguments. files become its descriptors from
 // 3 on, and are closed here.
 func (p *Program) start(args []string, in, out *os.File, files ...*os.File) (*child, error) {
-	c := &child{cmd: exec.Command(p.Path, append([]string{"-hide_banner", "-nostdin", "-loglevel", "error"}, args...)...), donec: make(chan struct{})}
+	c := &child{saved: spawn.NewTail(maxTail), cmd: exec.Command(p.Path, append([]string{"-hide_banner", "-nostdin", "-loglevel", "error"}, args...)...), donec: make(chan struct{})}
 	if in != nil {
 		c.cmd.Stdin = in
 	}
 	if out != nil {
 		c.cmd.Stdout = out
 	}
-	c.cmd.Stderr, c.cmd.ExtraFiles = &c.saved, files
+	c.cmd.Stderr, c.cmd.ExtraFiles = c.saved, files
 	// What inherits its output, of which there should be nothing, does not hold us up.
 	c.cmd.WaitDelay = time.Second
-	dieWithParent(c.cmd)
+	spawn.Bind(c.cmd)
 	err := c.cmd.Start()
 	for _, f := range append(files, in, out) {
 		if f != nil {
@@ -72,7 +71,7 @@ func (c *child) problem() error {
 	if c.err == nil {
 		return nil
 	}
-	said := c.saved.String()
+	said := c.saved.Last()
 	if said == "" {
 		return fmt.Errorf("ffmpeg: %w", c.err)
 	}
@@ -90,30 +89,3 @@ func pipe() (r, w *os.File, err error) {
 
 // maxTail bounds what is kept of what a child says, in bytes.
 const maxTail = 2048
-
-// tail keeps the end of what is written to it.
-type tail struct {
-	mu  sync.Mutex
-	buf []byte
-}
-
-// Write implements io.Writer.
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.buf = append(t.buf, p...)
-	if len(t.buf) > maxTail {
-		t.buf = append(t.buf[:0], t.buf[len(t.buf)-maxTail:]...)
-	}
-	return len(p), nil
-}
-
-// String is the last line that says something.
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	lines := strings.Split(strings.TrimSpace(string(bytes.ToValidUTF8(t.buf, nil))), "\n")
-	return strings.TrimSpace(lines[len(lines)-1])
-}
-
-var _ io.Writer = (*tail)(nil)

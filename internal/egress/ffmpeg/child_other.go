@@ -4,10 +4,6 @@ package ffmpeg
 
 import (
 	"os"
-	"os/exec"
 )
-
-// A child ends with its pipes, which the system closes.
-func dieWithParent(*exec.Cmd) {}
 
 func widen(*os.File) {}

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/rollcall-rtc/rollcall/internal/ingress/flv"
+	"github.com/rollcall-rtc/rollcall/internal/spawn"
 )
 
 // An Input is what a Demuxer reads from.
@@ -88,7 +89,8 @@ func Open(path string, in Input) (*Demuxer, error) {
 		return nil, err
 	}
 	d := &Demuxer{cmd: exec.Command(path, in.args()...), said: new(watcher)}
-	ownGroup(d.cmd)
+	spawn.Detach(d.cmd)
+	spawn.Bind(d.cmd)
 	d.cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
 	if in.Proxy != "" {
 		d.cmd.Env = append(d.cmd.Env, "http_proxy="+in.Proxy)
@@ -153,7 +155,7 @@ func (w *watcher) Write(p []byte) (int, error) {
 	defer w.mu.Unlock()
 	for _, c := range p {
 		if c != '\n' && c != '\r' {
-			if len(w.line) < maxTail {
+			if len(w.line) < maxSaid {
 				w.line = append(w.line, c)
 			}
 			continue

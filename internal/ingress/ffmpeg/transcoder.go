@@ -1,8 +1,6 @@
 package ffmpeg
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rollcall-rtc/rollcall/internal/ingress/flv"
+	"github.com/rollcall-rtc/rollcall/internal/spawn"
 )
 
 // Sink takes what a Transcoder makes. Each layer, and sound, has a goroutine of its
@@ -27,6 +26,7 @@ type Sink interface {
 // A Transcoder is a child at work.
 type Transcoder struct {
 	cmd  *exec.Cmd
+	said *spawn.Tail
 	in   io.WriteCloser
 	sink Sink
 
@@ -68,7 +68,9 @@ func Start(path string, j Job, sink Sink, logger *slog.Logger) (*Transcoder, err
 		return nil, err
 	}
 	t := &Transcoder{cmd: exec.Command(path, j.args()...), sink: sink, donec: make(chan struct{})}
-	ownGroup(t.cmd)
+	spawn.Detach(t.cmd)
+	spawn.Bind(t.cmd)
+	t.cmd.Env = spawn.Environment()
 	var ours, theirs []*os.File
 	defer func() {
 		for _, f := range theirs {
@@ -89,7 +91,6 @@ func Start(path string, j Job, sink Sink, logger *slog.Logger) (*Transcoder, err
 		closeAll(ours)
 		return nil, fmt.Errorf("start ffmpeg: %w", err)
 	}
-	said, _ := t.cmd.Stderr.(*tail)
 	for i, f := range ours {
 		t.readers.Go(func() {
 			defer f.Close()
@@ -99,7 +100,7 @@ func Start(path string, j Job, sink Sink, logger *slog.Logger) (*Transcoder, err
 	if j.Opus != nil {
 		t.readers.Go(func() { t.fail(t.readSound(sound)) })
 	}
-	go t.wait(said, logger)
+	go t.wait(logger)
 	t.out = flv.AppendHeader(t.out, j.Sound, j.Pictures)
 	return t, nil
 }
@@ -119,14 +120,15 @@ func (t *Transcoder) start(j Job) (sound io.Reader, err error) {
 			return nil, err
 		}
 	}
-	t.cmd.Stderr = new(tail)
+	t.said = spawn.NewTail(maxSaid)
+	t.cmd.Stderr = t.said
 	// What holds the error output open after the child's end is not waited for.
 	t.cmd.WaitDelay = 5 * time.Second
 	return sound, t.cmd.Start()
 }
 
 // wait says how the child ended, when all that it wrote is read.
-func (t *Transcoder) wait(said *tail, logger *slog.Logger) {
+func (t *Transcoder) wait(logger *slog.Logger) {
 	t.readers.Wait()
 	err := t.cmd.Wait()
 	t.mu.Lock()
@@ -136,12 +138,12 @@ func (t *Transcoder) wait(said *tail, logger *slog.Logger) {
 	case t.reason != nil:
 		t.err = t.reason
 	case err != nil:
-		t.err = fmt.Errorf("%w: %s", ErrFailed, said.last(err))
+		t.err = fmt.Errorf("%w: %s", ErrFailed, t.lastSaid(err))
 	case !t.closed:
-		t.err = fmt.Errorf("%w: it ended by itself: %s", ErrFailed, said.last(nil))
+		t.err = fmt.Errorf("%w: it ended by itself: %s", ErrFailed, t.lastSaid(nil))
 	}
 	if t.err != nil && !t.closed {
-		logger.Warn("ffmpeg ended", "error", t.err, "said", said.last(nil))
+		logger.Warn("ffmpeg ended", "error", t.err, "said", t.lastSaid(nil))
 	}
 }
 
@@ -259,36 +261,12 @@ func notAtTheEnd(err error) error {
 	return err
 }
 
-// tail keeps the end of what a child says about errors.
-type tail struct {
-	mu sync.Mutex
-	b  []byte
-}
+// maxSaid bounds what is kept of what a child says about errors, in bytes.
+const maxSaid = 4 << 10
 
-const maxTail = 4 << 10
-
-// Write implements io.Writer.
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.b = append(t.b, p...)
-	if over := len(t.b) - maxTail; over > 0 {
-		t.b = append(t.b[:0], t.b[over:]...)
-	}
-	return len(p), nil
-}
-
-// last is the last line, or how the child exited.
-func (t *tail) last(exit error) string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var line string
-	for scan := bufio.NewScanner(bytes.NewReader(t.b)); scan.Scan(); {
-		if scan.Text() != "" {
-			line = scan.Text()
-		}
-	}
-	switch {
+// lastSaid is the last line, or how the child exited.
+func (t *Transcoder) lastSaid(exit error) string {
+	switch line := t.said.Last(); {
 	case line != "":
 		return line
 	case exit != nil:

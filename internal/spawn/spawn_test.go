@@ -1,0 +1,62 @@
+package spawn_test
+
+import (
+	"os/exec"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/rollcall-rtc/rollcall/internal/spawn"
+)
+
+func TestChildrenSeeNoSecrets(t *testing.T) {
+	t.Setenv("ROLLCALL_KEYS", "devkey: secret-of-the-api")
+	t.Setenv("LC_TIME", "de_DE.UTF-8")
+	env := strings.Join(spawn.Environment("MORE=1"), "\n")
+	if strings.Contains(env, "secret-of") || !strings.Contains(env, "PATH=") || !strings.Contains(env, "LC_TIME=de_DE.UTF-8") || !strings.HasSuffix(env, "\nMORE=1") {
+		t.Errorf("a child sees %q", env)
+	}
+}
+
+func TestTailKeepsTheEnd(t *testing.T) {
+	tail := spawn.NewTail(16)
+	if tail.Last() != "" {
+		t.Error(tail.Last())
+	}
+	for _, s := range []string{"a first line\n", "second\n", "third\r\n \n"} {
+		if n, err := tail.Write([]byte(s)); n != len(s) || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	if tail.Last() != "third" || tail.String() != "second\nthird\r\n \n"[len("second\nthird\r\n \n")-16:] {
+		t.Errorf("%q, %q", tail.Last(), tail.String())
+	}
+}
+
+func TestGroupIsKilledWhole(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("processes of Linux")
+	}
+	cmd := exec.Command("sh", "-c", "sleep 60 & echo begun; wait")
+	spawn.Detach(cmd)
+	spawn.Bind(cmd)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, 16)
+	if _, err := out.Read(b); err != nil {
+		t.Fatal(err)
+	}
+	spawn.KillGroup(cmd)
+	// The pipe ends with the last of them that has it.
+	if n, err := out.Read(b); err == nil {
+		t.Errorf("it says %q", b[:n])
+	}
+	if err := cmd.Wait(); err == nil {
+		t.Error("it was not killed")
+	}
+}
