@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -129,7 +128,11 @@ func whereOf(info *livekit.EgressInfo) (all []string) {
 	return all
 }
 
-func printEgress(w io.Writer, info *livekit.EgressInfo) {
+// printEgress prints a recording, for people or for programs.
+func (f *clientFlags) printEgress(env environment, info *livekit.EgressInfo) error {
+	if f.json {
+		return printProto(env.stdout, info)
+	}
 	pairs := []string{
 		"id", info.EgressId, "room", info.RoomName, "what", recorded(info), "status", statusWord(info.Status),
 		"started", since(info.StartedAt/int64(time.Second)) + " ago", "length", recordedFor(info),
@@ -140,7 +143,8 @@ func printEgress(w io.Writer, info *livekit.EgressInfo) {
 	if info.BackupStorageUsed {
 		pairs = append(pairs, "backup", "used: the store took nothing in time")
 	}
-	fields(w, append(pairs, "manifest", info.ManifestLocation, "details", info.Details, "error", info.Error)...)
+	fields(env.stdout, append(pairs, "manifest", info.ManifestLocation, "details", info.Details, "error", info.Error)...)
+	return nil
 }
 
 const startEgressAbout = `Begins a recording: of a participant, of a track, or of a whole room. It goes on until
@@ -192,11 +196,7 @@ func startEgress(ctx context.Context, args []string, env environment) error {
 	if err != nil {
 		return said(err)
 	}
-	if f.json {
-		return printProto(env.stdout, info)
-	}
-	printEgress(env.stdout, info)
-	return nil
+	return f.printEgress(env, info)
 }
 
 const stopEgressAbout = `Ends a recording. Its file is whole when its status is complete.
@@ -215,11 +215,7 @@ func stopEgress(ctx context.Context, args []string, env environment) error {
 	if err != nil {
 		return said(err)
 	}
-	if f.json {
-		return printProto(env.stdout, info)
-	}
-	printEgress(env.stdout, info)
-	return nil
+	return f.printEgress(env, info)
 }
 
 const showEgressAbout = `Shows a recording that runs, or ended in the last day.
@@ -241,9 +237,5 @@ func showEgress(ctx context.Context, args []string, env environment) error {
 	if len(list.Items) == 0 {
 		return &apiError{code: "not_found", message: fmt.Sprintf("egress %q does not exist, or ended more than a day ago", values[0])}
 	}
-	if f.json {
-		return printProto(env.stdout, list.Items[0])
-	}
-	printEgress(env.stdout, list.Items[0])
-	return nil
+	return f.printEgress(env, list.Items[0])
 }

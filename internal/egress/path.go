@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/livekit/protocol/livekit"
+
+	"github.com/rollcall-rtc/rollcall/internal/egress/wire"
 )
 
 // maxPath bounds a path in a request, in bytes.
@@ -39,7 +41,7 @@ func (p place) fill(asked string) string {
 		"{publisher_identity}", element(p.who.GetIdentity()), "{track_id}", p.track.GetSid(),
 		"{track_type}", kind, "{track_source}", source,
 		"{time}", now.Format("2006-01-02T150405"),
-		"{utc}", now.Format("20060102150405")+fmt.Sprintf("%03d", now.Nanosecond()/int(time.Millisecond)),
+		"{utc}", wire.Stamp(now),
 	).Replace(asked)
 }
 

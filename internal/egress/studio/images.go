@@ -79,7 +79,7 @@ func (i *images) write(t taken) error {
 	if !i.Overwrite {
 		name := fmt.Sprintf("%s_%05d", i.Path, i.count)
 		if i.Timestamps {
-			name = fmt.Sprintf("%s_%s", i.Path, stamp(at))
+			name = fmt.Sprintf("%s_%s", i.Path, wire.Stamp(at))
 		}
 		var err error
 		if path, err = free(name, wire.ImageExt); err != nil {

@@ -53,15 +53,9 @@ func (s *segments) begin(epoch time.Time) error {
 // name is that of the segment that begins at that time.
 func (s *segments) name(at time.Duration) string {
 	if s.Timestamps {
-		return fmt.Sprintf("%s_%s.ts", s.Path, stamp(s.epoch.Add(at)))
+		return fmt.Sprintf("%s_%s.ts", s.Path, wire.Stamp(s.epoch.Add(at)))
 	}
 	return fmt.Sprintf("%s_%05d.ts", s.Path, len(s.made))
-}
-
-// stamp is a time in names, as the API's {utc}.
-func stamp(at time.Time) string {
-	at = at.UTC()
-	return at.Format("20060102150405") + fmt.Sprintf("%03d", at.Nanosecond()/int(time.Millisecond))
 }
 
 func (s *segments) write(f container.Frame) error {

@@ -83,8 +83,7 @@ func (s *segmentSink) note(path string, part wire.MadeAs) error {
 func (s *segmentSink) name(at time.Time) error {
 	s.path = fmt.Sprintf("%s_%05d.m4s", s.out().Path, s.number)
 	if s.out().Timestamps {
-		at = at.UTC()
-		s.path = fmt.Sprintf("%s_%s%03d.m4s", s.out().Path, at.Format("20060102150405"), at.Nanosecond()/int(time.Millisecond))
+		s.path = fmt.Sprintf("%s_%s.m4s", s.out().Path, wire.Stamp(at))
 	}
 	s.number++
 	return s.note(s.path, wire.Segment)
