@@ -251,11 +251,7 @@ func (s *state) show(f *forwarding, req *Join, now *portrait) error {
 	p.log = s.log.With("participant", p.identity, "participant_sid", p.sid)
 	p.berth = newBerth(s.room, p)
 	f.double = p
-	s.participants[p.identity], s.bySID[p.sid] = p, p
-	if !p.dependent() {
-		s.joinedOnce = true
-	}
-	s.occupancyChanged()
+	s.add(p)
 	p.log.Info("participant is forwarded here", "from", f.from.name)
 	s.emit(event.Event{Name: event.ParticipantConnecting, Participant: p.info()})
 	s.activate(p)

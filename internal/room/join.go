@@ -1,6 +1,7 @@
 package room
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -110,14 +111,9 @@ func (s *state) join(req *Join, sink Sink) (*participant, error) {
 	if err := p.openFirst(); err != nil {
 		return nil, err
 	}
-	s.participants[p.identity] = p
-	s.bySID[p.sid] = p
+	s.add(p)
 	s.opts.census.accepted.Add(1)
 	p.stages().Accepted(s.room.sid, p.sid)
-	if !p.dependent() {
-		s.joinedOnce = true
-	}
-	s.occupancyChanged()
 	p.setDeadline(s.opts.JoinTimeout)
 	p.log.Info("participant accepted", "sdk", req.Client.GetSdk().String(), "version", req.Client.GetVersion(), "protocol", req.Client.GetProtocol())
 
@@ -210,13 +206,25 @@ func (s *state) others(p *participant) []*livekit.ParticipantInfo {
 	return infos
 }
 
+// add makes p one of the room's, the last that came.
+func (s *state) add(p *participant) {
+	s.arrivals++
+	p.arrival = s.arrivals
+	s.participants[p.identity] = p
+	s.bySID[p.sid] = p
+	if !p.dependent() {
+		s.joinedOnce = true
+	}
+	s.occupancyChanged()
+}
+
 // inJoinOrder returns the participants, first come first.
 func (s *state) inJoinOrder() []*participant {
 	all := make([]*participant, 0, len(s.participants))
 	for _, p := range s.participants {
 		all = append(all, p)
 	}
-	slices.SortFunc(all, func(a, b *participant) int { return a.joinedAt.Compare(b.joinedAt) })
+	slices.SortFunc(all, func(a, b *participant) int { return cmp.Compare(a.arrival, b.arrival) })
 	return all
 }
 

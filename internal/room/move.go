@@ -230,12 +230,7 @@ func (s *state) arrive(p *participant, tracks []*track) {
 	}
 	p.state, p.joinedAt = s, s.now
 	p.log = s.log.With("participant", p.identity, "participant_sid", p.sid)
-	s.participants[p.identity] = p
-	s.bySID[p.sid] = p
-	if !p.dependent() {
-		s.joinedOnce = true
-	}
-	s.occupancyChanged()
+	s.add(p)
 	s.emit(event.Event{Name: event.ParticipantConnecting, Participant: p.info()})
 
 	info := proto.CloneOf(p.info())

@@ -31,6 +31,7 @@ type participant struct {
 	identity string
 	req      *Join // how it came; the fields of it that change are copied below
 	joinedAt time.Time
+	arrival  uint64 // its place among all who came into the room: two may come at one time
 
 	name       string
 	metadata   string

@@ -23,6 +23,7 @@ type state struct {
 	syncStreams  bool                    // what belongs together is played in step
 	snapshot     *livekit.Room           // settings with counts; nil when they changed
 	participants map[string]*participant // by identity, every accepted one
+	arrivals     uint64                  // how many participants there have been
 	bySID        map[string]*participant // the same by sid
 	tracks       map[string]*track       // published, by sid
 	departures   []departure             // recent, oldest first: for those who resume
