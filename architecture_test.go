@@ -60,7 +60,7 @@ var layers = []layer{
 	{"internal/egress/mix", nil},
 	{"internal/egress/playlist", nil},
 	{"internal/egress/studio", []string{
-		"internal/egress/worker", "internal/egress/ffmpeg", "internal/egress/compose", "internal/egress/frames", "internal/egress/container", "internal/egress/wire",
+		"internal/egress/worker", "internal/egress/ffmpeg", "internal/egress/compose", "internal/egress/frames", "internal/egress/container", "internal/egress/playlist", "internal/egress/wire",
 	}},
 	{"internal/egress/ffmpeg", []string{"internal/spawn", "internal/egress/compose", "internal/egress/container"}},
 	{"internal/egress/compose", nil},

@@ -25,7 +25,7 @@ const window = 5
 // Writer writes the lists of one stream. It is for one goroutine.
 type Writer struct {
 	path, live string
-	target     time.Duration
+	promise    Promise
 	file       *os.File
 	header     string
 	last       []Segment // of the live list
@@ -38,20 +38,31 @@ func Target(length time.Duration) time.Duration {
 	return (length + 2*time.Second - 1).Truncate(time.Second) + time.Second
 }
 
-// Create makes the list, and a live one if that has a path. Segments are no longer
-// than Target of that length. It fails if there is a list of that name.
-func Create(path, live string, length time.Duration) (*Writer, error) {
+// Promise is what lists say of all their segments (RFC 8216, section 4.3.3.1 and
+// 4.3.5.1).
+type Promise struct {
+	Longest     time.Duration // none plays longer; lists have it in whole seconds, rounded up
+	Independent bool          // each begins with a key frame
+}
+
+// Create makes the list, and a live one if that has a path. It fails if there is a
+// list of that name.
+func Create(path, live string, promise Promise) (*Writer, error) {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o644)
 	if err != nil {
 		return nil, err
 	}
-	w := &Writer{path: path, live: live, target: Target(length), file: file}
+	w := &Writer{path: path, live: live, promise: promise, file: file}
 	return w, w.add(w.top("#EXT-X-PLAYLIST-TYPE:EVENT\n", 0))
 }
 
 func (w *Writer) top(kind string, sequence int) string {
-	return fmt.Sprintf("#EXTM3U\n#EXT-X-VERSION:7\n%s#EXT-X-TARGETDURATION:%d\n#EXT-X-MEDIA-SEQUENCE:%d\n",
-		kind, int(w.target/time.Second), sequence)
+	target := (w.promise.Longest + time.Second - 1) / time.Second
+	top := fmt.Sprintf("#EXTM3U\n#EXT-X-VERSION:7\n%s#EXT-X-TARGETDURATION:%d\n#EXT-X-MEDIA-SEQUENCE:%d\n", kind, target, sequence)
+	if w.promise.Independent {
+		top += "#EXT-X-INDEPENDENT-SEGMENTS\n"
+	}
+	return top
 }
 
 // add writes whole lines, at once.

@@ -26,7 +26,7 @@ func read(t *testing.T, path string) string {
 func TestListsNameWhatIsThere(t *testing.T) {
 	dir := t.TempDir()
 	path, live := filepath.Join(dir, "a.m3u8"), filepath.Join(dir, "live.m3u8")
-	w, err := Create(path, live, 4*time.Second)
+	w, err := Create(path, live, Promise{Longest: 5500 * time.Millisecond, Independent: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func TestListsNameWhatIsThere(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := Create(path, "", time.Second); err == nil {
+	if _, err := Create(path, "", Promise{Longest: time.Second}); err == nil {
 		t.Error("a list that is there was replaced")
 	}
 	if err := w.Close(); err != nil {
@@ -51,6 +51,7 @@ func TestListsNameWhatIsThere(t *testing.T) {
 #EXT-X-PLAYLIST-TYPE:EVENT
 #EXT-X-TARGETDURATION:6
 #EXT-X-MEDIA-SEQUENCE:0
+#EXT-X-INDEPENDENT-SEGMENTS
 #EXT-X-MAP:URI="a_init.mp4"
 #EXT-X-PROGRAM-DATE-TIME:2026-05-04T12:00:00.000Z
 #EXTINF:4.000,
@@ -62,7 +63,7 @@ a_0.m4s
 		t.Errorf("%s", all)
 	}
 	last := read(t, live)
-	if strings.Contains(last, "a_0.m4s") || !strings.Contains(last, "#EXT-X-MEDIA-SEQUENCE:1\n#EXT-X-MAP:URI=\"a_init.mp4\"\n") || strings.Contains(last, "EVENT") || !strings.HasSuffix(last, end) {
+	if strings.Contains(last, "a_0.m4s") || !strings.Contains(last, "#EXT-X-MEDIA-SEQUENCE:1\n#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-MAP:URI=\"a_init.mp4\"\n") || strings.Contains(last, "EVENT") || !strings.HasSuffix(last, end) {
 		t.Errorf("%s", last)
 	}
 }
@@ -71,7 +72,7 @@ a_0.m4s
 func TestListCutAnywhereIsFinished(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "a.m3u8")
-	w, err := Create(path, "", 4*time.Second)
+	w, err := Create(path, "", Promise{Longest: 4 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

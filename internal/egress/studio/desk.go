@@ -51,7 +51,7 @@ func newDesk(s *Studio, program *ffmpeg.Program, job wire.Job, settings ffmpeg.S
 		case wire.File:
 			d.sinks = append(d.sinks, &file{output: base, tracks: d.tracks})
 		case wire.Segments:
-			d.sinks = append(d.sinks, &segments{output: base, tracks: d.tracks})
+			d.sinks = append(d.sinks, &segments{output: base, tracks: d.tracks, longest: longest(o.Length, settings)})
 		case wire.Images:
 			d.sinks = append(d.sinks, nil)
 			d.images = append(d.images, &images{output: base})

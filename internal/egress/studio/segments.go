@@ -4,25 +4,22 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"math"
 	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/rollcall-rtc/rollcall/internal/egress/container"
+	"github.com/rollcall-rtc/rollcall/internal/egress/playlist"
 	"github.com/rollcall-rtc/rollcall/internal/egress/wire"
 )
-
-// liveSegments is how many segments a live playlist has.
-const liveSegments = 5
 
 // segments are files of MPEG-TS, each of which begins with a key frame, and lists
 // of them (RFC 8216). A segment is in a list when it is whole, and on the disk.
 type segments struct {
 	output
-	tracks []container.Track
+	tracks  []container.Track
+	longest time.Duration // that one can be, as key frames come
 
+	list  *playlist.Writer
 	file  *os.File // nil while none is open
 	buf   *bufio.Writer
 	ts    *container.TS
@@ -30,24 +27,21 @@ type segments struct {
 	start time.Duration // of what is open
 	last  time.Duration // of the last frame
 	made  []wire.Made
-	lists []wire.Made
 }
 
 func (s *segments) begin(epoch time.Time) error {
 	s.epoch = epoch
-	for _, list := range []struct {
-		path string
-		part wire.MadeAs
-	}{{s.Playlist, wire.Playlist}, {s.LivePlaylist, wire.LivePlaylist}} {
-		if list.path == "" {
-			continue
-		}
-		if err := s.noteNew(list.path, list.part, epoch); err != nil {
+	if err := s.noteNew(s.Playlist, wire.Playlist, epoch); err != nil {
+		return err
+	}
+	if s.LivePlaylist != "" {
+		if err := s.noteNew(s.LivePlaylist, wire.LivePlaylist, epoch); err != nil {
 			return err
 		}
-		s.lists = append(s.lists, wire.Made{Path: list.path, Begun: epoch.UnixNano(), Part: list.part})
 	}
-	return nil
+	var err error
+	s.list, err = playlist.Create(s.Playlist, s.LivePlaylist, playlist.Promise{Longest: s.longest, Independent: true})
+	return err
 }
 
 // name is that of the segment that begins at that time.
@@ -75,7 +69,7 @@ func (s *segments) write(f container.Frame) error {
 
 // next ends the segment that is open, and begins another.
 func (s *segments) next(at time.Duration) error {
-	if err := s.end(at, false); err != nil {
+	if err := s.end(at); err != nil {
 		return err
 	}
 	s.path, s.start, s.last = s.name(at), at, at
@@ -92,7 +86,7 @@ func (s *segments) next(at time.Duration) error {
 }
 
 // end makes the open segment whole, and lists it.
-func (s *segments) end(at time.Duration, over bool) error {
+func (s *segments) end(at time.Duration) error {
 	if s.file == nil {
 		return nil
 	}
@@ -102,64 +96,14 @@ func (s *segments) end(at time.Duration, over bool) error {
 		return err
 	}
 	s.file = nil
-	m := wire.Made{Path: s.path, Part: wire.Segment, Begun: s.epoch.Add(s.start).UnixNano(), Plays: at - s.start, Bytes: stat.Size()}
+	begun := s.epoch.Add(s.start)
+	if err := s.list.Add(playlist.Segment{Path: s.path, Begun: begun, Plays: at - s.start}); err != nil {
+		return err
+	}
+	m := wire.Made{Path: s.path, Part: wire.Segment, Begun: begun.UnixNano(), Plays: at - s.start, Bytes: stat.Size()}
 	s.made = append(s.made, m)
 	s.say(wire.Closed, m)
-	return s.list(over)
-}
-
-// list writes the playlists.
-func (s *segments) list(over bool) error {
-	for i := range s.lists {
-		l := &s.lists[i]
-		from := 0
-		if l.Part == wire.LivePlaylist {
-			from = max(len(s.made)-liveSegments, 0)
-		}
-		if err := replace(l.Path, s.playlist(from, l.Part == wire.LivePlaylist, over)); err != nil {
-			return err
-		}
-	}
 	return nil
-}
-
-func (s *segments) playlist(from int, live, over bool) string {
-	longest := s.Length
-	for _, m := range s.made {
-		longest = max(longest, m.Plays)
-	}
-	var b strings.Builder
-	b.WriteString("#EXTM3U\n#EXT-X-VERSION:4\n")
-	if !live {
-		b.WriteString("#EXT-X-PLAYLIST-TYPE:EVENT\n")
-	}
-	fmt.Fprintf(&b, "#EXT-X-ALLOW-CACHE:NO\n#EXT-X-TARGETDURATION:%d\n#EXT-X-MEDIA-SEQUENCE:%d\n#EXT-X-INDEPENDENT-SEGMENTS\n", int(math.Ceil(longest.Seconds())), from)
-	list := filepath.Dir(s.Playlist)
-	for _, m := range s.made[from:] {
-		name, err := filepath.Rel(list, m.Path)
-		if err != nil {
-			name = filepath.Base(m.Path)
-		}
-		fmt.Fprintf(&b, "#EXT-X-PROGRAM-DATE-TIME:%s\n#EXTINF:%.3f,\n%s\n", time.Unix(0, m.Begun).UTC().Format("2006-01-02T15:04:05.000Z"), m.Plays.Seconds(), filepath.ToSlash(name))
-	}
-	if over {
-		b.WriteString("#EXT-X-ENDLIST\n")
-	}
-	return b.String()
-}
-
-// replace writes a file at once: who reads it finds the old one or the new one.
-func replace(path, content string) error {
-	next := path + ".next"
-	f, err := os.Create(next)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(content)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(next, path)
 }
 
 func (s *segments) flush() error {
@@ -170,20 +114,31 @@ func (s *segments) flush() error {
 }
 
 func (s *segments) close() ([]wire.Made, error) {
-	step := time.Second / 30
-	if err := s.end(s.last+step, true); err != nil {
-		return nil, err
-	}
-	if len(s.made) == 0 {
+	if s.list == nil {
 		return nil, nil
 	}
-	all := append([]wire.Made(nil), s.made...)
-	for _, l := range s.lists {
-		if stat, err := os.Stat(l.Path); err == nil {
-			l.Bytes = stat.Size()
-			all = append(all, l)
-			s.say(wire.Closed, l)
-		}
+	step := time.Second / 30
+	err := s.end(s.last + step)
+	err = errors.Join(err, s.list.Close())
+	s.list = nil
+	if len(s.made) == 0 {
+		return nil, errors.Join(err, os.Remove(s.Playlist))
 	}
-	return all, nil
+	all := append([]wire.Made(nil), s.made...)
+	for _, list := range []wire.Made{
+		{Path: s.Playlist, Begun: s.epoch.UnixNano(), Part: wire.Playlist},
+		{Path: s.LivePlaylist, Begun: s.epoch.UnixNano(), Part: wire.LivePlaylist},
+	} {
+		if list.Path == "" {
+			continue
+		}
+		stat, statErr := os.Stat(list.Path)
+		if err = errors.Join(err, statErr); statErr != nil {
+			continue
+		}
+		list.Bytes = stat.Size()
+		all = append(all, list)
+		s.say(wire.Closed, list)
+	}
+	return all, err
 }

@@ -162,3 +162,12 @@ func Check(program *ffmpeg.Program, job wire.Job) error {
 	}
 	return program.Need(need...)
 }
+
+// longest is how long segments of that length can be: they end where a key frame is
+// that comes then, or next.
+func longest(length time.Duration, s ffmpeg.Settings) time.Duration {
+	if s.Video == "" || s.KeyFrames <= 0 {
+		return length
+	}
+	return (length + s.KeyFrames - 1) / s.KeyFrames * s.KeyFrames
+}

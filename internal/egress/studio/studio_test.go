@@ -298,6 +298,12 @@ func TestSegmentsAndImages(t *testing.T) {
 	if err != nil || strings.Count(string(list), ".ts\n") < 3 || !strings.Contains(string(list), "#EXT-X-ENDLIST") || !strings.Contains(string(list), "seg_00000.ts") {
 		t.Errorf("%v %s", err, list)
 	}
+	if !strings.Contains(string(list), "#EXT-X-TARGETDURATION:1\n") || !strings.Contains(string(list), "#EXT-X-INDEPENDENT-SEGMENTS\n") {
+		t.Errorf("the list promises %s", list)
+	}
+	if live, err := os.ReadFile(dir + "/live.m3u8"); err != nil || !strings.HasSuffix(string(live), "#EXT-X-ENDLIST\n") {
+		t.Errorf("%v %s", err, live)
+	}
 	if v := probe(t, dir+"/seg_00001.ts", "v"); v["nb_read_frames"] != "30" || v["codec_name"] != "h264" {
 		t.Errorf("second segment: %v", v)
 	}
@@ -335,7 +341,10 @@ func TestSoundAlone(t *testing.T) {
 
 func TestNothingLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
-	s := newScript(t, wire.Job{Audio: true, Video: true, Outputs: []wire.Output{{Kind: wire.File, Path: dir + "/room"}}})
+	s := newScript(t, wire.Job{Audio: true, Video: true, Outputs: []wire.Output{
+		{Kind: wire.File, Path: dir + "/room"},
+		{Kind: wire.Segments, Path: dir + "/seg", Playlist: dir + "/list.m3u8", LivePlaylist: dir + "/live.m3u8", Length: time.Second, TS: true},
+	}})
 	var out bytes.Buffer
 	if err := worker.Run(bytes.NewReader(s.bytes()), &out, kinds); !errors.Is(err, worker.ErrNothing) {
 		t.Errorf("%v", err)

@@ -57,7 +57,7 @@ func (s *segmentSink) open(tracks []container.Track, begin time.Time) error {
 				return err
 			}
 		}
-		if s.list, err = playlist.Create(s.out().Playlist, s.out().LivePlaylist, s.out().Length); err != nil {
+		if s.list, err = playlist.Create(s.out().Playlist, s.out().LivePlaylist, playlist.Promise{Longest: playlist.Target(s.out().Length)}); err != nil {
 			return err
 		}
 	}
