@@ -26,7 +26,7 @@ type layer struct {
 // package and what is below it. A package that is not here has no place yet.
 var layers = []layer{
 	{"cmd/rollcall", []string{
-		"internal/server", "internal/egress/wire", "internal/egress/worker", "internal/egress/studio", "internal/egress/browser", "internal/delivery", "internal/config", "internal/token", "internal/sample", "internal/site", "webhook",
+		"internal/server", "internal/egress/wire", "internal/egress/worker", "internal/egress/studio", "internal/egress/ffmpeg", "internal/egress/browser", "internal/delivery", "internal/config", "internal/token", "internal/sample", "internal/site", "webhook",
 		"client", "client/mediafile", "docs", "event",
 	}},
 	{"internal/server", []string{
@@ -54,7 +54,7 @@ var layers = []layer{
 
 	// Recordings: jobs in the server, and the process that writes one of them, which
 	// knows nothing of it.
-	{"internal/egress", []string{"internal/spawn", "internal/egress/container", "internal/egress/playlist", "internal/egress/upload", "internal/egress/storage", "internal/egress/request", "internal/egress/wire", "internal/room", "internal/delivery", "internal/sfu/uptrack", "event"}},
+	{"internal/egress", []string{"internal/spawn", "internal/egress/ffmpeg", "internal/egress/container", "internal/egress/playlist", "internal/egress/upload", "internal/egress/storage", "internal/egress/request", "internal/egress/wire", "internal/room", "internal/delivery", "internal/sfu/uptrack", "event"}},
 	{"internal/egress/browser", []string{"internal/spawn", "internal/egress/frames", "internal/egress/request", "internal/egress/wire", "internal/egress/worker"}},
 	{"internal/egress/worker", []string{"internal/egress/container", "internal/egress/frames", "internal/egress/mix", "internal/egress/playlist", "internal/egress/wire"}},
 	{"internal/egress/mix", nil},

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -15,6 +16,7 @@ import (
 	rtc "github.com/rollcall-rtc/rollcall/client"
 	"github.com/rollcall-rtc/rollcall/internal/delivery"
 	"github.com/rollcall-rtc/rollcall/internal/egress/browser"
+	"github.com/rollcall-rtc/rollcall/internal/egress/ffmpeg"
 	"github.com/rollcall-rtc/rollcall/internal/egress/studio"
 	"github.com/rollcall-rtc/rollcall/internal/egress/wire"
 	"github.com/rollcall-rtc/rollcall/internal/egress/worker"
@@ -72,8 +74,16 @@ func init() {
 var workers = map[wire.Kind]worker.New{
 	wire.Pass:   worker.NewPass,
 	wire.Mix:    worker.NewMix,
-	wire.Encode: studio.New,
+	wire.Encode: studio.New(streamGuard),
 	wire.Browse: browser.New(delivery.GuardedDialer, worker.NewPass),
+}
+
+// streamGuard says what streams may reach.
+func streamGuard(allow []netip.Prefix) ffmpeg.Guard {
+	return ffmpeg.Guard{
+		Dial:  delivery.GuardedDialer(allow).DialContext,
+		Check: func(addr netip.Addr) error { return delivery.CheckAddress(addr, allow) },
+	}
 }
 
 // group returns the run of a verb that has verbs of its own.

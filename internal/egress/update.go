@@ -74,6 +74,9 @@ func (s *Service) UpdateStream(ctx context.Context, req *livekit.UpdateStreamReq
 			return nil, err
 		}
 	}
+	if err := s.checkStreams(ctx, c.Add); err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	j, err := s.running(req.EgressId)
 	if err == nil && (len(j.info.StreamResults) == 0 || j.kind != wire.Encode && j.kind != wire.Browse) {

@@ -35,7 +35,7 @@ func (s *Server) openEgress(ctx context.Context) error {
 	o := egress.Options{
 		Rooms: s.rooms, Log: s.events, Hooks: s.delivery,
 		Directory: directory, Worker: []string{program, WorkerVerb}, Logger: s.log,
-		Workers: map[wire.Kind]egress.Worker{wire.Pass: {}, wire.Mix: {}, wire.Encode: encodes(), wire.Browse: s.browserWorker()},
+		Workers: map[wire.Kind]egress.Worker{wire.Pass: {}, wire.Mix: {}, wire.Encode: s.encodes(), wire.Browse: s.browserWorker()},
 	}
 	if err := s.storeOptions(&o); err != nil {
 		return err
@@ -46,15 +46,20 @@ func (s *Server) openEgress(ctx context.Context) error {
 
 // encodes is the worker of what is encoded anew. Whether there is a program for that,
 // and one that can what is asked for, is seen when it is asked.
-func encodes() egress.Worker {
+func (s *Server) encodes() egress.Worker {
 	var programs ffmpeg.Finder
-	return egress.Worker{Check: func(r *request.Request) error {
+	check := func(r *request.Request) error {
 		program, err := programs.Find(context.Background())
 		if err != nil {
 			return err
 		}
 		return studio.Check(program, egress.Sketch(r))
-	}}
+	}
+	prepare := func(_ context.Context, _ *request.Request, job *wire.Job) error {
+		job.Allow = s.receiverNetworks()
+		return nil
+	}
+	return egress.Worker{Check: check, Prepare: prepare}
 }
 
 // firstKey is the API key that signs where nobody says which: the first by its name.

@@ -55,7 +55,8 @@ func (s *Server) checkPage(r *request.Request) error {
 
 // preparePage tells a job of the browser, and of the page that lays out its room.
 func (s *Server) preparePage(_ context.Context, r *request.Request, job *wire.Job) error {
-	job.Browser = wire.Browser{Program: s.cfg.Egress.Chromium, Allow: s.receiverNetworks(), Own: s.ownAddresses()}
+	job.Allow = s.receiverNetworks()
+	job.Browser = wire.Browser{Program: s.cfg.Egress.Chromium, Own: s.ownAddresses()}
 	if r.Source.Kind == request.Web {
 		return nil
 	}

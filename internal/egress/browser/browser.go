@@ -80,7 +80,7 @@ func New(guard Guard, out worker.New) worker.New {
 				return nil, errors.Join(err, b.out.Abandon())
 			}
 		}
-		proxy, err := newProxy(guard(job.Browser.Allow).DialContext, job.Browser.Own)
+		proxy, err := newProxy(guard(job.Allow).DialContext, job.Browser.Own)
 		if err != nil {
 			return nil, errors.Join(err, b.out.Abandon())
 		}

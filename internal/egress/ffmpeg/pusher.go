@@ -31,14 +31,15 @@ type PushOptions struct {
 	Retry, MaxRetry time.Duration
 	// GiveUp is how long it may be without a connection. Default 60 s.
 	GiveUp time.Duration
+	// Guard says what may be reached; the zero value lets everything.
+	Guard Guard
 }
 
 // Pusher sends frames to one destination. What it cannot send in time it leaves
 // out, up to the next key frame: nobody waits for it.
 type Pusher struct {
 	program *Program
-	url     string
-	format  string
+	dest    destination
 	tracks  []container.Track
 	video   int // index of that track, -1 for none
 	say     func(State, error)
@@ -59,41 +60,15 @@ type Pusher struct {
 // maxUnsent is how many frames wait for the network: some seconds of them.
 const maxUnsent = 512
 
-// Target is where a URL of the API leads, and as what: "flv" or "mpegts".
-func Target(url string) (target, format string, err error) {
-	scheme, rest, _ := strings.Cut(url, "://")
-	switch strings.ToLower(scheme) {
-	case "rtmp", "rtmps":
-		return url, "flv", nil
-	case "mux":
-		return "rtmps://global-live.mux.com:443/app/" + rest, "flv", nil
-	case "twitch":
-		return "rtmps://ingest.global-contribute.live-video.net:443/app/" + rest, "flv", nil
-	case "srt":
-		return url, "mpegts", nil
-	}
-	return "", "", fmt.Errorf("no way to send by %.16q", scheme)
-}
-
-// Protocols are what the program needs for a URL, for Need.
-func Protocols(url string) []string {
-	target, _, err := Target(url)
-	if err != nil {
-		return nil
-	}
-	scheme, _, _ := strings.Cut(target, "://")
-	return []string{strings.ToLower(scheme) + ":"}
-}
-
 // Push begins to send to a URL. say is told of each change, by one goroutine.
 func (p *Program) Push(url string, tracks []container.Track, o PushOptions, say func(State, error)) (*Pusher, error) {
-	target, format, err := Target(url)
+	dest, err := parse(url)
 	if err != nil {
 		return nil, err
 	}
 	o.Retry, o.MaxRetry, o.GiveUp = cmp.Or(o.Retry, 500*time.Millisecond), cmp.Or(o.MaxRetry, 10*time.Second), cmp.Or(o.GiveUp, time.Minute)
 	s := &Pusher{
-		program: p, url: target, format: format, tracks: tracks, video: -1, say: say, opts: o,
+		program: p, dest: dest, tracks: tracks, video: -1, say: say, opts: o,
 		frames: make(chan container.Frame, maxUnsent), stopc: make(chan struct{}), donec: make(chan struct{}),
 	}
 	for i, t := range tracks {
@@ -186,6 +161,11 @@ func (s *Pusher) run() {
 
 // connect sends until it is stopped, which is no error, or cannot go on.
 func (s *Pusher) connect() (connected bool, err error) {
+	way, err := s.dest.open(s.opts.Guard, s.stopc)
+	if err != nil {
+		return false, err
+	}
+	defer way.close()
 	in, feed, err := pipe()
 	if err != nil {
 		return false, err
@@ -198,13 +178,7 @@ func (s *Pusher) connect() (connected bool, err error) {
 		"-probesize", "1000000", "-analyzeduration", "1000000", "-f", "mpegts", "-i", "pipe:0", "-map", "0", "-c", "copy",
 		"-progress", "pipe:1", "-stats_period", "0.5", "-flush_packets", "1",
 	}
-	switch {
-	case s.format == "flv":
-		args = append(args, "-rw_timeout", "10000000", "-flvflags", "no_duration_filesize")
-	case strings.HasPrefix(strings.ToLower(s.url), "srt:"):
-		args = append(args, "-muxdelay", "0")
-	}
-	c, err := s.program.start(append(args, "-f", s.format, s.url), in, said)
+	c, err := s.program.start(append(args, way.args...), in, said)
 	if err != nil {
 		return false, errors.Join(err, feed.Close(), progress.Close())
 	}
@@ -231,7 +205,10 @@ func (s *Pusher) connect() (connected bool, err error) {
 	end := c.end(patience)
 	reading.Wait()
 	if err != nil && end != nil {
-		err = hide(end, s.url) // it knows better
+		err = hide(end, way.url) // it knows better
+	}
+	if why := way.problem(); err != nil && why != nil {
+		err = why // and this best of all
 	}
 	return connected, err
 }

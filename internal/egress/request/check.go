@@ -150,7 +150,7 @@ func CheckStreamURL(u string, p livekit.StreamProtocol) error {
 // sends opens a port for the other modes.
 func checkSRT(u string) error {
 	parsed, err := url.Parse(u)
-	if err != nil || parsed.Hostname() == "" || strings.ContainsAny(u, "# \t\r\n") {
+	if err != nil || parsed.Hostname() == "" || parsed.Port() == "" || strings.ContainsAny(u, "# \t\r\n") {
 		return wrong("urls", "have an srt:// that is none: want srt://host:port?options")
 	}
 	options, err := url.ParseQuery(parsed.RawQuery)

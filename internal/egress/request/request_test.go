@@ -175,7 +175,7 @@ func TestStreamsThatCannotBe(t *testing.T) {
 		"rtmp://h", "rtmp://h/", "rtmp://h/KEY", "rtmp://h/KEY/", "rtmp://h/app/", "rtmp://h/app/KEY and more", "rtmp://h/my app/KEY", "rtmp://h/KEY?a=b",
 		"rtmp://h/app/" + long, "mux://" + long, "twitch://" + long, "mux://", "mux://a b", "srt://h:1?streamid=" + long,
 		"srt://h:1?mode=listener", "srt://h:1?latency=1&mode=listener", "srt://h:1?mode=caller&mode=listener", "SRT://h:1?%6dode=listener",
-		"srt://h:1?mode=rendezvous", "srt://:1", "srt://h:1#?mode=listener", "srt://h:1?a;mode=listener", "srt://h:1?streamid=a b",
+		"srt://h:1?mode=rendezvous", "srt://:1", "srt://h", "srt://h?streamid=x", "srt://h:1#?mode=listener", "srt://h:1?a;mode=listener", "srt://h:1?streamid=a b",
 		"file:///etc/passwd", "http://h/app/key", "",
 	} {
 		if err := CheckStreamURL(u, livekit.StreamProtocol_DEFAULT_PROTOCOL); err == nil {

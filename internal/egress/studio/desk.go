@@ -43,7 +43,7 @@ type desk struct {
 	err      error
 }
 
-func newDesk(s *Studio, program *ffmpeg.Program, job wire.Job, settings ffmpeg.Settings) (*desk, error) {
+func newDesk(s *Studio, program *ffmpeg.Program, job wire.Job, settings ffmpeg.Settings, guard ffmpeg.Guard) (*desk, error) {
 	d := &desk{studio: s, tracks: settings.Tracks(), controlc: make(chan struct{}, 1)}
 	for i, o := range job.Outputs {
 		base := output{studio: s, journal: job.Journal, index: i, Output: o}
@@ -56,7 +56,7 @@ func newDesk(s *Studio, program *ffmpeg.Program, job wire.Job, settings ffmpeg.S
 			d.sinks = append(d.sinks, nil)
 			d.images = append(d.images, &images{output: base})
 		case wire.Stream:
-			d.streams = &streams{output: base, tracks: d.tracks, program: program, alone: len(job.Outputs) == 1}
+			d.streams = &streams{output: base, tracks: d.tracks, program: program, alone: len(job.Outputs) == 1, options: ffmpeg.PushOptions{Guard: guard}}
 			d.sinks = append(d.sinks, d.streams)
 		default:
 			return nil, wrong("no output of kind %s is encoded", o.Kind)

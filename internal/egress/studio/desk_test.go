@@ -12,7 +12,7 @@ import (
 // pictures does not wait for them, and they keep their order.
 func TestDestinationsChangeBeforeThereIsMedia(t *testing.T) {
 	const many = 100
-	d, err := newDesk(new(Studio), new(ffmpeg.Program), wire.Job{Outputs: []wire.Output{{Kind: wire.Stream}}}, ffmpeg.Settings{})
+	d, err := newDesk(new(Studio), new(ffmpeg.Program), wire.Job{Outputs: []wire.Output{{Kind: wire.Stream}}}, ffmpeg.Settings{}, ffmpeg.Guard{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -54,8 +55,15 @@ type event struct {
 
 var _ worker.Recorder = (*Studio)(nil)
 
-// New begins a job; it is a worker.New.
-func New(job wire.Job, say func(wire.Report)) (worker.Recorder, error) {
+// Guard makes what says which addresses may be reached: no private ones but these.
+type Guard func(allow []netip.Prefix) ffmpeg.Guard
+
+// New returns what begins jobs. Streams go where guard lets them.
+func New(guard Guard) worker.New {
+	return func(job wire.Job, say func(wire.Report)) (worker.Recorder, error) { return begin(job, guard(job.Allow), say) }
+}
+
+func begin(job wire.Job, guard ffmpeg.Guard, say func(wire.Report)) (*Studio, error) {
 	debug.SetMemoryLimit(memory)
 	program, err := ffmpeg.Find(context.Background(), "")
 	if err != nil {
@@ -69,7 +77,7 @@ func New(job wire.Job, say func(wire.Report)) (worker.Recorder, error) {
 		say: say, donec: make(chan struct{}), wakec: make(chan struct{}, 1), codecs: make(map[uint16]container.Codec),
 		pending: make(map[uint16]func()), cut: make(map[uint16]bool),
 	}
-	d, err := newDesk(s, program, job, settings)
+	d, err := newDesk(s, program, job, settings, guard)
 	if err != nil {
 		return nil, err
 	}

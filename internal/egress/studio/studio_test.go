@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -156,7 +157,7 @@ func (s *script) play(w *io.PipeWriter) {
 	_, _ = w.Write(wire.AppendFrame(nil, wire.End))
 }
 
-var kinds = map[wire.Kind]worker.New{wire.Encode: New}
+var kinds = map[wire.Kind]worker.New{wire.Encode: New(func([]netip.Prefix) ffmpeg.Guard { return ffmpeg.Guard{} })}
 
 // run runs the worker, and returns what it said last.
 func (s *script) run() (done wire.Report, all []wire.Report) {

@@ -38,6 +38,8 @@ type Job struct {
 	URL     string  `json:"url,omitempty"`
 	Await   bool    `json:"await,omitempty"`
 	Browser Browser `json:"browser,omitzero"`
+	// Allow are the private networks that pages and streams may reach.
+	Allow []netip.Prefix `json:"allow,omitempty"`
 	// Stereo has the tracks of which Side says so on one side each.
 	Stereo bool `json:"stereo,omitempty"`
 	// Journal is a file to which a worker adds the path of each file before it makes
@@ -49,10 +51,8 @@ type Job struct {
 type Browser struct {
 	// Program is asked for by the configuration; empty: one that is in PATH.
 	Program string `json:"program,omitempty"`
-	// Allow are the private networks that pages may reach, and Own the addresses of the
-	// server itself.
-	Allow []netip.Prefix `json:"allow,omitempty"`
-	Own   []string       `json:"own,omitempty"`
+	// Own are the addresses of the server itself, which pages may reach always.
+	Own []string `json:"own,omitempty"`
 }
 
 // OutputKind is what an output is.

@@ -118,6 +118,11 @@ stage.test('a stream goes to RTMP and SRT; who cannot be reached does not end it
   const states = async () => (await egress.listEgress({ egressId }))[0].streamResults;
   await waitFor('two of three to be reached', async () => (await states()).filter((s) => s.startedAt > 0n).length === 2, 30_000);
   await assert.rejects(egress.updateStream(egressId, [], [rtmp.url('another')]), { code: 'not_found' });
+  for (const url of ['rtmp://10.0.0.1/app/key', 'rtmps://[fd00::1]/app/key', 'srt://169.254.169.254:9000']) {
+    const refused = { code: 'invalid_argument', message: /where requests may not/ };
+    await assert.rejects(egress.updateStream(egressId, [url], []), refused);
+    await assert.rejects(egress.startRoomCompositeEgress(call.room, { stream: new StreamOutput({ urls: [url] }) }), refused);
+  }
   await egress.updateStream(egressId, [rtmp.url('second-secret')], [dead]);
   await waitFor('one more to be reached', async () => (await states()).filter((s) => s.startedAt > 0n).length === 3, 30_000);
   await pause(2500);
