@@ -60,7 +60,9 @@ type Guard func(allow []netip.Prefix) ffmpeg.Guard
 
 // New returns what begins jobs. Streams go where guard lets them.
 func New(guard Guard) worker.New {
-	return func(job wire.Job, say func(wire.Report)) (worker.Recorder, error) { return begin(job, guard(job.Allow), say) }
+	return func(job wire.Job, say func(wire.Report)) (worker.Recorder, error) {
+		return begin(job, guard(job.Allow), say)
+	}
 }
 
 func begin(job wire.Job, guard ffmpeg.Guard, say func(wire.Report)) (*Studio, error) {
