@@ -109,15 +109,20 @@ func (p *participant) bindBackup(r Receiver) bool {
 		}
 	})
 	p.log.Info("second codec", "track", t.info.Sid, "mime", r.MimeType(), "alone", t.backup.regressed)
+	s.useSecond(t, r)
+	if t.backup.regressed {
+		t.tellDemand(t.demand.top())
+	}
+	return true
+}
+
+// useSecond has those go on with the second encoding for whom it is.
+func (s *state) useSecond(t *track, r Receiver) {
 	for _, other := range s.participants {
 		if sub := other.subscriptions[t.info.Sid]; sub != nil && (t.backup.regressed || sub.backup) {
 			other.replaceSender(sub, r)
 		}
 	}
-	if t.backup.regressed {
-		t.tellDemand(t.demand.top())
-	}
-	return true
 }
 
 // undecodable says that sub's subscriber does not decode what it is sent. It

@@ -76,6 +76,7 @@ func (s *state) forwardData(p *participant, kind peer.DataKind, packet *livekit.
 		}
 	}
 	s.sendData(kind, packet, p, to, sids)
+	p.carry(kind, packet, to, sids)
 }
 
 // speaksFor is in whose name p sends: its own, or nobody's if it is hidden. An agent

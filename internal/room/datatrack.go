@@ -12,8 +12,9 @@ import (
 // dataTrack is a stream of data frames that a participant publishes. Others have
 // it when they ask for it, and know it by handles of their own.
 type dataTrack struct {
-	owner *participant
-	info  *livekit.DataTrackInfo // immutable
+	owner    *participant
+	info     *livekit.DataTrackInfo // immutable
+	original string                 // the sid where it is forwarded from; empty for a client's own
 }
 
 const (
@@ -191,6 +192,7 @@ func (p *participant) forwardDataTrack(frame []byte) {
 	if t == nil {
 		return
 	}
+	p.carryFrame(frame)
 	for _, other := range p.state.participants {
 		for handle, have := range other.dataHandles {
 			if have == t {

@@ -109,11 +109,12 @@ func (s *state) tickDemand() {
 func (t *track) tellDemand(top int) {
 	t.demand.told, t.demand.begun, t.demand.due = top, true, time.Time{}
 	if f := t.owner.forwarding; f != nil {
+		second := t.backup.wanted
 		f.tell(func() {
 			if f.wishes == nil {
-				f.wishes = make(map[string]int)
+				f.wishes = make(map[string]wish)
 			}
-			f.wishes[t.original] = top
+			f.wishes[t.original] = wish{layer: top, second: second}
 		})
 		return
 	}

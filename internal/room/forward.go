@@ -17,21 +17,33 @@ import (
 // forwarding shows a participant of one room in another. There it is a participant
 // too, its double, which has no client: it has the name, metadata, attributes and
 // tracks of the original, with sids of its own, and its tracks are the same media.
+// What the original says by data is said there too; nothing of that room comes back,
+// for its client is not in it.
 //
 // Its goroutine carries between the two loops, which never wait for each other:
-// what the original is now one way, how much of it is wanted the other way. Only
-// the latest counts, so that nothing piles up.
+// what the original is now and what it says one way, how much of it is wanted the
+// other way. Of what is and what is wanted only the latest counts, so that nothing
+// piles up; of what is said, everything, within bounds.
 type forwarding struct {
 	from, to *Room        // immutable
 	original *participant // loop of from only
 	double   *participant // loop of to only; nil until it is there
 
-	mu     sync.Mutex
-	now    *portrait                // mu guards; not yet shown, or nil
-	wishes map[string]int           // mu guards; layers by the original's track sid, not yet told
-	end    livekit.DisconnectReason // mu guards; why the original is gone; 0: it is not
-	over   bool                     // mu guards; the double is gone
-	wakec  chan struct{}            // has an element when any of these changed
+	mu      sync.Mutex
+	now     *portrait                // mu guards; not yet shown, or nil
+	data    []carried                // mu guards; not yet said
+	waiting int                      // mu guards; bytes of data
+	stuck   bool                     // mu guards; reliable data was too much
+	wishes  map[string]wish          // mu guards; by the original's track sid, not yet told
+	end     livekit.DisconnectReason // mu guards; why the original is gone; 0: it is not
+	over    bool                     // mu guards; the double is gone
+	wakec   chan struct{}            // has an element when any of these changed
+}
+
+// wish is what a room wants of a track that is forwarded to it.
+type wish struct {
+	layer  int  // the highest
+	second bool // somebody does not decode its first codec
 }
 
 // portrait is what the other room is to show of a participant. It is immutable.
@@ -42,12 +54,14 @@ type portrait struct {
 	permissions    *trackPermissions
 	transport      peer.State
 	tracks         []portraitTrack
+	dataTracks     []*livekit.DataTrackInfo
 }
 
 type portraitTrack struct {
 	cids     []string
 	info     *livekit.TrackInfo
 	receiver Receiver
+	backup   backup
 }
 
 func (p *participant) portrait() *portrait {
@@ -56,7 +70,10 @@ func (p *participant) portrait() *portrait {
 		permission: p.permission, permissions: p.permissions, transport: p.primary(),
 	}
 	for _, t := range p.tracks {
-		now.tracks = append(now.tracks, portraitTrack{t.cids, t.info, t.receiver})
+		now.tracks = append(now.tracks, portraitTrack{t.cids, t.info, t.receiver, t.backup})
+	}
+	for _, t := range p.dataTracks {
+		now.dataTracks = append(now.dataTracks, t.info)
 	}
 	return now
 }
@@ -149,7 +166,8 @@ func (f *forwarding) run() {
 	for range f.wakec {
 		f.mu.Lock()
 		now, wishes, end, over := f.now, f.wishes, f.end, f.over
-		f.now, f.wishes = nil, nil
+		data, stuck := f.data, f.stuck
+		f.now, f.wishes, f.data, f.waiting = nil, nil, nil, 0
 		f.mu.Unlock()
 		if over {
 			f.from.post(func(s *state) { s.dropForward(f) })
@@ -158,12 +176,20 @@ func (f *forwarding) run() {
 		if len(wishes) > 0 {
 			f.from.post(func(s *state) { s.wantedElsewhere(f, wishes) })
 		}
-		if end != 0 {
-			f.to.post(func(s *state) { s.remove(f.double, end) })
-			return
-		}
 		if now != nil {
 			f.to.post(func(s *state) { s.reshow(f.double, now) })
+		}
+		f.giveData(data)
+		switch {
+		case end != 0:
+			f.to.post(func(s *state) { s.remove(f.double, end) })
+			return
+		case stuck:
+			// One message is missing: who is there must not take it for all.
+			f.to.post(func(s *state) {
+				f.double.log.Warn("forwarded data was too much for this room", "from", f.from.name)
+				s.remove(f.double, livekit.DisconnectReason_STATE_MISMATCH)
+			})
 		}
 	}
 }
@@ -222,14 +248,20 @@ func (s *state) dropForward(f *forwarding) {
 
 // wantedElsewhere takes over how much of the original's tracks is wanted where it
 // is forwarded to.
-func (s *state) wantedElsewhere(f *forwarding, layers map[string]int) {
+func (s *state) wantedElsewhere(f *forwarding, wishes map[string]wish) {
 	for _, t := range f.original.tracks {
-		if layer, ok := layers[t.info.Sid]; ok {
-			if t.demand.elsewhere == nil {
-				t.demand.elsewhere = make(map[*forwarding]int)
-			}
-			t.demand.elsewhere[f] = layer
-			s.demandChanged(t)
+		wish, ok := wishes[t.info.Sid]
+		if !ok {
+			continue
+		}
+		if t.demand.elsewhere == nil {
+			t.demand.elsewhere = make(map[*forwarding]int)
+		}
+		t.demand.elsewhere[f] = wish.layer
+		s.demandChanged(t)
+		if wish.second && t.backup.mime != "" && !t.backup.regressed && !t.backup.wanted {
+			t.backup.wanted = true
+			t.tellDemand(t.demand.top())
 		}
 	}
 }
@@ -280,6 +312,7 @@ func (s *state) reshow(p *participant, now *portrait) {
 		p.permissions = now.permissions
 		p.reconcileSubscribers()
 	}
+	s.reshowDataTracks(p, now.dataTracks)
 	for _, t := range slices.Clone(p.tracks) {
 		if !slices.ContainsFunc(now.tracks, t.shows) {
 			s.unpublish(t, event.ActorServer, mediaEnded)
@@ -292,13 +325,15 @@ func (s *state) reshow(p *participant, now *portrait) {
 			s.showTrack(p, original)
 			continue
 		}
-		s.reshowTrack(p.tracks[i], original.info)
+		s.reshowTrack(p.tracks[i], original)
 	}
 }
 
-// shows says whether t is the double of that track.
+// shows says whether t is the double of that track: the same media, or the second
+// codec where that has taken the place of the first.
 func (t *track) shows(original portraitTrack) bool {
-	return t.original == original.info.Sid && t.receiver == original.receiver
+	return t.original == original.info.Sid &&
+		(t.receiver == original.receiver || original.backup.regressed && !t.backup.regressed)
 }
 
 func (s *state) showTrack(p *participant, original portraitTrack) {
@@ -311,12 +346,16 @@ func (s *state) showTrack(p *participant, original portraitTrack) {
 		owner: p, cids: original.cids, info: info, receiver: original.receiver, original: original.info.Sid,
 		subscribed: true,                               // its client hears that where it is
 		demand:     demand{told: nothing, begun: true}, // until somebody here wants it
+		backup:     original.backup,
 	})
 }
 
-func (s *state) reshowTrack(t *track, original *livekit.TrackInfo) {
-	s.setMuted(t, original.Muted, event.ActorServer)
-	want := proto.CloneOf(original)
+func (s *state) reshowTrack(t *track, original portraitTrack) {
+	before := t.backup
+	t.receiver, t.backup = original.receiver, original.backup
+	t.backup.wanted = before.wanted || original.backup.wanted
+	s.setMuted(t, original.info.Muted, event.ActorServer)
+	want := proto.CloneOf(original.info)
 	want.Sid, want.Version = t.info.Sid, t.info.Version
 	if !proto.Equal(want, t.info) {
 		s.changeTrack(t, func(info *livekit.TrackInfo) {
@@ -325,5 +364,11 @@ func (s *state) reshowTrack(t *track, original *livekit.TrackInfo) {
 			proto.Merge(info, want)
 			info.Version = version
 		})
+	}
+	switch {
+	case t.backup.regressed && !before.regressed:
+		s.useSecond(t, t.receiver)
+	case t.backup.receiver != nil && t.backup.receiver != before.receiver:
+		s.useSecond(t, t.backup.receiver)
 	}
 }

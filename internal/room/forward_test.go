@@ -234,10 +234,69 @@ func TestForwardingMayBeginAgainAtOnce(t *testing.T) {
 	})
 }
 
+// Who does not decode the first codec of what is forwarded gets the second, which
+// its publisher is asked for where that is; and those who can go on with the first,
+// unless the publisher's policy is that all change.
+func TestSecondCodecIsForwardedToo(t *testing.T) {
+	for _, policy := range []livekit.BackupCodecPolicy{livekit.BackupCodecPolicy_PREFER_REGRESSION, livekit.BackupCodecPolicy_SIMULCAST} {
+		t.Run(policy.String(), func(t *testing.T) {
+			inBubble(t, Options{}, func(tc *test) {
+				ana, ben, cleo := tc.enter("den", "ana"), tc.enter("attic", "ben"), tc.enter("attic", "cleo")
+				first := ana.announceCodecs(policy)
+				if err := tc.forward(ana, "attic"); err != nil {
+					t.Fatal(err)
+				}
+				sid, home := ben.trackOf(ana), ana.p().tracks[0].info.Sid
+				ana.heard()
+				ben.heard()
+				ben.rejects(sid)
+				ana.wantDemands("the second codec is asked for", "wanted LOW MEDIUM HIGH vp8: LOW MEDIUM HIGH")
+				ana.announceBackup(home, "vp8")
+				second := ana.mediaOf("second", "video/VP8")
+				want := map[*client]string{ben: "video/VP8", cleo: "video/VP9"}
+				if policy != livekit.BackupCodecPolicy_SIMULCAST {
+					want[cleo] = "video/VP8"
+				}
+				for c, mime := range want {
+					if got := c.gets(sid); got != mime {
+						t.Errorf("%s gets %s, want %s", c.join.Identity, got, mime)
+					}
+				}
+				// Those too who come later, and in a room that comes later.
+				dora, emma := tc.enter("attic", "dora"), tc.enter("cellar", "emma")
+				if err := tc.forward(ana, "cellar"); err != nil {
+					t.Fatal(err)
+				}
+				for _, c := range []*client{dora, emma} {
+					if c.gets(c.trackOf(ana)) != "video/VP8" {
+						c.rejects(c.trackOf(ana))
+					}
+					if got := c.gets(c.trackOf(ana)); got != "video/VP8" {
+						t.Errorf("%s gets %s", c.join.Identity, got)
+					}
+				}
+				for _, c := range []*client{ben, dora, emma} {
+					heard := c.heard()
+					if slices.Contains(heard, "subscriptionresponse") {
+						t.Errorf("%s is told that there is nothing: %q", c.join.Identity, heard)
+					}
+				}
+				ana.end(second)
+				ana.end(first)
+				if got := len(ben.p().state.participants["ana"].tracks); got != 0 {
+					t.Errorf("%d tracks stay without media", got)
+				}
+			})
+		})
+	}
+}
+
+// Who does not decode what is forwarded, and has no other codec of it, is told.
 func TestWhoDoesNotDecodeWhatIsForwardedIsTold(t *testing.T) {
 	inBubble(t, Options{}, func(tc *test) {
 		ana, ben := tc.enter("den", "ana"), tc.enter("attic", "ben")
-		ana.announceCodecs(livekit.BackupCodecPolicy_SIMULCAST)
+		ana.announce("cam", livekit.TrackType_VIDEO, livekit.TrackSource_CAMERA)
+		ana.mediaOf("cam", "video/AV1")
 		if err := tc.forward(ana, "attic"); err != nil {
 			t.Fatal(err)
 		}

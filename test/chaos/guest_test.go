@@ -15,6 +15,7 @@ import (
 
 	"github.com/coder/websocket"
 	"github.com/livekit/protocol/livekit"
+	"github.com/pion/ice/v4"
 	"github.com/pion/webrtc/v4"
 	"github.com/pion/webrtc/v4/pkg/media"
 	"google.golang.org/protobuf/proto"
@@ -36,6 +37,8 @@ func newGuests(serverURL string) *guests {
 	settings.SetIncludeLoopbackCandidate(true)
 	settings.SetInterfaceFilter(func(name string) bool { return name == "lo" })
 	settings.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
+	// Each connection would have three sockets to ask for names of others.
+	settings.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
 	var engine webrtc.MediaEngine
 	if err := engine.RegisterDefaultCodecs(); err != nil {
 		panic("BUG: register default codecs: " + err.Error())

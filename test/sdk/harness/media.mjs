@@ -21,3 +21,22 @@ export async function wantAudio(listener, identity, deadline = undefined) {
     throw new Error(`energy ${now}`);
   }, deadline);
 }
+
+/** Has a page's browser know no codec of that name, in whatever it offers and answers. */
+export const without = (codec) => `{
+  const keep = (t) => {
+    if (t.receiver.track.kind === 'video') {
+      t.setCodecPreferences(RTCRtpReceiver.getCapabilities('video').codecs.filter((c) => !/${codec}/i.test(c.mimeType)));
+    }
+  };
+  const { addTransceiver, createAnswer } = RTCPeerConnection.prototype;
+  RTCPeerConnection.prototype.addTransceiver = function (...args) {
+    const t = addTransceiver.apply(this, args);
+    keep(t);
+    return t;
+  };
+  RTCPeerConnection.prototype.createAnswer = function (...args) {
+    this.getTransceivers().forEach(keep);
+    return createAnswer.apply(this, args);
+  };
+}`;

@@ -74,6 +74,11 @@ class Call {
     return this.#in(await this.stage.browser.join(this.server, room, identity, this.#mode(options)));
   }
 
+  /** One on rtc-node in another room. */
+  async nodeGuest(room, identity, options) {
+    return this.#in(await NodeParticipant.join(this.server, room, identity, this.#mode(options)));
+  }
+
   /** A browser participant that has not joined yet. */
   async stranger(identity) {
     return this.#in(await this.stage.browser.participant(identity, this.#mode()));

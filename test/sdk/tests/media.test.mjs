@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { scene } from '../harness/scene.mjs';
-import { wantAudio, wantVideo } from '../harness/media.mjs';
+import { wantAudio, wantVideo, without } from '../harness/media.mjs';
 import { waitFor } from '../harness/wait.mjs';
 
 const stage = scene();
@@ -55,25 +55,6 @@ stage.inBothModes('video waits as long as the room says', async (call) => {
     throw new Error(`${each} s`);
   }, 30_000);
 });
-
-/** Has a page's browser know no codec of that name, in whatever it offers and answers. */
-const without = (codec) => `{
-  const keep = (t) => {
-    if (t.receiver.track.kind === 'video') {
-      t.setCodecPreferences(RTCRtpReceiver.getCapabilities('video').codecs.filter((c) => !/${codec}/i.test(c.mimeType)));
-    }
-  };
-  const { addTransceiver, createAnswer } = RTCPeerConnection.prototype;
-  RTCPeerConnection.prototype.addTransceiver = function (...args) {
-    const t = addTransceiver.apply(this, args);
-    keep(t);
-    return t;
-  };
-  RTCPeerConnection.prototype.createAnswer = function (...args) {
-    this.getTransceivers().forEach(keep);
-    return createAnswer.apply(this, args);
-  };
-}`;
 
 // Policies: 0 has everybody change to the second codec, 1 has both sent.
 for (const [codec, policy, carolGets] of [['vp9', 0, 'video/VP8'], ['vp9', 1, 'video/VP9'], ['av1', 1, 'video/AV1']]) {

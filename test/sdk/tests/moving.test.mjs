@@ -1,5 +1,5 @@
-// MoveParticipant and ForwardParticipant by the server SDK, as clients see them: one
-// changes its room on the connections that it has, the other is in two rooms at once.
+// MoveParticipant by the server SDK, as clients see it: one changes its room on the
+// connections that it has.
 
 import assert from 'node:assert/strict';
 import { scene } from '../harness/scene.mjs';
@@ -104,43 +104,4 @@ stage.test('who cannot be moved is told why', async (call) => {
   await call.guest(`${call.room}-full`, 'carol');
   await refused(call.api.moveParticipant(call.room, 'alice', `${call.room}-full`), 429, 'resource_exhausted');
   assert.equal((await call.api.getParticipant(call.room, 'alice')).identity, 'alice');
-});
-
-stage.inBothModes('a forwarded participant is in both rooms', async (call) => {
-  const other = `${call.room}-other`;
-  const alice = await call.browser('alice', { name: 'Alice' });
-  const bob = await call.browser('bob');
-  const carol = await call.guest(other, 'carol');
-  await alice.publishCamera();
-  await alice.publishMicrophone();
-  await call.api.forwardParticipant(call.room, 'alice', other);
-  await carol.events.want('participantConnected', { identity: 'alice' });
-  for (const viewer of [bob, carol]) {
-    await wantVideo(viewer, 'alice');
-    await wantAudio(viewer, 'alice');
-    await viewer.events.want('activeSpeakers', { identities: (who) => who.includes('alice') });
-  }
-  const double = await call.api.getParticipant(other, 'alice');
-  assert.deepEqual([double.name, double.kindDetails], ['Alice', [1]], 'FORWARDED');
-
-  await alice.setMuted('camera', true);
-  for (const viewer of [bob, carol]) await viewer.events.want('trackMuted', { identity: 'alice', source: 'camera' });
-  await alice.setMetadata('news');
-  await carol.events.want('metadata', { identity: 'alice', metadata: 'news' });
-  await refused(call.api.mutePublishedTrack(other, 'alice', double.tracks[0].sid, true), 412, 'failed_precondition');
-
-  // It ends where it leads to, or with its origin.
-  await call.api.removeParticipant(other, 'alice');
-  await carol.events.want('participantDisconnected', { identity: 'alice' });
-  assert.deepEqual(bob.events.all('participantDisconnected'), []);
-  await call.api.forwardParticipant(call.room, 'alice', other);
-  await waitFor('alice to be back', () => carol.events.all('participantConnected', { identity: 'alice' }).length === 2);
-  await wantAudio(carol, 'alice');
-  await alice.leave();
-  await waitFor('alice to be gone', () => carol.events.all('participantDisconnected', { identity: 'alice' }).length === 2);
-  const there = await call.sink.story(other, (events) => events.filter((e) => e.event === 'participant_left').length === 2);
-  assert.deepEqual(there.filter((e) => e.participant?.identity === 'alice').map((e) => e.event), [
-    'participant_joined', 'track_published', 'track_published', 'track_unpublished', 'track_unpublished', 'participant_left',
-    'participant_joined', 'track_published', 'track_published', 'track_unpublished', 'track_unpublished', 'participant_left',
-  ]);
 });
