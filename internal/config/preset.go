@@ -73,8 +73,7 @@ func presetKey(s *source, c *livekit.RoomConfiguration, at, where, key string, v
 	case "agents":
 		c.Agents = presetAgents(s, at, v)
 	case "egress":
-		// Not a warning: a recording that is silently missing is found out too late.
-		v.problem(where, at, "asks for egress, which is not available yet")
+		c.Egress = presetEgress(at, where, v)
 	default:
 		s.unknown(at, where)
 	}

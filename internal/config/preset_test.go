@@ -26,6 +26,13 @@ room:
         - agent_name: helper
           metadata: m
         - {agentname: other}
+      egress:
+        room: {audio_only: true, file_outputs: [{filepath: 'a/{room_name}'}]}
+        participant:
+          advanced: {width: 640, keyFrameInterval: 1.5}
+          segment_outputs:
+            - {filename_prefix: p, segment_duration: 2}
+        tracks: {filepath: 'b/', disable_manifest: true}
     small: {maxparticipants: 2}
     plain:
 `, nil)
@@ -34,6 +41,14 @@ room:
 			Name: "a class", EmptyTimeout: 600, DepartureTimeout: 60, MaxParticipants: 30, Metadata: `{"kind": "class"}`,
 			SyncStreams: true, Tags: map[string]string{"tenant": "school"},
 			Agents: []*livekit.RoomAgentDispatch{{AgentName: "helper", Metadata: "m"}, {AgentName: "other"}},
+			Egress: &livekit.RoomEgress{
+				Room: &livekit.RoomCompositeEgressRequest{AudioOnly: true, FileOutputs: []*livekit.EncodedFileOutput{{Filepath: "a/{room_name}"}}},
+				Participant: &livekit.AutoParticipantEgress{
+					Options:        &livekit.AutoParticipantEgress_Advanced{Advanced: &livekit.EncodingOptions{Width: 640, KeyFrameInterval: 1.5}},
+					SegmentOutputs: []*livekit.SegmentedFileOutput{{FilenamePrefix: "p", SegmentDuration: 2}},
+				},
+				Tracks: &livekit.AutoTrackEgress{Filepath: "b/", DisableManifest: true},
+			},
 		},
 		"small": {Name: "small", MaxParticipants: 2},
 		"plain": {Name: "plain"},
@@ -52,21 +67,23 @@ func TestPresetsOfTheExampleAreTaken(t *testing.T) {
 	text, _, _ = strings.Cut(text, "\n\n")
 	text = strings.ReplaceAll("\n"+text, "\n#", "\n")
 	c := mustLoad(t, goodKeys+"room:\n  room_configurations:"+text+"\n", nil)
-	if p := c.Room.Presets["classroom"]; p.GetMaxParticipants() != 30 || len(p.GetAgents()) != 1 || p.GetTags()["tenant"] != "school" {
+	if p := c.Room.Presets["classroom"]; p.GetMaxParticipants() != 30 || len(p.GetAgents()) != 1 || p.GetTags()["tenant"] != "school" || p.GetEgress().GetTracks().GetFilepath() == "" {
 		t.Errorf("presets %v of\n%s", c.Room.Presets, text)
 	}
 }
 
 func TestPresetsSayWhatIsWrongWithThem(t *testing.T) {
 	for body, want := range map[string]string{
-		"{class: {egress: {}}}":                  "not available yet",
-		"{class: {empty_timeout: soon}}":         "seconds",
-		"{class: {max_participants: -1}}":        "participants",
-		"{class: {sync_streams: 7}}":             "true or false",
-		"{class: {tags: {rollcall.webhook: x}}}": "for requests",
-		"{class: {agents: helper}}":              "agent_name",
-		"{class: {agents: [{name: helper}]}}":    "no key",
-		"{class: {max_participant: 1}}":          "no key",
+		"{class: {egress: {rooms: {}}}}":          "no RoomEgress: unknown field",
+		"{class: {egress: [1]}}":                  "no RoomEgress",
+		"{class: {egress: {room: {preset: 9k}}}}": "no RoomEgress",
+		"{class: {empty_timeout: soon}}":          "seconds",
+		"{class: {max_participants: -1}}":         "participants",
+		"{class: {sync_streams: 7}}":              "true or false",
+		"{class: {tags: {rollcall.webhook: x}}}":  "for requests",
+		"{class: {agents: helper}}":               "agent_name",
+		"{class: {agents: [{name: helper}]}}":     "no key",
+		"{class: {max_participant: 1}}":           "no key",
 	} {
 		_, err := load(t, goodKeys+"room: {room_configurations: "+body+"}", nil)
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "r.yaml:") {

@@ -2,12 +2,14 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 
+	"github.com/rollcall-rtc/rollcall/internal/config"
 	"github.com/rollcall-rtc/rollcall/internal/egress"
 	"github.com/rollcall-rtc/rollcall/internal/egress/ffmpeg"
 	"github.com/rollcall-rtc/rollcall/internal/egress/request"
@@ -40,8 +42,35 @@ func (s *Server) openEgress(ctx context.Context) error {
 	if err := s.storeOptions(&o); err != nil {
 		return err
 	}
-	s.egress, err = egress.Open(ctx, o)
-	return err
+	if s.egress, err = egress.Open(ctx, o); err != nil {
+		return err
+	}
+	return s.checkPresets()
+}
+
+// checkPresets refuses what presets of rooms have recorded that can never be. What
+// cannot be now, for want of a program, is refused when such a room is made.
+func (s *Server) checkPresets() error {
+	var problems config.Problems
+	for _, name := range slices.Sorted(maps.Keys(s.cfg.Room.Presets)) {
+		err := s.egress.CheckAuto(s.cfg.Room.Presets[name].Egress)
+		if err == nil {
+			continue
+		}
+		key := "room.room_configurations." + name + ".egress"
+		if coded, ok := errors.AsType[interface {
+			error
+			ErrorCode() string
+		}](err); ok && coded.ErrorCode() == string(egress.InvalidArgument) {
+			problems = append(problems, config.Problem{Where: s.cfg.Where["room.room_configurations"], Key: key, Text: err.Error()})
+			continue
+		}
+		s.log.Warn("rooms of a preset cannot be made as it is: what it has recorded cannot be", "key", key, "error", err)
+	}
+	if len(problems) > 0 {
+		return problems
+	}
+	return nil
 }
 
 // encodes is the worker of what is encoded anew. Whether there is a program for that,

@@ -7,12 +7,17 @@ import {
   AudioConfig, AutoParticipantEgress, AutoTrackEgress, AudioRoute, EgressStatus, EncodedFileOutput, EncodedFileType, FileOutput, MediaSource, Output, ParticipantVideo, RoomCompositeEgressRequest, RoomEgress, SegmentedFileOutput,
   SegmentedFileSuffix, StartEgressRequest,
 } from '@livekit/protocol';
+import { AccessToken } from 'livekit-server-sdk';
 import { active, egressOf, pause, recordings, storyOf, stopped, streamsOf, tracksOf } from '../harness/recordings.mjs';
 import { scene } from '../harness/scene.mjs';
+import { apiKey, apiSecret } from '../harness/tokens.mjs';
 import { waitFor } from '../harness/wait.mjs';
 
 const directory = recordings();
-const stage = scene({ config: { egress: { directory }, webhook: { allow_networks: ['127.0.0.0/8'] } } });
+const stage = scene({ config: {
+  egress: { directory }, webhook: { allow_networks: ['127.0.0.0/8'] },
+  room: { room_configurations: { recorded: { egress: { tracks: { filepath: 'preset/{publisher_identity}', disable_manifest: true } } } } },
+} });
 
 const file = (filepath, more = {}) => ({ file: new EncodedFileOutput({ filepath, ...more }) });
 
@@ -160,4 +165,30 @@ stage.test('a room records by itself what its configuration says', async (call) 
     assert.ok((await streamsOf(egressInfo.fileResults[0].location)).opus.frames > 30);
   }
   assert.deepEqual(names.sort(), ['ana.ogg', 'room.ogg', `track-${sid}.ogg`].sort());
+});
+
+stage.test('a room records by itself what its preset says, unless the request says something else', async (call) => {
+  const token = new AccessToken(apiKey, apiSecret, { identity: 'ana', ttl: 600 });
+  token.roomPreset = 'recorded';
+  token.addGrant({ room: call.room, roomJoin: true });
+  const ana = await call.stranger('ana');
+  await ana.join(call.server, await token.toJwt());
+  const { sid } = await ana.publishMicrophone();
+  const [{ egressId }] = await waitFor('a recording', async () => {
+    const list = await egressOf(call).listEgress({ roomName: call.room, active: true });
+    return list.length === 1 && list[0].status === EgressStatus.EGRESS_ACTIVE && list;
+  }, 20_000);
+  await pause(1000);
+  const { fileResults: [{ filename, location }] } = await stopped(call, egressId);
+  assert.equal(filename, `ana-${sid}.ogg`);
+  assert.ok((await streamsOf(location)).opus.frames > 20);
+  // What the request has goes before.
+  const made = `${call.room}-own`;
+  await call.api.createRoom({ name: made, roomPreset: 'recorded', egress: new RoomEgress({
+    room: new RoomCompositeEgressRequest({ audioOnly: true, fileOutputs: [new EncodedFileOutput({ filepath: 'preset/own' })] }),
+  }) });
+  await waitFor('the room to be recorded as the request says', async () => {
+    const list = await egressOf(call).listEgress({ roomName: made });
+    return list.length === 1 && list[0].fileResults[0].filename === 'own.ogg';
+  }, 20_000);
 });
