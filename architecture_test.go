@@ -73,7 +73,7 @@ var layers = []layer{
 
 	// What comes in from encoders: the server of RTMP, and the format of its tags.
 	{"internal/ingress/source", []string{"internal/ingress", "internal/ingress/rtmp", "internal/ingress/ffmpeg", "internal/ingress/flv"}},
-	{"internal/ingress/rtmp", []string{"internal/rate"}},
+	{"internal/ingress/rtmp", []string{"internal/ingress/flv", "internal/rate"}},
 	{"internal/ingress/ffmpeg", []string{"internal/spawn", "internal/ingress/flv"}},
 	{"internal/ingress/flv", nil},
 	// Streams of encoders that come in as participants.

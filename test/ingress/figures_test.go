@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -80,12 +79,7 @@ func process(t *testing.T, binary string) *served {
 	dir := t.TempDir()
 	ports := make([]string, 2)
 	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, ports[i], _ = net.SplitHostPort(l.Addr().String())
-		l.Close()
+		_, ports[i], _ = net.SplitHostPort(free(t, "tcp"))
 	}
 	config := filepath.Join(dir, "rollcall.yaml")
 	body := fmt.Sprintf("port: %s\nbind_addresses: [127.0.0.1]\ndata_dir: %s\nrtc: {udp_port: 0, tcp_port: -1, enable_loopback_candidate: true}\nkeys: {%s: %s}\ningress: {rtmp: {port: %s}}\n",
@@ -100,7 +94,7 @@ func process(t *testing.T, binary string) *served {
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 	p := &served{pid: cmd.Process.Pid, addr: "127.0.0.1:" + ports[0]}
-	p.site = &site{t: t, api: livekit.NewIngressProtobufClient("http://"+p.addr, &http.Client{Transport: authorized{}}), at: p.addr}
+	p.site = siteAt(t, p.addr, nil)
 	eventually(t, "the server answers", func() bool {
 		_, err := p.api.ListIngress(t.Context(), &livekit.ListIngressRequest{})
 		return err == nil

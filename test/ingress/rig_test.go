@@ -2,6 +2,8 @@ package ingress
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -15,6 +17,9 @@ import (
 	"time"
 
 	"github.com/livekit/protocol/livekit"
+	"github.com/pion/rtp"
+	"github.com/pion/rtp/codecs"
+	"github.com/pion/webrtc/v4/pkg/media/samplebuilder"
 
 	"github.com/rollcall-rtc/rollcall/client"
 	"github.com/rollcall-rtc/rollcall/internal/config"
@@ -36,6 +41,15 @@ type site struct {
 	*server.Server // nil if it is another process
 	api            livekit.Ingress
 	at             string // its address
+	http           *http.Client
+	secure         bool // it speaks TLS
+}
+
+// authorities has the site be known by these certificates, of which its own is one.
+func (s *site) authorities(pool *x509.CertPool) {
+	s.secure = true
+	s.http = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
+	s.api = livekit.NewIngressProtobufClient("https://"+s.at, &http.Client{Transport: authorized{s.http.Transport}})
 }
 
 func start(t *testing.T, extra ...string) *site {
@@ -76,19 +90,25 @@ func start(t *testing.T, extra ...string) *site {
 			t.Errorf("stop: %v", err)
 		}
 	})
-	return &site{t: t, Server: s, api: livekit.NewIngressProtobufClient("http://"+s.Addr().String(), &http.Client{Transport: authorized{}}), at: s.Addr().String()}
+	return siteAt(t, s.Addr().String(), s)
+}
+
+// siteAt is the site of a server, or of a process, nil, at an address.
+func siteAt(t *testing.T, addr string, s *server.Server) *site {
+	api := livekit.NewIngressProtobufClient("http://"+addr, &http.Client{Transport: authorized{http.DefaultTransport}})
+	return &site{t: t, Server: s, api: api, at: addr}
 }
 
 // authorized adds a token to requests.
-type authorized struct{}
+type authorized struct{ next http.RoundTripper }
 
-func (authorized) RoundTrip(r *http.Request) (*http.Response, error) {
+func (a authorized) RoundTrip(r *http.Request) (*http.Response, error) {
 	raw, err := token.Mint(apiKey, apiSecret, &token.Claims{Video: &token.VideoGrant{IngressAdmin: true}}, time.Now(), time.Hour)
 	if err != nil {
 		return nil, err
 	}
 	r.Header.Set("Authorization", "Bearer "+raw)
-	return http.DefaultTransport.RoundTrip(r)
+	return a.next.RoundTrip(r)
 }
 
 func (s *site) create(change ...func(*livekit.CreateIngressRequest)) *livekit.IngressInfo {
@@ -170,10 +190,12 @@ type viewer struct {
 type kept struct {
 	codec  string
 	frames int
-	bytes  []byte
+	bytes  []byte // of video
+	ends   []int  // of each frame, in bytes
+	at     []time.Time
+	stamps []uint32
 	first  time.Time
 	tracks int
-	stamps []uint32
 }
 
 func (s *site) view(room string) *viewer {
@@ -184,7 +206,11 @@ func (s *site) view(room string) *viewer {
 	}
 	v := &viewer{kinds: make(map[livekit.TrackType]*kept)}
 	ctx, cancel := context.WithCancel(context.Background())
-	v.room, err = client.Connect(ctx, "ws://"+s.at, raw, client.Options{Setup: func(r *client.Room) {
+	url := "ws://" + s.at
+	if s.secure {
+		url = "wss://" + s.at
+	}
+	v.room, err = client.Connect(ctx, url, raw, client.Options{HTTPClient: s.http, Setup: func(r *client.Room) {
 		client.On(r, func(e client.TrackSubscribed) {
 			v.mu.Lock()
 			v.people = append(v.people, e.Participant.Kind())
@@ -214,20 +240,40 @@ func (v *viewer) keep(ctx context.Context, t *client.RemoteTrack) {
 	}
 	k.tracks++
 	v.mu.Unlock()
-	frames, err := t.Frames(ctx, nil)
-	if err != nil {
-		return
-	}
-	for f := range frames {
-		v.mu.Lock()
-		if k.frames++; k.first.IsZero() {
-			k.first = time.Now()
+	d := depacketizer(t.Codec().MimeType)
+	frames := samplebuilder.New(256, d, t.Codec().ClockRate)
+	for p := range t.Packets(ctx) {
+		frames.Push(p.Clone())
+		for f := frames.Pop(); f != nil; f = frames.Pop() {
+			now := time.Now()
+			v.mu.Lock()
+			if k.frames++; k.first.IsZero() {
+				k.first = now
+			}
+			if t.Kind() == livekit.TrackType_VIDEO {
+				k.bytes = append(k.bytes, f.Data...)
+			}
+			k.ends, k.at, k.stamps = append(k.ends, len(k.bytes)), append(k.at, now), append(k.stamps, f.PacketTimestamp)
+			v.mu.Unlock()
 		}
-		if t.Kind() == livekit.TrackType_VIDEO {
-			k.bytes = append(k.bytes, f.Data...)
-		}
-		v.mu.Unlock()
 	}
+}
+
+// depacketizer is that of a codec; of those which clients do not take apart, too.
+func depacketizer(mime string) rtp.Depacketizer {
+	switch strings.ToLower(mime) {
+	case "video/h265":
+		return new(codecs.H265Depacketizer)
+	case "video/av1":
+		return new(codecs.AV1Depacketizer)
+	case "video/vp8":
+		return new(codecs.VP8Packet)
+	case "video/vp9":
+		return new(codecs.VP9Packet)
+	case "audio/opus":
+		return new(codecs.OpusPacket)
+	}
+	return new(codecs.H264Packet)
 }
 
 func (v *viewer) got(kind livekit.TrackType) kept {

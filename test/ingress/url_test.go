@@ -2,7 +2,6 @@ package ingress
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -50,7 +49,7 @@ func TestFilesAndPlaylistsArePublishedAtTheirPace(t *testing.T) {
 		{"c.m3u8", lavfi(4, "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-bf", "2", "-g", "30", "-c:a", "aac", "-hls_time", "1", "-hls_list_size", "0")},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			s := &site{t, s.Server, s.api, s.at}
+			s := siteAt(t, s.at, s.Server)
 			makeFile(t, filepath.Join(dir, tc.name), tc.args...)
 			room := func(r *livekit.CreateIngressRequest) { r.RoomName = tc.name }
 			v := s.view(tc.name)
@@ -123,12 +122,7 @@ func TestSourcesReachNothingInside(t *testing.T) {
 
 func TestSRTIsPublished(t *testing.T) {
 	s := start(t)
-	c, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := c.LocalAddr().String()
-	c.Close()
+	addr := free(t, "udp")
 	args := append([]string{"-hide_banner", "-loglevel", "error", "-nostdin", "-re"}, lavfi(8, "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-bf", "0", "-g", "30", "-c:a", "aac", "-f", "mpegts", "srt://"+addr+"?mode=listener&passphrase=0123456789")...)
 	source := exec.Command("ffmpeg", args...)
 	if err := source.Start(); err != nil {

@@ -27,7 +27,7 @@ type Sink interface {
 type Transcoder struct {
 	cmd  *exec.Cmd
 	said *spawn.Tail
-	in   io.WriteCloser
+	in   *os.File
 	sink Sink
 
 	out  []byte // writer only
@@ -42,6 +42,10 @@ type Transcoder struct {
 	reason error // mu guards; the first one
 	closed bool  // mu guards
 }
+
+// takesWithin is how long a child may take nothing. What encodes is behind by as much
+// then, and nobody watches that.
+const takesWithin = 10 * time.Second
 
 // lead keeps times positive: pictures may be shown before those that came first.
 const lead = 10 * time.Second
@@ -112,9 +116,17 @@ func closeAll(files []*os.File) {
 }
 
 func (t *Transcoder) start(j Job) (sound io.Reader, err error) {
-	if t.in, err = t.cmd.StdinPipe(); err != nil {
+	theirs, ours, err := os.Pipe()
+	if err != nil {
 		return nil, err
 	}
+	defer theirs.Close()
+	defer func() {
+		if err != nil {
+			_ = ours.Close()
+		}
+	}()
+	t.in, t.cmd.Stdin = ours, theirs
 	if j.Opus != nil {
 		if sound, err = t.cmd.StdoutPipe(); err != nil {
 			return nil, err
@@ -161,18 +173,25 @@ func (t *Transcoder) fail(err error) {
 }
 
 // Write hands over a tag of that type, at its time on the source's clock. Tags come
-// in the order in which they are decoded. One goroutine may write.
+// in the order in which they are decoded. One goroutine may write. It fails with
+// ErrStuck if the child takes nothing for a while.
 func (t *Transcoder) Write(kind byte, at time.Duration, body []byte) error {
 	if !t.any {
 		t.any, t.zero = true, at-lead
 	}
 	t.out = flv.AppendTag(t.out, kind, max(at-t.zero, 0), body)
-	_, err := t.in.Write(t.out)
+	err := t.in.SetWriteDeadline(time.Now().Add(takesWithin))
+	if err == nil {
+		_, err = t.in.Write(t.out)
+	}
 	t.out = t.out[:0]
 	if cap(t.out) > 1<<20 {
 		t.out = nil
 	}
 	if err != nil {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			t.fail(ErrStuck)
+		}
 		// Why is known when it is gone.
 		_ = t.cmd.Process.Kill()
 		<-t.donec
@@ -216,7 +235,7 @@ const finishWithin = 2 * time.Second
 
 func (t *Transcoder) readPictures(layer int, in io.Reader) error {
 	r := flv.NewReader(in, maxTag)
-	var last int64
+	var clock flv.Clock
 	for {
 		kind, ms, body, err := r.Next()
 		if err != nil {
@@ -232,8 +251,7 @@ func (t *Transcoder) readPictures(layer int, in io.Reader) error {
 		if tag.Kind != flv.Config && tag.Kind != flv.Frame {
 			continue
 		}
-		last += int64(int32(ms - uint32(last)))
-		if err := t.sink.Picture(layer, time.Duration(last)*time.Millisecond+t.zero, tag); err != nil {
+		if err := t.sink.Picture(layer, clock.At(ms)+t.zero, tag); err != nil {
 			return err
 		}
 	}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/rollcall-rtc/rollcall/internal/ingress/flv"
 )
 
 // Types of messages (§5.4, §6.2, §7.1).
@@ -52,8 +54,7 @@ type conn struct {
 	acked  uint64
 
 	app, client string
-	at          int64 // the last time, in milliseconds, beyond 32 bits
-	begun       bool
+	times       flv.Clock
 	pub         Publication
 	ended       bool // the client said so
 	watch       sync.WaitGroup
@@ -153,17 +154,12 @@ func (c *conn) take(m message) error {
 	return nil
 }
 
-// media hands on a body. Times are modulo 2³² ms, which is 49 days, and some
-// clients begin close to the end of them.
+// media hands on a body. Some clients begin close to the end of what 32 bits count.
 func (c *conn) media(kind byte, at uint32, body []byte) error {
 	if c.pub == nil {
 		return nil
 	}
-	if !c.begun {
-		c.begun, c.at = true, int64(at)
-	}
-	c.at += int64(int32(at - uint32(c.at)))
-	t := time.Duration(c.at) * time.Millisecond
+	t := c.times.At(at)
 	if kind == msgAudio {
 		return c.pub.Audio(t, body)
 	}

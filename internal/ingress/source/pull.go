@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -26,7 +27,14 @@ type Puller struct {
 	Logger *slog.Logger
 
 	roots *x509.CertPool // of https: sources; nil: the system's
+	mute  time.Duration  // after that much of nothing a source has ended; 0: muteFor
 }
+
+// muteFor is more than segments of a live playlist are apart, and than a fetch takes
+// to be given up.
+const muteFor = time.Minute
+
+var errMute = errors.New("the source has sent nothing for a minute")
 
 // Check says what is wrong with a URL, without asking anybody about it.
 func (p *Puller) Check(raw string) error {
@@ -113,7 +121,7 @@ func (p *Puller) run(ctx context.Context, session *ingress.Session, in ffmpeg.In
 	stop := context.AfterFunc(ctx, func() { child.Kill(); q.close(context.Cause(ctx)) })
 	defer stop()
 	var reading sync.WaitGroup
-	reading.Go(func() { q.close(read(child, q)) })
+	reading.Go(func() { q.close(p.read(child, q)) })
 	f := newFeed(session, p.FFmpeg, p.Logger)
 	err = p.play(ctx, q, f, child, paced)
 	child.Kill()
@@ -131,19 +139,26 @@ func (p *Puller) run(ctx context.Context, session *ingress.Session, in ffmpeg.In
 }
 
 // read puts the child's tags into the queue, which makes it wait when there are
-// enough.
-func read(child *ffmpeg.Demuxer, q *queue) error {
-	var last int64
+// enough. It ends a child that says nothing, for that may be hung.
+func (p *Puller) read(child *ffmpeg.Demuxer, q *queue) error {
+	var clock flv.Clock
+	patience := cmp.Or(p.mute, muteFor)
+	mute := time.AfterFunc(patience, func() {
+		q.close(errMute)
+		child.Kill()
+	})
+	defer mute.Stop()
 	for {
+		mute.Reset(patience)
 		kind, ms, body, err := child.Next()
+		mute.Stop()
 		if err != nil {
 			return err
 		}
 		if kind != flv.TypeAudio && kind != flv.TypeVideo {
 			continue
 		}
-		last += int64(int32(ms - uint32(last)))
-		if err := q.push(tag{kind, time.Duration(last) * time.Millisecond, append([]byte(nil), body...)}); err != nil {
+		if err := q.push(tag{kind, clock.At(ms), append([]byte(nil), body...)}); err != nil {
 			return err
 		}
 	}
