@@ -5,11 +5,8 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -28,10 +25,7 @@ func TestFigures(t *testing.T) {
 		t.Skip("it measures: run it with -figures")
 	}
 	dir := t.TempDir()
-	binary := filepath.Join(dir, "rollcall")
-	if out, err := exec.Command("go", "build", "-o", binary, "../../cmd/rollcall").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	binary := build(t)
 	file := filepath.Join(dir, "film.mp4")
 	makeFile(t, file, "-f", "lavfi", "-i", "testsrc2=s=1280x720:r=30,noise=alls=12:allf=t", "-f", "lavfi", "-i", "sine=440:r=48000", "-t", "30",
 		"-c:v", "libx264", "-preset", "superfast", "-pix_fmt", "yuv420p", "-bf", "0", "-g", "60", "-b:v", "3M", "-maxrate", "3M", "-bufsize", "3M", "-c:a", "aac", "-b:a", "128k")
@@ -65,41 +59,6 @@ func TestFigures(t *testing.T) {
 			_ = push.cmd.Process.Kill()
 		})
 	}
-}
-
-// served is a server in a process of its own.
-type served struct {
-	*site
-	pid  int
-	addr string
-}
-
-func process(t *testing.T, binary string) *served {
-	t.Helper()
-	dir := t.TempDir()
-	ports := make([]string, 2)
-	for i := range ports {
-		_, ports[i], _ = net.SplitHostPort(free(t, "tcp"))
-	}
-	config := filepath.Join(dir, "rollcall.yaml")
-	body := fmt.Sprintf("port: %s\nbind_addresses: [127.0.0.1]\ndata_dir: %s\nrtc: {udp_port: 0, tcp_port: -1, enable_loopback_candidate: true}\nkeys: {%s: %s}\ningress: {rtmp: {port: %s}}\n",
-		ports[0], filepath.Join(dir, "data"), apiKey, apiSecret, ports[1])
-	if err := os.WriteFile(config, []byte(body), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(binary, "serve", "--config", config)
-	cmd.Stderr = os.Stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	p := &served{pid: cmd.Process.Pid, addr: "127.0.0.1:" + ports[0]}
-	p.site = siteAt(t, p.addr, nil)
-	eventually(t, "the server answers", func() bool {
-		_, err := p.api.ListIngress(t.Context(), &livekit.ListIngressRequest{})
-		return err == nil
-	})
-	return p
 }
 
 // first is how long it takes from the connection of an encoder to the first picture
@@ -142,29 +101,4 @@ func relay(t *testing.T, to string) (addr string, connected <-chan time.Time) {
 	}()
 	t.Cleanup(func() { l.Close() })
 	return l.Addr().String(), at
-}
-
-// cpu is what the server and its children have used.
-func (p *served) cpu() (sum time.Duration) {
-	for _, pid := range append([]string{strconv.Itoa(p.pid)}, childrenOf(p.pid)...) {
-		stat, err := os.ReadFile("/proc/" + pid + "/stat")
-		if err != nil {
-			continue
-		}
-		fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
-		for _, f := range fields[11:13] { // utime and stime, in hundredths
-			n, _ := strconv.Atoi(f)
-			sum += time.Duration(n) * 10 * time.Millisecond
-		}
-	}
-	return sum
-}
-
-func childrenOf(pid int) (all []string) {
-	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
-	for _, path := range tasks {
-		b, _ := os.ReadFile(path)
-		all = append(all, strings.Fields(string(b))...)
-	}
-	return all
 }

@@ -52,7 +52,8 @@ func (s *site) authorities(pool *x509.CertPool) {
 	s.api = livekit.NewIngressProtobufClient("https://"+s.at, &http.Client{Transport: authorized{s.http.Transport}})
 }
 
-func start(t *testing.T, extra ...string) *site {
+// need skips where there is no ffmpeg, except in CI.
+func need(t *testing.T) {
 	t.Helper()
 	if _, err := exec.LookPath("ffmpeg"); err != nil {
 		if os.Getenv("CI") != "" {
@@ -60,6 +61,11 @@ func start(t *testing.T, extra ...string) *site {
 		}
 		t.Skip("ffmpeg is not here; apt-get install ffmpeg")
 	}
+}
+
+func start(t *testing.T, extra ...string) *site {
+	t.Helper()
+	need(t)
 	dir := t.TempDir()
 	file := filepath.Join(dir, "rollcall.yaml")
 	body := fmt.Sprintf("port: 0\nbind_addresses: [127.0.0.1]\ndata_dir: %s\nrtc: {udp_port: 0, tcp_port: -1, enable_loopback_candidate: true}\nkeys: {%s: %s}\n", filepath.Join(dir, "data"), apiKey, apiSecret)

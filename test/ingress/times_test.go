@@ -32,7 +32,8 @@ func TestTimesOfLongStreamsAreShownAsTheyCome(t *testing.T) {
 			if n, _ := decoded(t, pictures.bytes); n < 115 {
 				t.Errorf("%d pictures decode", n)
 			}
-			if sound.frames < 170 {
+			// Of 200; what a child that starts slowly is behind with is left out.
+			if sound.frames < 120 {
 				t.Errorf("%d packets of sound", sound.frames)
 			}
 			wantSteps(t, "pictures", pictures.stamps, 90_000, 200)

@@ -36,10 +36,11 @@ func fromURL(url string) func(*livekit.CreateIngressRequest) {
 }
 
 func TestFilesAndPlaylistsArePublishedAtTheirPace(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	dir := t.TempDir()
 	files := httptest.NewServer(http.FileServer(http.Dir(dir)))
-	defer files.Close()
+	t.Cleanup(files.Close)
 	for _, tc := range []struct {
 		name string
 		args []string
@@ -49,6 +50,7 @@ func TestFilesAndPlaylistsArePublishedAtTheirPace(t *testing.T) {
 		{"c.m3u8", lavfi(4, "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-bf", "2", "-g", "30", "-c:a", "aac", "-hls_time", "1", "-hls_list_size", "0")},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
 			s := siteAt(t, s.at, s.Server)
 			makeFile(t, filepath.Join(dir, tc.name), tc.args...)
 			room := func(r *livekit.CreateIngressRequest) { r.RoomName = tc.name }
@@ -74,6 +76,7 @@ func TestFilesAndPlaylistsArePublishedAtTheirPace(t *testing.T) {
 
 // Whatever a source says, nothing is fetched from where it has no business.
 func TestSourcesReachNothingInside(t *testing.T) {
+	t.Parallel()
 	s := start(t) // where loopback addresses are allowed, and no others
 	asked := make(chan string, 16)
 	inside := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { asked <- r.URL.Path }))
@@ -121,6 +124,7 @@ func TestSourcesReachNothingInside(t *testing.T) {
 }
 
 func TestSRTIsPublished(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	addr := free(t, "udp")
 	args := append([]string{"-hide_banner", "-loglevel", "error", "-nostdin", "-re"}, lavfi(8, "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-bf", "0", "-g", "30", "-c:a", "aac", "-f", "mpegts", "srt://"+addr+"?mode=listener&passphrase=0123456789")...)

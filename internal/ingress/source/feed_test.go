@@ -54,14 +54,43 @@ func session(t *testing.T) *ingress.Session {
 	return x
 }
 
-// A child that reads nothing has its writer wait, but not beyond the session's end.
-func TestFrozenChildEndsWithItsSession(t *testing.T) {
-	frozen := filepath.Join(t.TempDir(), "ffmpeg")
-	if err := os.WriteFile(frozen, []byte("#!/bin/sh\nexec sleep 3600\n"), 0o700); err != nil {
+// frozen is a program that does nothing.
+func frozen(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "ffmpeg")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\nexec sleep 3600\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
+	return path
+}
+
+// A child that takes nothing is given up, and so is one that says nothing.
+func TestFrozenChildrenAreGivenUp(t *testing.T) {
+	t.Parallel()
+	f := newFeed(session(t), frozen(t), slog.New(slog.DiscardHandler))
+	if err := f.startChild(ffmpeg.Job{Sound: true, Opus: &ffmpeg.Opus{Bitrate: 64_000, Channels: 1}}); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	for err == nil {
+		err = f.child.Write(flv.TypeAudio, 0, make([]byte, 1<<20))
+	}
+	if !errors.Is(err, ffmpeg.ErrStuck) {
+		t.Error(err)
+	}
+	f.close(false)
+
+	p := &Puller{FFmpeg: frozen(t), Logger: slog.New(slog.DiscardHandler), mute: 50 * time.Millisecond}
+	if err := p.run(t.Context(), session(t), ffmpeg.Input{URL: "srt://127.0.0.1:1"}, nil); !errors.Is(err, errMute) {
+		t.Error(err)
+	}
+}
+
+// A child that reads nothing has its writer wait, but not beyond the session's end.
+func TestFrozenChildEndsWithItsSession(t *testing.T) {
+	t.Parallel()
 	x := session(t)
-	f := newFeed(x, frozen, slog.New(slog.DiscardHandler))
+	f := newFeed(x, frozen(t), slog.New(slog.DiscardHandler))
 	if err := f.startChild(ffmpeg.Job{Sound: true, Opus: &ffmpeg.Opus{Bitrate: 64_000, Channels: 1}}); err != nil {
 		t.Fatal(err)
 	}
