@@ -31,7 +31,7 @@ var layers = []layer{
 	}},
 	{"internal/server", []string{
 		"internal/httpapi", "internal/figures", "internal/signal", "internal/whip", "internal/agent", "internal/egress", "internal/egress/storage", "internal/egress/wire", "internal/egress/request", "internal/egress/ffmpeg", "internal/egress/studio", "internal/egress/browser", "internal/ingress", "internal/ingress/source", "internal/ingress/rtmp", "internal/room", "internal/delivery", "internal/eventlog/...",
-		"internal/sfu/peer", "internal/turn", "internal/certificate", "internal/tlsmux", "internal/tracing", "internal/external", "internal/metrics", "internal/config", "internal/token",
+		"internal/sfu/peer", "internal/turn", "internal/certificate", "internal/tcp", "internal/tlsmux", "internal/tracing", "internal/external", "internal/metrics", "internal/config", "internal/token",
 		"internal/site", "docs", "event", "web",
 	}},
 
@@ -133,6 +133,7 @@ var layers = []layer{
 	{"internal/histogram", nil},
 	{"internal/outbox", nil},
 	{"internal/rate", nil},
+	{"internal/tcp", nil},
 	{"internal/tlsmux", nil},
 	{"internal/tracing", []string{"event"}},
 	{"internal/token", nil},

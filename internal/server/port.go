@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"sync"
+
+	"github.com/rollcall-rtc/rollcall/internal/tcp"
 )
 
 // httpPort is an HTTP server on one port of some addresses.
@@ -37,7 +39,7 @@ func (p *httpPort) bind(addresses []string, port int) error {
 		if port == 0 {
 			port = l.Addr().(*net.TCPAddr).Port
 		}
-		p.bound = append(p.bound, l)
+		p.bound = append(p.bound, tcp.Wrap(l))
 	}
 	return nil
 }

@@ -1,0 +1,120 @@
+package tcp
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"testing"
+	"time"
+
+	"golang.org/x/net/nettest"
+)
+
+// pair returns both ends of a connection, as Wrap gives them out.
+func pair(t testing.TB) (one, other net.Conn) {
+	t.Helper()
+	plain, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := Wrap(plain)
+	defer l.Close()
+	accepted := make(chan net.Conn, 1)
+	go func() {
+		conn, _ := l.Accept()
+		accepted <- conn
+	}()
+	dialled, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	one = <-accepted
+	if one == nil {
+		t.Fatal("nothing accepted")
+	}
+	if supported {
+		if other, err = newConn(dialled.(*net.TCPConn)); err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := one.(*Conn); !ok {
+			t.Fatalf("accepted a %T", one)
+		}
+		return one, other
+	}
+	return one, dialled
+}
+
+func TestItIsAConn(t *testing.T) {
+	nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
+		c1, c2 = pair(t)
+		return c1, c2, func() { _, _ = c1.Close(), c2.Close() }, nil
+	})
+}
+
+// More than the kernel buffers, and than one call takes.
+func TestMuchArrivesWhole(t *testing.T) {
+	one, other := pair(t)
+	defer one.Close()
+	sent := make([]byte, 16<<20+1)
+	for i := range sent {
+		sent[i] = byte(i * 7 >> 3)
+	}
+	wrote := make(chan error, 1)
+	go func() {
+		n, err := other.Write(sent)
+		if err == nil && n != len(sent) {
+			err = io.ErrShortWrite
+		}
+		wrote <- errors.Join(err, other.Close())
+	}()
+	got, err := io.ReadAll(one)
+	if err != nil || !bytes.Equal(got, sent) {
+		t.Errorf("read %d bytes of %d, %v", len(got), len(sent), err)
+	}
+	if err := <-wrote; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestErrorsAreThoseOfNet(t *testing.T) {
+	one, other := pair(t)
+	defer other.Close()
+	if err := one.SetReadDeadline(time.Now().Add(-time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	_, err := one.Read(make([]byte, 1))
+	var op *net.OpError
+	if !errors.As(err, &op) || op.Op != "read" || !op.Timeout() || !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("read after the deadline: %v", err)
+	}
+	_ = one.Close()
+	if _, err := one.Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("write to a closed connection: %v", err)
+	}
+	// The other side has closed: what is written is refused, sooner or later.
+	for err = nil; err == nil; {
+		_, err = other.Write(make([]byte, 1024))
+	}
+	if !errors.As(err, &op) || op.Op != "write" || op.Timeout() {
+		t.Errorf("write to who has gone: %v", err)
+	}
+}
+
+func TestNothingIsAllocated(t *testing.T) {
+	one, other := pair(t)
+	defer one.Close()
+	defer other.Close()
+	b := make([]byte, 64)
+	if n := testing.AllocsPerRun(100, func() {
+		if _, err := one.Write(b); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(other, b); err != nil {
+			t.Fatal(err)
+		}
+	}); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
