@@ -32,7 +32,7 @@ func TestArrivalsInACrowdAreToldTogether(t *testing.T) {
 		bea := tc.enter("hall", "bea")
 		bea.leave()
 		guests[0].wantHeard("nothing yet")
-		sleep(100 * time.Millisecond)
+		sleep(2 * crowded * crowdDelay)
 		guests[0].wantHeard("one message of all", "update ann:active/0 bea:disconnected/0")
 		if got := ann.heard(); slices.Contains(got, "update ann:active/0") {
 			t.Errorf("ann heard of herself alone: %q", got)
@@ -43,7 +43,7 @@ func TestArrivalsInACrowdAreToldTogether(t *testing.T) {
 		if got := guests[0].heard(); !slices.Contains(got, "update cid:active/1") {
 			t.Errorf("a publisher is told at once; heard %q", got)
 		}
-		sleep(100 * time.Millisecond)
+		sleep(2 * crowded * crowdDelay)
 		if got := guests[0].heard(); slices.Contains(got, "update cid:active/0") {
 			t.Errorf("an old state was told after a newer one: %q", got)
 		}

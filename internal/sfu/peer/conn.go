@@ -181,8 +181,8 @@ func (c *conn) updateState() {
 func (c *conn) Look() { _ = c.queue.post(c.look) }
 
 func (c *conn) look() {
-	if c.pc == nil || c.state >= Reachable {
-		return
+	if c.pc == nil || c.state >= Reachable || c.pc.ICEConnectionState() == webrtc.ICEConnectionStateNew {
+		return // nothing has been sent yet, or there is nothing to find out
 	}
 	for _, s := range c.pc.GetStats() {
 		// A client has the connection once its own check was answered (RFC 8445 §7.2.5.3).

@@ -8,9 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxBrief is up to how many messages a call is too short to tell the scheduler of
-// it. Telling wakes its watchdog, which then looks around for a while: a sixth of
-// the CPU of a server with little to do.
+// maxBrief is how many messages one call takes, so that it is too short to tell the
+// scheduler of it. Telling wakes its watchdog, which then looks around for a while: a
+// sixth of the CPU of a server with little to do. It also may take the processor away
+// meanwhile, and the rest of the batch has to wait until it gets one again.
 const maxBrief = 32
 
 // outbox is the messages of a batch, for sendmmsg. Its slices are kept.
@@ -106,12 +107,8 @@ func (o *outbox) reset() {
 // socket.
 func (o *outbox) sendmmsg(fd uintptr) bool {
 	for o.at < len(o.msgs) {
-		some := o.msgs[o.at:min(len(o.msgs), o.at+maxMessages)]
-		call := unix.Syscall6
-		if len(some) <= maxBrief {
-			call = unix.RawSyscall6
-		}
-		n, _, e := call(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&some[0])), uintptr(len(some)), unix.MSG_DONTWAIT, 0, 0)
+		some := o.msgs[o.at:min(len(o.msgs), o.at+maxBrief)]
+		n, _, e := unix.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&some[0])), uintptr(len(some)), unix.MSG_DONTWAIT, 0, 0)
 		switch e {
 		case 0:
 			o.at += int(n)

@@ -22,8 +22,6 @@ const (
 	readRoom    = 1 << 16 // bytes, with UDP_GRO
 	readRoomOne = 2048    // bytes, without
 
-	maxMessages = 256 // of one sendmmsg
-
 	// What arrived while the first packets were handled is of the same wake-up:
 	// a frame comes packet by packet, and the first one wakes us. So many more
 	// looks are taken, while there is little to send.
