@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"slices"
 	"sync"
 	"time"
@@ -98,18 +97,31 @@ func (j *job) kill() {
 	}
 }
 
-// launch starts the worker and what listens to it; Service.mu must be held.
+// hire gives a job its id, and a worker if a spare one fits.
+func (s *Service) hire(j *job) {
+	if len(s.opts.Workers[j.kind].Command) == 0 {
+		j.process, j.id = s.spare.take()
+	}
+	if j.process == nil {
+		j.id = newID()
+	}
+}
+
+// launch starts the worker, unless there is one, and what listens to it; Service.mu must be held.
 func (j *job) launch(job wire.Job, fresh []*tapped) error {
-	command := j.s.opts.Workers[j.kind].Command
-	if len(command) == 0 {
-		command = j.s.opts.Worker
+	if j.process == nil {
+		command := j.s.opts.Workers[j.kind].Command
+		if len(command) == 0 {
+			command = j.s.opts.Worker
+		}
+		p, err := startProcess(j.s.opts, command, j.id)
+		if err != nil {
+			return err
+		}
+		p.listen()
+		j.process = p
 	}
-	p, err := startProcess(j.s.opts, command, j.id)
-	if err != nil {
-		return err
-	}
-	j.process = p
-	j.feed = newFeed(p.in, job)
+	j.feed = newFeed(j.process.in, job)
 	j.begin(fresh)
 	j.s.working.Go(j.run)
 	return nil
@@ -120,19 +132,7 @@ const endPatience = 10 * time.Second
 
 // run carries between the room and the worker until the latter is gone.
 func (j *job) run() {
-	reports := make(chan wire.Report, 16)
-	go func() { // ends with the worker's output
-		defer close(reports)
-		lines := json.NewDecoder(j.process.out)
-		for {
-			var r wire.Report
-			if err := lines.Decode(&r); err != nil {
-				_, _ = io.Copy(io.Discard, j.process.out)
-				return
-			}
-			reports <- r
-		}
-	}()
+	reports := j.process.reports
 	why := ""
 	var last wire.Report
 	var deadline, again <-chan time.Time

@@ -2,6 +2,7 @@ package egress
 
 import (
 	"bufio"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rollcall-rtc/rollcall/internal/egress/wire"
 	"github.com/rollcall-rtc/rollcall/internal/spawn"
 )
 
@@ -19,6 +21,8 @@ type process struct {
 	in   io.WriteCloser
 	out  io.Reader
 	logs sync.WaitGroup
+
+	reports chan wire.Report // what it says, closed when it is gone; nil before listen
 }
 
 // startProcess starts a worker in a process group of its own, so that what is sent
@@ -50,6 +54,24 @@ func startProcess(o Options, command []string, id string) (*process, error) {
 		_, _ = io.Copy(io.Discard, said)
 	})
 	return p, nil
+}
+
+// listen reads what the worker says. It is called once; the goroutine ends with the
+// worker's output, if somebody reads reports.
+func (p *process) listen() {
+	p.reports = make(chan wire.Report, 16)
+	go func() {
+		defer close(p.reports)
+		lines := json.NewDecoder(p.out)
+		for {
+			var r wire.Report
+			if err := lines.Decode(&r); err != nil {
+				_, _ = io.Copy(io.Discard, p.out)
+				return
+			}
+			p.reports <- r
+		}
+	}()
 }
 
 func (p *process) id() int { return p.cmd.Process.Pid }

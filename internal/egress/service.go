@@ -37,6 +37,7 @@ type Service struct {
 	sending  sync.WaitGroup // what waits for their uploads
 	slots    chan struct{}  // of uploads
 	meter    *meter         // nil: no limit
+	spare    *spare         // a worker that has no job yet
 	leftover []*job         // that are not listed any more, and have something to send
 }
 
@@ -47,6 +48,7 @@ const keepEnded = 24 * time.Hour
 // Service that begins new ones.
 func Open(ctx context.Context, o Options) (*Service, error) {
 	s := &Service{opts: o, jobs: make(map[string]*job), starting: make(map[*job]bool), paths: make(map[string]bool), slots: make(chan struct{}, uploadSlots), closec: make(chan struct{})}
+	s.spare = newSpare(o.Logger, func(id string) (*process, error) { return startProcess(o, o.Worker, id) })
 	if o.Limits.CPU > 0 {
 		s.meter = newMeter(procStat)
 	}
@@ -81,7 +83,7 @@ func (s *Service) Start(ctx context.Context, key string, req proto.Message) (*li
 	if err != nil {
 		return nil, err
 	}
-	j := &job{s: s, id: newID(), kind: kind, ending: make(chan string, 1), targets: targets}
+	j := &job{s: s, kind: kind, ending: make(chan string, 1), targets: targets}
 	j.to = to
 	if err := s.admit(j); err != nil {
 		return nil, err
@@ -117,9 +119,11 @@ func (s *Service) Start(ctx context.Context, key string, req proto.Message) (*li
 
 // begin makes the job: its names, its webhooks, its worker, its first event.
 func (s *Service) begin(ctx context.Context, j *job, key string, r *request.Request, fresh []*tapped, now time.Time) (_ *livekit.EgressInfo, err error) {
+	s.hire(j)
 	defer func() {
 		if err != nil {
 			s.release(j.names)
+			retire(j.process)
 		}
 	}()
 	j.info = &livekit.EgressInfo{
@@ -181,6 +185,7 @@ func (s *Service) begin(ctx context.Context, j *job, key string, r *request.Requ
 	seq := j.tell(event.EgressStarted)
 	info := j.info
 	s.mu.Unlock()
+	s.spare.want()
 	s.opts.Logger.Info("recording started", "egress", j.id, "room", info.RoomName, "room_sid", info.RoomId, "kind", j.kind, "source", r.Source.Kind)
 	if err := s.opts.Log.Sync(ctx, seq); err != nil {
 		s.opts.Logger.Warn("recording began, and its caller was not told", "egress", j.id, "error", err)
@@ -279,6 +284,7 @@ func (s *Service) Stop(ctx context.Context, id string) (*livekit.EgressInfo, err
 // Close ends all jobs and returns when their files are whole, or with ctx.
 func (s *Service) Close(ctx context.Context) error {
 	s.meter.close()
+	s.spare.close()
 	s.mu.Lock()
 	if !s.stopping {
 		s.stopping = true

@@ -4,6 +4,7 @@ import (
 	"html"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/yuin/goldmark/ast"
 	"github.com/yuin/goldmark/renderer"
@@ -36,20 +37,22 @@ func (codeRenderer) render(w util.BufWriter, source []byte, n ast.Node, entering
 }
 
 // A syntax has three groups: comments, strings, keywords.
-var syntaxes = map[string]*regexp.Regexp{
-	"go":     syntax(cComment, cString+"|`[^`]*`", "break|case|chan|const|continue|default|defer|else|for|func|go|if|import|interface|map|package|range|return|select|struct|switch|type|var"),
-	"js":     syntax(cComment, cString+"|`[^`]*`", "as|async|await|break|case|catch|class|const|continue|default|else|export|extends|false|finally|for|from|function|if|import|in|interface|let|new|null|of|return|switch|throw|true|try|type|undefined|var|while"),
-	"java":   syntax(cComment, cString, "break|case|catch|class|else|extends|final|finally|for|if|implements|import|new|null|package|private|public|return|static|switch|this|throw|throws|try|var|void|while"),
-	"rust":   syntax(cComment, `"(?:\\.|[^"\\])*"`, "as|async|await|else|enum|fn|for|if|impl|in|let|loop|match|mod|move|mut|pub|return|self|struct|true|false|use|while"),
-	"swift":  syntax(cComment, cString, "as|case|class|do|catch|else|enum|extension|false|for|func|guard|if|import|in|init|let|nil|private|return|self|some|static|struct|switch|throw|throws|true|try|await|async|var|while"),
-	"kotlin": syntax(cComment, cString, "as|by|class|else|false|for|fun|if|import|in|is|null|object|override|package|private|return|this|true|try|catch|val|var|when|while|suspend"),
-	"dart":   syntax(cComment, cString, "as|async|await|class|const|else|extends|false|final|for|if|import|in|late|new|null|override|return|static|super|this|true|try|catch|finally|var|void|while|with"),
-	"python": syntax(`#[^\n]*`, `"""[\s\S]*?"""|`+cString, "and|as|async|await|class|def|elif|else|except|False|for|from|if|import|in|is|None|not|or|pass|raise|return|True|try|while|with|yield"),
-	"sh":     syntax(`(?:^|\s)#[^\n]*`, `"(?:\\.|[^"\\])*"|'[^']*'`, "do|done|else|export|fi|for|if|in|then|until|while"),
-	"yaml":   syntax(`(?:^|\s)#[^\n]*`, cString, `(?:[a-z_]+):`),
-	"json":   syntax(`[^\s\S]`, `"(?:\\.|[^"\\])*"\s*:`, "true|false|null"),
-	"xml":    syntax(`<!--[\s\S]*?-->`, cString, `</?[a-zA-Z:.-]+`),
-}
+var syntaxes = sync.OnceValue(func() map[string]*regexp.Regexp {
+	return map[string]*regexp.Regexp{
+		"go":     syntax(cComment, cString+"|`[^`]*`", "break|case|chan|const|continue|default|defer|else|for|func|go|if|import|interface|map|package|range|return|select|struct|switch|type|var"),
+		"js":     syntax(cComment, cString+"|`[^`]*`", "as|async|await|break|case|catch|class|const|continue|default|else|export|extends|false|finally|for|from|function|if|import|in|interface|let|new|null|of|return|switch|throw|true|try|type|undefined|var|while"),
+		"java":   syntax(cComment, cString, "break|case|catch|class|else|extends|final|finally|for|if|implements|import|new|null|package|private|public|return|static|switch|this|throw|throws|try|var|void|while"),
+		"rust":   syntax(cComment, `"(?:\\.|[^"\\])*"`, "as|async|await|else|enum|fn|for|if|impl|in|let|loop|match|mod|move|mut|pub|return|self|struct|true|false|use|while"),
+		"swift":  syntax(cComment, cString, "as|case|class|do|catch|else|enum|extension|false|for|func|guard|if|import|in|init|let|nil|private|return|self|some|static|struct|switch|throw|throws|true|try|await|async|var|while"),
+		"kotlin": syntax(cComment, cString, "as|by|class|else|false|for|fun|if|import|in|is|null|object|override|package|private|return|this|true|try|catch|val|var|when|while|suspend"),
+		"dart":   syntax(cComment, cString, "as|async|await|class|const|else|extends|false|final|for|if|import|in|late|new|null|override|return|static|super|this|true|try|catch|finally|var|void|while|with"),
+		"python": syntax(`#[^\n]*`, `"""[\s\S]*?"""|`+cString, "and|as|async|await|class|def|elif|else|except|False|for|from|if|import|in|is|None|not|or|pass|raise|return|True|try|while|with|yield"),
+		"sh":     syntax(`(?:^|\s)#[^\n]*`, `"(?:\\.|[^"\\])*"|'[^']*'`, "do|done|else|export|fi|for|if|in|then|until|while"),
+		"yaml":   syntax(`(?:^|\s)#[^\n]*`, cString, `(?:[a-z_]+):`),
+		"json":   syntax(`[^\s\S]`, `"(?:\\.|[^"\\])*"\s*:`, "true|false|null"),
+		"xml":    syntax(`<!--[\s\S]*?-->`, cString, `</?[a-zA-Z:.-]+`),
+	}
+})
 
 // aliases are other names of languages.
 var aliases = map[string]string{
@@ -76,7 +79,7 @@ func highlight(language, code string) string {
 	if name, is := aliases[language]; is {
 		language = name
 	}
-	s := syntaxes[language]
+	s := syntaxes()[language]
 	if s == nil {
 		return html.EscapeString(code)
 	}

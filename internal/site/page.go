@@ -5,6 +5,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/ast"
@@ -48,14 +49,16 @@ type reference struct {
 }
 
 // markdown reads what GitHub reads, with its anchors, and writes no inline style.
-var markdown = goldmark.New(
-	goldmark.WithExtensions(
-		extension.NewTable(extension.WithTableCellAlignMethod(extension.TableCellAlignAttribute)),
-		extension.Strikethrough, extension.Linkify, extension.TaskList,
-	),
-	goldmark.WithParserOptions(parser.WithAutoHeadingID()),
-	goldmark.WithRendererOptions(html.WithUnsafe(), renderer.WithNodeRenderers(util.Prioritized(codeRenderer{}, 100))),
-)
+var markdown = sync.OnceValue(func() goldmark.Markdown {
+	return goldmark.New(
+		goldmark.WithExtensions(
+			extension.NewTable(extension.WithTableCellAlignMethod(extension.TableCellAlignAttribute)),
+			extension.Strikethrough, extension.Linkify, extension.TaskList,
+		),
+		goldmark.WithParserOptions(parser.WithAutoHeadingID()),
+		goldmark.WithRendererOptions(html.WithUnsafe(), renderer.WithNodeRenderers(util.Prioritized(codeRenderer{}, 100))),
+	)
+})
 
 // emptyHeader is the header of a column that needs none: to those who hear a page,
 // a cell.
@@ -63,7 +66,7 @@ var emptyHeader = regexp.MustCompile(`<th( [^>]*)?></th>`)
 
 func readPage(name string, source []byte) *page {
 	p := &page{name: name, title: name, source: source, pages: make(map[*ast.Link]string)}
-	p.tree = markdown.Parser().Parse(text.NewReader(source), parser.WithContext(parser.NewContext(parser.WithIDs(newAnchors()))))
+	p.tree = markdown().Parser().Parse(text.NewReader(source), parser.WithContext(parser.NewContext(parser.WithIDs(newAnchors()))))
 	p.readSections()
 	_ = ast.Walk(p.tree, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
 		if !entering {
@@ -79,7 +82,7 @@ func readPage(name string, source []byte) *page {
 		return ast.WalkContinue, nil
 	})
 	var b bytes.Buffer
-	if err := markdown.Renderer().Render(&b, source, p.tree); err != nil {
+	if err := markdown().Renderer().Render(&b, source, p.tree); err != nil {
 		panic("BUG: site: render into a buffer: " + err.Error()) // no renderer of ours fails
 	}
 	p.body = emptyHeader.ReplaceAll(b.Bytes(), []byte("<td></td>"))

@@ -154,6 +154,7 @@ func (f frozen) freeze(ctx context.Context, t *target) (stop func(), err error) 
 	as := &bearing{"Bearer " + access}
 	rooms, egress := livekit.NewRoomServiceProtobufClient(t.url, as), livekit.NewEgressProtobufClient(t.url, as)
 	var pids []int
+	var ids []string
 	stop = sync.OnceFunc(func() {
 		for _, pid := range pids {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
@@ -171,13 +172,14 @@ func (f frozen) freeze(ctx context.Context, t *target) (stop func(), err error) 
 		return stop, errors.New("the publisher has no track")
 	}
 	for range f.workers {
-		_, err := egress.StartTrackEgress(ctx, &livekit.TrackEgressRequest{
+		info, err := egress.StartTrackEgress(ctx, &livekit.TrackEgressRequest{
 			RoomName: "call", TrackId: publisher.Tracks[0].Sid,
 			Output: &livekit.TrackEgressRequest_File{File: &livekit.DirectFileOutput{}},
 		})
 		if err != nil {
 			return stop, err
 		}
+		ids = append(ids, info.EgressId)
 	}
 	if err := poll(ctx, func() (bool, error) {
 		list, err := egress.ListEgress(ctx, &livekit.ListEgressRequest{Active: true})
@@ -194,11 +196,12 @@ func (f frozen) freeze(ctx context.Context, t *target) (stop func(), err error) 
 	}); err != nil {
 		return stop, err
 	}
-	if pids, err = workersOf(t.pid); err != nil {
-		return stop, err
-	}
-	if len(pids) != f.workers {
-		return stop, fmt.Errorf("%d workers run, want %d", len(pids), f.workers)
+	for _, id := range ids {
+		pid, err := workerOf(id)
+		if err != nil {
+			return stop, err
+		}
+		pids = append(pids, pid)
 	}
 	for _, pid := range pids {
 		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
@@ -208,24 +211,19 @@ func (f frozen) freeze(ctx context.Context, t *target) (stop func(), err error) 
 	return stop, nil
 }
 
-// workersOf are the processes that a server has started.
-func workersOf(server int) (pids []int, err error) {
-	files, err := filepath.Glob("/proc/[0-9]*/stat")
+// workerOf is the process that records: the job's id is its last argument.
+func workerOf(egressID string) (int, error) {
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		return 0, err
+	}
 	for _, name := range files {
-		stat, err := os.ReadFile(name)
-		if err != nil {
-			continue // it has ended
-		}
-		// The name of the program is in parentheses, and may hold any.
-		_, rest, _ := strings.Cut(string(stat), ") ")
-		if fields := strings.Fields(rest); len(fields) > 1 && fields[1] == strconv.Itoa(server) {
-			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name)))
-			if err == nil {
-				pids = append(pids, pid)
-			}
+		line, err := os.ReadFile(name)
+		if err == nil && strings.HasSuffix(string(line), "\x00"+egressID+"\x00") {
+			return strconv.Atoi(filepath.Base(filepath.Dir(name)))
 		}
 	}
-	return pids, err
+	return 0, fmt.Errorf("no worker of %s runs", egressID)
 }
 
 // bearing is an HTTP client with a token.

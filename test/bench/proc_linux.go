@@ -56,6 +56,24 @@ func residentBytes(pid int) (int64, error) {
 	return pages * int64(os.Getpagesize()), err
 }
 
+// sharedBytes returns what of the memory of a process is its share, where each page
+// counts for as many as have it (PSS), and what is its own: no page of a file.
+func sharedBytes(pid int) (share, own int64, err error) {
+	rollup, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	if err != nil {
+		return 0, 0, fmt.Errorf("memory of process %d: %w", pid, err)
+	}
+	for line := range strings.Lines(string(rollup)) {
+		for name, into := range map[string]*int64{"Pss:": &share, "Pss_Anon:": &own} {
+			if rest, ok := strings.CutPrefix(line, name); ok {
+				kib, parseErr := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64)
+				*into, err = kib<<10, errors.Join(err, parseErr)
+			}
+		}
+	}
+	return share, own, err
+}
+
 // peakBytes returns the most memory that a process has had in RAM.
 func peakBytes(pid int) (int64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))

@@ -15,6 +15,7 @@ var errNotLinux = errors.New("measuring another process needs Linux")
 
 func cpuTime(int) (time.Duration, error)    { return 0, errNotLinux }
 func residentBytes(int) (int64, error)      { return 0, errNotLinux }
+func sharedBytes(int) (_, _ int64, _ error) { return 0, 0, errNotLinux }
 func peakBytes(int) (int64, error)          { return 0, errNotLinux }
 func coreTimes() (usage, error)             { return usage{}, errNotLinux }
 func kernel() string                        { return runtime.GOOS }

@@ -28,7 +28,8 @@ const (
 	recordedWidth, recordedHeight = 1280, 720
 	recordedRate                  = 30 // frames a second
 	recordedKeys                  = 2 * time.Second
-	recordedAudio                 = 160 // bytes of a packet, 50 a second
+	recordedAudio                 = 160                     // bytes of a packet, 50 a second
+	apart                         = 1500 * time.Millisecond // a recording from the next; the server has a worker ready after a second
 )
 
 func (r recorded) run(ctx context.Context, b *bench) (o outcome, err error) {
@@ -49,6 +50,9 @@ func (r recorded) run(ctx context.Context, b *bench) (o outcome, err error) {
 	egress := livekit.NewEgressProtobufClient(t.url, &bearing{"Bearer " + access})
 	var soon []time.Duration
 	for range r.starts {
+		if err := sleep(ctx, b.scaled(apart)); err != nil {
+			return o, err
+		}
 		took, err := r.begin(ctx, egress, nil)
 		if err != nil {
 			return o, err
@@ -63,7 +67,7 @@ func (r recorded) run(ctx context.Context, b *bench) (o outcome, err error) {
 	if err != nil {
 		return o, err
 	}
-	_, err = r.begin(ctx, egress, func() error { return r.cost(ctx, b, t, &o) })
+	_, err = r.begin(ctx, egress, func(id string) error { return r.cost(ctx, b, id, &o) })
 	if err != nil {
 		return o, err
 	}
@@ -72,19 +76,16 @@ func (r recorded) run(ctx context.Context, b *bench) (o outcome, err error) {
 	return o, err
 }
 
-// cost measures the one worker that there is.
-func (r recorded) cost(ctx context.Context, b *bench, t *target, o *outcome) error {
-	pids, err := workersOf(t.pid)
-	if err == nil && len(pids) != 1 {
-		err = fmt.Errorf("%d workers run, want 1", len(pids))
-	}
+// cost measures the worker of a recording.
+func (r recorded) cost(ctx context.Context, b *bench, id string, o *outcome) error {
+	pid, err := workerOf(id)
 	if err != nil {
 		return err
 	}
 	if err := sleep(ctx, b.scaled(settling)); err != nil {
 		return err
 	}
-	before, err := cpuTime(pids[0])
+	before, err := cpuTime(pid)
 	if err != nil {
 		return err
 	}
@@ -92,19 +93,22 @@ func (r recorded) cost(ctx context.Context, b *bench, t *target, o *outcome) err
 	if err := sleep(ctx, 2*b.window); err != nil {
 		return err
 	}
-	after, err1 := cpuTime(pids[0])
-	resident, err2 := residentBytes(pids[0])
-	if err := errors.Join(err1, err2); err != nil {
+	after, err1 := cpuTime(pid)
+	resident, err2 := residentBytes(pid)
+	share, own, err3 := sharedBytes(pid)
+	if err := errors.Join(err1, err2, err3); err != nil {
 		return err
 	}
 	o.add("CPU of a recorded minute", "s", (after-before).Seconds()*time.Minute.Seconds()/time.Since(began).Seconds())
 	o.add("RSS of the worker", "MiB", float64(resident)/(1<<20))
+	o.add("PSS of the worker", "MiB", float64(share)/(1<<20))
+	o.add("memory of the worker's own", "MiB", float64(own)/(1<<20))
 	return nil
 }
 
 // begin begins a recording, waits until media is in its file, calls meanwhile, and
 // ends it. It returns how long the media took.
-func (r recorded) begin(ctx context.Context, egress livekit.Egress, meanwhile func() error) (time.Duration, error) {
+func (r recorded) begin(ctx context.Context, egress livekit.Egress, meanwhile func(id string) error) (time.Duration, error) {
 	began := time.Now()
 	info, err := egress.StartParticipantEgress(ctx, &livekit.ParticipantEgressRequest{
 		RoomName: "studio", Identity: "speaker",
@@ -122,7 +126,7 @@ func (r recorded) begin(ctx context.Context, egress livekit.Egress, meanwhile fu
 		return err == nil && s.Size() > 4000, nil
 	})
 	if err == nil && meanwhile != nil {
-		err = meanwhile()
+		err = meanwhile(info.EgressId)
 	}
 	_, stopped := egress.StopEgress(ctx, &livekit.StopEgressRequest{EgressId: info.EgressId})
 	return took, errors.Join(err, stopped, poll(ctx, func() (bool, error) {

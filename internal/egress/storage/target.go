@@ -71,7 +71,13 @@ type TargetError struct {
 func (e *TargetError) Error() string { return e.Field + ": " + e.Problem }
 
 // bucketName is what the three stores allow of names of buckets, and somewhat more.
-var bucketName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{1,221}$`)
+var bucketName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]+$`)
+
+// maxBucketName is how many characters names of buckets have at most: those of Google
+// with dots (https://cloud.google.com/storage/docs/buckets#naming).
+const maxBucketName = 222
+
+func isBucket(name string) bool { return len(name) <= maxBucketName && bucketName.MatchString(name) }
 
 // account is what Azure allows of names of accounts.
 var account = regexp.MustCompile(`^[a-z0-9]{3,24}$`)
@@ -83,7 +89,7 @@ func (t *Target) Validate() error {
 	case t.S3 != nil:
 		s := t.S3
 		switch {
-		case !bucketName.MatchString(s.Bucket):
+		case !isBucket(s.Bucket):
 			return bad("s3.bucket", "want the name of a bucket")
 		case s.AccessKey == "" || s.Secret == "":
 			return bad("s3.access_key", "want access_key and secret: the server has no keys of its own for a bucket that a request names")
@@ -96,7 +102,7 @@ func (t *Target) Validate() error {
 		}
 		return s.Proxy.validate("s3.proxy")
 	case t.GCS != nil:
-		if !bucketName.MatchString(t.GCS.Bucket) {
+		if !isBucket(t.GCS.Bucket) {
 			return bad("gcp.bucket", "want the name of a bucket")
 		}
 		if _, err := parseAccount(t.GCS.Credentials); err != nil {
@@ -110,7 +116,7 @@ func (t *Target) Validate() error {
 		switch {
 		case !account.MatchString(t.Azure.Account):
 			return bad("azure.account_name", "want 3 to 24 small letters and digits")
-		case !bucketName.MatchString(t.Azure.Container):
+		case !isBucket(t.Azure.Container):
 			return bad("azure.container_name", "want the name of a container")
 		}
 		if _, err := t.Azure.secret(); err != nil {

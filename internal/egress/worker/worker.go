@@ -57,7 +57,7 @@ var ErrNothing = errors.New("no media came before the end")
 
 // Run does the job that in begins with, by the recorder of its kind, and says on
 // out how it goes. It returns an error if there is nothing whole at the end, which
-// it has said too.
+// it has said too. If in ends before there is a job, there was none for it.
 func Run(in io.Reader, out io.Writer, kinds map[wire.Kind]New) error {
 	w := &work{out: json.NewEncoder(out), tracks: make(map[uint16]*track)}
 	err := w.run(in, kinds)
@@ -93,6 +93,9 @@ type frame struct {
 func (w *work) run(in io.Reader, kinds map[wire.Kind]New) error {
 	r := wire.NewReader(in)
 	job, err := r.Job()
+	if err == io.EOF {
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("read the job: %w", err)
 	}

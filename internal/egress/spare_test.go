@@ -1,0 +1,111 @@
+package egress
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+var quiet = slog.New(slog.DiscardHandler)
+
+// waiting is a spare whose workers wait for their input.
+func waiting() *spare {
+	return newSpare(quiet, func(id string) (*process, error) {
+		return startProcess(Options{Logger: quiet}, []string{"sh", "-c", `while read -r line; do echo "$line"; done`}, id)
+	})
+}
+
+func TestSpareWorkerGetsTheNextJob(t *testing.T) {
+	s := waiting()
+	if p, _ := s.take(); p != nil {
+		t.Fatal("there is a spare worker before the first recording")
+	}
+	s.fill()
+	s.fill() // there is one
+	p, id := s.take()
+	if p == nil || !isWorker(p.id(), id) {
+		t.Fatalf("no worker of id %q", id)
+	}
+	if again, _ := s.take(); again != nil {
+		t.Error("the same worker for two")
+	}
+	if _, err := io.WriteString(p.in, `{"kind":"active"}`+"\n"); err != nil {
+		t.Fatal(err)
+	}
+	if r := <-p.reports; r.Kind != "active" {
+		t.Errorf("it says %+v", r)
+	}
+	s.close()
+	retire(p)
+}
+
+func TestSpareWorkerThatDiedIsNotTaken(t *testing.T) {
+	s := waiting()
+	s.fill()
+	s.worker.kill()
+	for range s.worker.reports {
+		t.Error("it said something")
+	}
+	if p, _ := s.take(); p != nil {
+		t.Error("a dead worker was taken")
+	}
+	s.fill()
+	if p, _ := s.take(); p == nil {
+		t.Error("there is no other")
+	} else {
+		retire(p)
+	}
+	s.close()
+}
+
+func TestSpareWorkerEndsWithItsService(t *testing.T) {
+	s := waiting()
+	s.want()
+	s.fill()
+	pid := s.worker.id()
+	s.close()
+	if p, _ := s.take(); p != nil {
+		t.Error("it is there still")
+	}
+	if isWorker(pid, s.id) {
+		t.Error("it runs still")
+	}
+	s.want()
+	s.fill()
+	if s.worker != nil {
+		t.Error("there is one after the end")
+	}
+}
+
+func TestSpareWorkerStartsAfterARecordingHasBegun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var tries atomic.Int64
+		s := newSpare(quiet, func(string) (*process, error) {
+			tries.Add(1)
+			return nil, errors.New("none")
+		})
+		defer s.close()
+		time.Sleep(time.Hour)
+		if tries.Load() != 0 {
+			t.Errorf("%d were started before the first recording", tries.Load())
+		}
+		for want := range int64(3) {
+			s.want()
+			time.Sleep(spareAfter / 2)
+			s.want()
+			synctest.Wait()
+			if tries.Load() != want {
+				t.Errorf("%d were started while recordings began", tries.Load()-want)
+			}
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			if tries.Load() != want+1 {
+				t.Errorf("%d were started after recording %d", tries.Load(), want+1)
+			}
+		}
+	})
+}
