@@ -116,7 +116,7 @@ var layers = []layer{
 
 	// The participant's SDK: nothing of the server's.
 	{"client/mediafile", []string{"client"}},
-	{"client", []string{"event", "internal/sfu/codec"}},
+	{"client", []string{"event", "internal/sfu/codec", "internal/sfu/rtpstats"}},
 
 	// Leaves.
 	{"internal/fold", []string{"event"}},

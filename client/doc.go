@@ -10,5 +10,5 @@
 // ahead of the event in hand. All methods may be called from anywhere.
 //
 // Nothing of the server imports this package; it knows only package event, how
-// codecs look, the published messages and pion.
+// codecs look, NTP, the published messages and pion.
 package client

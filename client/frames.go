@@ -36,7 +36,7 @@ func (t *RemoteTrack) Frames(ctx context.Context, transform FrameTransform) (ite
 						continue
 					}
 				}
-				if !yield(Sample{Data: data, Duration: s.Duration}) {
+				if !yield(Sample{Data: data, Duration: s.Duration, Timestamp: s.PacketTimestamp}) {
 					return
 				}
 			}

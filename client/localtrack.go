@@ -37,6 +37,9 @@ type Sample struct {
 	Data []byte
 	// Duration is how long the frame lasts.
 	Duration time.Duration
+	// Timestamp is the RTP time of a frame that was received, which
+	// RemoteTrack.CapturedAt understands. It is not read.
+	Timestamp uint32
 	// AudioLevel is how loud it is, from 0 for silence to 1; servers find the
 	// active speakers by it. Voice says that somebody speaks. Audio only.
 	AudioLevel float64

@@ -17,6 +17,7 @@ import (
 	"github.com/pion/webrtc/v4"
 
 	"github.com/rollcall-rtc/rollcall/internal/sfu/codec"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/rtpstats"
 )
 
 const (
@@ -41,6 +42,8 @@ type RemoteTrack struct {
 	read atomic.Bool // somebody has begun to read
 	over atomic.Bool // it is subscribed no more
 
+	report atomic.Pointer[rtcp.SenderReport] // the newest; nil before the first
+
 	mu       sync.Mutex
 	unread   *time.Timer    // mu guards; throws away what nobody reads
 	throwing sync.WaitGroup // the goroutine that does
@@ -56,9 +59,11 @@ func newRemoteTrack(pub *RemotePublication, remote *webrtc.TrackRemote, receiver
 	running.Go(func() {
 		b := make([]byte, receiveMTU)
 		for {
-			if _, _, err := receiver.Read(b); err != nil {
+			n, _, err := receiver.Read(b)
+			if err != nil {
 				return
 			}
+			t.reported(b[:n])
 		}
 	})
 	t.mu.Lock()
@@ -72,6 +77,33 @@ func newRemoteTrack(pub *RemotePublication, remote *webrtc.TrackRemote, receiver
 		t.throwing.Go(t.throwAway)
 	})
 	return t
+}
+
+// reported keeps the newest sender report of RTCP that came.
+func (t *RemoteTrack) reported(raw []byte) {
+	packets, err := rtcp.Unmarshal(raw)
+	if err != nil {
+		return // what the network did to it is not the application's concern
+	}
+	for _, p := range packets {
+		if sr, ok := p.(*rtcp.SenderReport); ok && sr.SSRC == t.SSRC() && sr.NTPTime != 0 {
+			t.report.Store(sr)
+		}
+	}
+}
+
+// CapturedAt returns when what has this RTP timestamp was captured, by the newest
+// sender report of the server (RFC 3550 §6.4.1): on the server's clock, which all
+// tracks of a participant share, so that sound and pictures can be put side by side.
+// It is not ok before the first report, which comes within a second or so, and within
+// half a turn of the timestamp around the report only.
+func (t *RemoteTrack) CapturedAt(timestamp uint32) (at time.Time, ok bool) {
+	sr, rate := t.report.Load(), t.Codec().ClockRate
+	if sr == nil || rate == 0 {
+		return time.Time{}, false
+	}
+	ticks := int64(int32(timestamp - sr.RTPTime))
+	return rtpstats.Time(sr.NTPTime).Add(time.Duration(ticks * int64(time.Second) / int64(rate))), true
 }
 
 func (t *RemoteTrack) throwAway() {

@@ -78,6 +78,8 @@ type layerWriter struct {
 }
 
 const (
+	// stream has all tracks of a source be played in step, whatever they show.
+	stream = "ingress"
 	// maxPayload leaves room in a datagram for what transports add.
 	maxPayload = 1160
 	// levelExtension is the id of the audio level in packets of ours.
@@ -156,7 +158,7 @@ func (x *Session) Publish(ctx context.Context, f Format) (*Track, error) {
 // announcement describes a track as the endpoint's options say.
 func (x *Session) announcement(f Format) *livekit.AddTrackRequest {
 	kind, codec, _ := strings.Cut(strings.ToLower(f.MimeType), "/")
-	req := &livekit.AddTrackRequest{Type: livekit.TrackType_VIDEO, Width: f.Width, Height: f.Height}
+	req := &livekit.AddTrackRequest{Type: livekit.TrackType_VIDEO, Width: f.Width, Height: f.Height, Stream: stream}
 	if kind == "audio" {
 		o := x.info.Audio
 		req.Type, req.Name, req.Source = livekit.TrackType_AUDIO, o.GetName(), o.GetSource()
@@ -302,6 +304,10 @@ func (t *Track) WriteRTP(layer int, raw []byte) error {
 func (t *Track) Report(layer int, pts time.Duration, timestamp uint32) {
 	t.injected.Report(layer, t.session.clock.ntp(pts, time.Now()), timestamp)
 }
+
+// Begins says that the source's clock shows pts now: what is written at first may have
+// waited for a while. Without it the first that is written is taken to be of now.
+func (x *Session) Begins(pts time.Duration) { x.clock.ntp(pts, time.Now()) }
 
 // report is Report, now and then.
 func (t *Track) report(w *layerWriter, layer int, pts time.Duration, timestamp uint32) {

@@ -70,7 +70,7 @@ func (g *Registry) Inject(ctx context.Context, req *Join, h InjectionHandler) (*
 	if err != nil {
 		return nil, err
 	}
-	i := &Injection{berth: p.berth, sink: sink, clock: new(uptrack.Clock)}
+	i := &Injection{berth: p.berth, sink: sink, clock: uptrack.SteadyClock()}
 	i.berth.do(func(s *state, p *participant) {
 		p.pubState = peer.Connected
 		s.transportChanged(p, peer.Connected, true)

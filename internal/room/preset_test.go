@@ -181,3 +181,17 @@ func TestPausingIsTheClientsChoiceAndElseTheServers(t *testing.T) {
 		})
 	}
 }
+
+func TestSoundAndPicturesOfAnEncoderShareAStream(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		ana := joinOf("demo", "ana")
+		ana.Kind = livekit.ParticipantInfo_INGRESS
+		encoder := tc.accept(ana)
+		encoder.transport(peer.Connected)
+		encoder.publishCamera()
+		ben := tc.enter("demo", "ben")
+		if got := ben.sub().tracks; len(got) != 1 || got[0] != encoder.h.SID()+"|camera" {
+			t.Errorf("%s gets %q, want the stream camera", ben.join.Identity, got)
+		}
+	})
+}

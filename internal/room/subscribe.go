@@ -190,10 +190,12 @@ func (p *participant) subscribe(t *track) {
 const syncProtocol = 10
 
 // streamOf names the media stream in which p's client gets t: one of its own or,
-// in a room that wants it, one together with what is to be played in step with it.
+// in a room that wants it and of an encoder, one together with what is to be played in
+// step with it. An encoder's sound is often on its way for longer than its pictures.
 func (p *participant) streamOf(t *track) string {
 	stream := t.info.Sid
-	if p.state.syncStreams && t.info.Stream != "" && p.req.Client.GetProtocol() >= syncProtocol &&
+	inStep := p.state.syncStreams || t.owner.req.Kind == livekit.ParticipantInfo_INGRESS
+	if inStep && t.info.Stream != "" && p.req.Client.GetProtocol() >= syncProtocol &&
 		!strings.EqualFold(p.req.Client.GetBrowser(), "firefox") {
 		stream = t.info.Stream
 	}

@@ -202,6 +202,8 @@ type kept struct {
 	stamps []uint32
 	first  time.Time
 	tracks int
+	track  *client.RemoteTrack // the first
+	all    []client.Sample
 }
 
 func (s *site) view(room string) *viewer {
@@ -241,7 +243,7 @@ func (v *viewer) keep(ctx context.Context, t *client.RemoteTrack) {
 	v.mu.Lock()
 	k := v.kinds[t.Kind()]
 	if k == nil {
-		k = &kept{codec: t.Codec().MimeType}
+		k = &kept{codec: t.Codec().MimeType, track: t}
 		v.kinds[t.Kind()] = k
 	}
 	k.tracks++
@@ -253,6 +255,7 @@ func (v *viewer) keep(ctx context.Context, t *client.RemoteTrack) {
 		for f := frames.Pop(); f != nil; f = frames.Pop() {
 			now := time.Now()
 			v.mu.Lock()
+			k.all = append(k.all, client.Sample{Data: f.Data, Timestamp: f.PacketTimestamp})
 			if k.frames++; k.first.IsZero() {
 				k.first = now
 			}

@@ -69,9 +69,14 @@ func TestWhatIsPushedIsSeenAndHeard(t *testing.T) {
 			if pictures.frames < 115 || n < 115 || size != tc.seen {
 				t.Errorf("%d pictures came, %d of %s decode", pictures.frames, n, size)
 			}
-			// Of 200; what a child that starts slowly is behind with is left out.
-			if sound.codec != "audio/opus" || sound.frames < 150 {
-				t.Errorf("%d packets of %s came", sound.frames, sound.codec)
+			// When sound begins depends on how soon a busy machine has a child decode it:
+			// what it has to catch up with is left out.
+			if sound.codec != "audio/opus" || sound.frames < 100 {
+				t.Fatalf("%d packets of %s came", sound.frames, sound.codec)
+			}
+			const ticks = 960 // of 20 ms
+			if want := int(sound.all[sound.frames-1].Timestamp-sound.all[0].Timestamp)/ticks + 1; sound.frames < want*98/100 {
+				t.Errorf("of %d packets of sound %d came", want, sound.frames)
 			}
 			for _, kind := range v.people {
 				if kind != livekit.ParticipantInfo_INGRESS {

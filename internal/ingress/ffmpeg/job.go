@@ -54,7 +54,8 @@ func (j Job) args() []string {
 	for i, l := range j.Layers {
 		rate := strconv.Itoa(l.Bitrate)
 		a = append(a,
-			"-map", fmt.Sprintf("[v%d]", i), "-fps_mode", "passthrough",
+			// Times are those of the source, and not rounded to where its frame rate has them.
+			"-map", fmt.Sprintf("[v%d]", i), "-fps_mode", "passthrough", "-enc_time_base", "1:1000",
 			"-c:v", "libx264", "-preset", "superfast", "-tune", "zerolatency", "-profile:v", "main", "-pix_fmt", "yuv420p", "-threads", "1",
 			"-bf", "0", "-g", "600", "-sc_threshold", "0", "-force_key_frames", fmt.Sprintf("expr:if(isnan(prev_forced_t),1,gte(t,prev_forced_t+%d))", keyEvery),
 			"-b:v", rate, "-maxrate", rate, "-bufsize", rate,

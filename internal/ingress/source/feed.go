@@ -154,6 +154,7 @@ func (f *feed) gather(ctx context.Context, kind byte, at time.Duration, body []b
 		return err
 	}
 	f.started = true
+	f.session.Begins(at)
 	waiting := f.gathered
 	f.gathered = nil
 	for _, w := range waiting {

@@ -9,9 +9,19 @@ import (
 // The zero value is ready; share one among the tracks of a publisher, so that
 // what was captured together is told to subscribers as simultaneous.
 type Clock struct {
+	steady bool // immutable
+
 	mu      sync.Mutex
-	buckets [2]bucket // current and previous
+	buckets [2]bucket     // current and previous
+	shown   time.Duration // of a steady clock: the offset at that moment
+	at      time.Time     // zero: it was not asked yet
 }
+
+// SteadyClock returns a Clock that follows reports by no more than a thousandth of
+// the time that passes, once it was asked. It is for reports that are made here: those
+// do not come late by what a network does, but by what their source does, and receivers
+// take a line through several of ours, so that a leap would be with them for long.
+func SteadyClock() *Clock { return &Clock{steady: true} }
 
 // bucket holds the least of (our arrival time - their sending time) over a
 // while. The least has the least delay in it.
@@ -59,5 +69,25 @@ func (c *Clock) Theirs(ours time.Time) (theirs time.Time, ok bool) {
 	if prev.valid {
 		offset = min(offset, prev.offset)
 	}
+	if c.steady {
+		offset = c.follow(offset, ours)
+	}
 	return ours.Add(-offset), true
 }
+
+// follow moves the offset that is shown towards one, and returns it; mu is held.
+func (c *Clock) follow(offset time.Duration, ours time.Time) time.Duration {
+	passed := ours.Sub(c.at)
+	switch {
+	case c.at.IsZero(), (offset - c.shown).Abs() > clockStep:
+		c.shown, c.at = offset, ours
+	case passed > 0:
+		most := passed / steadiness
+		c.shown += max(-most, min(offset-c.shown, most))
+		c.at = ours
+	}
+	return c.shown
+}
+
+// steadiness is how many times as slow as time a steady clock follows.
+const steadiness = 1000
