@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
@@ -51,7 +50,8 @@ type Sample struct {
 	// Layer of video, from 0.
 	Layer int
 	// Level is how loud a packet of sound is, in -dBov (RFC 6464): 0 the loudest, 127
-	// silence. It is what speakers are found by. HasLevel says that it is known.
+	// silence. It is what speakers are found by. HasLevel says that it is known; else
+	// Opus is decoded to hear it.
 	Level    uint8
 	HasLevel bool
 }
@@ -64,7 +64,7 @@ type Track struct {
 	rate     uint32 // of the clock, a second
 	base     uint32 // of timestamps
 	layers   []layerWriter
-	muted    atomic.Bool
+	loud     *loudness // of sound; the mutex of its layer guards
 }
 
 // layerWriter makes packets of the samples of a layer. Its mutex is for those who do
@@ -142,6 +142,7 @@ func (x *Session) Publish(ctx context.Context, f Format) (*Track, error) {
 	media := room.InjectedMedia{Codec: codec, Layers: f.Layers, OnKeyframe: f.OnKeyframe}
 	if req.Type == livekit.TrackType_AUDIO {
 		media.AudioLevelExt = levelExtension
+		t.loud = newLoudness()
 	}
 	if t.injected, err = injection.Publish(ctx, req, media); err != nil {
 		return nil, err
@@ -227,6 +228,9 @@ func (t *Track) WriteSample(s Sample) error {
 	defer w.mu.Unlock()
 	timestamp := t.base + ticks(s.PTS, t.rate)
 	t.report(w, s.Layer, s.PTS, timestamp)
+	if t.loud != nil && !s.HasLevel {
+		s.Level, s.HasLevel = t.loud.of(s.Data)
+	}
 	payloads := w.payloader.Payload(maxPayload, s.Data)
 	batch, send := room.Together()
 	defer send()
@@ -235,7 +239,7 @@ func (t *Track) WriteSample(s Sample) error {
 			Version: 2, SSRC: t.injected.SSRC(s.Layer), SequenceNumber: w.seq, Timestamp: timestamp,
 			PayloadType: 96, Marker: i == len(payloads)-1,
 		}
-		if s.HasLevel && t.format.isAudio() {
+		if s.HasLevel && t.loud != nil {
 			h.Marker = false
 			if err := h.SetExtension(levelExtension, []byte{s.Level & 0x7f}); err != nil {
 				return err
@@ -248,8 +252,6 @@ func (t *Track) WriteSample(s Sample) error {
 	}
 	return nil
 }
-
-func (f Format) isAudio() bool { return strings.HasPrefix(strings.ToLower(f.MimeType), "audio/") }
 
 // ticks is how often the clock of a track ticks in d, modulo 2³². It is exact for
 // days.

@@ -189,6 +189,7 @@ type viewer struct {
 	mu     sync.Mutex
 	kinds  map[livekit.TrackType]*kept
 	people []livekit.ParticipantInfo_Kind
+	spoke  [][]string // who spoke, each time that it changed
 	tasks  sync.WaitGroup
 }
 
@@ -224,6 +225,15 @@ func (s *site) view(room string) *viewer {
 			v.people = append(v.people, e.Participant.Kind())
 			v.mu.Unlock()
 			v.tasks.Go(func() { v.keep(ctx, e.Track) })
+		})
+		client.On(r, func(e client.ActiveSpeakersChanged) {
+			var who []string
+			for _, p := range e.Speakers {
+				who = append(who, p.Identity())
+			}
+			v.mu.Lock()
+			v.spoke = append(v.spoke, who)
+			v.mu.Unlock()
 		})
 	}})
 	if err != nil {

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/livekit/protocol/livekit"
 )
 
@@ -84,6 +87,23 @@ func TestWhatIsPushedIsSeenAndHeard(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Whose sound is loud speaks, and who is silent does not.
+func TestLoudSourcesAreActiveSpeakers(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	v := s.view("show")
+	info := s.create()
+	p := s.push(info, "-re", "-f", "lavfi", "-i", "aevalsrc='0.5*sin(2*PI*440*t)*between(t,2,4)':s=48000", "-t", "6", "-c:a", "aac")
+	p.wait()
+	eventually(t, "it ends", func() bool { return s.state(info.IngressId).Status == livekit.IngressState_ENDPOINT_INACTIVE })
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	spoke := slices.CompactFunc(v.spoke, slices.Equal) // levels change meanwhile
+	if want := [][]string{{"encoder"}, nil}; !cmp.Equal(want, spoke, cmpopts.EquateEmpty()) {
+		t.Errorf("speakers were %v", v.spoke)
 	}
 }
 
