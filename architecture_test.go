@@ -47,7 +47,7 @@ var layers = []layer{
 	{"internal/signal", []string{"internal/outbox", "internal/rate", "internal/room", "internal/token", "event"}},
 
 	// Encoders that publish by one request.
-	{"internal/whip", []string{"internal/ingress", "internal/room", "internal/rate", "internal/token", "internal/sfu/layer"}},
+	{"internal/whip", []string{"internal/ingress", "internal/room", "internal/rate", "internal/token", "internal/sfu/uptrack", "internal/sfu/layer"}},
 
 	// Agents are dispatched by what the log says, to workers at /agent.
 	{"internal/agent", []string{"internal/outbox", "internal/token", "event"}},

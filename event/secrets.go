@@ -81,6 +81,13 @@ func isURL(f protoreflect.FieldDescriptor) bool {
 		name == "endpoint"
 }
 
+// ScrubURL returns what may be shown of a URL that events tell of: its user, password,
+// values of parameters, fragment and stream key are withheld.
+func ScrubURL(s string) string {
+	clean, _ := scrubURL(s)
+	return clean
+}
+
 // scrubURL withholds what gives access: user and password, the values of the
 // query, the fragment, and the stream key, which is the last part of an RTMP
 // path and all that follows twitch:// and mux://. What remains names the

@@ -91,6 +91,7 @@ goparticipant() { (cd test/sdk/goparticipant && go vet ./... && go build -o /dev
 examples() (cd examples && go vet -tags postgres ./... && CGO_ENABLED=1 go test -race -timeout 10m -tags postgres ./...)
 receivers() { scripts/test-receivers.sh; }
 stores() { scripts/stores.sh && CGO_ENABLED=1 go test -race -tags stores -timeout 10m -run RealStores ./internal/egress/storage; }
+encoders() { scripts/encoders.sh && CGO_ENABLED=1 go test -race -tags encoders -timeout 10m -run 'OfFFmpeg8|Aiortc' ./test/ingress; }
 web() { npm_ci web && (cd web && npm run check); }
 sdk() { npm_ci test/sdk && agent_python && (cd test/sdk && ROLLCALL_RACE=1 npm test); }
 net() { npm_ci test/sdk && agent_python && ROLLCALL_RACE=1 node test/net/run.mjs; }
@@ -126,6 +127,7 @@ if [[ $what == all ]]; then
 	step "examples, and docs/webhooks.md as written" examples
 	step "ops: metrics, alerts and packages, read by the tools for them" ops
 	step "stores: recordings into S3, Google's and Azure's" stores
+	step "encoders: Enhanced RTMP of FFmpeg 8, WHIP of aiortc" encoders
 	step "receivers: five languages verify what is sent" receivers
 	step "web: types, tests, fresh build" web
 	step "sdk: Go participant, and what compares clients" goparticipant

@@ -47,6 +47,23 @@ func TestTheEndOfASessionTellsNoSecrets(t *testing.T) {
 	if want := "ffmpeg failed: https://a.example: 403; also srt://b.example:9, then {secret}"; text != want {
 		t.Errorf("error is %q, want %q", text, want)
 	}
+	// Who makes it knows the URL. Others are shown what names the source.
+	if info.Url != source {
+		t.Errorf("made with %s", info.Url)
+	}
+	list, err := r.List(t.Context(), &livekit.ListIngressRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone, err := r.Delete(t.Context(), info.IngressId)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, shown := range []*livekit.IngressInfo{list.Items[0], gone} {
+		if want := "https://{redacted}@a.example/x.m3u8?sig={redacted}"; shown.Url != want {
+			t.Errorf("shown as %s, want %s", shown.Url, want)
+		}
+	}
 	for _, secret := range []string{"hunter22", "s3cr3tt0ken", "0123456789"} {
 		if strings.Contains(r.logs.String(), secret) {
 			t.Errorf("%s is in the log", secret)

@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"github.com/livekit/protocol/livekit"
+	"google.golang.org/protobuf/proto"
 
+	"github.com/rollcall-rtc/rollcall/event"
 	"github.com/rollcall-rtc/rollcall/internal/rate"
 )
 
@@ -189,7 +191,22 @@ func (s *Service) Delete(ctx context.Context, id string) (*livekit.IngressInfo, 
 	s.opts.Log.SaveCursors(nil, []string{endpointKey(id)})
 	s.mu.Unlock()
 	s.opts.Logger.Info("ingress deleted", "ingress", id)
-	return info, s.opts.Log.FlushCursors(ctx)
+	return shown(info), s.opts.Log.FlushCursors(ctx)
+}
+
+// shown is an endpoint for others than who has made it: what gives access to a source
+// that is fetched is withheld. Keys to this server are not, see List.
+func shown(info *livekit.IngressInfo) *livekit.IngressInfo {
+	if info.InputType != livekit.IngressInput_URL_INPUT {
+		return info
+	}
+	clean := event.ScrubURL(info.Url)
+	if clean == info.Url {
+		return info
+	}
+	info = proto.CloneOf(info)
+	info.Url = clean
+	return info
 }
 
 // List returns the endpoints that match, oldest first, with their stream keys: who
@@ -201,7 +218,7 @@ func (s *Service) List(_ context.Context, req *livekit.ListIngressRequest) (*liv
 	resp := &livekit.ListIngressResponse{}
 	for _, e := range s.endpoints {
 		if (req.RoomName == "" || req.RoomName == e.info.RoomName) && (req.IngressId == "" || req.IngressId == e.info.IngressId) {
-			resp.Items = append(resp.Items, e.info)
+			resp.Items = append(resp.Items, shown(e.info))
 		}
 	}
 	created := func(info *livekit.IngressInfo) int64 { return s.endpoints[info.IngressId].created.UnixNano() }

@@ -60,7 +60,7 @@ func TestOnePostIsAParticipantThatPublishes(t *testing.T) {
 	}
 	eventually(t, "figures", func() bool {
 		s := r.state(info)
-		return s.Video.GetMimeType() == "video/VP8" && s.Video.GetAverageBitrate() > 0 && s.Audio.GetMimeType() != "" && len(s.Tracks) == 2
+		return s.Video.GetMimeType() == "video/VP8" && s.Video.GetAverageBitrate() > 0 && s.Video.Width == 640 && s.Video.Height == 480 && s.Audio.GetMimeType() != "" && len(s.Tracks) == 2
 	})
 	if status, text, _ := r.request(http.MethodDelete, e.location, "", "Authorization", info.StreamKey); status != http.StatusOK {
 		t.Fatal(status, text)

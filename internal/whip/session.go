@@ -16,6 +16,7 @@ import (
 
 	"github.com/rollcall-rtc/rollcall/internal/ingress"
 	"github.com/rollcall-rtc/rollcall/internal/room"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
 )
 
 // session is one client: what it is to the room, and what the room is to it.
@@ -25,6 +26,8 @@ type session struct {
 	secret  string           // immutable; what admitted it in a header, or ""
 	ingress *ingress.Session // immutable; nil if a token admitted it
 	join    *room.Join       // immutable
+
+	sizes map[streamOf]seen // of pictures; run only
 
 	gone chan struct{} // closed when the participant is
 	why  livekit.DisconnectReason
@@ -283,6 +286,9 @@ func (s *session) run() {
 
 // observe measures what the client publishes.
 func (s *session) observe() (o ingress.Observation) {
+	if s.sizes == nil {
+		s.sizes = make(map[streamOf]seen)
+	}
 	s.mu.Lock()
 	p := s.p
 	s.mu.Unlock()
@@ -290,11 +296,15 @@ func (s *session) observe() (o ingress.Observation) {
 	for _, t := range p.Published() {
 		o.Tracks = append(o.Tracks, t.Info)
 		rate, frames := uint32(0), 0.0
+		largest := size{int(t.Info.Width), int(t.Info.Height)}
 		for _, l := range t.Up.Stats().Layers {
 			if l.LastPacket.After(o.Last) {
 				o.Last = l.LastPacket
 			}
 			rate += uint32(l.Bitrate)
+			if is := s.sizeOf(t.Info.Sid, t.Up, l); is.width > largest.width {
+				largest = is
+			}
 			for _, f := range t.Up.FrameRates(l.Layer, now) {
 				frames = max(frames, f)
 			}
@@ -308,11 +318,31 @@ func (s *session) observe() (o ingress.Observation) {
 			continue
 		}
 		if o.Video == nil {
-			o.Video = &livekit.InputVideoState{MimeType: codec.MimeType, Width: t.Info.Width, Height: t.Info.Height, Framerate: frames}
+			o.Video = &livekit.InputVideoState{MimeType: codec.MimeType, Width: uint32(largest.width), Height: uint32(largest.height), Framerate: frames}
 		}
 		o.Video.AverageBitrate += rate
 	}
 	return o
+}
+
+// streamOf is a layer of a track.
+type streamOf struct {
+	track string
+	layer int
+}
+
+// sizeOf is how large pictures of a layer are: each key frame may have another size.
+func (s *session) sizeOf(track string, up *uptrack.UpTrack, l uptrack.LayerStats) size {
+	at := streamOf{track, l.Layer}
+	was := s.sizes[at]
+	if l.KeyframeSeq == 0 || l.KeyframeSeq == was.keyframe {
+		return was.size
+	}
+	if is := sizeOf(up, l); is != (size{}) {
+		was.size = is
+	}
+	s.sizes[at] = seen{l.KeyframeSeq, was.size}
+	return was.size
 }
 
 // presence is the session's participant as its endpoint sees it.

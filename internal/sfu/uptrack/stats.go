@@ -20,14 +20,17 @@ type LayerStats struct {
 	SSRC  uint32
 	Live  bool // packets arrive
 
-	Packets    uint64 // received, duplicates and padding included
-	Octets     uint64 // of payload
-	Bitrate    uint64 // bits per second over the last second, headers included
-	Frames     uint64 // begun, or played together: of sound a frame is a packet
-	Keyframes  uint64
-	Lost       int64 // expected minus received, RFC 3550 §6.4.1
-	Duplicates uint64
-	Malformed  uint64 // unparsable or of a foreign payload type
+	Packets   uint64 // received, duplicates and padding included
+	Octets    uint64 // of payload
+	Bitrate   uint64 // bits per second over the last second, headers included
+	Frames    uint64 // begun, or played together: of sound a frame is a packet
+	Keyframes uint64
+	// KeyframeSeq is the number, as Retrieve takes it, of the packet with which the last
+	// one begins; 0 before the first.
+	KeyframeSeq uint64
+	Lost        int64 // expected minus received, RFC 3550 §6.4.1
+	Duplicates  uint64
+	Malformed   uint64 // unparsable or of a foreign payload type
 
 	NACKs     uint64 // packets asked for, repeats included
 	Recovered uint64 // packets that came because they were asked for
@@ -49,7 +52,7 @@ func (u *UpTrack) Stats() Stats {
 		}
 		l.mu.Lock()
 		ls := l.stats
-		ls.Layer, ls.RID, ls.SSRC = i, l.info.RID, l.ssrc
+		ls.Layer, ls.RID, ls.SSRC, ls.KeyframeSeq = i, l.info.RID, l.ssrc, l.keyframeSeq
 		ls.Live = live&(1<<i) != 0
 		ls.Bitrate = l.rate.BitsPerSecond(now)
 		ls.Lost = l.recv.Lost()

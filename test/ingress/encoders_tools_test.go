@@ -1,0 +1,127 @@
+//go:build encoders
+
+package ingress
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/livekit/protocol/livekit"
+)
+
+// python are the encoders that scripts/encoders.sh gets.
+const python = "../../out/tools/encoders/bin/python"
+
+// run runs one of them to its end.
+func run(t *testing.T, args ...string) {
+	t.Helper()
+	if out, err := exec.Command(python, args...).CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", args[0], err, out)
+	}
+}
+
+// pictures is what ffprobe says of what came of video: how many decode, of which codec
+// and size.
+func pictures(t *testing.T, k kept) (n int, size string) {
+	t.Helper()
+	var stream bytes.Buffer
+	format, begin := "", 0
+	for i, end := range k.ends {
+		frame := k.bytes[begin:end]
+		begin = end
+		switch k.codec {
+		case "video/H265":
+			format = "hevc"
+		case "video/AV1":
+			format = "obu"
+			stream.Write([]byte{0x12, 0}) // a temporal delimiter, which packets leave out
+		default:
+			format = "ivf"
+			if i == 0 {
+				fourCC := map[string]string{"video/VP8": "VP80", "video/VP9": "VP90"}[k.codec]
+				stream.WriteString("DKIF\x00\x00\x20\x00" + fourCC + "\x00\x00\x00\x00\x1e\x00\x00\x00\x01\x00\x00\x00" + strings.Repeat("\x00", 8))
+			}
+			stream.Write(binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint32(nil, uint32(len(frame))), uint64(i)))
+		}
+		stream.Write(frame)
+	}
+	cmd := exec.Command("ffprobe", "-v", "error", "-f", format, "-count_frames", "-select_streams", "v", "-show_entries", "stream=nb_read_frames,width,height", "-of", "csv=p=0", "-i", "pipe:0")
+	cmd.Stdin = &stream
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("ffprobe: %v", err)
+	}
+	var w, h int
+	if _, err := fmt.Sscanf(strings.ReplaceAll(strings.TrimSpace(string(out)), ",", " "), "%d %d %d", &w, &h, &n); err != nil {
+		t.Fatalf("ffprobe said %q", out)
+	}
+	return n, fmt.Sprintf("%dx%d", w, h)
+}
+
+// Codecs that Debian's FFmpeg cannot put into RTMP are not encoded anew.
+func TestEnhancedRTMPOfFFmpeg8IsForwardedAsItComes(t *testing.T) {
+	for _, tc := range []struct{ video, mime, audio, heard string }{
+		{"libx265", "video/H265", "libopus", "audio/opus"},
+		{"libsvtav1", "video/AV1", "aac", "audio/aac"},
+		{"libvpx-vp9", "video/VP9", "libopus", "audio/opus"},
+	} {
+		t.Run(tc.video+" and "+tc.audio, func(t *testing.T) {
+			t.Parallel()
+			s := start(t)
+			info := s.create()
+			v := s.view("show")
+			done := make(chan struct{})
+			var state *livekit.IngressState
+			go func() {
+				defer close(done)
+				eventually(t, "it publishes", func() bool {
+					state = s.state(info.IngressId)
+					return state.Status == livekit.IngressState_ENDPOINT_PUBLISHING
+				})
+			}()
+			run(t, "encoders/push.py", info.Url+"/"+info.StreamKey, "4", tc.video, tc.audio)
+			<-done
+			if state.Video.GetMimeType() != tc.mime || state.Audio.GetMimeType() != tc.heard {
+				t.Errorf("%+v", state)
+			}
+			eventually(t, "it ends", func() bool { return s.state(info.IngressId).Status == livekit.IngressState_ENDPOINT_INACTIVE })
+			seen, heard := v.got(video), v.got(audio)
+			if n, size := pictures(t, seen); n < 100 || size != "320x180" || seen.codec != tc.mime {
+				t.Errorf("%d of %d pictures of %s, %s, decode", n, seen.frames, seen.codec, size)
+			}
+			if heard.codec != "audio/opus" || heard.frames < 120 {
+				t.Errorf("%d packets of %s came", heard.frames, heard.codec)
+			}
+		})
+	}
+}
+
+// A WHIP client that is neither a browser nor of our own library.
+func TestWHIPOfAiortcIsSeenAndHeard(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	info := s.create(func(r *livekit.CreateIngressRequest) { r.InputType = livekit.IngressInput_WHIP_INPUT })
+	v := s.view("show")
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		eventually(t, "pictures, and how large they are", func() bool {
+			state := s.state(info.IngressId)
+			return state.Status == livekit.IngressState_ENDPOINT_PUBLISHING && state.Video.GetWidth() == 640 && state.Video.GetHeight() == 360
+		})
+	}()
+	run(t, "encoders/whip.py", info.Url, info.StreamKey, "8")
+	<-done
+	eventually(t, "it ends", func() bool { return s.state(info.IngressId).Status == livekit.IngressState_ENDPOINT_INACTIVE })
+	seen, heard := v.got(video), v.got(audio)
+	if n, size := pictures(t, seen); n < 60 || size != "640x360" {
+		t.Errorf("%d of %d pictures of %s, %s, decode", n, seen.frames, seen.codec, size)
+	}
+	if heard.frames < 200 {
+		t.Errorf("%d packets of sound", heard.frames)
+	}
+}
