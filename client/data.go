@@ -351,7 +351,7 @@ func (d *dataPlane) handle(kind livekit.DataPacket_Kind, m *livekit.DataPacket) 
 			Payload: v.User.GetPayload(), Topic: v.User.GetTopic(), Kind: kind, Identity: from, Participant: r.remoteByIdentity(from),
 		})
 	case *livekit.DataPacket_StreamHeader:
-		r.streams.header(from, v.StreamHeader)
+		r.streams.header(from, m.GetParticipantSid(), v.StreamHeader)
 	case *livekit.DataPacket_StreamChunk:
 		r.streams.chunk(from, v.StreamChunk)
 	case *livekit.DataPacket_StreamTrailer:

@@ -168,6 +168,7 @@ func (r *Room) endSession() *session {
 		}
 		r.local.speaking, r.local.level, r.speakers = false, 0, nil
 	})
+	r.streams.close() // what is on its way is lost with the session
 	for _, pub := range r.local.pubs {
 		pub.transceiver = nil
 		if pub.announced {

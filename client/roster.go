@@ -77,6 +77,10 @@ func (r *Room) updateRemote(info *livekit.ParticipantInfo) {
 	}
 	before := p.info
 	p.info = info
+	if before.GetSid() != info.GetSid() {
+		r.data.forget(before.GetSid())
+		r.streams.left(before.GetIdentity(), before.GetSid())
+	}
 	r.tellChanges(p, before, info)
 	r.updateTracks(p, info.GetTracks(), true)
 }
@@ -97,8 +101,8 @@ func (r *Room) removeParticipant(p *RemoteParticipant, reason livekit.Disconnect
 	r.remotes = slices.DeleteFunc(slices.Clone(r.remotes), func(q *RemoteParticipant) bool { return q == p })
 	r.silence(p)
 	r.data.forget(p.info.GetSid())
-	r.streams.lost(p.info.GetIdentity())
-	r.rpc.gone(p.info.GetIdentity())
+	r.streams.left(p.info.GetIdentity(), p.info.GetSid())
+	r.rpc.left(p.info.GetIdentity())
 	r.emit(ParticipantDisconnected{Participant: p, Reason: reason})
 }
 

@@ -207,15 +207,6 @@ func (c *rpc) responded(from string, m *livekit.RpcResponse) {
 	w.finish(answer{payload: m.GetPayload()})
 }
 
-// gone ends calls to somebody who has left. Loop only.
-func (c *rpc) gone(identity string) {
-	for _, w := range c.calls {
-		if w.to == identity {
-			w.finish(answer{err: rpcError(RPCRecipientGone)})
-		}
-	}
-}
-
 func (c *rpc) close() {
 	for _, w := range c.calls {
 		w.finish(answer{err: ErrNotConnected})

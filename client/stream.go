@@ -48,8 +48,10 @@ type StreamReader struct {
 	held   int      // mu guards; bytes of chunks
 	err    error    // mu guards; what comes after them
 
-	next     uint64 // loop only; index of the next chunk
-	received int64  // loop only; bytes
+	sid      string      // immutable; of the sender, if the server says
+	next     uint64      // loop only; index of the next chunk
+	received int64       // loop only; bytes
+	stray    *time.Timer // loop only; ends when nothing follows from a sender who is not there; else nil
 }
 
 // Info describes the stream.
@@ -145,7 +147,7 @@ func (ss *streams) handleWith(k streamKey, fn func(*StreamReader)) {
 }
 
 // header begins a stream.
-func (ss *streams) header(from string, h *livekit.DataStream_Header) {
+func (ss *streams) header(from, sid string, h *livekit.DataStream_Header) {
 	_, text := h.GetContentHeader().(*livekit.DataStream_Header_TextHeader)
 	ss.mu.Lock()
 	fn := ss.handlers[streamKey{topic: h.GetTopic(), text: text}]
@@ -154,7 +156,7 @@ func (ss *streams) header(from string, h *livekit.DataStream_Header) {
 	if fn == nil || len(ss.open) >= maxStreams || ss.open[key] != nil {
 		return
 	}
-	s := &StreamReader{info: StreamInfo{
+	s := &StreamReader{sid: sid, info: StreamInfo{
 		ID: h.GetStreamId(), Topic: h.GetTopic(), MimeType: h.GetMimeType(), Name: h.GetByteHeader().GetName(), Size: -1,
 		Attributes: maps.Clone(h.GetAttributes()), Timestamp: time.UnixMilli(h.GetTimestamp()), Text: text, Identity: from,
 	}}
@@ -163,6 +165,9 @@ func (ss *streams) header(from string, h *livekit.DataStream_Header) {
 		s.info.Size = int64(min(h.GetTotalLength(), 1<<62))
 	}
 	ss.open[key] = s
+	if !ss.senderHere(s) {
+		ss.awaitMore(key, s)
+	}
 	ss.room.running.Go(func() { fn(s) })
 }
 
@@ -174,11 +179,13 @@ func (ss *streams) chunk(from string, c *livekit.DataStream_Chunk) {
 	case s == nil || c.GetChunkIndex() < s.next:
 		return
 	case c.GetChunkIndex() > s.next || !s.add(c.GetContent(), ss.room.opts.StreamBuffer):
-		s.end(ErrStreamLost)
-		delete(ss.open, key)
+		ss.finish(key, s, ErrStreamLost)
 	default:
 		s.next++
 		s.received += int64(len(c.GetContent()))
+		if s.stray != nil {
+			ss.awaitMore(key, s)
+		}
 	}
 }
 
@@ -189,32 +196,28 @@ func (ss *streams) trailer(from string, t *livekit.DataStream_Trailer) {
 	if s == nil {
 		return
 	}
-	delete(ss.open, key)
 	switch {
 	case t.GetReason() != "":
-		s.end(fmt.Errorf("%w: %s", ErrStreamLost, t.GetReason()))
+		ss.finish(key, s, fmt.Errorf("%w: %s", ErrStreamLost, t.GetReason()))
 	case s.info.Size >= 0 && s.received != s.info.Size:
-		s.end(fmt.Errorf("%w: %d of %d bytes", ErrStreamLost, s.received, s.info.Size))
+		ss.finish(key, s, fmt.Errorf("%w: %d of %d bytes", ErrStreamLost, s.received, s.info.Size))
 	default:
-		s.end(io.EOF)
+		ss.finish(key, s, io.EOF)
 	}
 }
 
-// lost ends the streams of somebody who is gone.
-func (ss *streams) lost(identity string) {
-	for key, s := range ss.open {
-		if key.identity == identity {
-			s.end(ErrStreamLost)
-			delete(ss.open, key)
-		}
-	}
+// finish ends a stream.
+func (ss *streams) finish(key streamID, s *StreamReader, err error) {
+	delete(ss.open, key)
+	stop(s.stray)
+	s.end(err)
 }
 
+// close ends all streams.
 func (ss *streams) close() {
-	for _, s := range ss.open {
-		s.end(ErrStreamLost)
+	for key, s := range ss.open {
+		ss.finish(key, s, ErrStreamLost)
 	}
-	clear(ss.open)
 }
 
 // StreamOptions describe a data stream to its receivers.
