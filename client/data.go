@@ -20,8 +20,10 @@ const (
 	maxDataPacket = 64_000
 	// maxBuffered is how many bytes wait to be sent before a sender waits, too.
 	maxBuffered = 1 << 20
-	// drainTimeout is how long the server may take to get what was sent last.
-	drainTimeout = time.Second
+	// drainTimeout is how long the server may take to get what was sent last before
+	// leaving, over a connection that works. Who reconnects waits for reconnectDrain.
+	drainTimeout   = 5 * time.Second
+	reconnectDrain = time.Second
 	// keepSent is how many bytes of reliable messages are kept, beyond those that
 	// are on their way, to be sent again if the server asks for them.
 	keepSent = 1 << 20

@@ -280,9 +280,13 @@ func (s *session) close(reason livekit.DisconnectReason) {
 		stop(l.expecting)
 	}
 	c := s.signal
+	limit := reconnectDrain
+	if s.room.connection == StateDisconnected && s.pub != nil && s.pub.state == webrtc.PeerConnectionStateConnected {
+		limit = drainTimeout
+	}
 	s.running.Go(func() {
 		if reason == livekit.DisconnectReason_CLIENT_INITIATED {
-			s.room.data.drain(s, drainTimeout)
+			s.room.data.drain(s, limit)
 		}
 		close(s.drainedc)
 		if c != nil {

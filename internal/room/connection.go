@@ -183,7 +183,7 @@ func (s *state) transportChanged(p *participant, st peer.State, primary bool) {
 			p.deadline = time.Time{}
 		}
 	case peer.Disconnected:
-		if primary {
+		if primary && p.leaving == 0 {
 			p.lose("transport")
 		}
 	case peer.Failed, peer.Closed:

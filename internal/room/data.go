@@ -33,6 +33,7 @@ func (c *connection) Data(kind peer.DataKind, label string, payload []byte) {
 // true name whatever it claims.
 func (s *state) forwardData(p *participant, kind peer.DataKind, packet *livekit.DataPacket) {
 	if !p.joined {
+		p.keepEarly(kind, packet)
 		return
 	}
 	if kind == peer.Reliable && !p.reliable.accept(packet.Sequence) {
@@ -77,6 +78,29 @@ func (s *state) forwardData(p *participant, kind peer.DataKind, packet *livekit.
 	}
 	s.sendData(kind, packet, p, to, sids)
 	p.carry(kind, packet, to, sids)
+}
+
+// maxEarly is how much a client may have sent before it is in the room, in bytes.
+const maxEarly = 1 << 20
+
+// keepEarly keeps what a client sends that sees itself connected before the server
+// does, until it is in the room.
+func (p *participant) keepEarly(kind peer.DataKind, packet *livekit.DataPacket) {
+	size := proto.Size(packet)
+	if kind != peer.Reliable || p.earlyBytes+size > maxEarly {
+		return
+	}
+	p.early = append(p.early, packet)
+	p.earlyBytes += size
+}
+
+// forwardEarly sends on what was kept, now that p is in the room.
+func (s *state) forwardEarly(p *participant) {
+	early := p.early
+	p.early, p.earlyBytes = nil, 0
+	for _, packet := range early {
+		s.forwardData(p, peer.Reliable, packet)
+	}
 }
 
 // speaksFor is in whose name p sends: its own, or nobody's if it is hidden. An agent

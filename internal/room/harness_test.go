@@ -44,6 +44,8 @@ type fakePeer struct {
 	data   []*livekit.DataPacket
 	frames [][]byte // of data tracks
 	closed bool
+	held   bool   // data that has arrived
+	after  func() // called when it is not held any more
 	restarts,
 	looks,
 	offers int
@@ -52,13 +54,19 @@ type fakePeer struct {
 
 func (f *fakePeer) Offer(_ string, id uint32)      { f.mu.Lock(); f.offered = id; f.mu.Unlock() }
 func (f *fakePeer) Prefer(string, peer.Preference) {}
-func (f *fakePeer) Answer(string, uint32)          {}
-func (f *fakePeer) AddCandidate(string) error      { return nil }
-func (f *fakePeer) Look()                          { f.mu.Lock(); f.looks++; f.mu.Unlock() }
-func (f *fakePeer) Negotiate()                     { f.mu.Lock(); f.offers++; f.mu.Unlock() }
-func (f *fakePeer) RestartICE()                    { f.mu.Lock(); f.restarts++; f.mu.Unlock() }
-func (f *fakePeer) Resumed()                       { f.mu.Lock(); f.restarts++; f.mu.Unlock() }
-func (f *fakePeer) Close()                         { f.mu.Lock(); f.closed = true; f.mu.Unlock() }
+func (f *fakePeer) AfterData(fn func()) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.after = fn
+	return f.held
+}
+func (f *fakePeer) Answer(string, uint32)     {}
+func (f *fakePeer) AddCandidate(string) error { return nil }
+func (f *fakePeer) Look()                     { f.mu.Lock(); f.looks++; f.mu.Unlock() }
+func (f *fakePeer) Negotiate()                { f.mu.Lock(); f.offers++; f.mu.Unlock() }
+func (f *fakePeer) RestartICE()               { f.mu.Lock(); f.restarts++; f.mu.Unlock() }
+func (f *fakePeer) Resumed()                  { f.mu.Lock(); f.restarts++; f.mu.Unlock() }
+func (f *fakePeer) Close()                    { f.mu.Lock(); f.closed = true; f.mu.Unlock() }
 func (f *fakePeer) Route() (peer.Route, bool) {
 	return peer.Route{Protocol: "udp", Candidate: "host"}, true
 }

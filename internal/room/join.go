@@ -259,6 +259,7 @@ func (s *state) activate(p *participant) {
 		s.announce(p)
 	}
 	p.matchReceivers()
+	s.forwardEarly(p)
 	if s.qualityDue.IsZero() {
 		s.qualityDue = s.now.Add(qualityInterval)
 		s.wakeAt(s.qualityDue)
@@ -277,6 +278,14 @@ func (s *state) leave(p *participant, reason livekit.DisconnectReason) {
 	}
 	if reason == livekit.DisconnectReason_UNKNOWN_REASON {
 		reason = livekit.DisconnectReason_CLIENT_INITIATED
+	}
+	// The client may know that data of its arrived which is still on its way to here.
+	if p.joined && p.publisher != nil && p.publisher.AfterData(func() {
+		(&connection{p.berth}).post(func(s *state, p *participant) { s.remove(p, p.leaving) })
+	}) {
+		p.leaving = reason
+		p.setDeadline(leaveGrace)
+		return
 	}
 	s.farewell(p, reason, peer.New)
 }

@@ -18,6 +18,7 @@ type Media interface {
 type Publisher interface {
 	Offer(sdp string, id uint32)
 	Prefer(trackID string, preference peer.Preference)
+	AfterData(fn func()) bool
 	AddCandidate(init string) error
 	SendData(kind peer.DataKind, payload []byte) error
 	Route() (peer.Route, bool)

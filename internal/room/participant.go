@@ -52,7 +52,9 @@ type participant struct {
 	pubState     peer.State
 	subState     peer.State
 	joined       bool
-	informed     int // announcements that its client need not hear
+	informed     int                   // announcements that its client need not hear
+	early        []*livekit.DataPacket // sent before it was in the room
+	earlyBytes   int
 	gone         bool
 	leaving      livekit.DisconnectReason // set while a goodbye waits for the transport
 	resumedAt    time.Time                // the last time; zero: never

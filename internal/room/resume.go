@@ -20,6 +20,9 @@ func (s *state) signalLost(p *participant, sink Sink) {
 	p.sink = nil
 	p.signalLostAt = s.now
 	p.hangUp = time.Time{}
+	if p.leaving != 0 {
+		return // the goodbye was heard, and waits for the transport or for data
+	}
 	if p.joined {
 		p.lose("signal")
 	}
@@ -28,8 +31,6 @@ func (s *state) signalLost(p *participant, sink Sink) {
 		p.setDeadline(s.opts.ResumeTimeout)
 	case p.joined:
 		// Media goes on; the end of the transport will be the end of p.
-	case p.leaving != 0:
-		// The goodbye was heard and waits for the transport.
 	default:
 		// The client may have seen itself connected the moment it went.
 		s.farewell(p, livekit.DisconnectReason_SIGNAL_CLOSE, peer.Connecting)

@@ -35,6 +35,7 @@ type association struct {
 	early    [][]byte            // mu guards; records from before the handshake was complete here
 	batch    *transport.Batch    // mu guards; what is being sent
 	channels map[uint16]*channel // mu guards; by stream
+	read     map[*channel]bool   // mu guards; those that have a reader now
 	nextID   uint16              // mu guards; of ours
 	news     []sctp.Message      // mu guards; of the packet at hand
 	resets   []uint16            // mu guards
@@ -49,16 +50,16 @@ type channel struct {
 	id      uint16
 	request channelRequest
 
-	open    bool           // association.mu guards; both sides have it
-	gone    bool           // association.mu guards; the client has closed it
-	inbox   []sctp.Message // association.mu guards
-	reading bool           // association.mu guards
+	open  bool           // association.mu guards; both sides have it
+	gone  bool           // association.mu guards; the client has closed it
+	inbox []sctp.Message // association.mu guards
+	after []func()       // association.mu guards; called when the inbox was read
 }
 
 func (a *association) init(link *transport.Link, deliver func(*channel, sctp.Message)) {
 	a.link, a.deliver = link, deliver
 	a.nextID = 1 // the server of a handshake has the odd ones, RFC 8832 §6
-	a.channels = map[uint16]*channel{}
+	a.channels, a.read = map[uint16]*channel{}, map[*channel]bool{}
 }
 
 // secured begins to use the keys of a handshake that has ended.

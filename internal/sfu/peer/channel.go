@@ -2,6 +2,7 @@ package peer
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/rollcall-rtc/rollcall/internal/sfu/sctp"
 )
@@ -38,10 +39,10 @@ func (r *readers) close() {
 // channel before. The association's mu is held.
 func (c *conn) deliver(ch *channel, m sctp.Message) {
 	ch.inbox = append(ch.inbox, m)
-	if ch.reading || !c.readers.enter() {
+	if c.packets.data.read[ch] || !c.readers.enter() {
 		return
 	}
-	ch.reading = true
+	c.packets.data.read[ch] = true
 	go func() {
 		defer c.readers.leave()
 		c.read(ch)
@@ -54,10 +55,10 @@ func (c *conn) read(ch *channel) {
 	a := &c.packets.data
 	for {
 		a.mu.Lock()
-		inbox := ch.inbox
-		ch.inbox = nil
-		if len(inbox) == 0 {
-			ch.reading = false
+		inbox, after := ch.inbox, ch.after
+		ch.inbox, ch.after = nil, nil
+		if len(inbox) == 0 && len(after) == 0 {
+			delete(a.read, ch)
 			a.mu.Unlock()
 			return
 		}
@@ -65,7 +66,29 @@ func (c *conn) read(ch *channel) {
 		for _, m := range inbox {
 			c.handle(ch, m)
 		}
+		for _, fn := range after {
+			fn()
+		}
 	}
+}
+
+// AfterData says whether data that has arrived waits for the handler. If so, fn is
+// called, in turn with the handler's methods, when that has had it: the client knows
+// that it arrived, and may rely on that in what it says otherwise.
+func (c *conn) AfterData(fn func()) bool {
+	a := &c.packets.data
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var left atomic.Int32 // channels
+	for ch := range a.read {
+		left.Add(1)
+		ch.after = append(ch.after, func() {
+			if left.Add(-1) == 0 {
+				c.call(fn)
+			}
+		})
+	}
+	return left.Load() > 0
 }
 
 func (c *conn) handle(ch *channel, m sctp.Message) {
