@@ -9,6 +9,7 @@ import (
 	"github.com/livekit/protocol/livekit"
 
 	"github.com/rollcall-rtc/rollcall/event"
+	"github.com/rollcall-rtc/rollcall/internal/outbox"
 )
 
 // Dispatcher gives jobs to workers. Its methods may be called from anywhere.
@@ -20,6 +21,7 @@ type Dispatcher struct {
 	turnc  chan func(*state)
 	loop   sync.WaitGroup // the loop and the reader
 	watch  sync.Once      // starts the reader
+	probes *outbox.Watch  // immutable; of links
 
 	mu       sync.Mutex
 	wanted   map[string][]*livekit.RoomAgentDispatch // mu guards; by the sid of a room that is about to start
@@ -35,6 +37,7 @@ func Start(ctx context.Context, o Options) (*Dispatcher, error) {
 		opts: o.withDefaults(), turnc: make(chan func(*state), 256),
 		wanted: make(map[string][]*livekit.RoomAgentDispatch),
 		links:  make(map[*link]struct{}),
+		probes: outbox.NewWatch(pingInterval),
 	}
 	d.ctx, d.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	s := newState(d)

@@ -75,7 +75,7 @@ func (d *Dispatcher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	written := make(chan struct{})
 	go func() {
 		defer close(written)
-		l.Write(conn, pingInterval)
+		l.Write(conn, d.probes)
 		l.Abandon()
 	}()
 	d.serve(l, conn, claims.APIKey)

@@ -42,12 +42,19 @@ type Outbox struct {
 	wakec  chan struct{}        // has an element when queue or closed changed
 	ctx    context.Context      // ends when the connection is given up at once
 	cancel context.CancelFunc
+
+	began   atomic.Int64    // when the write under way began, as Watch.now; 0: none is
+	ended   atomic.Int64    // when the last one ended
+	idlec   chan struct{}   // has an element when the connection is to be probed
+	writing context.Context // ends when a write takes too long
+	stop    context.CancelFunc
 }
 
 // New returns an outbox that holds up to limit messages.
 func New(limit int, log *slog.Logger) *Outbox {
-	o := &Outbox{log: log, limit: limit, status: websocket.StatusNormalClosure, wakec: make(chan struct{}, 1)}
+	o := &Outbox{log: log, limit: limit, status: websocket.StatusNormalClosure, wakec: make(chan struct{}, 1), idlec: make(chan struct{}, 1)}
 	o.ctx, o.cancel = context.WithCancel(context.Background())
+	o.writing, o.stop = context.WithCancel(o.ctx)
 	return o
 }
 
@@ -112,24 +119,30 @@ func (o *Outbox) take() (queue []Message, more bool) {
 }
 
 // Write sends what is queued, and probes a connection on which nothing was sent
-// for the interval, until either ends. It reports false if the connection cannot
-// be written to any more. Pongs come in only while somebody reads.
-func (o *Outbox) Write(conn *websocket.Conn, interval time.Duration) bool {
-	timer := time.NewTimer(interval)
-	defer timer.Stop()
+// for the interval of watch, until either ends. It reports false if the connection
+// cannot be written to any more. Pongs come in only while somebody reads.
+func (o *Outbox) Write(conn *websocket.Conn, watch *Watch) bool {
+	defer o.stop()
+	o.ended.Store(watch.now())
+	watch.add(o)
+	defer watch.remove(o)
 	for {
 		select {
 		case <-o.ctx.Done():
 			return true
-		case <-timer.C:
+		case <-o.idlec:
+			if time.Duration(watch.now()-o.ended.Load()) < watch.idle() {
+				continue // something was sent meanwhile
+			}
 			if err := o.ping(conn); err != nil {
 				o.lost(err, ErrSilent)
 				return false
 			}
+			o.ended.Store(watch.now())
 		case <-o.wakec:
 			queue, more := o.take()
 			for _, m := range queue {
-				if err := o.write(conn, m); err != nil {
+				if err := o.write(conn, m, watch); err != nil {
 					o.lost(err, ErrUnread)
 					return false
 				}
@@ -142,14 +155,13 @@ func (o *Outbox) Write(conn *websocket.Conn, interval time.Duration) bool {
 				return true
 			}
 		}
-		timer.Reset(interval)
 	}
 }
 
 // lost tells why the connection cannot be written to any more: it broke, or the
 // client let the time pass, which is reason.
 func (o *Outbox) lost(err, reason error) {
-	if o.ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+	if o.ctx.Err() == nil && (errors.Is(err, context.DeadlineExceeded) || o.writing.Err() != nil) {
 		o.log.Warn("client cut off", "reason", reason)
 		return
 	}
@@ -162,7 +174,7 @@ func (o *Outbox) ping(conn *websocket.Conn) error {
 	return conn.Ping(ctx)
 }
 
-func (o *Outbox) write(conn *websocket.Conn, m Message) error {
+func (o *Outbox) write(conn *websocket.Conn, m Message, watch *Watch) error {
 	kind, encode := websocket.MessageBinary, m.Binary
 	if o.text.Load() {
 		kind, encode = websocket.MessageText, m.JSON
@@ -173,7 +185,9 @@ func (o *Outbox) write(conn *websocket.Conn, m Message) error {
 		o.log.Error("encode message", "error", err)
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(o.ctx, writeTimeout)
-	defer cancel()
-	return conn.Write(ctx, kind, data)
+	o.began.Store(watch.now())
+	err = conn.Write(o.writing, kind, data)
+	o.ended.Store(watch.now())
+	o.began.Store(0)
+	return err
 }

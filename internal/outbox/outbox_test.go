@@ -52,7 +52,7 @@ func connect(t *testing.T, o *Outbox, ping time.Duration) (*websocket.Conn, <-ch
 		}
 		defer conn.CloseNow()
 		conn.CloseRead(o.Context()) // for pongs
-		written <- o.Write(conn, ping)
+		written <- o.Write(conn, NewWatch(ping))
 	}))
 	t.Cleanup(srv.Close)
 	conn, _, err := websocket.Dial(t.Context(), srv.URL, nil)

@@ -13,6 +13,7 @@ import (
 	"github.com/coder/websocket"
 	"github.com/livekit/protocol/livekit"
 
+	"github.com/rollcall-rtc/rollcall/internal/outbox"
 	"github.com/rollcall-rtc/rollcall/internal/room"
 	"github.com/rollcall-rtc/rollcall/internal/token"
 )
@@ -55,9 +56,10 @@ type Trace interface {
 
 // Handler serves /rtc, /rtc/v1 and /validate below each.
 type Handler struct {
-	opts  Options   // immutable
-	gate  *gate     // immutable
-	proxy sync.Once // tells of a proxy that is not trusted
+	opts  Options       // immutable
+	gate  *gate         // immutable
+	watch *outbox.Watch // immutable
+	proxy sync.Once     // tells of a proxy that is not trusted
 	count counters
 
 	mu       sync.Mutex
@@ -76,7 +78,7 @@ func NewHandler(o Options) *Handler {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	o.Limits = o.Limits.withDefaults()
-	return &Handler{opts: o, gate: newGate(o.Limits), sessions: make(map[*session]struct{})}
+	return &Handler{opts: o, gate: newGate(o.Limits), watch: outbox.NewWatch(o.PingInterval), sessions: make(map[*session]struct{})}
 }
 
 // maxMessage bounds one message of a client, in bytes; SDKs stay below 2 MiB.
@@ -221,7 +223,7 @@ func (h *Handler) connect(w http.ResponseWriter, r *http.Request, req *request) 
 		if req.reconnect && p != nil {
 			h.count.resumed.Add(1)
 		}
-		if !s.run(conn, p, h.opts.PingInterval, h.opts.Limits) {
+		if !s.run(conn, p, h.watch, h.opts.Limits) {
 			h.count.cutOff.Add(1)
 		}
 	}

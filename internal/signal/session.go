@@ -31,11 +31,11 @@ func (s *session) Send(m *room.Message) { s.Outbox.Send(m) }
 
 // run reads and writes until the connection ends, on either side. It reports false
 // if the client had to be cut off.
-func (s *session) run(conn *websocket.Conn, p *room.Participant, ping time.Duration, limits Limits) (fair bool) {
+func (s *session) run(conn *websocket.Conn, p *room.Participant, watch *outbox.Watch, limits Limits) (fair bool) {
 	written, heard := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(written)
-		if !s.Write(conn, ping) {
+		if !s.Write(conn, watch) {
 			s.hearOut(heard)
 		}
 		s.Abandon()
