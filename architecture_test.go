@@ -30,7 +30,7 @@ var layers = []layer{
 		"client", "client/mediafile", "docs", "event",
 	}},
 	{"internal/server", []string{
-		"internal/httpapi", "internal/figures", "internal/signal", "internal/whip", "internal/agent", "internal/egress", "internal/egress/storage", "internal/egress/wire", "internal/egress/request", "internal/egress/ffmpeg", "internal/egress/studio", "internal/egress/browser", "internal/ingress", "internal/ingress/source", "internal/ingress/rtmp", "internal/room", "internal/delivery", "internal/eventlog/...",
+		"internal/httpapi", "internal/figures", "internal/signal", "internal/whip", "internal/agent", "internal/egress", "internal/egress/storage", "internal/egress/wire", "internal/egress/request", "internal/egress/ffmpeg", "internal/egress/studio", "internal/egress/browser", "internal/ingress", "internal/ingress/source", "internal/ingress/rtmp", "internal/ingress/ffmpeg", "internal/room", "internal/delivery", "internal/eventlog/...",
 		"internal/sfu/peer", "internal/turn", "internal/certificate", "internal/tcp", "internal/tlsmux", "internal/tracing", "internal/external", "internal/metrics", "internal/config", "internal/token",
 		"internal/site", "docs", "event", "web",
 	}},
@@ -38,7 +38,7 @@ var layers = []layer{
 	// What the others count, for Prometheus.
 	{"internal/metrics", []string{
 		"internal/room", "internal/signal", "internal/agent", "internal/delivery", "internal/eventlog", "internal/sfu/peer",
-		"internal/turn", "internal/histogram",
+		"internal/turn", "internal/histogram", "internal/ingress", "internal/ingress/rtmp",
 	}},
 
 	// Edges: bytes to commands. The event log reaches httpapi through its own interfaces.
@@ -77,7 +77,7 @@ var layers = []layer{
 	{"internal/ingress/ffmpeg", []string{"internal/spawn", "internal/ingress/flv"}},
 	{"internal/ingress/flv", nil},
 	// Streams of encoders that come in as participants.
-	{"internal/ingress", []string{"internal/room", "internal/rate", "internal/sfu/uptrack", "event"}},
+	{"internal/ingress", []string{"internal/room", "internal/histogram", "internal/rate", "internal/sfu/uptrack", "event"}},
 
 	// Decisions. The room neither knows the log nor who reads it.
 	{"internal/room", []string{"internal/histogram", "internal/sfu/peer", "internal/sfu/uptrack", "internal/sfu/downtrack", "internal/sfu/quality", "event"}},

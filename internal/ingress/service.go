@@ -25,6 +25,7 @@ type Service struct {
 	abandon context.CancelCauseFunc // ends pulling
 	watch   *time.Ticker            // of sessions that may have gone silent
 	donec   chan struct{}           // closed when the service closes
+	tally   *tally                  // immutable
 
 	mu        sync.Mutex
 	endpoints map[string]*endpoint  // mu guards; by id
@@ -54,6 +55,7 @@ func Start(ctx context.Context, o Options) (*Service, error) {
 		wrong:     rate.NewKeyed[netip.Addr](wrongKeyRate, wrongKeys),
 		watch:     time.NewTicker(watchInterval),
 		donec:     make(chan struct{}),
+		tally:     newTally(),
 		endpoints: make(map[string]*endpoint),
 		keys:      make(map[keyHash]*endpoint),
 	}

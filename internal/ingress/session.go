@@ -40,6 +40,7 @@ type Session struct {
 	endpoint *endpoint            // immutable; Service.mu guards what is in it
 	id       string               // immutable
 	info     *livekit.IngressInfo // immutable; as it was when the session began
+	began    time.Time            // immutable
 
 	heard atomic.Int64 // when media came last, Unix nanoseconds; at first when it was admitted
 	media atomic.Bool  // some has come
@@ -53,6 +54,8 @@ type Session struct {
 	presence Presence // mu guards; nil before it joins, and after the end
 	over     bool     // mu guards
 	tracks   []*Track // mu guards
+
+	observed struct{ audio, video uint64 } // bytes; of Observe
 
 	// under Service.mu
 	started bool // ingress_started was told
@@ -82,7 +85,8 @@ func (s *Service) begin(e *endpoint) *Session {
 		proto.Reset(state)
 		state.Status, state.ResourceId, state.StartedAt = livekit.IngressState_ENDPOINT_BUFFERING, session.id, now.UnixNano()
 	})
-	session.info = e.info
+	session.info, session.began = e.info, now
+	s.tally.begun[e.info.InputType].Add(1)
 	return session
 }
 
@@ -247,6 +251,7 @@ func (x *Session) publishes(tracks []*livekit.TrackInfo) {
 		return
 	}
 	x.started = true
+	x.s.tally.first.Observe(time.Since(x.began))
 	e.tell(event.Event{Name: event.IngressStarted, Actor: event.ActorClient})
 	x.s.opts.Logger.Info("ingress publishes", "ingress", e.info.IngressId, "session", x.id, "room", e.room, "room_sid", e.info.State.RoomId, "tracks", len(tracks))
 }
@@ -255,17 +260,24 @@ func (x *Session) publishes(tracks []*livekit.TrackInfo) {
 type Observation struct {
 	Last   time.Time // when a packet came last; zero: none has
 	Tracks []*livekit.TrackInfo
-	Audio  *livekit.InputAudioState // nil: there is none
-	Video  *livekit.InputVideoState
+	// AudioBytes and VideoBytes are what has come so far.
+	AudioBytes, VideoBytes uint64
+
+	Audio *livekit.InputAudioState // nil: there is none
+	Video *livekit.InputVideoState
 }
 
-// Observe says what comes of a participant that was attached, several times a second.
+// Observe says what comes of a participant that was attached, several times a second,
+// by one goroutine.
 func (x *Session) Observe(o Observation) {
 	if o.Last.IsZero() {
 		return
 	}
 	x.heard.Store(max(x.heard.Load(), o.Last.UnixNano()))
 	x.note(func(state *livekit.IngressState) { state.Audio, state.Video = o.Audio, o.Video })
+	x.Received(false, int(o.AudioBytes-x.observed.audio))
+	x.Received(true, int(o.VideoBytes-x.observed.video))
+	x.observed.audio, x.observed.video = o.AudioBytes, o.VideoBytes
 	if x.silence(time.Now()) < stallAfter {
 		x.publishes(o.Tracks)
 		x.media.Store(true)
@@ -316,6 +328,7 @@ func (x *Session) end(cause error) {
 	e.change(func(state *livekit.IngressState) {
 		state.Status, state.Error, state.EndedAt = status, text, time.Now().UnixNano()
 	})
+	s.tally.end(e.info.InputType, status)
 	actor, why := causeOf(cause)
 	e.session = nil
 	seq := e.tell(event.Event{Name: event.IngressEnded, Actor: actor, Reason: why})

@@ -16,6 +16,8 @@ import (
 	"github.com/rollcall-rtc/rollcall/internal/delivery"
 	"github.com/rollcall-rtc/rollcall/internal/eventlog"
 	"github.com/rollcall-rtc/rollcall/internal/histogram"
+	"github.com/rollcall-rtc/rollcall/internal/ingress"
+	"github.com/rollcall-rtc/rollcall/internal/ingress/rtmp"
 	"github.com/rollcall-rtc/rollcall/internal/room"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
 	"github.com/rollcall-rtc/rollcall/internal/signal"
@@ -33,12 +35,15 @@ func times() histogram.Snapshot {
 }
 
 type (
-	rooms   struct{}
-	media   struct{}
-	signals struct{}
-	agents  struct{}
-	relay   struct{}
-	log     struct{}
+	rooms    struct{}
+	media    struct{}
+	signals  struct{}
+	agents   struct{}
+	relay    struct{}
+	streams  struct{}
+	pushed   struct{}
+	encoding struct{}
+	log      struct{}
 )
 
 func (rooms) Stats() room.Stats {
@@ -54,6 +59,18 @@ func (media) Traffic() peer.Traffic {
 	t.Video.Out = peer.Flow{Packets: 10, Bytes: 11, Lost: 12, NACKs: 13, Resent: 14, PLIs: 15}
 	return t
 }
+
+func (streams) Stats() ingress.Stats {
+	return ingress.Stats{
+		Inputs: []ingress.InputStats{{
+			Input: "rtmp", Endpoints: 25, Buffering: 26, Publishing: 27, Begun: 28,
+			Ended: map[ingress.Outcome]uint64{ingress.OutcomeFailed: 29}, AudioBytes: 30, VideoBytes: 31,
+		}},
+		Dropped: map[ingress.DropReason]uint64{ingress.DropCatchUp: 32}, FirstFrame: times(),
+	}
+}
+func (pushed) Stats() rtmp.Stats             { return rtmp.Stats{Open: 33, Accepted: 34, WrongKeys: 35} }
+func (encoding) Stats() (int, time.Duration) { return 36, 1500 * time.Millisecond }
 
 func (signals) Stats() signal.Stats { return signal.Stats{Connections: 16, Refused: 17} }
 func (agents) Stats() agent.Stats   { return agent.Stats{Workers: 18} }
@@ -75,6 +92,7 @@ func sources(endpoints ...delivery.EndpointStats) Sources {
 	return Sources{
 		Version: "v1", Started: time.UnixMilli(1500), Ready: func() error { return nil },
 		Rooms: rooms{}, Media: media{}, Signal: signals{}, Agents: agents{}, Log: log{}, Relay: relay{},
+		Ingress: streams{}, RTMP: pushed{}, Transcoders: encoding{},
 		Delivery: figures{endpoints},
 	}
 }
@@ -126,6 +144,13 @@ func TestEachSourceIsShown(t *testing.T) {
 		`rollcall_media_resent_packets_total{direction="out",kind="video"} 14`, `rollcall_media_plis_total{direction="out",kind="video"} 15`,
 		`rollcall_media_packets_total{direction="in",kind="audio"} 0`,
 		"rollcall_signal_connections 16", "rollcall_signal_refusals_total 17", "rollcall_agent_workers 18",
+		`rollcall_ingress_endpoints{input="rtmp"} 25`,
+		`rollcall_ingress_sessions{input="rtmp",state="buffering"} 26`, `rollcall_ingress_sessions{input="rtmp",state="publishing"} 27`,
+		`rollcall_ingress_sessions_begun_total{input="rtmp"} 28`, `rollcall_ingress_sessions_ended_total{input="rtmp",outcome="failed"} 29`,
+		`rollcall_ingress_received_bytes_total{input="rtmp",kind="audio"} 30`, `rollcall_ingress_received_bytes_total{input="rtmp",kind="video"} 31`,
+		`rollcall_ingress_dropped_frames_total{reason="catch_up"} 32`, "rollcall_ingress_first_frame_duration_seconds_count 2",
+		"rollcall_rtmp_connections 33", "rollcall_rtmp_connections_accepted_total 34", `rollcall_rtmp_refusals_total{reason="wrong_key"} 35`,
+		"rollcall_ingress_transcoders 36", "rollcall_ingress_transcoder_cpu_seconds_total 1.5",
 		"rollcall_turn_sessions 19", `rollcall_turn_bytes_total{direction="in"} 20`,
 		"rollcall_events_appended_total 21", "rollcall_event_log_append_wait_seconds_total 1.5",
 		"rollcall_event_log_disk_bytes 22", "rollcall_event_log_first_seq 23", "rollcall_event_log_last_seq 24",

@@ -7,6 +7,8 @@ import (
 	"github.com/rollcall-rtc/rollcall/internal/delivery"
 	"github.com/rollcall-rtc/rollcall/internal/eventlog"
 	"github.com/rollcall-rtc/rollcall/internal/histogram"
+	"github.com/rollcall-rtc/rollcall/internal/ingress"
+	"github.com/rollcall-rtc/rollcall/internal/ingress/rtmp"
 	"github.com/rollcall-rtc/rollcall/internal/room"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
 	"github.com/rollcall-rtc/rollcall/internal/signal"
@@ -26,7 +28,11 @@ type Sources struct {
 	Agents   Agents
 	Log      Log
 	Delivery Delivery
+	Ingress  Ingress
+	RTMP     RTMP
 	Relay    Relay // nil if there is none
+	// Transcoders are children of Ingress.
+	Transcoders Transcoders
 }
 
 // Rooms is room.Registry.
@@ -55,6 +61,17 @@ type Delivery interface {
 	Stats() []delivery.EndpointStats
 	ScopedTotals() delivery.Totals
 	AttemptTimes() histogram.Snapshot
+}
+
+// Ingress is ingress.Service.
+type Ingress interface{ Stats() ingress.Stats }
+
+// RTMP is rtmp.Server, or several.
+type RTMP interface{ Stats() rtmp.Stats }
+
+// Transcoders is ffmpeg.Children.
+type Transcoders interface {
+	Stats() (running int, cpu time.Duration)
 }
 
 // Relay is turn.Server.

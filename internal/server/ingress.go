@@ -9,6 +9,7 @@ import (
 
 	"github.com/rollcall-rtc/rollcall/internal/delivery"
 	"github.com/rollcall-rtc/rollcall/internal/ingress"
+	"github.com/rollcall-rtc/rollcall/internal/ingress/ffmpeg"
 	"github.com/rollcall-rtc/rollcall/internal/ingress/source"
 	"github.com/rollcall-rtc/rollcall/internal/signal"
 	"github.com/rollcall-rtc/rollcall/internal/token"
@@ -17,7 +18,8 @@ import (
 
 // openIngress ends the ingress sessions of the last run, and begins to take new ones.
 func (s *Server) openIngress(ctx context.Context) (err error) {
-	puller := &source.Puller{FFmpeg: s.cfg.Ingress.FFmpeg, Logger: s.log, Guard: s.sourceGuard()}
+	s.transcoders = new(ffmpeg.Children)
+	puller := &source.Puller{FFmpeg: s.cfg.Ingress.FFmpeg, Running: s.transcoders, Logger: s.log, Guard: s.sourceGuard()}
 	s.ingress, err = ingress.Start(ctx, ingress.Options{
 		Rooms: s.rooms, Log: s.events, Logger: s.log, URL: s.ingressURL,
 		Pull: puller.Pull, CheckURL: puller.Check,

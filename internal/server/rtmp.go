@@ -18,6 +18,21 @@ type rtmpPorts struct {
 	plain, secure *httpPort // nil if there is none
 	cancel        context.CancelFunc
 	serving       sync.WaitGroup
+	servers       []*rtmp.Server // immutable once anything is served
+}
+
+// Stats returns what was counted at all ports.
+func (p *rtmpPorts) Stats() (sum rtmp.Stats) {
+	for _, s := range p.servers {
+		st := s.Stats()
+		sum.Open += st.Open
+		sum.Accepted += st.Accepted
+		sum.Refused += st.Refused
+		sum.WrongKeys += st.WrongKeys
+		sum.Publishing += st.Publishing
+		sum.Malformed += st.Malformed
+	}
+	return sum
 }
 
 // usualRTMP is where encoders expect RTMP.
@@ -57,7 +72,7 @@ func (s *Server) bindRTMP() error {
 func (s *Server) serveRTMP() {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.rtmp.cancel = cancel
-	handler := &source.RTMP{Sessions: s.ingress, FFmpeg: s.cfg.Ingress.FFmpeg, Logger: s.log}
+	handler := &source.RTMP{Sessions: s.ingress, FFmpeg: s.cfg.Ingress.FFmpeg, Running: s.transcoders, Logger: s.log}
 	for _, p := range []*httpPort{s.rtmp.plain, s.rtmp.secure} {
 		if p == nil {
 			continue
@@ -67,6 +82,7 @@ func (s *Server) serveRTMP() {
 			o.TLS = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.certificate}
 		}
 		server := rtmp.New(o)
+		s.rtmp.servers = append(s.rtmp.servers, server)
 		for _, l := range p.bound {
 			s.rtmp.serving.Go(func() {
 				if err := server.Serve(ctx, l); err != nil {

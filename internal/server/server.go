@@ -26,6 +26,7 @@ import (
 	"github.com/rollcall-rtc/rollcall/internal/figures"
 	"github.com/rollcall-rtc/rollcall/internal/httpapi"
 	"github.com/rollcall-rtc/rollcall/internal/ingress"
+	"github.com/rollcall-rtc/rollcall/internal/ingress/ffmpeg"
 	"github.com/rollcall-rtc/rollcall/internal/room"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
 	"github.com/rollcall-rtc/rollcall/internal/signal"
@@ -44,24 +45,25 @@ type Server struct {
 	log *slog.Logger   // immutable
 
 	// immutable once started; nil before its turn in Start
-	events    *eventlog.Log
-	consumers *httpapi.Consumers
-	delivery  *delivery.Engine
-	media     *peer.Factory
-	relay     *turn.Server // nil if it is not enabled
-	rooms     *room.Registry
-	agents    *agent.Dispatcher
-	egress    *egress.Service
-	ingress   *ingress.Service
-	rtmp      *rtmpPorts
-	signal    *signal.Handler
-	whip      *whip.Handler
-	watch     *figures.Watch
-	tracer    *tracing.Tracer // nil if nothing is traced
-	http      *httpPort
-	redirect  *httpPort // nil if there is none
-	metrics   *httpPort // nil if there is none
-	admin     *httpPort // nil if there is none
+	events      *eventlog.Log
+	consumers   *httpapi.Consumers
+	delivery    *delivery.Engine
+	media       *peer.Factory
+	relay       *turn.Server // nil if it is not enabled
+	rooms       *room.Registry
+	agents      *agent.Dispatcher
+	egress      *egress.Service
+	ingress     *ingress.Service
+	rtmp        *rtmpPorts
+	transcoders *ffmpeg.Children // of ingress
+	signal      *signal.Handler
+	whip        *whip.Handler
+	watch       *figures.Watch
+	tracer      *tracing.Tracer // nil if nothing is traced
+	http        *httpPort
+	redirect    *httpPort // nil if there is none
+	metrics     *httpPort // nil if there is none
+	admin       *httpPort // nil if there is none
 
 	certificate getCertificate    // of TLS; nil without
 	acme        *certificate.ACME // nil if certificates come from files

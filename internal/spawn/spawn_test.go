@@ -60,3 +60,25 @@ func TestGroupIsKilledWhole(t *testing.T) {
 		t.Error("it was not killed")
 	}
 }
+
+func TestCPUOfAProcessIsRead(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("it is read from /proc")
+	}
+	before, err := CPU(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(time.Minute); ; {
+		now, err := CPU(os.Getpid())
+		if err != nil || time.Now().After(end) {
+			t.Fatalf("%v, %v before: %v", now, before, err)
+		}
+		if now > before {
+			break
+		}
+	}
+	if _, err := CPU(1 << 30); err == nil {
+		t.Error("a process that is not there has used some")
+	}
+}

@@ -295,13 +295,14 @@ func (s *session) observe() (o ingress.Observation) {
 	now := time.Now()
 	for _, t := range p.Published() {
 		o.Tracks = append(o.Tracks, t.Info)
-		rate, frames := uint32(0), 0.0
+		rate, frames, octets := uint32(0), 0.0, uint64(0)
 		largest := size{int(t.Info.Width), int(t.Info.Height)}
 		for _, l := range t.Up.Stats().Layers {
 			if l.LastPacket.After(o.Last) {
 				o.Last = l.LastPacket
 			}
 			rate += uint32(l.Bitrate)
+			octets += l.Octets
 			if is := s.sizeOf(t.Info.Sid, t.Up, l); is.width > largest.width {
 				largest = is
 			}
@@ -315,12 +316,14 @@ func (s *session) observe() (o ingress.Observation) {
 				o.Audio = &livekit.InputAudioState{MimeType: codec.MimeType, Channels: uint32(codec.Channels), SampleRate: codec.ClockRate}
 			}
 			o.Audio.AverageBitrate += rate
+			o.AudioBytes += octets
 			continue
 		}
 		if o.Video == nil {
 			o.Video = &livekit.InputVideoState{MimeType: codec.MimeType, Width: uint32(largest.width), Height: uint32(largest.height), Framerate: frames}
 		}
 		o.Video.AverageBitrate += rate
+		o.VideoBytes += octets
 	}
 	return o
 }

@@ -80,15 +80,17 @@ type Demuxer struct {
 	said *watcher
 	once sync.Once
 	err  error
+
+	running *Children
 }
 
-// Open starts a child. Close is needed.
-func Open(path string, in Input) (*Demuxer, error) {
+// Open starts a child, which running counts. Close is needed.
+func Open(path string, in Input, running *Children) (*Demuxer, error) {
 	path, err := Find(path)
 	if err != nil {
 		return nil, err
 	}
-	d := &Demuxer{cmd: exec.Command(path, in.args()...), said: new(watcher)}
+	d := &Demuxer{cmd: exec.Command(path, in.args()...), said: new(watcher), running: running}
 	spawn.Detach(d.cmd)
 	spawn.Bind(d.cmd)
 	d.cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
@@ -104,6 +106,7 @@ func Open(path string, in Input) (*Demuxer, error) {
 	if err := d.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start ffmpeg: %w", err)
 	}
+	running.began(d.cmd)
 	return d, nil
 }
 
@@ -133,7 +136,9 @@ func (d *Demuxer) Kill() { _ = d.cmd.Process.Kill() }
 // kills it first.
 func (d *Demuxer) Close() error {
 	d.once.Do(func() {
-		if err := d.cmd.Wait(); err != nil {
+		err := d.cmd.Wait()
+		d.running.ended(d.cmd)
+		if err != nil {
 			d.err = d.said.failure(err)
 		}
 	})

@@ -65,8 +65,8 @@ func Find(name string) (string, error) {
 	return path, nil
 }
 
-// Start starts a child.
-func Start(path string, j Job, sink Sink, logger *slog.Logger) (*Transcoder, error) {
+// Start starts a child, which running counts.
+func Start(path string, j Job, sink Sink, running *Children, logger *slog.Logger) (*Transcoder, error) {
 	path, err := Find(path)
 	if err != nil {
 		return nil, err
@@ -95,6 +95,7 @@ func Start(path string, j Job, sink Sink, logger *slog.Logger) (*Transcoder, err
 		closeAll(ours)
 		return nil, fmt.Errorf("start ffmpeg: %w", err)
 	}
+	running.began(t.cmd)
 	for i, f := range ours {
 		t.readers.Go(func() {
 			defer f.Close()
@@ -104,7 +105,7 @@ func Start(path string, j Job, sink Sink, logger *slog.Logger) (*Transcoder, err
 	if j.Opus != nil {
 		t.readers.Go(func() { t.fail(t.readSound(sound)) })
 	}
-	go t.wait(logger)
+	go t.wait(running, logger)
 	t.out = flv.AppendHeader(t.out, j.Sound, j.Pictures)
 	return t, nil
 }
@@ -140,9 +141,10 @@ func (t *Transcoder) start(j Job) (sound io.Reader, err error) {
 }
 
 // wait says how the child ended, when all that it wrote is read.
-func (t *Transcoder) wait(logger *slog.Logger) {
+func (t *Transcoder) wait(running *Children, logger *slog.Logger) {
 	t.readers.Wait()
 	err := t.cmd.Wait()
+	running.ended(t.cmd)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	defer close(t.donec)

@@ -107,7 +107,7 @@ func (s *sink) Sound(at time.Duration, packet []byte) error {
 func run(t *testing.T, j Job, tags []tag, begin time.Duration) *sink {
 	t.Helper()
 	s := newSink()
-	tr, err := Start("", j, s, slog.New(slog.DiscardHandler))
+	tr, err := Start("", j, s, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +178,7 @@ func TestTooManyPicturesAreLeftOut(t *testing.T) {
 func TestQuietSoundIsNotHeldBack(t *testing.T) {
 	tags := source(t, "-f", "lavfi", "-i", "anullsrc=r=48000:cl=mono", "-t", "2", "-c:a", "aac", "-f", "flv")
 	s := newSink()
-	tr, err := Start("", Job{Sound: true, Opus: &Opus{Bitrate: 64_000, Channels: 1}}, s, slog.New(slog.DiscardHandler))
+	tr, err := Start("", Job{Sound: true, Opus: &Opus{Bitrate: 64_000, Channels: 1}}, s, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,7 +224,7 @@ func TestNothingIsHeldBack(t *testing.T) {
 	tags := source(t, "-f", "lavfi", "-i", "testsrc2=s=320x180:r=30", "-f", "lavfi", "-i", "sine=440:r=48000", "-t", "3",
 		"-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-c:a", "aac", "-f", "flv")
 	s := newSink()
-	tr, err := Start("", Job{Sound: true, Pictures: true, Opus: &Opus{Bitrate: 64_000, Channels: 1}, Layers: []Layer{{Bitrate: 300_000}}}, s, slog.New(slog.DiscardHandler))
+	tr, err := Start("", Job{Sound: true, Pictures: true, Opus: &Opus{Bitrate: 64_000, Channels: 1}, Layers: []Layer{{Bitrate: 300_000}}}, s, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,11 +259,11 @@ func TestNothingIsHeldBack(t *testing.T) {
 }
 
 func TestMissingAndFailingChildrenAreNamed(t *testing.T) {
-	if _, err := Start("/nonexistent/ffmpeg", Job{}, newSink(), slog.New(slog.DiscardHandler)); !errors.Is(err, ErrMissing) {
+	if _, err := Start("/nonexistent/ffmpeg", Job{}, newSink(), nil, slog.New(slog.DiscardHandler)); !errors.Is(err, ErrMissing) {
 		t.Error(err)
 	}
 	need(t)
-	tr, err := Start("", Job{Pictures: true, Layers: []Layer{{Bitrate: 300_000}}}, newSink(), slog.New(slog.DiscardHandler))
+	tr, err := Start("", Job{Pictures: true, Layers: []Layer{{Bitrate: 300_000}}}, newSink(), nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -281,7 +281,7 @@ func TestSinkThatFailsEndsTheChild(t *testing.T) {
 	tags := source(t, "-f", "lavfi", "-i", "testsrc2=s=320x180:r=30", "-t", "3", "-c:v", "libx264", "-preset", "ultrafast", "-f", "flv")
 	s := newSink()
 	s.fail = errors.New("the room is gone")
-	tr, err := Start("", Job{Pictures: true, Layers: []Layer{{Bitrate: 300_000}}}, s, slog.New(slog.DiscardHandler))
+	tr, err := Start("", Job{Pictures: true, Layers: []Layer{{Bitrate: 300_000}}}, s, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,6 +39,7 @@ var (
 type feed struct {
 	session *ingress.Session
 	ffmpeg  string // path; empty: as found
+	running *ffmpeg.Children
 	logger  *slog.Logger
 
 	clock    sourceClock
@@ -80,8 +81,8 @@ type tag struct {
 	body []byte
 }
 
-func newFeed(s *ingress.Session, ffmpeg string, logger *slog.Logger) *feed {
-	return &feed{session: s, ffmpeg: ffmpeg, logger: logger}
+func newFeed(s *ingress.Session, path string, running *ffmpeg.Children, logger *slog.Logger) *feed {
+	return &feed{session: s, ffmpeg: path, running: running, logger: logger}
 }
 
 // take handles a tag of the source. Tags that are malformed are left out; an error
@@ -97,7 +98,9 @@ func (f *feed) take(ctx context.Context, kind byte, at time.Duration, body []byt
 		parse = flv.ParseAudio
 	}
 	t, err := parse(body)
+	f.session.Received(kind == flv.TypeVideo, len(body))
 	if errors.Is(err, flv.ErrTag) {
+		f.session.Dropped(ingress.DropMalformed, 1)
 		f.logger.Debug("tag left out", "error", err)
 		return nil
 	}

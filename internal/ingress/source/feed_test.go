@@ -67,7 +67,7 @@ func frozen(t *testing.T) string {
 // A child that takes nothing is given up, and so is one that says nothing.
 func TestFrozenChildrenAreGivenUp(t *testing.T) {
 	t.Parallel()
-	f := newFeed(session(t), frozen(t), slog.New(slog.DiscardHandler))
+	f := newFeed(session(t), frozen(t), nil, slog.New(slog.DiscardHandler))
 	if err := f.startChild(ffmpeg.Job{Sound: true, Opus: &ffmpeg.Opus{Bitrate: 64_000, Channels: 1}}); err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func TestFrozenChildrenAreGivenUp(t *testing.T) {
 func TestFrozenChildEndsWithItsSession(t *testing.T) {
 	t.Parallel()
 	x := session(t)
-	f := newFeed(x, frozen(t), slog.New(slog.DiscardHandler))
+	f := newFeed(x, frozen(t), nil, slog.New(slog.DiscardHandler))
 	if err := f.startChild(ffmpeg.Job{Sound: true, Opus: &ffmpeg.Opus{Bitrate: 64_000, Channels: 1}}); err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func TestFrozenChildEndsWithItsSession(t *testing.T) {
 
 // A source that never says what it has is not kept whole.
 func TestWhatIsGatheredIsBoundedInBytes(t *testing.T) {
-	f := newFeed(nil, "", slog.New(slog.DiscardHandler))
+	f := newFeed(nil, "", nil, slog.New(slog.DiscardHandler))
 	body := append([]byte{0xaf, 1}, make([]byte, 8<<20)...) // AAC, without its configuration
 	tag, err := flv.ParseAudio(body)
 	if err != nil || tag.Kind != flv.Frame {

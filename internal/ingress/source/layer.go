@@ -13,6 +13,7 @@ import (
 // the time between the last picture and the next, so that time never goes back.
 type layer struct {
 	write func(data []byte, pts time.Duration) error
+	drop  func() // counts a picture that is left out; may be nil
 
 	wanted atomic.Bool // somebody needs a key frame
 
@@ -39,6 +40,9 @@ func (l *layer) put(data []byte, pts time.Duration, key bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.begun && !key || len(data) == 0 {
+		if l.drop != nil {
+			l.drop()
+		}
 		return nil
 	}
 	last := l.last

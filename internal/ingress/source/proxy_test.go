@@ -249,7 +249,7 @@ func pull(t *testing.T, p *Puller, raw string) (tags int, err error) {
 		defer px.Close()
 		in.Proxy = px.URL
 	}
-	child, err := ffmpeg.Open("", in)
+	child, err := ffmpeg.Open("", in, nil)
 	if err != nil {
 		if os.Getenv("CI") != "" {
 			t.Fatal(err)
@@ -335,7 +335,7 @@ func TestAChildHasNoWayPastTheProxy(t *testing.T) {
 	defer far.Close()
 	for _, by := range []string{"httpproxy", "https", "tls", "tcp", "crypto+httpproxy", "http+httpproxy"} {
 		in := ffmpeg.Input{URL: far.URL + "/a.m3u8?by=" + by}
-		child, err := ffmpeg.Open("", in)
+		child, err := ffmpeg.Open("", in, nil)
 		if err != nil {
 			if os.Getenv("CI") != "" {
 				t.Fatal(err)

@@ -24,7 +24,9 @@ type Puller struct {
 	Guard Guard
 	// FFmpeg is the name or the path of the program; empty: that of PATH.
 	FFmpeg string
-	Logger *slog.Logger
+	// Running counts its children, unless it is nil.
+	Running *ffmpeg.Children
+	Logger  *slog.Logger
 
 	roots *x509.CertPool // of https: sources; nil: the system's
 	mute  time.Duration  // after that much of nothing a source has ended; 0: muteFor
@@ -113,7 +115,7 @@ func (p *Puller) run(ctx context.Context, session *ingress.Session, in ffmpeg.In
 		defer through.Close()
 		in.Proxy = through.URL
 	}
-	child, err := ffmpeg.Open(p.FFmpeg, in)
+	child, err := ffmpeg.Open(p.FFmpeg, in, p.Running)
 	if err != nil {
 		return err
 	}
@@ -122,7 +124,7 @@ func (p *Puller) run(ctx context.Context, session *ingress.Session, in ffmpeg.In
 	defer stop()
 	var reading sync.WaitGroup
 	reading.Go(func() { q.close(p.read(child, q)) })
-	f := newFeed(session, p.FFmpeg, p.Logger)
+	f := newFeed(session, p.FFmpeg, p.Running, p.Logger)
 	err = p.play(ctx, q, f, child, paced)
 	child.Kill()
 	q.close(err)
@@ -181,7 +183,7 @@ func (p *Puller) play(ctx context.Context, q *queue, f *feed, child *ffmpeg.Demu
 			pace.live = child.Live()
 			if over := pace.skip(ahead, time.Now()); over > 0 {
 				p.Logger.Info("left out to be live again", "ingress", f.session.Info().IngressId, "skipped", over)
-				q.skip(t.at + over)
+				f.session.Dropped(ingress.DropCatchUp, q.skip(t.at+over))
 				pace.forget()
 				continue
 			}

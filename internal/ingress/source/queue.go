@@ -71,8 +71,8 @@ func (q *queue) drop(n int) {
 }
 
 // skip leaves out what comes before that time, up to the next key frame, but for what
-// decoders are configured by.
-func (q *queue) skip(until time.Duration) {
+// decoders are configured by. It returns how many tags that is.
+func (q *queue) skip(until time.Duration) int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	var configs []tag
@@ -93,7 +93,7 @@ func (q *queue) skip(until time.Duration) {
 		}
 	}
 	if n == len(q.tags) {
-		return // no key frame is there yet
+		return 0 // no key frame is there yet
 	}
 	q.drop(n)
 	for i := range configs {
@@ -103,6 +103,7 @@ func (q *queue) skip(until time.Duration) {
 	for _, c := range configs {
 		q.bytes += len(c.body)
 	}
+	return n - len(configs)
 }
 
 // close ends the queue: what is in it is still there. Only the first call counts.

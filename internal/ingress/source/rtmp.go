@@ -13,6 +13,7 @@ import (
 	"github.com/livekit/protocol/livekit"
 
 	"github.com/rollcall-rtc/rollcall/internal/ingress"
+	"github.com/rollcall-rtc/rollcall/internal/ingress/ffmpeg"
 	"github.com/rollcall-rtc/rollcall/internal/ingress/flv"
 	"github.com/rollcall-rtc/rollcall/internal/ingress/rtmp"
 )
@@ -27,7 +28,9 @@ type RTMP struct {
 	Sessions Sessions
 	// FFmpeg is the name or the path of the program; empty: that of PATH.
 	FFmpeg string
-	Logger *slog.Logger
+	// Running counts its children, unless it is nil.
+	Running *ffmpeg.Children
+	Logger  *slog.Logger
 }
 
 // Publish implements rtmp.Handler.
@@ -39,7 +42,7 @@ func (r *RTMP) Publish(ctx context.Context, q rtmp.Request) (rtmp.Publication, e
 	if err != nil {
 		return nil, err
 	}
-	return &publication{ctx: ctx, session: session, feed: newFeed(session, r.FFmpeg, r.Logger)}, nil
+	return &publication{ctx: ctx, session: session, feed: newFeed(session, r.FFmpeg, r.Running, r.Logger)}, nil
 }
 
 // wrongKey is a refusal that counts against the address.

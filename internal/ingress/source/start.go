@@ -89,7 +89,7 @@ func sourceLayer(p *picture) []ffmpeg.Layer {
 func (f *feed) publishVideo(ctx context.Context, format ingress.Format) (err error) {
 	f.layers = make([]*layer, format.Layers)
 	for i := range f.layers {
-		f.layers[i] = &layer{write: func(data []byte, pts time.Duration) error {
+		f.layers[i] = &layer{drop: func() { f.session.Dropped(ingress.DropNoKeyframe, 1) }, write: func(data []byte, pts time.Duration) error {
 			return f.video.WriteSample(ingress.Sample{Data: data, PTS: pts, Layer: i})
 		}}
 	}
@@ -111,7 +111,7 @@ func (f *feed) startChild(job ffmpeg.Job) error {
 	if !job.Sound && !job.Pictures {
 		return nil
 	}
-	child, err := ffmpeg.Start(f.ffmpeg, job, (*encoded)(f), f.logger)
+	child, err := ffmpeg.Start(f.ffmpeg, job, (*encoded)(f), f.running, f.logger)
 	if err != nil {
 		return err
 	}
@@ -186,6 +186,7 @@ func (e *encoded) Sound(at time.Duration, packet []byte) error {
 			e.firstSound = time.Now()
 		}
 		if at < time.Duration(e.newest.Load())-startsWithin && time.Since(e.firstSound) < startsBy {
+			e.session.Dropped(ingress.DropLateStart, 1)
 			return nil
 		}
 		e.heard = true
