@@ -42,6 +42,12 @@ bench: ## measure the server, as docs/performance.md says (FLAGS="-run video")
 bench-client: build ## compare package client with LiveKit's SDK for Go; ten minutes
 	cd test/clientbench && go run . -rollcall $(CURDIR)/bin/rollcall $(FLAGS)
 
+egress-kills: ## kill what records, and servers, until 200 recordings of all kinds were killed (KILLS=1000); half an hour
+	cd test/sdk && ROLLCALL_EGRESS_KILLS=$(or $(KILLS),200) node run.mjs tests/egress-kills.test.mjs
+
+egress-step: ## record flashes and beeps for FOR=10m, and say how far sound is from its picture
+	go test ./test/egress -count=1 -v -timeout 0 -run InStep -for $(or $(FOR),10m)
+
 soak: ## kill the log and delivery 10,000 times and cut their power 1,000 times; takes an hour
 	mkdir -p out
 	go test ./test/soak -count=1 -v -timeout 12h -parallel 4 -kills 10000 -lanes 4 -cuts 1000 -report $(CURDIR)/out/soak.txt

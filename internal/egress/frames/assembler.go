@@ -104,6 +104,7 @@ func (a *assembler) next(now time.Time, end bool) (f Frame, lost, ok bool) {
 		}
 		a.elapsed += int64(int32(p.Timestamp - a.timestamp))
 		a.timestamp = p.Timestamp
+		a.clock.arrive(arrived, a.time(a.elapsed))
 		a.take(p)
 		if !ok && (p.Marker || !a.codec.Video()) && a.pictured() {
 			f, ok = a.finish()

@@ -12,12 +12,17 @@ const (
 // clock says when something was captured, of its time since the beginning of the
 // track.
 type clock struct {
-	base  time.Time     // when the track began, as it is told now
-	want  time.Time     // the same, by the last report
-	last  time.Duration // of what was told last
-	told  bool
-	early *report // one of before the first packet
+	base     time.Time     // when the track began, as it is told now
+	want     time.Time     // the same, by the last report
+	last     time.Duration // of what was told last
+	said     time.Time     // of that
+	told     bool
+	reported bool
+	early    *report // one of before the first packet
 }
+
+// apart is how far what follows is from what was told last, if it would be before it.
+const apart = time.Millisecond
 
 type report struct {
 	at        time.Time
@@ -27,9 +32,19 @@ type report struct {
 // begin sets the clock by the arrival of the first packet.
 func (c *clock) begin(arrived time.Time) { c.base, c.want = arrived, arrived }
 
+// arrive says when a packet of that time came. Nothing arrives before it was captured,
+// so without a report that which came with the least delay tells best. The first may
+// have waited for long: a recording begins with the last key frame, and what has
+// followed it comes at once.
+func (c *clock) arrive(arrived time.Time, passed time.Duration) {
+	if base := arrived.Add(-passed); !c.reported && base.Before(c.base) {
+		c.base, c.want = base, base
+	}
+}
+
 // report says when that much had passed since the beginning.
 func (c *clock) report(at time.Time, passed time.Duration) {
-	c.want = at.Add(-passed)
+	c.want, c.reported = at.Add(-passed), true
 	if off := c.want.Sub(c.base); !c.told || off > maxSlew || off < -maxSlew {
 		c.base = c.want
 	}
@@ -41,6 +56,13 @@ func (c *clock) at(passed time.Duration) time.Time {
 		room := time.Duration(float64(passed-c.last) * slew)
 		c.base = c.base.Add(min(max(c.want.Sub(c.base), -room), room))
 	}
-	c.told, c.last = true, max(c.last, passed)
-	return c.base.Add(passed)
+	now := c.base.Add(passed)
+	if c.told && passed > c.last && !now.After(c.said) && c.said.Sub(now) < maxSlew {
+		now = c.said.Add(apart)
+	}
+	if !c.told || passed > c.last {
+		c.last, c.said = passed, now
+	}
+	c.told = true
+	return now
 }

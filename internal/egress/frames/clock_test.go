@@ -109,3 +109,36 @@ func TestClockThatIsSetIsFollowedAtOnce(t *testing.T) {
 		t.Errorf("off by %v", off)
 	}
 }
+
+// What was kept since the last key frame comes at once: its first is not of that
+// moment, but as much earlier as the last of it is.
+func TestWhatWasKeptBeforeTheBeginningDelaysNothing(t *testing.T) {
+	s := newSound(t, 0)
+	const kept = 300 * time.Millisecond
+	last := time.Duration(-1)
+	for s.passed < kept {
+		at := s.next(kept - s.passed - s.step)
+		if at <= last {
+			t.Fatalf("%v after %v", at, last)
+		}
+		last = at
+	}
+	for range 100 {
+		at := s.next(0)
+		if at <= last {
+			t.Fatalf("%v after %v", at, last)
+		}
+		last = at
+	}
+	if off := last - s.passed; off.Abs() > time.Millisecond {
+		t.Errorf("two seconds later it is off by %v", off)
+	}
+	// A report knows more than that.
+	s.track.Clock(begin.Add(s.passed), s.shows(s.passed-20*time.Millisecond))
+	for range 200 {
+		last = s.next(0)
+	}
+	if off := last - s.passed; (off - 20*time.Millisecond).Abs() > time.Millisecond {
+		t.Errorf("what a report says is 20 ms later is off by %v", off)
+	}
+}

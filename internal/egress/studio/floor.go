@@ -327,10 +327,12 @@ func (f *floor) step() error {
 		return nil
 	}
 	f.relayout(f.epoch.Add(now))
+	// The picture that is nearest: of two, neither is more than half a step early or late.
+	shown := now + (f.due(f.next)-now)/2
 	for _, p := range f.canvas.Places() {
 		var pic *compose.Picture
 		if t := f.tiles[f.canvas.Tiles()[p.Tile].Number]; t != nil {
-			t.advance(now)
+			t.advance(shown)
 			pic = t.current
 		}
 		f.canvas.Draw(p, pic)
