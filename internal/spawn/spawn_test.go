@@ -1,10 +1,12 @@
 package spawn_test
 
 import (
+	"os"
 	"os/exec"
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rollcall-rtc/rollcall/internal/spawn"
 )
@@ -65,12 +67,12 @@ func TestCPUOfAProcessIsRead(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("it is read from /proc")
 	}
-	before, err := CPU(os.Getpid())
+	before, err := spawn.CPU(os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for end := time.Now().Add(time.Minute); ; {
-		now, err := CPU(os.Getpid())
+		now, err := spawn.CPU(os.Getpid())
 		if err != nil || time.Now().After(end) {
 			t.Fatalf("%v, %v before: %v", now, before, err)
 		}
@@ -78,7 +80,7 @@ func TestCPUOfAProcessIsRead(t *testing.T) {
 			break
 		}
 	}
-	if _, err := CPU(1 << 30); err == nil {
+	if _, err := spawn.CPU(1 << 30); err == nil {
 		t.Error("a process that is not there has used some")
 	}
 }
