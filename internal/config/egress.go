@@ -22,6 +22,9 @@ type Egress struct {
 	// MaxDuration and MaxSize (bytes) end a recording; 0 is no limit.
 	MaxDuration duration
 	MaxSize     int64
+	// These end one that has such an output; 0 is no limit.
+	FileDuration, StreamDuration, SegmentDuration, ImageDuration duration
+	FileSize                                                     int64
 }
 
 // Storage is a store of objects: the one of which a bucket or container is named.

@@ -6,9 +6,9 @@ import (
 )
 
 func TestEgressStorageIsOneStore(t *testing.T) {
-	got := mustLoad(t, goodKeys+"egress: {storage: {s3: {bucket: b, access_key: a, secret: s, force_path_style: true}}, backup: {azure: {container_name: c}}, max_cpu: 0, session_limits: {max_duration: 90m, max_size: 1GiB}}\n", nil)
+	got := mustLoad(t, goodKeys+"egress: {storage: {s3: {bucket: b, access_key: a, secret: s, force_path_style: true}}, backup: {azure: {container_name: c}}, max_cpu: 0, session_limits: {max_duration: 90m, max_size: 1GiB, segment_output_max_duration: 5s, file_output_max_size: 2KiB}}\n", nil)
 	e := got.Egress
-	if e.Storage.S3 != (S3{AccessKey: "a", Secret: "s", Bucket: "b", ForcePathStyle: true}) || e.Backup.Azure.Container != "c" || e.MaxCPU != 0 || e.MaxSize != 1<<30 || e.MaxDuration.Minutes() != 90 {
+	if e.Storage.S3 != (S3{AccessKey: "a", Secret: "s", Bucket: "b", ForcePathStyle: true}) || e.Backup.Azure.Container != "c" || e.MaxCPU != 0 || e.MaxSize != 1<<30 || e.MaxDuration.Minutes() != 90 || e.SegmentDuration.Seconds() != 5 || e.FileSize != 2048 {
 		t.Errorf("%+v", e)
 	}
 	for bad, want := range map[string]string{

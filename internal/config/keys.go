@@ -68,6 +68,11 @@ var supported = []key{
 	{"egress.max_cpu", number(func(c *Config) *int { return &c.Egress.MaxCPU }, 0, 100)},
 	{"egress.session_limits.max_duration", span(func(c *Config) *duration { return &c.Egress.MaxDuration })},
 	{"egress.session_limits.max_size", bytes(func(c *Config) *int64 { return &c.Egress.MaxSize })},
+	{"egress.session_limits.file_output_max_duration", span(func(c *Config) *duration { return &c.Egress.FileDuration })},
+	{"egress.session_limits.stream_output_max_duration", span(func(c *Config) *duration { return &c.Egress.StreamDuration })},
+	{"egress.session_limits.segment_output_max_duration", span(func(c *Config) *duration { return &c.Egress.SegmentDuration })},
+	{"egress.session_limits.image_output_max_duration", span(func(c *Config) *duration { return &c.Egress.ImageDuration })},
+	{"egress.session_limits.file_output_max_size", bytes(func(c *Config) *int64 { return &c.Egress.FileSize })},
 
 	{"ingress.rtmp_base_url", text(func(c *Config) *string { return &c.Ingress.RTMPBaseURL })},
 	{"ingress.whip_base_url", text(func(c *Config) *string { return &c.Ingress.WHIPBaseURL })},

@@ -130,6 +130,7 @@ func proxyOf(p *livekit.ProxyConfig) *storage.Proxy {
 func (j *job) openDispatch() {
 	if len(j.targets) > 0 {
 		j.sendParcel(upload.Parcel{Targets: j.targets, Backup: j.s.opts.Backup})
+		j.followLive()
 	}
 }
 
@@ -147,6 +148,8 @@ func (j *job) sendParcel(p upload.Parcel) {
 			}
 			s.opts.Log.SaveCursors(map[string][]byte{uploadKey(j.id): raw}, nil)
 		},
+		Content:  j.soFar,
+		Shown:    j.shown,
 		Conclude: j.concluded,
 		Settled:  j.arrived,
 		Patience: s.opts.Patience,
@@ -273,21 +276,17 @@ func (j *job) concluded(p upload.Parcel) []upload.File {
 		s.opts.Logger.Warn("read the manifest of a recording", "egress", j.id, "error", err)
 		return nil
 	}
+	at := make(map[string]string, len(p.Files))
 	for i := range p.Files {
-		raw = bytes.ReplaceAll(raw, quoted(p.Files[i].Path), quoted(p.Location(&p.Files[i])))
+		at[p.Files[i].Path] = p.Location(&p.Files[i])
 	}
-	if err := os.WriteFile(path, raw, 0o644); err != nil {
+	if raw, err = moved(raw, at); err == nil {
+		err = os.WriteFile(path, raw, 0o644)
+	}
+	if err != nil {
 		s.opts.Logger.Warn("write the manifest of a recording", "egress", j.id, "error", err)
 	}
 	return []upload.File{j.parcelFile(path, p.Files[0].To)}
-}
-
-func quoted(s string) []byte {
-	raw, err := json.Marshal(s)
-	if err != nil {
-		panic("BUG: encode text: " + err.Error())
-	}
-	return raw
 }
 
 // arrived tells the job's end, with where the files are. It is the sender's Settled.

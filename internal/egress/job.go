@@ -43,7 +43,7 @@ type job struct {
 	process  *process
 	ending   chan string // buffered: why; the first counts
 	endOnce  sync.Once
-	closed   int64 // bytes of segments; run's
+	closed   int64 // bytes of segments and images; run's
 
 	// under Service.mu
 	info  *livekit.EgressInfo // immutable, replaced on change
@@ -255,8 +255,8 @@ func (j *job) heard(r, last wire.Report) wire.Report {
 		}
 		return last
 	case wire.Closed:
-		if r.File != nil && j.outputs[r.Output].Kind == wire.Segments {
-			j.closed += r.File.Bytes
+		if r.File != nil {
+			j.closedPart(r.Output, *r.File)
 		}
 		return last
 	case wire.StreamState:

@@ -4,6 +4,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/livekit/protocol/livekit"
+
 	"github.com/rollcall-rtc/rollcall/internal/egress/wire"
 )
 
@@ -17,6 +19,22 @@ type Limits struct {
 	// Duration and Size (bytes of all files) end a job.
 	Duration time.Duration
 	Size     int64
+	// Outputs end one that has an output of the kind, after a time, and FileSize (bytes)
+	// one whose files are so large, without segments and images.
+	Outputs  map[wire.OutputKind]time.Duration
+	FileSize int64
+}
+
+// bounds are what ends a job of these outputs: its time, the size of its files, and of
+// all that it makes; 0 is never.
+func (l *Limits) bounds(outputs []wire.Output) (after time.Duration, files, all int64) {
+	after = l.Duration
+	for _, o := range outputs {
+		if d := l.Outputs[o.Kind]; d > 0 && (after == 0 || d < after) {
+			after = d
+		}
+	}
+	return after, l.FileSize, l.Size
 }
 
 // lookEvery is how often a job is held against its limits.
@@ -24,8 +42,7 @@ const lookEvery = time.Second
 
 // limits is when to look whether a job is at its limits, nil for never.
 func (j *job) limits() (look <-chan time.Time, stop func()) {
-	l := j.s.opts.Limits
-	if l.Duration == 0 && l.Size == 0 {
+	if after, files, all := j.s.opts.Limits.bounds(j.outputs); after == 0 && files == 0 && all == 0 {
 		return nil, func() {}
 	}
 	t := time.NewTicker(lookEvery)
@@ -34,28 +51,44 @@ func (j *job) limits() (look <-chan time.Time, stop func()) {
 
 // atLimit says whether a job is to end. Its time counts from the first media.
 func (j *job) atLimit() bool {
-	l := j.s.opts.Limits
+	after, most, mostOfAll := j.s.opts.Limits.bounds(j.outputs)
 	j.s.mu.Lock()
 	info := j.info
 	j.s.mu.Unlock()
-	size, begun := j.closed, int64(0)
+	files := int64(0)
 	for _, f := range info.FileResults {
-		if begun == 0 || f.StartedAt != 0 && f.StartedAt < begun {
-			begun = f.StartedAt
-		}
 		if stat, err := os.Stat(f.Location); err == nil {
-			size += stat.Size()
+			files += stat.Size()
 		}
 	}
-	for _, f := range info.SegmentResults {
-		if begun == 0 || f.StartedAt != 0 && f.StartedAt < begun {
-			begun = f.StartedAt
+	return after > 0 && time.Since(time.Unix(0, firstMedia(info))) >= after ||
+		most > 0 && files >= most || mostOfAll > 0 && files+j.closed >= mostOfAll
+}
+
+// firstMedia is when the first media came to any output, Unix nanoseconds; when the job
+// was asked for while that is not known.
+func firstMedia(info *livekit.EgressInfo) (first int64) {
+	take := func(at int64) {
+		if at != 0 && (first == 0 || at < first) {
+			first = at
 		}
 	}
-	if begun == 0 {
-		begun = info.StartedAt
+	for _, f := range info.FileResults {
+		take(f.StartedAt)
 	}
-	return l.Duration > 0 && time.Since(time.Unix(0, begun)) >= l.Duration || l.Size > 0 && size >= l.Size
+	for _, s := range info.SegmentResults {
+		take(s.StartedAt)
+	}
+	for _, s := range info.StreamResults {
+		take(s.StartedAt)
+	}
+	for _, i := range info.ImageResults {
+		take(i.StartedAt)
+	}
+	if first == 0 {
+		return info.StartedAt
+	}
+	return first
 }
 
 // admit says why one more job may not begin. One that may has its place until begun is

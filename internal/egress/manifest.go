@@ -80,16 +80,45 @@ func (j *job) writeManifest(made [][]wire.Made, last wire.Report) {
 			}
 		}
 	}
-	raw, err := json.MarshalIndent(m, "", "  ")
-	if err != nil {
-		panic("BUG: encode manifest: " + err.Error())
-	}
 	path := filepath.Join(directory, j.id+".json")
-	if err := os.WriteFile(path, append(raw, '\n'), 0o644); err != nil {
+	if err := os.WriteFile(path, m.encode(), 0o644); err != nil {
 		j.s.opts.Logger.Warn("write the manifest of a recording", "egress", j.id, "error", err)
 		return
 	}
 	j.change(func(info *livekit.EgressInfo) { info.ManifestLocation = path })
+}
+
+// moved is a manifest of files that are elsewhere by now.
+func moved(raw []byte, at map[string]string) ([]byte, error) {
+	var m manifest
+	if err := json.Unmarshal(raw, &m); err != nil {
+		return nil, err
+	}
+	move := func(location *string) {
+		if there, ok := at[*location]; ok {
+			*location = there
+		}
+	}
+	for _, files := range [][]file{m.Files, m.Images} {
+		for i := range files {
+			move(&files[i].Location)
+		}
+	}
+	for i := range m.Playlists {
+		move(&m.Playlists[i].Location)
+		for n := range m.Playlists[i].Segments {
+			move(&m.Playlists[i].Segments[n].Location)
+		}
+	}
+	return m.encode(), nil
+}
+
+func (m *manifest) encode() []byte {
+	raw, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		panic("BUG: encode manifest: " + err.Error())
+	}
+	return append(raw, '\n')
 }
 
 // describe names what was recorded in a manifest.

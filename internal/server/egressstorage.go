@@ -3,11 +3,13 @@ package server
 import (
 	"errors"
 	"net/netip"
+	"time"
 
 	"github.com/rollcall-rtc/rollcall/internal/config"
 	"github.com/rollcall-rtc/rollcall/internal/delivery"
 	"github.com/rollcall-rtc/rollcall/internal/egress"
 	"github.com/rollcall-rtc/rollcall/internal/egress/storage"
+	"github.com/rollcall-rtc/rollcall/internal/egress/wire"
 )
 
 // storeOptions puts into o where recordings go, and what is reached on the way.
@@ -23,7 +25,11 @@ func (s *Server) storeOptions(o *egress.Options) (err error) {
 	allow := s.receiverNetworks()
 	o.Dial = delivery.GuardedDialer(allow).DialContext
 	o.CheckAddress = func(addr netip.Addr) error { return delivery.CheckAddress(addr, allow) }
-	o.Limits = egress.Limits{Jobs: c.MaxJobs, CPU: float64(c.MaxCPU) / 100, Duration: c.MaxDuration, Size: c.MaxSize}
+	o.Limits = egress.Limits{Jobs: c.MaxJobs, CPU: float64(c.MaxCPU) / 100, Duration: c.MaxDuration, Size: c.MaxSize, FileSize: c.FileSize,
+		Outputs: map[wire.OutputKind]time.Duration{
+			wire.File: c.FileDuration, wire.Stream: c.StreamDuration, wire.Socket: c.StreamDuration, wire.Segments: c.SegmentDuration, wire.Images: c.ImageDuration,
+		},
+	}
 	if s.cfg.Development && s.cfg.Where["egress.max_cpu"] == "" {
 		o.Limits.CPU = 0 // who develops does other things on the machine
 	}

@@ -73,6 +73,20 @@ func (p *Parcel) File(path string) *File {
 	return nil
 }
 
+// add adds files that are not there.
+func (p *Parcel) add(files []File) {
+	there := make(map[string]bool, len(p.Files))
+	for i := range p.Files {
+		there[p.Files[i].Path] = true
+	}
+	for _, f := range files {
+		if !there[f.Path] {
+			there[f.Path] = true
+			p.Files = append(p.Files, f)
+		}
+	}
+}
+
 // OutOfPlace is the first file that is elsewhere than in its target, nil if there is
 // none.
 func (p *Parcel) OutOfPlace() *File {

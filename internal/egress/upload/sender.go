@@ -36,6 +36,11 @@ type Options struct {
 	// Conclude is called once after the end, when every file is in its place or is
 	// not going to be in time. What it returns is sent as the last, before Settled.
 	Conclude func(Parcel) []File
+	// Content is what may be seen of a file that changes, by what is in its store: nil
+	// for nothing yet. Shown is told where it is when the store has it. Both are only
+	// asked for what is followed; see Follow.
+	Content func(Parcel, File) ([]byte, error)
+	Shown   func(f File, location string)
 	// Settled is called once: the recording's end may be told, with the locations of
 	// the parcel. It was saved before with Told set.
 	Settled func(Parcel)
@@ -54,12 +59,15 @@ type Sender struct {
 	donec  chan struct{}
 	wakec  chan struct{} // has an element when there is something new
 
-	mu     sync.Mutex
-	parcel Parcel
-	cut    context.CancelFunc // ends the try that runs; nil without one
-	sends  bool               // that has a slot
-	due    *time.Timer        // when the end has waited for long enough; nil once it is over
-	moved  time.Time          // when a file got through last, or part of one was read
+	mu      sync.Mutex
+	parcel  Parcel
+	cut     context.CancelFunc // ends the try that runs; nil without one
+	sends   bool               // that has a slot
+	due     *time.Timer        // when the end has waited for long enough; nil once it is over
+	moved   time.Time          // when a file got through last, or part of one was read
+	saved   time.Time          // when the parcel was
+	unsaved bool               // it has changed since
+	live    []*live            // files that are sent anew when they have changed
 
 	// the goroutine's
 	primary map[int]storage.Store // by number of the target
@@ -67,6 +75,7 @@ type Sender struct {
 	failing map[int]bool // targets that failed in this round
 	fails   int          // tries in a row
 	through time.Time    // when a file got through, or it was begun
+	ended   bool         // it has noticed that no more files come
 	// hopeless says that the store refuses: the end is not held up for it.
 	hopeless bool
 }
@@ -77,6 +86,7 @@ func Start(p Parcel, o Options) *Sender {
 	s := &Sender{opts: o, cancel: cancel, donec: make(chan struct{}), wakec: make(chan struct{}, 1), parcel: p.clone(), moved: time.Now(),
 		primary: make(map[int]storage.Store), failing: make(map[int]bool)}
 	o.Save(p.clone())
+	s.saved = time.Now()
 	if !p.Ended.IsZero() && !p.Told {
 		s.due = time.AfterFunc(o.Patience, s.overdue)
 	}
@@ -86,13 +96,13 @@ func Start(p Parcel, o Options) *Sender {
 
 // Add adds files that are whole. One that is there already stays as it is.
 func (s *Sender) Add(files ...File) {
-	s.change(func(p *Parcel) {
-		for _, f := range files {
-			if p.File(f.Path) == nil {
-				p.Files = append(p.Files, f)
-			}
-		}
-	})
+	s.change(func(p *Parcel) { p.add(files) })
+}
+
+// Offer is Add of what will be added once more at the end: it is sent now, and need
+// not be kept before.
+func (s *Sender) Offer(files ...File) {
+	s.note(func(p *Parcel) { p.add(files) })
 }
 
 // Finish says that no more come: from then on Patience counts.
@@ -145,12 +155,35 @@ func (s *Sender) Close() {
 func (s *Sender) Done() <-chan struct{} { return s.donec }
 
 // change changes the parcel, keeps it and wakes the goroutine.
-func (s *Sender) change(f func(*Parcel)) {
+func (s *Sender) change(f func(*Parcel)) { s.set(f, true) }
+
+// A recording in segments has thousands of files. saveEvery is how often it is kept
+// that one of more than few got through: what is not kept is sent once more after a
+// crash.
+const (
+	saveEvery = 10 * time.Second
+	few       = 32
+	// large is what is sent in pieces, in bytes, and worth to be gone on with.
+	large = 1 << 20
+)
+
+// note is change of what need not be kept at once.
+func (s *Sender) note(f func(*Parcel)) { s.set(f, false) }
+
+func (s *Sender) set(f func(*Parcel), keep bool) {
 	s.mu.Lock()
 	f(&s.parcel)
-	s.opts.Save(s.parcel.clone())
+	if s.unsaved = true; keep || len(s.parcel.Files) <= few || time.Since(s.saved) >= saveEvery {
+		s.save()
+	}
 	s.mu.Unlock()
 	s.wake()
+}
+
+// save keeps the parcel; mu must be held.
+func (s *Sender) save() {
+	s.opts.Save(s.parcel.clone())
+	s.saved, s.unsaved = time.Now(), false
 }
 
 // Parcel is how it stands.
@@ -170,6 +203,9 @@ func (s *Sender) run(ctx context.Context) {
 			s.due.Stop()
 			s.due = nil
 		}
+		if s.unsaved {
+			s.save()
+		}
 	}()
 	s.through = time.Now()
 	for ctx.Err() == nil {
@@ -178,6 +214,13 @@ func (s *Sender) run(ctx context.Context) {
 		next := nextFile(&p, s.failing)
 		if next < 0 && len(s.failing) > 0 {
 			s.rest(ctx, &p)
+			continue
+		}
+		s.ended = s.ended || !p.Ended.IsZero()
+		if l := s.dueLive(&p, next < 0, now); l != nil {
+			if err := s.sendLive(ctx, l, p); err != nil && ctx.Err() == nil {
+				s.failing[l.To] = true
+			}
 			continue
 		}
 		due := !p.Ended.IsZero() && (s.hopeless || next < 0 || !now.Before(s.deadline(&p)))
@@ -195,6 +238,7 @@ func (s *Sender) run(ctx context.Context) {
 			err := s.send(ctx, next, &p, false)
 			if err == nil {
 				s.fails, s.through = 0, time.Now()
+				s.changed("")
 				continue
 			}
 			if p.Told && p.Backup != nil && s.send(ctx, next, &p, true) == nil {
@@ -258,7 +302,10 @@ func (s *Sender) sleep(ctx context.Context, until time.Time) {
 		case <-s.wakec:
 			// A file more is no reason to ask a store sooner that does not answer; the
 			// end may be, for it can be due.
-			if p := s.Parcel(); at == nil || s.hopeless && !p.Ended.IsZero() && !p.Told {
+			if p := s.Parcel(); !p.Ended.IsZero() && !s.ended {
+				s.ended, s.fails = true, 0 // now it is worth a try
+				return
+			} else if at == nil || s.hopeless && !p.Ended.IsZero() && !p.Told {
 				return
 			} else if !p.Ended.IsZero() && !p.Told && s.deadline(&p).Before(until) {
 				until = s.deadline(&p)
@@ -289,15 +336,15 @@ func (s *Sender) send(ctx context.Context, i int, p *Parcel, toBackup bool) (err
 	}
 	defer s.watch(cut)()
 	f, where := p.Files[i], InStore
-	target, store, state := p.Targets[f.To], s.primary[f.To], f.State
+	target, state := p.Targets[f.To], f.State
 	if toBackup {
-		where, target, store, state = InBackup, *p.Backup, s.backup, f.BackupState
+		where, target, state = InBackup, *p.Backup, f.BackupState
 	}
 	defer func() {
 		if errors.Is(err, fs.ErrNotExist) {
 			where, err = Gone, nil
 		}
-		s.change(func(p *Parcel) {
+		s.note(func(p *Parcel) {
 			s.cut, s.moved = nil, time.Now()
 			if err == nil {
 				p.Files[i].Where, p.Files[i].State, p.Files[i].BackupState = where, "", ""
@@ -314,15 +361,9 @@ func (s *Sender) send(ctx context.Context, i int, p *Parcel, toBackup bool) (err
 		}
 		s.opts.Logger.Log(context.WithoutCancel(ctx), level, "file of a recording sent", "file", f.Path, "store", target, "error", err)
 	}()
-	if store == nil {
-		if store, err = s.opts.Open(target); err != nil {
-			return err
-		}
-		if toBackup {
-			s.backup = store
-		} else {
-			s.primary[f.To] = store
-		}
+	store, err := s.store(p, f.To, toBackup)
+	if err != nil {
+		return err
 	}
 	file, err := os.Open(f.Path)
 	if err != nil {
@@ -336,15 +377,29 @@ func (s *Sender) send(ctx context.Context, i int, p *Parcel, toBackup bool) (err
 	return store.Upload(ctx, storage.Object{
 		Name: target.Name(f.Name), ContentType: f.ContentType, Size: stat.Size(), Body: &body{file, s}, State: state, Progress: s.progress,
 		Save: func(state string) {
-			s.change(func(p *Parcel) {
+			s.set(func(p *Parcel) {
 				if toBackup {
 					p.Files[i].BackupState = state
 				} else {
 					p.Files[i].State = state
 				}
-			})
+			}, stat.Size() >= large)
 		},
 	})
+}
+
+// store is that of a target, or the backup.
+func (s *Sender) store(p *Parcel, to int, backup bool) (store storage.Store, err error) {
+	switch {
+	case !backup && s.primary[to] == nil:
+		s.primary[to], err = s.opts.Open(p.Targets[to])
+	case backup && s.backup == nil:
+		s.backup, err = s.opts.Open(*p.Backup)
+	}
+	if backup {
+		return s.backup, err
+	}
+	return s.primary[to], err
 }
 
 // watch cuts a try, which has its slot now, when it has sent nothing for a while.

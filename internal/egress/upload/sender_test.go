@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -26,6 +27,7 @@ type store struct {
 	hangs   bool
 	takes   time.Duration // for each file
 	tries   atomic.Int64
+	mu      sync.Mutex
 	has     map[string]string
 }
 
@@ -48,8 +50,17 @@ func (s *store) Upload(ctx context.Context, o storage.Object) error {
 	if err != nil {
 		return err
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.has[o.Name] = string(raw) + "/" + o.State
 	return nil
+}
+
+// got is what there is of a name, while more may come.
+func (s *store) got(name string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.has[name]
 }
 
 // desk sends one parcel, and remembers what it was told.
@@ -62,6 +73,7 @@ type desk struct {
 	states        []string // as saved
 	settled       []Parcel
 	at            []time.Time
+	shown         []string // where what is followed was said to be
 	manifest      bool
 	slots         chan struct{} // nil: own ones
 }
@@ -118,6 +130,8 @@ func (d *desk) start() *Sender {
 			}
 			return []File{f}
 		},
+		Content: soFar,
+		Shown:   func(_ File, location string) { d.shown = append(d.shown, location) },
 		Settled: func(p Parcel) {
 			d.settled = append(d.settled, p)
 			d.at = append(d.at, time.Now())

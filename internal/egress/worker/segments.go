@@ -21,6 +21,7 @@ type segmentSink struct {
 	list   *playlist.Writer // nil before the first segment
 	w      *container.Segments
 	header string
+	kept   string        // the last header that is told of
 	video  int           // index of the track of pictures, -1 without
 	path   string        // of the open segment
 	number int           // of the next one
@@ -134,6 +135,12 @@ func (s *segmentSink) cut(at time.Duration) error {
 // add lists a segment that is whole.
 func (s *segmentSink) add(path string, from, to time.Duration, size int64) error {
 	m := wire.Made{Path: path, Begun: s.begin.Add(from).UnixNano(), Plays: to - from, Bytes: size, Part: wire.Segment}
+	if s.kept != s.header {
+		if err := s.keep(s.header, wire.SegmentInit); err != nil {
+			return err
+		}
+		s.kept = s.header
+	}
 	if err := s.list.Add(playlist.Segment{Path: path, Header: s.header, Begun: s.begin.Add(from), Plays: m.Plays}); err != nil {
 		return err
 	}
@@ -161,10 +168,7 @@ func (s *segmentSink) end() error {
 	if err != nil || !begun {
 		return err
 	}
-	if err := s.add(s.path, s.from, s.to+max(s.step, time.Millisecond), size); err != nil {
-		return err
-	}
-	return s.keep(s.header, wire.SegmentInit)
+	return s.add(s.path, s.from, s.to+max(s.step, time.Millisecond), size)
 }
 
 // keep notes among what was made a file that is whole.

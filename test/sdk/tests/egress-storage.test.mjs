@@ -4,12 +4,14 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { after } from 'node:test';
 import { promisify } from 'node:util';
-import { AliOSSUpload, AzureBlobUpload, EgressStatus, GCPUpload, S3Upload } from '@livekit/protocol';
+import {
+  AliOSSUpload, AzureBlobUpload, EgressStatus, EncodingOptions, GCPUpload, ImageFileSuffix, ImageOutput, S3Upload, SegmentedFileOutput,
+} from '@livekit/protocol';
 import { DirectFileOutput, EgressClient } from 'livekit-server-sdk';
 import { scene } from '../harness/scene.mjs';
 import { S3Server } from '../harness/stores.mjs';
@@ -153,4 +155,77 @@ stage.test('a store that cannot be is refused, one that refuses is named', async
   assert.match(egressInfo.error, /^upload: the store refused: .*SignatureDoesNotMatch.* kept on the server$/);
   assert.ok(await plays(egressInfo.fileResults[0].location) > 0.5, 'and it is not lost');
   assert.ok(!JSON.stringify(egressInfo.toJson()).includes('wrongSecret') && !call.server.log().includes('wrongSecret'));
+});
+
+const segments = (filenamePrefix, more) => ({ segments: new SegmentedFileOutput({ filenamePrefix, segmentDuration: 1, livePlaylistName: 'live.m3u8', ...more }) });
+
+/** What a playlist of the store names, each of which is there. */
+async function listed(name) {
+  const at = store.at('recordings', `calls/${name}`);
+  const list = await readFile(at, 'utf8').catch(() => '');
+  const named = [...list.matchAll(/^#EXT-X-MAP:URI="(.*)"$|^([^#\n].*)$/gm)].map((m) => m[1] ?? m[2]);
+  for (const one of named) assert.ok(existsSync(join(dirname(at), one)), `${name} names ${one}, which is not in the store`);
+  return { at, list, segments: named.filter((one) => one.endsWith('.m4s') || one.endsWith('.ts')) };
+}
+
+stage.test('segments can be watched in the store while they come, and a crash loses none that was', async (call) => {
+  const egress = egressOf(call);
+  await microphoneOf(call);
+  const { egressId } = await egress.startParticipantEgress(call.room, 'ana', segments('live/part'));
+  const seen = await waitFor('three segments to be listed in the store', async () => {
+    const live = await listed('live/live.m3u8');
+    return live.segments.length >= 3 && live;
+  }, 30_000);
+  assert.ok(!seen.list.includes('ENDLIST'));
+  const copy = seen.at.replace('live.m3u8', 'so-far.m3u8'); // one that ends, or it would be waited for more
+  await writeFile(copy, `${seen.list}#EXT-X-ENDLIST\n`);
+  assert.ok(await plays(copy) > 2, 'what is listed plays');
+  const [running] = await egress.listEgress({ egressId });
+  const [{ livePlaylistLocation, playlistLocation, segmentCount }] = running.segmentResults;
+  assert.equal(livePlaylistLocation, `${store.url}/recordings/calls/live/live.m3u8`, 'it is said where');
+  assert.ok(Number(segmentCount) >= 3 && playlistLocation.startsWith(store.url), JSON.stringify(running.toJson()));
+  assert.ok(existsSync(join(directory, 'live/part_00000.m4s')), 'nothing is removed while it is recorded');
+  await call.server.end('SIGKILL');
+  await call.server.run();
+  const story = await storyOf(call, egressId);
+  const { egressInfo } = story.at(-1);
+  assert.equal(story.filter((e) => e.event === 'egress_ended').length, 1);
+  assert.deepEqual([egressInfo.status, egressInfo.backupStorageUsed], [EgressStatus.EGRESS_FAILED, false], egressInfo.error);
+  const [result] = egressInfo.segmentResults;
+  assert.ok(result.playlistLocation.startsWith(`${store.url}/recordings/calls/live/`), result.playlistLocation);
+  const whole = await listed(`live/${basename(result.playlistLocation)}`);
+  assert.equal(whole.segments.length, Number(result.segmentCount));
+  assert.ok(whole.list.endsWith('#EXT-X-ENDLIST\n') && seen.segments.every((one) => whole.segments.includes(one)), whole.list);
+  assert.ok(Math.abs(await plays(whole.at) - Number(result.duration) / 1e9) < 0.3);
+  await waitFor('what is uploaded to be removed here', async () => (await readdir(join(directory, 'live'))).length === 0);
+});
+
+stage.test('images and segments go into the store as they are made, and the manifest says where', async (call) => {
+  const egress = egressOf(call);
+  const ana = await call.browser('ana');
+  await ana.publishCamera();
+  const image = { filenamePrefix: 'seen/image', captureInterval: 1, filenameSuffix: ImageFileSuffix.IMAGE_SUFFIX_TIMESTAMP };
+  const { egressId } = await egress.startRoomCompositeEgress(call.room, {
+    images: new ImageOutput(image), ...segments('seen/part', { livePlaylistName: '', filenamePrefix: 'seen/part' }),
+  }, { encodingOptions: new EncodingOptions({ width: 320, height: 180, framerate: 10, keyFrameInterval: 1 }), videoOnly: true });
+  const stored = async (pattern) => (await readdir(store.at('recordings', 'calls/seen')).catch(() => [])).filter((name) => pattern.test(name));
+  await waitFor('two images and a segment to be in the store', async () => (await stored(/\.jpeg$/)).length >= 2 && (await stored(/\.ts$/)).length >= 1, 30_000);
+  const [running] = await egress.listEgress({ egressId });
+  assert.ok(running.status === EgressStatus.EGRESS_ACTIVE && Number(running.imageResults[0].imageCount) >= 2);
+  await egress.stopEgress(egressId);
+  const { egressInfo } = (await storyOf(call, egressId)).at(-1);
+  assert.equal(egressInfo.status, EgressStatus.EGRESS_COMPLETE, egressInfo.error);
+  const at = (location) => store.at('recordings', decodeURIComponent(new URL(location).pathname.slice('/recordings/'.length)));
+  const manifest = JSON.parse(await readFile(at(egressInfo.manifestLocation), 'utf8'));
+  assert.deepEqual([manifest.egress_id, manifest.room_name], [egressId, call.room]);
+  assert.equal(manifest.images.length, Number(egressInfo.imageResults[0].imageCount));
+  assert.equal(manifest.playlists[0].segments.length, Number(egressInfo.segmentResults[0].segmentCount));
+  for (const { filename, location } of [...manifest.images, ...manifest.playlists[0].segments]) {
+    assert.ok(location.startsWith(`${store.url}/recordings/calls/seen/`) && location.endsWith(filename), location);
+    assert.ok(existsSync(at(location)), `${location} is not there`);
+  }
+  assert.equal(manifest.playlists[0].location, egressInfo.segmentResults[0].playlistLocation);
+  const { stdout } = await promisify(execFile)('ffprobe', ['-v', 'error', '-show_entries', 'stream=codec_name,width', '-of', 'csv=p=0', at(manifest.images[0].location)]);
+  assert.equal(stdout.trim(), 'mjpeg,320');
+  assert.ok(await plays(at(manifest.playlists[0].location)) > 1);
 });

@@ -1,0 +1,49 @@
+package egress
+
+import (
+	"testing"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/rollcall-rtc/rollcall/internal/egress/wire"
+)
+
+func TestLeastLimitOfItsOutputsEndsAJob(t *testing.T) {
+	l := Limits{Duration: time.Hour, Size: 9, FileSize: 5, Outputs: map[wire.OutputKind]time.Duration{wire.Segments: time.Minute, wire.Stream: 2 * time.Hour}}
+	for _, c := range []struct {
+		kinds []wire.OutputKind
+		want  time.Duration
+	}{
+		{[]wire.OutputKind{wire.File}, time.Hour},
+		{[]wire.OutputKind{wire.Stream}, time.Hour},
+		{[]wire.OutputKind{wire.File, wire.Segments}, time.Minute},
+	} {
+		var outputs []wire.Output
+		for _, k := range c.kinds {
+			outputs = append(outputs, wire.Output{Kind: k})
+		}
+		if after, files, all := l.bounds(outputs); after != c.want || files != 5 || all != 9 {
+			t.Errorf("%v: %v, %d, %d", c.kinds, after, files, all)
+		}
+	}
+	none := Limits{Outputs: map[wire.OutputKind]time.Duration{wire.Stream: time.Second}}
+	if after, files, all := none.bounds([]wire.Output{{Kind: wire.File}}); after != 0 || files != 0 || all != 0 {
+		t.Errorf("%v, %d, %d without a limit", after, files, all)
+	}
+}
+
+func TestTimeOfALimitCountsFromTheFirstMedia(t *testing.T) {
+	info := &livekit.EgressInfo{StartedAt: 1, FileResults: []*livekit.FileInfo{{}}, StreamResults: []*livekit.StreamInfo{{StartedAt: 9}, {}}}
+	if got := firstMedia(info); got != 9 {
+		t.Errorf("it came at %d", got)
+	}
+	info.ImageResults = []*livekit.ImagesInfo{{StartedAt: 7}}
+	info.SegmentResults = []*livekit.SegmentsInfo{{StartedAt: 8}}
+	if got := firstMedia(info); got != 7 {
+		t.Errorf("it came at %d", got)
+	}
+	if got := firstMedia(&livekit.EgressInfo{StartedAt: 1}); got != 1 {
+		t.Errorf("of nothing it came at %d", got)
+	}
+}
