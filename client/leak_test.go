@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -51,7 +52,13 @@ func elsewhere(t testing.TB) (url string) {
 	})
 	t.Cleanup(func() {
 		_ = stop.Close()
+		// What holds up one that does not end is in what it says then.
+		late := time.AfterFunc(2*patience, func() {
+			t.Error("the server does not end")
+			_ = cmd.Process.Signal(syscall.SIGQUIT)
+		})
 		rest.Wait()
+		late.Stop()
 		if err := cmd.Wait(); err != nil {
 			t.Errorf("server: %v", err)
 		}

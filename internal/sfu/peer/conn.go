@@ -151,7 +151,8 @@ func (c *conn) open(media *webrtc.MediaEngine) error {
 	return nil
 }
 
-// follow sends media where ICE sends.
+// follow sends media where ICE sends. It runs on pion's goroutine, for which pion
+// waits when it closes, with locks held: it must not ask pion anything.
 func (c *conn) follow(pair *webrtc.ICECandidatePair) {
 	ip, err := netip.ParseAddr(pair.Remote.Address)
 	at := netip.AddrPortFrom(ip, pair.Remote.Port)
@@ -160,9 +161,15 @@ func (c *conn) follow(pair *webrtc.ICECandidatePair) {
 		c.log.Warn("no way to send media to the client", "address", pair.Remote.Address)
 	}
 	if found {
-		if err := c.watch(); err != nil && !c.stopped.Load() {
-			c.log.Warn("connection is not watched over", "error", err)
-		}
+		search := c.vigil.search()
+		_ = c.queue.post(func() {
+			if c.vigil.search() != search {
+				return // a restart has overtaken it
+			}
+			if err := c.watch(); err != nil && !c.stopped.Load() {
+				c.log.Warn("connection is not watched over", "error", err)
+			}
+		})
 	}
 	c.took(pair)
 }

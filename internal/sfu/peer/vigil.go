@@ -56,6 +56,13 @@ func (v *vigil) restart(now time.Time) {
 	v.found.Store(int32(pathAlive))
 }
 
+// search names the search for a path that is the last.
+func (v *vigil) search() string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.sought
+}
+
 // keep begins to watch over a path that ICE has chosen.
 func (v *vigil) keep(k *consent.Keeper) {
 	v.mu.Lock()
@@ -140,7 +147,7 @@ func (v *vigil) heard() time.Time {
 	return time.Time{}
 }
 
-// watch begins to keep the path that ICE has chosen. It runs on pion's goroutine.
+// watch begins to keep the path that ICE has chosen. It is a task.
 func (c *conn) watch() error {
 	ice := c.pc.SCTP().Transport().ICETransport()
 	ours, err := ice.GetLocalParameters()
