@@ -100,7 +100,6 @@ func (s *state) emit(e event.Event) {
 // endTurn appends the turn's events, in order, before anybody who waits for the
 // turn goes on.
 func (s *state) endTurn() {
-	s.tellForwards()
 	if len(s.events) > 0 {
 		s.lastSeq = s.opts.Publish(s.events...)
 		s.uncommitted = true
@@ -109,6 +108,7 @@ func (s *state) endTurn() {
 			s.events = nil // of a turn in which everybody left
 		}
 	}
+	s.tellForwards() // other rooms have their events after ours
 	if s.finished {
 		s.watched(Change{What: RoomOver})
 		s.watches = nil
