@@ -51,10 +51,25 @@ func (g *gate) enter(addr netip.Addr) error {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.open[site(addr)] >= g.limits.ConnectionsPerAddress {
-		return tooMany("too many connections from address %s: the limit is %d at a time", addr, g.limits.ConnectionsPerAddress)
+	if err := g.full(addr); err != nil {
+		return err
 	}
 	g.open[site(addr)]++
+	return nil
+}
+
+// wouldEnter is enter without counting.
+func (g *gate) wouldEnter(addr netip.Addr) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.full(addr)
+}
+
+// full returns why an address may have no other connection. mu is held.
+func (g *gate) full(addr netip.Addr) error {
+	if addr.IsValid() && g.open[site(addr)] >= g.limits.ConnectionsPerAddress {
+		return tooMany("too many connections from address %s: the limit is %d at a time", addr, g.limits.ConnectionsPerAddress)
+	}
 	return nil
 }
 

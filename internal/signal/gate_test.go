@@ -173,3 +173,24 @@ func TestTooManyConnectionsOfAnAddressAreRefused(t *testing.T) {
 		t.Error("not 429")
 	}
 }
+
+// A browser's SDK asks for the reason of a refusal that it could not see.
+func TestReasonThatThereAreTooManyConnectionsCanBeAsked(t *testing.T) {
+	tc := newTest(t, room.Defaults{})
+	tc.handler.opts.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	tc.handler.gate = newGate(Limits{ConnectionsPerAddress: 1}.withDefaults())
+	raw, here := mint(t, "alice", nil), netip.MustParseAddr("198.51.100.1")
+	if status, body := tc.refused(raw, here.String()); status != http.StatusOK {
+		t.Fatalf("the first: %d %s", status, body)
+	}
+	if err := tc.handler.gate.enter(here); err != nil {
+		t.Fatal(err)
+	}
+	if status, body := tc.refused(raw, here.String()); status != http.StatusTooManyRequests || !strings.Contains(body, "too many connections") {
+		t.Errorf("beyond the limit: %d %s", status, body)
+	}
+	tc.handler.gate.leave(here)
+	if status, body := tc.refused(raw, here.String()); status != http.StatusOK {
+		t.Errorf("asking is counted: %d %s", status, body)
+	}
+}

@@ -145,6 +145,9 @@ func (h *Handler) suspectProxy(r *http.Request, addr netip.Addr) {
 
 // check returns what connect would refuse the request with.
 func (h *Handler) check(ctx context.Context, req *request) error {
+	if err := h.gate.wouldEnter(req.from); err != nil {
+		return err
+	}
 	if !req.reconnect {
 		return h.opts.Rooms.CanJoin(ctx, req.join)
 	}

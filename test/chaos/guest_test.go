@@ -2,6 +2,9 @@ package chaos
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,8 +28,9 @@ import (
 
 // guests makes clients; they share what is costly to make.
 type guests struct {
-	url string // ws://…
-	api *webrtc.API
+	url    string // ws://…
+	api    *webrtc.API
+	config webrtc.Configuration
 	// window is how much their sockets take without being read, in bytes; 0 is
 	// what the system likes.
 	window int
@@ -39,13 +43,25 @@ func newGuests(serverURL string) *guests {
 	settings.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
 	// Each connection would have three sockets to ask for names of others.
 	settings.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
+	// By default pion gives up after seven checks, 1.4 s, which a crowd on two cores
+	// may take.
+	settings.SetICEMaxBindingRequests(100)
 	var engine webrtc.MediaEngine
 	if err := engine.RegisterDefaultCodecs(); err != nil {
 		panic("BUG: register default codecs: " + err.Error())
 	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic("BUG: make a key: " + err.Error())
+	}
+	certificate, err := webrtc.GenerateCertificate(key)
+	if err != nil {
+		panic("BUG: make a certificate: " + err.Error())
+	}
 	return &guests{
-		url: "ws" + strings.TrimPrefix(serverURL, "http"),
-		api: webrtc.NewAPI(webrtc.WithSettingEngine(settings), webrtc.WithMediaEngine(&engine)),
+		url:    "ws" + strings.TrimPrefix(serverURL, "http"),
+		api:    webrtc.NewAPI(webrtc.WithSettingEngine(settings), webrtc.WithMediaEngine(&engine)),
+		config: webrtc.Configuration{Certificates: []webrtc.Certificate{*certificate}},
 	}
 }
 
@@ -117,7 +133,7 @@ func (gs *guests) dial(ctx context.Context, room, identity string, targets ...li
 		done: make(chan struct{}),
 	}
 	g.resume = sync.OnceFunc(func() { close(g.resumed) })
-	if err := g.prepare(gs.api, targets); err != nil {
+	if err := g.prepare(gs, targets); err != nil {
 		socket.CloseNow()
 		return nil, err
 	}
@@ -141,7 +157,7 @@ func (gs *guests) client() *http.Client {
 }
 
 // prepare makes the peer connections.
-func (g *guest) prepare(api *webrtc.API, targets []livekit.SignalTarget) error {
+func (g *guest) prepare(gs *guests, targets []livekit.SignalTarget) error {
 	for _, pc := range []struct {
 		conn   **webrtc.PeerConnection
 		target livekit.SignalTarget
@@ -153,7 +169,7 @@ func (g *guest) prepare(api *webrtc.API, targets []livekit.SignalTarget) error {
 		if !slices.Contains(targets, pc.target) {
 			continue
 		}
-		conn, err := api.NewPeerConnection(webrtc.Configuration{})
+		conn, err := gs.api.NewPeerConnection(gs.config)
 		if err != nil {
 			return fmt.Errorf("make peer connection: %w", err)
 		}

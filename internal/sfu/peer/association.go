@@ -36,7 +36,7 @@ type association struct {
 	batch    *transport.Batch    // mu guards; what is being sent
 	channels map[uint16]*channel // mu guards; by stream
 	read     map[*channel]bool   // mu guards; those that have a reader now
-	nextID   uint16              // mu guards; of ours
+	nextID   uint16              // mu guards; of ours, which are all even or all odd
 	news     []sctp.Message      // mu guards; of the packet at hand
 	resets   []uint16            // mu guards
 	timer    *time.Timer         // mu guards
@@ -45,9 +45,9 @@ type association struct {
 	closed   bool                // mu guards
 }
 
-// channel is a data channel. id and request do not change.
+// channel is a data channel. request does not change, and id not after the handshake.
 type channel struct {
-	id      uint16
+	id      uint16 // association.mu guards
 	request channelRequest
 
 	open  bool           // association.mu guards; both sides have it
@@ -58,7 +58,7 @@ type channel struct {
 
 func (a *association) init(link *transport.Link, deliver func(*channel, sctp.Message)) {
 	a.link, a.deliver = link, deliver
-	a.nextID = 1 // the server of a handshake has the odd ones, RFC 8832 §6
+	a.nextID = 1 // the server of a handshake has the odd ones, RFC 8832 §6: mostly we
 	a.channels, a.read = map[uint16]*channel{}, map[*channel]bool{}
 }
 
@@ -75,6 +75,9 @@ func (a *association) secured(k dataKeys, now time.Time) error {
 	defer a.begin(nil)()
 	if a.closed || a.sctp != nil {
 		return nil
+	}
+	if k.client {
+		a.haveEven()
 	}
 	a.sealer, a.opener = sealer, opener
 	a.sctp = sctp.New(sctp.Options{
@@ -95,6 +98,20 @@ func (a *association) secured(k dataKeys, now time.Time) error {
 	}
 	return nil
 }
+
+// haveEven numbers our channels as those of a client of the handshake. mu is held.
+func (a *association) haveEven() {
+	renumbered := make(map[uint16]*channel, len(a.channels))
+	for _, ch := range a.channels {
+		ch.id--
+		renumbered[ch.id] = ch
+	}
+	a.channels = renumbered
+	a.nextID--
+}
+
+// ours reports whether a stream is one that we would open. mu is held.
+func (a *association) ours(id uint16) bool { return id%2 == a.nextID%2 }
 
 // begin takes the lock for an operation that may send. What it returns ends it.
 func (a *association) begin(batch *transport.Batch) (end func()) {
@@ -185,7 +202,7 @@ func (a *association) take(m sctp.Message, now time.Time) {
 		a.opened(ch)
 	case m.Payload[0] == dcepOpen && ch == nil:
 		request, err := parseRequest(m.Payload)
-		if err != nil || !a.accepts || a.theirs() >= maxChannels || m.Stream%2 != 0 {
+		if err != nil || !a.accepts || a.theirs() >= maxChannels || a.ours(m.Stream) {
 			a.sctp.ResetStream(m.Stream, now)
 			return
 		}
@@ -206,7 +223,7 @@ func (a *association) opened(ch *channel) {
 
 func (a *association) theirs() (n int) {
 	for id := range a.channels {
-		if id%2 == 0 {
+		if !a.ours(id) {
 			n++
 		}
 	}

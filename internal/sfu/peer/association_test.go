@@ -108,7 +108,7 @@ func TestTheAssociationIsOpenedByUsIfTheClientDoesNot(t *testing.T) {
 		var a association
 		a.init(transport.NewLink(nil, nil), nil)
 		key, salt := make([]byte, 16), make([]byte, 4)
-		if err := a.secured(dataKeys{key, salt, key, salt}, time.Now()); err != nil {
+		if err := a.secured(dataKeys{localKey: key, localSalt: salt, remoteKey: key, remoteSalt: salt}, time.Now()); err != nil {
 			t.Fatal(err)
 		}
 		waits := func() bool {

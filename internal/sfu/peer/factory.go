@@ -236,8 +236,8 @@ func (f *Factory) configureEngine(addrs []netip.Addr) error {
 	e.SetHostAcceptanceMinWait(0)
 	e.SetSrflxAcceptanceMinWait(0)
 	e.SetPrflxAcceptanceMinWait(0)
-	// The server of a handshake chooses the cipher for media, and hears of all
-	// that its keys follow from. Chrome insists on it with a lite agent.
+	// The server of a handshake chooses the cipher for media. Chrome insists on it
+	// with a lite agent.
 	if err := e.SetAnsweringDTLSRole(webrtc.DTLSRoleServer); err != nil {
 		return err
 	}

@@ -25,9 +25,12 @@ const exporterLabel = "EXTRACTOR-dtls_srtp"
 var errNoKeys = errors.New("handshake without keys for media")
 
 // handshakeKeys collects what the keys of SRTP and of records follow from, as pion's hooks
-// tell it during a handshake in which we are the server: its ServerHello, and
-// the line that it would write for a debugger. pion has the result and no way
-// to get at it.
+// tell it during a handshake: the ServerHello, and the line that it would write for a
+// debugger. pion has the result and no way to get at it.
+//
+// We are the server wherever we answer. Where we offer, clients take that part that
+// are made with pion and see a lite agent; then the ServerHello is theirs, and seen
+// on its way to pion.
 type handshakeKeys struct {
 	mu           sync.Mutex
 	clientRandom []byte       // mu guards
@@ -35,13 +38,56 @@ type handshakeKeys struct {
 	master       []byte       // mu guards
 	profile      srtp.Profile // mu guards
 	suite        uint16       // mu guards
+	client       bool         // mu guards; the other side is the server
 }
 
 // helloHook notes a ServerHello that is about to be sent.
 func (k *handshakeKeys) helloHook(hello handshake.MessageServerHello) handshake.Message {
-	random := hello.Random.MarshalFixed()
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.client = false
+	k.chosen(&hello)
+	return &hello
+}
+
+// serverHello notes the one of the other side from a record. Nobody has proved yet
+// that it is authentic: if it is not what pion gets, the keys do not fit.
+func (k *handshakeKeys) serverHello(record []byte) {
+	var hello handshake.MessageServerHello
+	body, ok := wholeMessage(record)
+	if !ok || hello.Unmarshal(body) != nil {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.serverRandom != nil && !k.client {
+		return // we are the server
+	}
+	k.client = true
+	k.chosen(&hello)
+}
+
+// wholeMessage is the body of the handshake message that a record begins with, if it
+// is in one piece (RFC 6347 §4.2.2).
+func wholeMessage(record []byte) (body []byte, ok bool) {
+	const recordHeader, messageHeader = 13, 12
+	if len(record) < recordHeader+messageHeader {
+		return nil, false
+	}
+	uint24 := func(at int) int {
+		return int(record[at])<<16 | int(record[at+1])<<8 | int(record[at+2])
+	}
+	length, offset, here := uint24(recordHeader+1), uint24(recordHeader+6), uint24(recordHeader+9)
+	body = record[recordHeader+messageHeader:]
+	if offset != 0 || here != length || length > len(body) {
+		return nil, false
+	}
+	return body[:length], true
+}
+
+// chosen notes what the server of the handshake says. mu is held.
+func (k *handshakeKeys) chosen(hello *handshake.MessageServerHello) {
+	random := hello.Random.MarshalFixed()
 	k.serverRandom = random[:]
 	if hello.CipherSuiteID != nil {
 		k.suite = *hello.CipherSuiteID
@@ -51,7 +97,6 @@ func (k *handshakeKeys) helloHook(hello handshake.MessageServerHello) handshake.
 			k.profile = srtp.Profile(use.ProtectionProfiles[0])
 		}
 	}
-	return &hello
 }
 
 // Write takes a line of a key log: CLIENT_RANDOM, the random, and the master
@@ -95,6 +140,13 @@ func (k *handshakeKeys) export() (media srtp.Keys, data dataKeys, err error) {
 		localKey: block.ServerWriteKey, localSalt: block.ServerWriteIV,
 		remoteKey: block.ClientWriteKey, remoteSalt: block.ClientWriteIV,
 	}
+	if k.client {
+		data = dataKeys{
+			localKey: block.ClientWriteKey, localSalt: block.ClientWriteIV,
+			remoteKey: block.ServerWriteKey, remoteSalt: block.ServerWriteIV,
+			client: true,
+		}
+	}
 	seed := append(append([]byte(exporterLabel), k.clientRandom...), k.serverRandom...)
 	material, err := prf.PHash(k.master, seed, k.profile.KeyingLen(), hashOf)
 	if err != nil {
@@ -102,7 +154,7 @@ func (k *handshakeKeys) export() (media srtp.Keys, data dataKeys, err error) {
 	}
 	clear(k.master)
 	k.master = nil
-	media, err = k.profile.Split(material, false)
+	media, err = k.profile.Split(material, k.client)
 	return media, data, err
 }
 
@@ -110,4 +162,6 @@ func (k *handshakeKeys) export() (media srtp.Keys, data dataKeys, err error) {
 // client does.
 type dataKeys struct {
 	localKey, localSalt, remoteKey, remoteSalt []byte
+
+	client bool // we are the client of the handshake
 }

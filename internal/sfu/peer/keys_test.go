@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/pion/dtls/v3"
+	"github.com/pion/dtls/v3/pkg/protocol"
 	dtlsext "github.com/pion/dtls/v3/pkg/protocol/extension"
 	"github.com/pion/dtls/v3/pkg/protocol/handshake"
 	"github.com/pion/webrtc/v4"
@@ -45,6 +46,114 @@ func TestKeysAreThoseOfBothEnds(t *testing.T) {
 			})
 		}
 	}
+}
+
+// Who answers may be the server of the handshake; made with pion, it is where it sees
+// a lite agent. Media, data, and channels of both sides are the same then.
+func TestClientMayBeTheServerOfTheHandshake(t *testing.T) {
+	server := func(e *webrtc.SettingEngine) {
+		if err := e.SetAnsweringDTLSRole(webrtc.DTLSRoleServer); err != nil {
+			t.Error(err)
+		}
+	}
+	for name, c := range map[string]struct {
+		lite   bool
+		engine func(*webrtc.SettingEngine)
+	}{
+		"of a lite agent": {lite: true},
+		"by choice":       {engine: server},
+		"with SHA-384": {lite: true, engine: func(e *webrtc.SettingEngine) {
+			e.SetDTLSCipherSuites(dtls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384)
+		}},
+		"with AES-CM": {lite: true, engine: func(e *webrtc.SettingEngine) {
+			e.SetSRTPProtectionProfiles(dtls.SRTP_AES128_CM_HMAC_SHA1_80)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newTestFactory(t, func(o *Options) { o.ICELite = c.lite })
+			p := newPubClient(t, f, clientOptions{})
+			p.dataChannels()
+			mic, _ := p.publish(webrtc.MimeTypeOpus, "stream", "mic")
+			p.negotiate(nil)
+			p.connected()
+			eventually(t, "track", func() bool { return p.track("mic") != nil })
+			s := newSubClient(t, f, clientOptions{engine: c.engine})
+			// Before the keys are there, and so before it is known who is who.
+			if err := s.sub.SendData(Reliable, []byte("early")); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.sub.AddTrack("PA_x|TR_mic", "TR_mic", p.track("mic").UpTrack()); err != nil {
+				t.Fatal(err)
+			}
+			s.sub.Negotiate()
+			s.connected()
+			sendOpus(t, mic, "audio arrives", func() bool { return s.packets("TR_mic") >= 10 })
+			if err := s.sub.SendData(Reliable, []byte("late")); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "data arrives", func() bool {
+				var n int
+				s.with(func() { n = len(s.received) })
+				return n == 2
+			})
+			a := &s.sub.packets.data
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			for id, ch := range a.channels {
+				if id%2 != 0 || ch.id != id {
+					t.Errorf("channel %d of a client of the handshake is %d", id, ch.id)
+				}
+			}
+			if err := s.failure(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// What a server of a handshake says is read only if it is whole, and not where we are
+// the server.
+func TestServerHelloOfTheOtherSide(t *testing.T) {
+	suite := uint16(dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256)
+	hello := handshake.MessageServerHello{
+		Version: protocol.Version1_2, CipherSuiteID: &suite, CompressionMethod: &protocol.CompressionMethod{},
+		Extensions: []dtlsext.Extension{
+			&dtlsext.UseSRTP{ProtectionProfiles: []dtlsext.SRTPProtectionProfile{dtlsext.SRTP_AEAD_AES_256_GCM}},
+		},
+	}
+	raw, err := (&handshake.Handshake{Message: &hello}).Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := append([]byte{22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, byte(len(raw) >> 8), byte(len(raw))}, raw...)
+	for n := range whole {
+		var k handshakeKeys
+		k.serverHello(whole[:n])
+		if k.client {
+			t.Fatalf("taken from %d of %d bytes", n, len(whole))
+		}
+	}
+	var k handshakeKeys
+	k.serverHello(whole)
+	if !k.client || k.profile != srtp.AEADAES256GCM || k.suite != suite || k.serverRandom == nil {
+		t.Errorf("not taken: %v, %v", k.profile, k.suite)
+	}
+	k.helloHook(handshake.MessageServerHello{CipherSuiteID: &suite})
+	k.serverHello(whole)
+	if k.client {
+		t.Error("who is the server believes another's hello")
+	}
+}
+
+func FuzzServerHello(f *testing.F) {
+	f.Add([]byte{22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 12, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
+	f.Fuzz(func(t *testing.T, record []byte) {
+		var k handshakeKeys
+		k.serverHello(record)
+		if k.client && k.serverRandom == nil {
+			t.Error("taken without a random")
+		}
+	})
 }
 
 // The most capable profile that both have is ours to choose.

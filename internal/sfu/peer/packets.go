@@ -109,6 +109,9 @@ func (p *packets) HandleCheck(b []byte, path *transport.Path, batch *transport.B
 // HandleData implements transport.Handler.
 func (p *packets) HandleData(b []byte, batch *transport.Batch) { p.data.handle(b, batch) }
 
+// HandleServerHello implements transport.Handler.
+func (p *packets) HandleServerHello(b []byte) { p.keys.serverHello(b) }
+
 // HandleMedia implements transport.Handler.
 func (p *packets) HandleMedia(b []byte, batch *transport.Batch) {
 	p.mu.Lock()

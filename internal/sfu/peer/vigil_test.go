@@ -100,8 +100,7 @@ func TestClientThatFallsSilent(t *testing.T) {
 			eventually(t, "ICE is restarted", func() bool {
 				return c.state() == Connected && c.sub.packets.link.Path() != nil
 			})
-			// pion's client, unlike others, is no DTLS client of a lite server that offers.
-			if err := c.failure(); err != nil && !f.opts.ICELite {
+			if err := c.failure(); err != nil {
 				t.Error(err)
 			}
 		})

@@ -65,6 +65,13 @@ func IsData(b []byte) bool {
 	return len(b) >= header && Kind(b[0]) == ApplicationData && binary.BigEndian.Uint16(b[3:]) == epoch
 }
 
+// IsServerHello reports whether a record, in the clear, says what the server of a
+// handshake has chosen (RFC 6347 §4.2.2).
+func IsServerHello(b []byte) bool {
+	const handshake, serverHello = 22, 2
+	return len(b) > header && b[0] == handshake && binary.BigEndian.Uint16(b[3:]) == 0 && b[header] == serverHello
+}
+
 func newAEAD(key, iv []byte) (cipher.AEAD, error) {
 	if len(iv) != salt {
 		return nil, fmt.Errorf("%d bytes of salt, want %d", len(iv), salt)

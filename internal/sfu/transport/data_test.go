@@ -15,29 +15,30 @@ func TestDataIsTakenOutOfADatagramOfRecords(t *testing.T) {
 	const handshake, alert, data = 22, 21, 23
 	finished, secret, bye := dtls(handshake, 1, "finished"), dtls(data, 1, "data"), dtls(alert, 1, "bye")
 	early := dtls(data, 0, "before there are keys")
+	hello := dtls(handshake, 0, "\x02 is what a server says")
 	for name, c := range map[string]struct {
 		in   string
 		took []string
 		left string
 	}{
-		"data":                  {secret, []string{secret}, ""},
+		"data":                  {secret, []string{"[" + secret + "]"}, ""},
 		"handshake":             {finished, nil, finished},
-		"both":                  {finished + secret, []string{secret}, finished},
-		"data between":          {finished + secret + bye, []string{secret}, finished + bye},
-		"twice":                 {secret + secret, []string{secret, secret}, ""},
+		"both":                  {finished + secret, []string{"[" + secret + "]"}, finished},
+		"data between":          {finished + secret + bye, []string{"[" + secret + "]"}, finished + bye},
+		"twice":                 {secret + secret, []string{"[" + secret + "]", "[" + secret + "]"}, ""},
 		"of no keys":            {early, nil, early},
-		"with a broken end":     {secret + finished[:9], []string{secret}, finished[:9]},
+		"a server's hello":      {hello + finished, []string{"<" + hello + ">"}, hello + finished},
+		"a client's hello":      {dtls(handshake, 0, "\x01"), nil, dtls(handshake, 0, "\x01")},
+		"a hello under keys":    {dtls(handshake, 1, "\x02"), nil, dtls(handshake, 1, "\x02")},
+		"an empty handshake":    {dtls(handshake, 0, ""), nil, dtls(handshake, 0, "")},
+		"with a broken end":     {secret + finished[:9], []string{"[" + secret + "]"}, finished[:9]},
 		"a length that is long": {secret[:len(secret)-1], nil, secret[:len(secret)-1]},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := &catcher{}
 			l := NewLink(nil, h)
 			left := l.takeData([]byte(c.in), nil)
-			var want []string
-			for _, r := range c.took {
-				want = append(want, "["+r+"]")
-			}
-			if !slices.Equal(h.got, want) || string(left) != c.left {
+			if !slices.Equal(h.got, c.took) || string(left) != c.left {
 				t.Errorf("took %q, left %q", h.got, left)
 			}
 		})

@@ -18,6 +18,9 @@ type Handler interface {
 	// HandleData takes a record of DTLS with application data, under the same rules
 	// as HandleMedia.
 	HandleData(b []byte, batch *Batch)
+	// HandleServerHello sees a record with the ServerHello of a client, which is
+	// the server of the handshake then. It must not keep or change it.
+	HandleServerHello(b []byte)
 	// HandleMedia takes a datagram whose first byte says that it is RTP or RTCP
 	// (RFC 7983). It may change b and must not keep it. Calls may be concurrent:
 	// a client's packets take another way after its address has changed. Packets
@@ -165,6 +168,9 @@ func (l *Link) takeData(b []byte, batch *Batch) []byte {
 		case record.IsData(one):
 			l.handler.HandleData(one, batch)
 		default:
+			if record.IsServerHello(one) {
+				l.handler.HandleServerHello(one)
+			}
 			left += copy(b[left:], one)
 		}
 		rest = more

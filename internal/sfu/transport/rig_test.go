@@ -50,6 +50,12 @@ func (c *catcher) HandleData(b []byte, _ *Batch) {
 }
 
 // HandleCheck leaves to the agent what answers does not take.
+func (c *catcher) HandleServerHello(b []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.got = append(c.got, "<"+string(b)+">")
+}
+
 func (c *catcher) HandleCheck(b []byte, path *Path, batch *Batch) bool {
 	return c.answers != nil && c.answers(b, path, batch)
 }

@@ -24,8 +24,13 @@ export class PyParticipant {
     participant.#process = child;
     child.stdin.on('error', () => {}); // It may have ended already.
     readline.createInterface({ input: child.stdout }).on('line', (line) => participant.events.push(JSON.parse(line)));
-    const { sid } = await participant.#do('join', server.ws, await joinToken(room, identity, tokenOptions));
-    participant.sid = sid;
+    try {
+      const { sid } = await participant.#do('join', server.ws, await joinToken(room, identity, tokenOptions));
+      participant.sid = sid;
+    } catch (error) {
+      child.kill(); // nobody else has it
+      throw error;
+    }
     return participant;
   }
 

@@ -202,6 +202,7 @@ window.participant = {
     return {
       ...(frames.get(`${identity}/${source}`) ?? { count: 0, width: 0, height: 0 }),
       decoded: inbound?.framesDecoded ?? 0,
+      packets: inbound?.packetsReceived ?? 0,
       // Seconds that frames have waited, all together, and how many they were.
       waited: inbound?.jitterBufferDelay ?? 0,
       emitted: inbound?.jitterBufferEmittedCount ?? 0,
