@@ -20,6 +20,10 @@ const (
 	// jump is how far off its place sound may be and still follow what came before
 	// it: clocks are corrected by less.
 	jump = Rate / 25
+	// near is how far off its place it may stay. What is further off gets there by one
+	// sample more, or less, in bend.
+	near = Rate / 400
+	bend = 250
 )
 
 // Side is where a voice is heard.
@@ -43,11 +47,15 @@ type Voice struct {
 }
 
 // Put adds sound that begins at that place. What follows what is there closely is
-// taken to follow it; what was mixed already is left out.
+// taken to follow it, and gets to its place little by little; what was mixed already
+// is left out.
 func (v *Voice) Put(at int64, samples []float32) {
 	end := v.from + int64(len(v.samples)/Channels)
 	if d := at - end; len(v.samples) > 0 && d > -jump && d < jump {
-		at = end
+		if at = end; d > near || d < -near {
+			most := int64(len(samples) / Channels / bend)
+			samples = stretch(samples, int(min(max(d, -most), most)))
+		}
 	}
 	if len(v.samples) == 0 && at > v.from {
 		v.from = at
@@ -64,6 +72,27 @@ func (v *Voice) Put(at int64, samples []float32) {
 		v.samples = append(v.samples, 0)
 	}
 	v.samples = append(v.samples, samples...)
+}
+
+// stretch makes sound longer by that many samples of a channel, or shorter: what is
+// between two of them is on the line from one to the other.
+func stretch(samples []float32, by int) []float32 {
+	n := len(samples) / Channels
+	if by == 0 || n < 2 || n+by < 2 {
+		return samples
+	}
+	out := make([]float32, (n+by)*Channels)
+	step := float64(n-1) / float64(n+by-1)
+	for i := range n + by {
+		at := float64(i) * step
+		from := min(int(at), n-2)
+		part := float32(at - float64(from))
+		for c := range Channels {
+			a, b := samples[from*Channels+c], samples[(from+1)*Channels+c]
+			out[i*Channels+c] = a + (b-a)*part
+		}
+	}
+	return out
 }
 
 // Until is the place up to which there is sound.

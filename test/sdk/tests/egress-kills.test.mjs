@@ -1,11 +1,15 @@
 // Server, workers or both are killed at random moments, while recordings of all kinds
 // run: each file decodes whole, misses no more than the last moment, and its end is
-// told once. ROLLCALL_EGRESS_KILLS is how many recordings are killed at least.
+// told once. So it is when a program is killed that a worker has started.
+// ROLLCALL_EGRESS_KILLS is how many recordings are killed at least, and has rooms in a
+// layout and web pages be among them (make egress-kills).
 
 import assert from 'node:assert/strict';
 import { readFile, readdir } from 'node:fs/promises';
-import { AudioMixing, DirectFileOutput, EgressStatus, EncodedFileOutput, SegmentedFileOutput } from '@livekit/protocol';
-import { active, egressOf, pause, recordings, storyOf, streamsOf } from '../harness/recordings.mjs';
+import { after, before } from 'node:test';
+import { AudioMixing, DirectFileOutput, EgressStatus, EncodedFileOutput, EncodingOptions, SegmentedFileOutput } from '@livekit/protocol';
+import { serveClapper } from '../harness/clapper.mjs';
+import { active, egressOf, pause, recordings, stopped, storyOf, streamsOf } from '../harness/recordings.mjs';
 import { scene } from '../harness/scene.mjs';
 import { waitFor } from '../harness/wait.mjs';
 
@@ -17,21 +21,46 @@ const stage = scene({
 /** How much may be missing, in seconds. A machine that tests much else writes later. */
 const loss = process.env.ROLLCALL_EGRESS_KILLS ? 0.5 : 2;
 
-async function workers(ids) {
+/** Each process: its id, that of its parent, and its command line. */
+async function processes() {
   const found = [];
   for (const entry of await readdir('/proc')) {
     if (!/^\d+$/.test(entry)) continue;
-    const words = (await readFile(`/proc/${entry}/cmdline`, 'utf8').catch(() => '')).split('\0');
-    if (ids.some((id) => words.includes(id))) found.push(Number(entry));
+    const [line, stat] = await Promise.all(['cmdline', 'stat'].map((file) => readFile(`/proc/${entry}/${file}`, 'utf8').catch(() => '')));
+    // The name of the program is in parentheses, and may hold any.
+    if (line) found.push({ pid: Number(entry), parent: Number(stat.slice(stat.lastIndexOf(')')).split(' ')[2]), words: line.split('\0') });
   }
   return found;
 }
+
+/** The workers of recordings. */
+const workers = async (ids) => (await processes()).filter((p) => ids.some((id) => p.words.includes(id))).map((p) => p.pid);
+
+/** What the worker of a recording has started. */
+async function childrenOf(id) {
+  const all = await processes();
+  const worker = all.find((p) => p.words.includes(id) && p.words.includes('egress-worker'));
+  return all.filter((p) => p.parent === worker?.pid);
+}
+
+let clapper;
+before(async () => { clapper = await serveClapper(); });
+after(() => clapper?.close());
+
+const small = new EncodingOptions({ width: 640, height: 360, framerate: 24, videoBitrate: 800 });
 
 const kinds = [
   ['track', (e, room, { audio }, n) => e.startTrackEgress(room, new DirectFileOutput({ filepath: `track-${n}` }), audio)],
   ['composite', (e, room, { audio, video }, n) => e.startTrackCompositeEgress(room, { file: new EncodedFileOutput({ filepath: `composite-${n}` }) }, { audioTrackId: audio, videoTrackId: video })],
   ['segments', (e, room, _, n) => e.startParticipantEgress(room, 'ana', { segments: new SegmentedFileOutput({ filenamePrefix: `hls-${n}/s`, segmentDuration: 1 }) })],
   ['mix', (e, room, _, n) => e.startRoomCompositeEgress(room, { file: new EncodedFileOutput({ filepath: `mix-${n}` }) }, { audioOnly: true, audioMixing: AudioMixing.DUAL_CHANNEL_ALTERNATE })],
+];
+
+/** Those that take processors: they are among the others in every fourth round of a long run. */
+const dear = [
+  ['room', (e, room, _, n) => e.startRoomCompositeEgress(room, { file: new EncodedFileOutput({ filepath: `room-${n}` }) }, { encodingOptions: small })],
+  ['room in segments', (e, room, _, n) => e.startRoomCompositeEgress(room, { segments: new SegmentedFileOutput({ filenamePrefix: `ts-${n}/s`, segmentDuration: 1 }) }, { encodingOptions: small })],
+  ['page', (e, room, _, n) => e.startWebEgress(clapper.url, { file: new EncodedFileOutput({ filepath: `page-${n}.mp4` }) }, { encodingOptions: small })],
 ];
 
 stage.test('whatever is killed whenever, what was recorded is there, and its end is told once', async (call) => {
@@ -44,13 +73,14 @@ stage.test('whatever is killed whenever, what was recorded is there, and its end
       const info = await call.api.getParticipant(call.room, 'ana').catch(() => undefined);
       return info?.tracks.length === 2 && Object.fromEntries(info.tracks.map((t) => [t.type === 0 ? 'audio' : 'video', t.sid]));
     }, 30_000);
-    const jobs = await Promise.all(kinds.map(async ([kind, start]) => ({ kind, id: (await start(egressOf(call), call.room, tracks, round)).egressId })));
+    const asked = process.env.ROLLCALL_EGRESS_KILLS && round % 4 === 3 ? [...kinds, ...dear] : kinds;
+    const jobs = await Promise.all(asked.map(async ([kind, start]) => ({ kind, id: (await start(egressOf(call), call.room, tracks, round)).egressId })));
     for (const { id } of jobs) await active(call, id);
     await pause(700 + Math.random() * 2000);
     const whom = ['workers', 'server', 'both'][round % 3];
-    const processes = whom === 'server' ? [] : await workers(jobs.map((j) => j.id));
+    const victims = whom === 'server' ? [] : await workers(jobs.map((j) => j.id));
     const at = Date.now();
-    for (const pid of processes) process.kill(pid, 'SIGKILL');
+    for (const pid of victims) process.kill(pid, 'SIGKILL');
     if (whom !== 'workers') {
       await call.server.end('SIGKILL');
       await call.server.run();
@@ -64,6 +94,7 @@ stage.test('whatever is killed whenever, what was recorded is there, and its end
       const seen = await streamsOf(result.location ?? result.playlistLocation);
       const lost = at / 1000 - Number(result.startedAt) / 1e9 - seen.seconds;
       missing.push([Math.round(lost * 1000), kind, whom]);
+      if (process.env.ROLLCALL_EGRESS_KILLS) console.log(`${kind}, ${whom} killed: ${Math.round(lost * 1000)} ms are missing of ${seen.seconds.toFixed(1)} s`);
       killed++;
     }
   }
@@ -72,6 +103,66 @@ stage.test('whatever is killed whenever, what was recorded is there, and its end
   assert.equal(new Set(ends).size, ends.length, 'nobody is told twice');
   missing.sort(([a], [b]) => a - b);
   console.log(`of ${missing.length} recordings were missing, in ms: ${missing.map(([ms]) => ms).join(' ')}`);
-  const worst = missing.at(-1);
-  assert.ok(worst[0] <= loss * 1000, `${worst[0]} ms of ${worst[1]} are missing after a kill of ${worst[2]}`);
+  // What is encoded is drawn 400 ms after its moment, and on its way to the disk for as long.
+  const cheap = missing.filter(([, kind]) => kinds.some(([name]) => name === kind));
+  for (const [some, most] of [[cheap, loss], [missing, loss + 1.5]]) {
+    const worst = some.at(-1);
+    assert.ok(worst[0] <= most * 1000, `${worst[0]} ms of ${worst[1]} are missing after a kill of ${worst[2]}`);
+  }
+});
+
+/** The end of a recording, which was told once. */
+async function endOf(call, id) {
+  const story = await storyOf(call, id);
+  assert.equal(story.filter((e) => e.event === 'egress_ended').length, 1);
+  return story.at(-1).egressInfo;
+}
+
+stage.test('an encoder that is killed fails its recording, which is kept; a decoder is replaced', async (call) => {
+  const ana = await call.browser('ana');
+  await ana.publishCamera();
+  await ana.publishMicrophone();
+  const begin = async (name) => {
+    const { egressId } = await egressOf(call).startRoomCompositeEgress(call.room, {
+      file: new EncodedFileOutput({ filepath: name }), segments: new SegmentedFileOutput({ filenamePrefix: `${name}/s`, segmentDuration: 1 }),
+    }, { encodingOptions: small });
+    await active(call, egressId);
+    await pause(2500);
+    const children = await childrenOf(egressId);
+    const encoder = children.find((p) => p.words.includes('libx264'));
+    const decoder = children.find((p) => p !== encoder && p.words[0].includes('ffmpeg'));
+    assert.ok(encoder && decoder, JSON.stringify(children));
+    return { egressId, encoder, decoder };
+  };
+  const lost = await begin('lost');
+  process.kill(lost.encoder.pid, 'SIGKILL');
+  const failed = await endOf(call, lost.egressId);
+  assert.equal(failed.status, EgressStatus.EGRESS_FAILED);
+  assert.match(failed.error, /encoder/);
+  assert.ok((await streamsOf(failed.fileResults[0].location)).seconds > 1.5, failed.error);
+  assert.ok((await streamsOf(failed.segmentResults[0].playlistLocation)).seconds > 1);
+  assert.deepEqual(await childrenOf(lost.egressId), []);
+
+  const kept = await begin('kept');
+  process.kill(kept.decoder.pid, 'SIGKILL');
+  await waitFor('another decoder', async () => (await childrenOf(kept.egressId)).some((p) => p.pid !== kept.encoder.pid && p.pid !== kept.decoder.pid));
+  await pause(1000);
+  const whole = await stopped(call, kept.egressId);
+  assert.ok((await streamsOf(whole.fileResults[0].location)).seconds > 3.5);
+});
+
+stage.test('a page whose Chromium or worker is killed is kept, and leaves no process', async (call) => {
+  for (const whom of ['Chromium', 'worker']) {
+    const { egressId } = await egressOf(call).startWebEgress(clapper.url, { file: new EncodedFileOutput({ filepath: `${whom}.mp4` }) }, { encodingOptions: small });
+    await active(call, egressId);
+    await pause(2500);
+    const [chromium] = await childrenOf(egressId);
+    const [worker] = await workers([egressId]);
+    const began = (await processes()).filter((p) => p.words.some((w) => w.includes(egressId))).map((p) => p.pid);
+    process.kill(whom === 'worker' ? worker : chromium.pid, 'SIGKILL');
+    const info = await endOf(call, egressId);
+    assert.equal(info.status, EgressStatus.EGRESS_FAILED, whom);
+    assert.ok((await streamsOf(info.fileResults[0].location)).seconds > 1, `${whom}: ${info.error}`);
+    await waitFor('all its processes to be gone', async () => !(await processes()).some((p) => began.includes(p.pid)));
+  }
 });
