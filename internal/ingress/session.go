@@ -275,8 +275,9 @@ func (x *Session) Observe(o Observation) {
 	}
 	x.heard.Store(max(x.heard.Load(), o.Last.UnixNano()))
 	x.note(func(state *livekit.IngressState) { state.Audio, state.Video = o.Audio, o.Video })
-	x.Received(false, int(o.AudioBytes-x.observed.audio))
-	x.Received(true, int(o.VideoBytes-x.observed.video))
+	// A track that is gone takes its bytes with it.
+	x.Received(false, int(max(o.AudioBytes, x.observed.audio)-x.observed.audio))
+	x.Received(true, int(max(o.VideoBytes, x.observed.video)-x.observed.video))
 	x.observed.audio, x.observed.video = o.AudioBytes, o.VideoBytes
 	if x.silence(time.Now()) < stallAfter {
 		x.publishes(o.Tracks)
