@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -46,6 +47,25 @@ func TestArrivalsInACrowdAreToldTogether(t *testing.T) {
 		sleep(2 * crowded * crowdDelay)
 		if got := guests[0].heard(); slices.Contains(got, "update cid:active/0") {
 			t.Errorf("an old state was told after a newer one: %q", got)
+		}
+	})
+}
+
+func TestCountsAreToldLessOftenInACrowd(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		guests := tc.crowd("hall")
+		tc.enter("hall", "ann")
+		sleep(countsDelay)
+		tc.enter("hall", "bea")
+		for _, heard := range guests[0].heard() {
+			if strings.HasPrefix(heard, "room ") {
+				t.Errorf("told already: %q", heard)
+			}
+		}
+		sleep(crowdCounts)
+		want := fmt.Sprintf("room participants=%d publishers=0 metadata=\"\"", crowded+3)
+		if got := guests[0].heard(); !slices.Contains(got, want) {
+			t.Errorf("heard %q, without %q", got, want)
 		}
 	})
 }

@@ -61,7 +61,8 @@ type departure struct {
 
 const (
 	idle          = time.Hour       // the alarm of a room with nothing due
-	countsDelay   = time.Second     // counts are told at most this often
+	countsDelay   = time.Second     // counts are told at most this often, in a crowd less
+	crowdCounts   = 5 * time.Second // how often to two hundred or more
 	departureKept = 2 * time.Minute // longer than any SDK tries to resume
 	maxDepartures = 1000
 	maxKept       = 64 // events of one turn, for which the space is kept
@@ -214,7 +215,8 @@ func (s *state) info() *livekit.Room {
 func (s *state) countsChanged() {
 	s.snapshot = nil
 	if s.countsDue.IsZero() {
-		s.countsDue = s.now.Add(countsDelay)
+		delay := time.Duration(len(s.participants)) * crowdCounts / 200
+		s.countsDue = s.now.Add(min(max(delay, countsDelay), crowdCounts))
 		s.wakeAt(s.countsDue)
 	}
 }
