@@ -53,6 +53,11 @@ func TestOldAndNewWaysToAskAreRead(t *testing.T) {
 			Request{Source: Source{Kind: Media, Audio: true, Video: true, Identity: "ana", Rest: true}}},
 		{&livekit.StartEgressRequest{}, `{"roomName":"r","media":{"audio":{"routes":[{"trackId":"TR_1"}]}},"preset":"PASSTHROUGH","outputs":[{"file":{"filepath":"a"}}]}`,
 			Request{Source: Source{Kind: Tracks, Audio: true, AudioTrack: "TR_1", Direct: true}}},
+		// The preset whose number is 0 is one that was given.
+		{&livekit.TrackCompositeEgressRequest{}, `{"roomName":"r","videoTrackId":"TR_2","preset":"H264_720P_30","fileOutputs":[{"filepath":"a"}]}`,
+			Request{Source: Source{Kind: Tracks, Video: true, VideoTrack: "TR_2"}, Encoding: &livekit.EncodingOptions{
+				Width: 1280, Height: 720, Depth: 24, Framerate: 30, VideoBitrate: 3000, AudioBitrate: 128, AudioFrequency: 44100,
+			}}},
 		{&livekit.WebEgressRequest{}, `{"url":"https://example.com","preset":"H264_720P_60","fileOutputs":[{"filepath":"a"}]}`,
 			Request{Source: Source{Kind: Web, Audio: true, Video: true, URL: "https://example.com"}, Encoding: &livekit.EncodingOptions{
 				Width: 1280, Height: 720, Depth: 24, Framerate: 60, VideoBitrate: 4500, AudioBitrate: 128, AudioFrequency: 44100,

@@ -1,6 +1,7 @@
 package studio
 
 import (
+	"fmt"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -22,12 +23,16 @@ func cpu() (all time.Duration) {
 	return all
 }
 
-// BenchmarkRoom records four people at 720p30, and says how much of a core that
+// BenchmarkRoom records four people, or nine, at 720p30, and says how much of a core that
 // takes: in "cores", of all processes together, and in "dropped" pictures.
 func BenchmarkRoom(b *testing.B) {
 	const seconds = 10
-	for _, source := range []string{"640x360", "1280x720"} {
-		b.Run("from="+source, func(b *testing.B) {
+	for _, of := range []struct {
+		people int
+		source string
+	}{{4, "640x360"}, {4, "1280x720"}, {9, "640x360"}} {
+		source := of.source
+		b.Run(fmt.Sprintf("people=%d/from=%s", of.people, source), func(b *testing.B) {
 			path := filepath.Join(b.TempDir(), "card.ivf")
 			if out, err := exec.Command("ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s="+source+":r=30", "-t", strconv.Itoa(seconds),
 				"-c:v", "libvpx", "-b:v", "1M", "-deadline", "realtime", "-cpu-used", "8", "-g", "90", path).CombinedOutput(); err != nil {
@@ -40,7 +45,7 @@ func BenchmarkRoom(b *testing.B) {
 			for b.Loop() {
 				s := newScript(b, wire.Job{Audio: true, Video: true, Outputs: []wire.Output{{Kind: wire.File, Path: b.TempDir() + "/room"}}})
 				s.began = time.Now().Add(-seconds * time.Second)
-				for i := range 4 {
+				for i := range of.people {
 					id := string(rune('a' + i))
 					s.publish(card, 0, wire.Track{Identity: id, Name: "Person " + id, Source: "camera", Width: 320, Height: 180})
 					s.rounds = seconds / 2

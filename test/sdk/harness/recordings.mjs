@@ -54,7 +54,7 @@ export function storyOf(call, id) {
 
 export async function active(call, id) {
   return waitFor('the recording to be active', async () =>
-    (await egressOf(call).listEgress({ egressId: id }))[0].status === EgressStatus.EGRESS_ACTIVE);
+    (await egressOf(call).listEgress({ egressId: id }))[0].status === EgressStatus.EGRESS_ACTIVE, 60_000);
 }
 
 /** Stops a recording and returns its EgressInfo at the end. */
