@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -28,6 +29,7 @@ func TestEverybodyInACrowdedRoomHearsEverySpeaker(t *testing.T) {
 	}
 	for _, size := range sizes {
 		t.Run(fmt.Sprintf("%dx%d,%d", size.rooms, size.people, size.publishers), func(t *testing.T) {
+			wantFiles(t, 3*size.rooms*size.people+1000)
 			m := newMeeting(t)
 			if size.rooms*size.people > 200 {
 				// Webhooks keep up to 16 MiB of the newest events, and the log has a cache.
@@ -108,6 +110,18 @@ func TestEverybodyInACrowdedRoomHearsEverySpeaker(t *testing.T) {
 			}
 			_ = leaving.Wait()
 		})
+	}
+}
+
+// wantFiles says that the clients need so many open files.
+func wantFiles(t *testing.T, n int) {
+	t.Helper()
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if limit.Cur < uint64(n) {
+		t.Fatalf("%d files may be open, and it takes %d: raise the limit (ulimit -n)", limit.Cur, n)
 	}
 }
 

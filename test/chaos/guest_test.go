@@ -31,16 +31,21 @@ type guests struct {
 	url    string // ws://…
 	api    *webrtc.API
 	config webrtc.Configuration
+	// reroute replaces addresses in what the server offers; nil: none.
+	reroute *strings.Replacer
 	// window is how much their sockets take without being read, in bytes; 0 is
 	// what the system likes.
 	window int
 }
 
-func newGuests(serverURL string) *guests {
+func newGuests(serverURL string) *guests { return newGuestsBy(serverURL, webrtc.NetworkTypeUDP4) }
+
+// newGuestsBy makes clients whose media takes that way.
+func newGuestsBy(serverURL string, way webrtc.NetworkType) *guests {
 	var settings webrtc.SettingEngine
 	settings.SetIncludeLoopbackCandidate(true)
 	settings.SetInterfaceFilter(func(name string) bool { return name == "lo" })
-	settings.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
+	settings.SetNetworkTypes([]webrtc.NetworkType{way})
 	// Each connection would have three sockets to ask for names of others.
 	settings.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
 	// By default pion gives up after seven checks, 1.4 s, which a crowd on two cores
@@ -73,6 +78,8 @@ var (
 // guest is one client: its signal connection and, if it wants media, its two
 // peer connections.
 type guest struct {
+	reroute *strings.Replacer // immutable; may be nil
+
 	socket *websocket.Conn
 	writes sync.Mutex // a socket takes one message at a time
 
@@ -125,8 +132,9 @@ func (gs *guests) dial(ctx context.Context, room, identity string, targets ...li
 	}
 	socket.SetReadLimit(1 << 20)
 	g := &guest{
-		socket: socket,
-		joined: make(chan struct{}), active: make(chan struct{}),
+		reroute: gs.reroute,
+		socket:  socket,
+		joined:  make(chan struct{}), active: make(chan struct{}),
 		sending: make(chan struct{}), published: make(chan struct{}),
 		stalled: make(chan struct{}), deaf: make(chan struct{}), resumed: make(chan struct{}),
 		heard: map[string]int{}, answer: make(chan struct{}),
@@ -376,7 +384,7 @@ func (g *guest) accept(offer *livekit.SessionDescription) error {
 	if g.subscriber == nil {
 		return nil
 	}
-	if err := g.subscriber.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: offer.Sdp}); err != nil {
+	if err := g.subscriber.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: g.rerouted(offer.Sdp)}); err != nil {
 		return fmt.Errorf("set offer: %w", err)
 	}
 	answer, err := g.subscriber.CreateAnswer(nil)
@@ -392,6 +400,13 @@ func (g *guest) accept(offer *livekit.SessionDescription) error {
 	return nil
 }
 
+func (g *guest) rerouted(text string) string {
+	if g.reroute == nil {
+		return text
+	}
+	return g.reroute.Replace(text)
+}
+
 func (g *guest) trickle(t *livekit.TrickleRequest) error {
 	pc := g.subscriber
 	if t.Target == livekit.SignalTarget_PUBLISHER {
@@ -401,7 +416,7 @@ func (g *guest) trickle(t *livekit.TrickleRequest) error {
 		return nil // the descriptions carry candidates as well
 	}
 	var candidate webrtc.ICECandidateInit
-	if err := json.Unmarshal([]byte(t.CandidateInit), &candidate); err != nil {
+	if err := json.Unmarshal([]byte(g.rerouted(t.CandidateInit)), &candidate); err != nil {
 		return fmt.Errorf("decode candidate: %w", err)
 	}
 	return pc.AddICECandidate(candidate)
