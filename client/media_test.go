@@ -96,7 +96,8 @@ func TestFramesPassThroughTransformsUnreadable(t *testing.T) {
 			t.Fatal(err)
 		}
 		for f := range frames {
-			if !bytes.Equal(f.Data, clear) || f.Duration != 20*time.Millisecond {
+			// It lasts longer if the next one was lost.
+			if !bytes.Equal(f.Data, clear) || f.Duration <= 0 || f.Duration%(20*time.Millisecond) != 0 {
 				t.Errorf("frame %q of %v", f.Data, f.Duration)
 			}
 			break

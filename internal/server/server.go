@@ -409,7 +409,7 @@ func (s *Server) stop(ctx context.Context) error {
 		s.watch.Close()
 	}
 	if s.media != nil {
-		errs = append(errs, s.media.Close())
+		errs = append(errs, s.media.Close(ctx))
 	}
 	if s.relay != nil {
 		errs = append(errs, s.relay.Close())

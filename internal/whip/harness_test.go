@@ -101,7 +101,7 @@ func newRig(t *testing.T, change ...func(*peer.Options)) *rig {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
 		defer cancel()
 		r.Server.Close()
-		if err := errors.Join(r.ingress.Close(ctx), r.rooms.Close(ctx), r.handler.Close(ctx), factory.Close(), r.log.Close(ctx)); err != nil {
+		if err := errors.Join(r.ingress.Close(ctx), r.rooms.Close(ctx), r.handler.Close(ctx), factory.Close(ctx), r.log.Close(ctx)); err != nil {
 			t.Error(err)
 		}
 	})

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/rollcall-rtc/rollcall/internal/egress/frames"
@@ -19,7 +20,11 @@ func TestProfileIsBesideTheJournal(t *testing.T) {
 	program := filepath.Join(dir, "chromium")
 	// It says which directory is there for it, and ends.
 	script := "#!/bin/sh\nfor a; do case $a in --user-data-dir=*) d=${a#*=}; [ -d \"$d\" ] && echo \"$d\" >" + dir + "/said;; esac; done\n"
-	if err := os.WriteFile(program, []byte(script), 0o700); err != nil {
+	// A child that is begun meanwhile would keep the file open for writing: it is busy then.
+	syscall.ForkLock.RLock()
+	err := os.WriteFile(program, []byte(script), 0o700)
+	syscall.ForkLock.RUnlock()
+	if err != nil {
 		t.Fatal(err)
 	}
 	job := wire.Job{Video: true, Journal: filepath.Join(dir, "EG_x"), Browser: wire.Browser{Program: program}}

@@ -3,6 +3,7 @@ package ffmpeg
 import (
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -14,7 +15,11 @@ import (
 func TestStalledDestinationDoesNotHoldUpTheEnd(t *testing.T) {
 	// It reads nothing, and does not end.
 	path := filepath.Join(t.TempDir(), "ffmpeg")
-	if err := os.WriteFile(path, []byte("#!/bin/sh\nexec sleep 600\n"), 0o700); err != nil {
+	// A child that is begun meanwhile would keep the file open for writing: it is busy then.
+	syscall.ForkLock.RLock()
+	err := os.WriteFile(path, []byte("#!/bin/sh\nexec sleep 600\n"), 0o700)
+	syscall.ForkLock.RUnlock()
+	if err != nil {
 		t.Fatal(err)
 	}
 	states := make(chan State, 16)

@@ -62,7 +62,7 @@ func TestSilentClientsDoNotKeepTheListenerOpen(t *testing.T) {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
-	go func() { done <- f.Close() }()
+	go func() { done <- f.Close(t.Context()) }()
 	// pion's own limit is 30 s.
 	select {
 	case err := <-done:

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"context"
 	"errors"
 	"runtime"
 	"slices"
@@ -87,7 +88,7 @@ func TestFactoryCloseClosesConnections(t *testing.T) {
 		t.Fatal(err)
 	}
 	p, _, _ := publishBoth(t, f)
-	if err := f.Close(); err != nil {
+	if err := f.Close(t.Context()); err != nil {
 		t.Error(err)
 	}
 	if err := p.pub.SendData(Reliable, nil); !errors.Is(err, ErrClosed) {
@@ -273,4 +274,20 @@ func TestOfferOfAClientThatHasClosedIsNoFailure(t *testing.T) {
 			t.Errorf("was never connected: %v", p.states)
 		}
 	})
+}
+
+func TestConnectionsAreWaitedForOnlySoLong(t *testing.T) {
+	f := newTestFactory(t, nil)
+	c := newSubClient(t, f, clientOptions{})
+	busy, release := make(chan struct{}), make(chan struct{})
+	if err := c.sub.queue.post(func() { close(busy); <-release }); err != nil {
+		t.Fatal(err)
+	}
+	<-busy
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := ended(ctx, []*conn{&c.sub.conn}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	close(release)
 }

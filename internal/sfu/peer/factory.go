@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -290,8 +291,8 @@ func (f *Factory) TCPAddr() *net.TCPAddr {
 	return f.tcpLs[0].Addr().(*net.TCPAddr)
 }
 
-// Close closes every connection, waits for them, and closes the sockets.
-func (f *Factory) Close() error {
+// Close closes every connection, waits for them within ctx, and closes the sockets.
+func (f *Factory) Close(ctx context.Context) error {
 	f.mu.Lock()
 	f.closed = true
 	conns := make([]*conn, 0, len(f.conns))
@@ -302,10 +303,19 @@ func (f *Factory) Close() error {
 	for _, c := range conns {
 		c.Stop()
 	}
-	for _, c := range conns {
-		<-c.donec
+	return errors.Join(ended(ctx, conns), f.closeSockets())
+}
+
+// ended waits for the end of connections.
+func ended(ctx context.Context, conns []*conn) error {
+	for i, c := range conns {
+		select {
+		case <-c.donec:
+		case <-ctx.Done():
+			return fmt.Errorf("%d connections have not ended: %w", len(conns)-i, context.Cause(ctx))
+		}
 	}
-	return f.closeSockets()
+	return nil
 }
 
 func (f *Factory) closeSockets() error {

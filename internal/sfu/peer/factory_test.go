@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"context"
 	"errors"
 	"net"
 	"strings"
@@ -41,7 +42,7 @@ func TestUnusableAddressesAreRefused(t *testing.T) {
 	} {
 		if f, err := NewFactory(opts); err == nil {
 			t.Errorf("%s: made", name)
-			_ = f.Close()
+			_ = f.Close(context.Background())
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -191,7 +192,7 @@ func FuzzOffer(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Cleanup(func() { _ = factory.Close() })
+	f.Cleanup(func() { _ = factory.Close(context.Background()) })
 	f.Fuzz(func(t *testing.T, sdp string) {
 		heard := &silent{donec: make(chan struct{}, 4)}
 		p, err := factory.NewPublisher(PublisherOptions{Handler: heard})

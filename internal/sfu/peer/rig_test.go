@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -53,7 +54,7 @@ func newTestFactory(t *testing.T, change func(*Options)) *Factory {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := f.Close(); err != nil {
+		if err := f.Close(context.Background()); err != nil {
 			t.Errorf("close factory: %v", err)
 		}
 	})
