@@ -74,7 +74,8 @@ func TestWhatIsPushedIsSeenAndHeard(t *testing.T) {
 			}
 			// When sound begins depends on how soon a busy machine has a child decode it:
 			// what it has to catch up with is left out.
-			if sound.codec != "audio/opus" || sound.frames < 100 {
+			wantSteps(t, "sound", sound.stamps, 48_000, 100)
+			if sound.codec != "audio/opus" || sound.frames < 40 {
 				t.Fatalf("%d packets of %s came", sound.frames, sound.codec)
 			}
 			const ticks = 960 // of 20 ms
