@@ -64,9 +64,12 @@ export function flashesAndBeeps(page, ms) {
  */
 export function offsets({ flashes, beeps, apart }) {
   return flashes.flatMap((flash) => {
-    const beep = beeps.find((b) => Math.abs(b - flash) < 500);
     const [known] = apart.toSorted((a, b) => Math.abs(a.at - flash) - Math.abs(b.at - flash));
-    if (beep === undefined || known === undefined || Math.abs(known.at - flash) > 500) return [];
-    return [{ heard: beep - flash, unknown: beep - flash + known.by }];
+    if (known === undefined || Math.abs(known.at - flash) > 500) return [];
+    // What belongs together may be further apart than the next of the other kind.
+    const due = flash - known.by;
+    const [beep] = beeps.toSorted((a, b) => Math.abs(a - due) - Math.abs(b - due));
+    if (beep === undefined || Math.abs(beep - due) > 500) return [];
+    return [{ heard: beep - flash, unknown: beep - due }];
   });
 }

@@ -24,15 +24,18 @@ const lenience = 100;
 const port = await freePort('tcp');
 const stage = scene({ config: { ingress: { rtmp: { port } } } });
 
-/** Pushes a flash at each whole second and a beep so many seconds after it; video: options of x264. */
-async function push(info, late, video) {
+/** Pushes a flash at each whole second and a beep so many seconds after it; video: options of x264. Returns what ends it. */
+function push(info, late, video) {
   const ffmpeg = spawn('ffmpeg', ['-hide_banner', '-loglevel', 'error', '-nostdin', '-re',
     '-f', 'lavfi', '-i', "color=black:s=320x180:r=30,drawbox=h=150:c=white:t=fill:enable='lt(mod(t,1),0.1)'",
     '-re', '-f', 'lavfi', '-i', `aevalsrc='0.8*sin(2*PI*1000*t)*lt(mod(t+1-${late},1),0.1)':s=48000`,
-    '-vf', stamping, '-t', `${seconds + 5}`, '-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p', '-g', '60', ...video,
+    '-vf', stamping, '-t', `${seconds + 60}`, '-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p', '-g', '60', ...video,
     '-c:a', 'aac', '-b:a', '128k', '-f', 'flv', `${info.url}/${info.streamKey}`], { stdio: ['ignore', 'inherit', 'inherit'] });
-  const [code] = await once(ffmpeg, 'exit');
-  assert.equal(code, 0);
+  const exit = once(ffmpeg, 'exit');
+  return async () => {
+    ffmpeg.kill('SIGINT'); // it says goodbye, and exits with 255
+    assert.deepEqual(await exit, [255, null]);
+  };
 }
 
 const storyOf = (call, info, count) => waitFor(`${count} events`, () => {
@@ -53,11 +56,11 @@ for (const [name, video, options, width, late] of [
     const viewer = await call.browser('viewer');
     const info = await ingress.createIngress(IngressInput.RTMP_INPUT, { name: 'studio', roomName: call.room, participantIdentity: 'encoder', ...options });
     assert.equal(info.url, `rtmp://127.0.0.1:${port}/live`);
-    const pushing = push(info, late, video);
+    const goodbye = push(info, late, video);
     await waitFor('the first frames', async () => ((await viewer.video('encoder'))?.count ?? 0) > 0, 30_000);
     const [measured, waited] = await Promise.all([flashesAndBeeps(viewer.page, seconds * 1000), delays(viewer.page, seconds * 1000)]);
     const pictures = await viewer.video('encoder');
-    await pushing;
+    await goodbye();
     assert.equal(pictures.mime, 'video/H264');
     if (width) assert.equal(pictures.width, width);
     // What the browser knows to be apart, for it has buffered the one for longer, is not
