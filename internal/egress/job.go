@@ -127,8 +127,9 @@ func (j *job) launch(job wire.Job, fresh []*tapped) error {
 	return nil
 }
 
-// endPatience is how long a worker may take to finish its file.
-const endPatience = 10 * time.Second
+// endPatience is how long a worker may take to finish its file. One of a machine that
+// has much else to do still has seconds of sound and pictures to encode.
+const endPatience = 30 * time.Second
 
 // run carries between the room and the worker until the latter is gone.
 func (j *job) run() {

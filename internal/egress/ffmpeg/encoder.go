@@ -219,7 +219,7 @@ func (e *Encoder) Finish() {
 }
 
 // endPatience is how long an encoder may take to end when it has given out all.
-const endPatience = 5 * time.Second
+const endPatience = 15 * time.Second
 
 // Wait returns how it ended, once Frames is closed.
 func (e *Encoder) Wait() error {

@@ -2,6 +2,7 @@ package ffmpeg
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -33,10 +34,21 @@ func (e *MissingError) Error() string {
 func (e *MissingError) ErrorCode() string { return "failed_precondition" }
 
 // findPatience bounds what the program may take to say what it can.
-const findPatience = 10 * time.Second
+const findPatience = 30 * time.Second
+
+// SlowError says that the program is there, but does not say what it can.
+type SlowError struct{ Path string }
+
+// Error names the program.
+func (e *SlowError) Error() string {
+	return fmt.Sprintf("%s has not said in %v what it can: is the machine too busy?", e.Path, findPatience)
+}
+
+// ErrorCode is that of what may be tried again, as Twirp spells it.
+func (e *SlowError) ErrorCode() string { return "unavailable" }
 
 // Find asks the program of that name, "" for ffmpeg in the path, what it can. It
-// fails with a *MissingError if there is none.
+// fails with a *MissingError if there is none, and with a *SlowError if it says nothing.
 func Find(ctx context.Context, name string) (*Program, error) {
 	if name == "" {
 		name = "ffmpeg"
@@ -50,6 +62,9 @@ func Find(ctx context.Context, name string) (*Program, error) {
 	p := &Program{Path: path, can: make(map[string]bool)}
 	for _, list := range []string{"-version", "-encoders", "-protocols"} {
 		out, err := exec.CommandContext(ctx, path, "-hide_banner", list).Output()
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return nil, &SlowError{path}
+		}
 		if err != nil {
 			return nil, &MissingError{"an ffmpeg that runs (" + path + " " + list + " ends with " + err.Error() + ")", "ffmpeg"}
 		}

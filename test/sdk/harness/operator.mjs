@@ -32,10 +32,10 @@ export class Operator {
     return this.page.locator(`[data-testid="${testId}"]${more}`);
   }
 
-  see(testId, attributes, options) { return this.find(testId, attributes).first().waitFor({ timeout: 30_000, ...options }); }
+  see(testId, attributes, options) { return this.find(testId, attributes).first().waitFor({ timeout: 60_000, ...options }); }
 
   /** What the person reads there. */
-  async reads(testId, want, attributes = {}, deadline = 30_000) {
+  async reads(testId, want, attributes = {}, deadline = 60_000) {
     await waitFor(`${testId} to say ${want}`, async () => {
       const text = await this.find(testId, attributes).first().innerText({ timeout: 1000 });
       assert.match(text.replaceAll(/\s+/g, ' '), want);
