@@ -58,17 +58,24 @@ for (const [name, video, options, width, late] of [
     assert.equal(info.url, `rtmp://127.0.0.1:${port}/live`);
     const goodbye = push(info, late, video);
     await waitFor('the first frames', async () => ((await viewer.video('encoder'))?.count ?? 0) > 0, 30_000);
-    const [measured, waited] = await Promise.all([flashesAndBeeps(viewer.page, seconds * 1000), delays(viewer.page, seconds * 1000)]);
+    // A machine that is busy plays some for which there is no other half: it is looked again.
+    const apart = [], waited = [], found = { flashes: 0, beeps: 0 };
+    for (let looks = 0; looks < 6 && apart.length < 3; looks++) {
+      const [measured, took] = await Promise.all([flashesAndBeeps(viewer.page, seconds * 1000), delays(viewer.page, seconds * 1000)]);
+      // What the browser knows to be apart, for it has buffered the one for longer, is not
+      // the server's; what it does not know is.
+      apart.push(...offsets(measured).map((o) => ({ heard: Math.round(o.heard - late * 1000), unknown: Math.round(o.unknown - late * 1000) })));
+      waited.push(...took);
+      found.flashes += measured.flashes.length;
+      found.beeps += measured.beeps.length;
+    }
     const pictures = await viewer.video('encoder');
     await goodbye();
     assert.equal(pictures.mime, 'video/H264');
     if (width) assert.equal(pictures.width, width);
-    // What the browser knows to be apart, for it has buffered the one for longer, is not
-    // the server's; what it does not know is.
-    const apart = offsets(measured).map((o) => ({ heard: Math.round(o.heard - late * 1000), unknown: Math.round(o.unknown - late * 1000) }));
     console.log(`${name}: ${pictures.count} painted, ${[0.5, 0.99].map((part) => Math.round(quantile(waited, part)))} ms after they were made (median, p99); ` +
       `beeps too late by ${apart.map((o) => o.heard)} ms, of which the browser did not know ${apart.map((o) => o.unknown)}`);
-    assert.ok(apart.length >= 3, `${measured.flashes.length} flashes, ${measured.beeps.length} beeps`);
+    assert.ok(apart.length >= 3, JSON.stringify(found));
     const median = quantile(apart.map((o) => o.unknown), 0.5);
     assert.ok(Math.abs(median) < lenience, `beeps are too late by ${median} ms`);
     assert.ok(pictures.count > 80, `${pictures.count} pictures`);
