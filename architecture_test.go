@@ -55,7 +55,7 @@ var layers = []layer{
 	// Recordings: jobs in the server, and the process that writes one of them, which
 	// knows nothing of it.
 	{"internal/egress", []string{"internal/spawn", "internal/egress/ffmpeg", "internal/egress/container", "internal/egress/playlist", "internal/egress/upload", "internal/egress/storage", "internal/egress/request", "internal/egress/wire", "internal/room", "internal/delivery", "internal/sfu/uptrack", "event"}},
-	{"internal/egress/browser", []string{"internal/spawn", "internal/egress/frames", "internal/egress/request", "internal/egress/wire", "internal/egress/worker"}},
+	{"internal/egress/browser", []string{"internal/spawn", "internal/egress/frames", "internal/egress/wire", "internal/egress/worker"}},
 	{"internal/egress/worker", []string{"internal/egress/container", "internal/egress/frames", "internal/egress/mix", "internal/egress/playlist", "internal/egress/wire"}},
 	{"internal/egress/mix", nil},
 	{"internal/egress/playlist", nil},

@@ -75,7 +75,7 @@ var workers = map[wire.Kind]worker.New{
 	wire.Pass:   worker.NewPass,
 	wire.Mix:    worker.NewMix,
 	wire.Encode: studio.New(streamGuard),
-	wire.Browse: browser.New(delivery.GuardedDialer, worker.NewPass),
+	wire.Browse: browser.New(delivery.GuardedDialer, worker.NewPass, studio.New(streamGuard)),
 }
 
 // streamGuard says what streams may reach.

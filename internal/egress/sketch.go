@@ -21,7 +21,7 @@ func Sketch(r *request.Request) wire.Job {
 		case o.File != nil:
 			job.Outputs = append(job.Outputs, wire.Output{Kind: wire.File, Format: string(formatAsked(o.File))})
 		case o.Segments != nil:
-			job.Outputs = append(job.Outputs, wire.Output{Kind: wire.Segments, Length: segmentTime, TS: true})
+			job.Outputs = append(job.Outputs, wire.Output{Kind: wire.Segments, Length: segmentTime, TS: o.Segments.Protocol == livekit.SegmentedFileProtocol_HLS_PROTOCOL})
 		case o.Images != nil:
 			job.Outputs = append(job.Outputs, wire.Output{Kind: wire.Images, Length: time.Second})
 		case o.Stream != nil:

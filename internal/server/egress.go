@@ -11,7 +11,6 @@ import (
 
 	"github.com/rollcall-rtc/rollcall/internal/config"
 	"github.com/rollcall-rtc/rollcall/internal/egress"
-	"github.com/rollcall-rtc/rollcall/internal/egress/ffmpeg"
 	"github.com/rollcall-rtc/rollcall/internal/egress/request"
 	"github.com/rollcall-rtc/rollcall/internal/egress/studio"
 	"github.com/rollcall-rtc/rollcall/internal/egress/wire"
@@ -76,7 +75,7 @@ func (s *Server) checkPresets() error {
 // encodes is the worker of what is encoded anew. Whether there is a program for that,
 // and one that can what is asked for, is seen when it is asked.
 func (s *Server) encodes() egress.Worker {
-	var programs ffmpeg.Finder
+	programs := &s.encoding
 	check := func(r *request.Request) error {
 		program, err := programs.Find(context.Background())
 		if err != nil {

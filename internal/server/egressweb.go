@@ -17,6 +17,7 @@ import (
 	"github.com/rollcall-rtc/rollcall/internal/egress"
 	"github.com/rollcall-rtc/rollcall/internal/egress/browser"
 	"github.com/rollcall-rtc/rollcall/internal/egress/request"
+	"github.com/rollcall-rtc/rollcall/internal/egress/studio"
 	"github.com/rollcall-rtc/rollcall/internal/egress/wire"
 	"github.com/rollcall-rtc/rollcall/internal/token"
 )
@@ -46,8 +47,18 @@ func (s *Server) checkPage(r *request.Request) error {
 			return &egress.Error{Code: egress.InvalidArgument, Msg: "url: " + err.Error()}
 		}
 	}
-	if err := browser.Check(r.Outputs, r.Encoding); err != nil {
+	if err := browser.Check(r.Encoding); err != nil {
 		return err
+	}
+	if sketch := egress.Sketch(r); sketch.NeedsStudio() {
+		program, err := s.encoding.Find(context.Background())
+		if err != nil {
+			return err
+		}
+		sketch.Kind, sketch.Layout = wire.Browse, "" // which the page knows
+		if err := studio.Check(program, sketch); err != nil {
+			return err
+		}
 	}
 	_, err = browser.Find(s.cfg.Egress.Chromium)
 	return err

@@ -21,6 +21,7 @@ import (
 	"github.com/rollcall-rtc/rollcall/internal/config"
 	"github.com/rollcall-rtc/rollcall/internal/delivery"
 	"github.com/rollcall-rtc/rollcall/internal/egress"
+	egressffmpeg "github.com/rollcall-rtc/rollcall/internal/egress/ffmpeg"
 	"github.com/rollcall-rtc/rollcall/internal/eventlog"
 	"github.com/rollcall-rtc/rollcall/internal/eventlog/pebble"
 	"github.com/rollcall-rtc/rollcall/internal/figures"
@@ -53,6 +54,7 @@ type Server struct {
 	rooms       *room.Registry
 	agents      *agent.Dispatcher
 	egress      *egress.Service
+	encoding    egressffmpeg.Finder // of recordings
 	ingress     *ingress.Service
 	rtmp        *rtmpPorts
 	transcoders *ffmpeg.Children // of ingress

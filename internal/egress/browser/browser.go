@@ -60,8 +60,9 @@ type chunk struct {
 
 var _ worker.Source = (*Browser)(nil)
 
-// New returns what begins jobs, with files made by out.
-func New(guard Guard, out worker.New) worker.New {
+// New returns what begins jobs, with files made by pass, and by studio what browsers do
+// not encode, or do not send.
+func New(guard Guard, pass, studio worker.New) worker.New {
 	return func(job wire.Job, say func(wire.Report)) (worker.Recorder, error) {
 		o, mimes, err := settings(job)
 		if err != nil {
@@ -72,6 +73,10 @@ func New(guard Guard, out worker.New) worker.New {
 			return nil, err
 		}
 		b := &Browser{job: job, h264: strings.HasPrefix(o.Codec, "avc1"), stopc: make(chan struct{}), donec: make(chan struct{}), readyc: make(chan struct{}, 1)}
+		out := pass
+		if job.NeedsStudio() {
+			out = studio
+		}
 		if b.out, err = out(job, say); err != nil {
 			return nil, err
 		}
@@ -119,6 +124,11 @@ func settings(job wire.Job) (o options, tracks []wire.Track, err error) {
 	}
 	if e.KeyFrameInterval > 0 {
 		o.KeyFrames = e.KeyFrameInterval
+	}
+	for _, out := range job.Outputs {
+		if out.Kind == wire.Segments && out.Length > 0 {
+			o.KeyFrames = min(o.KeyFrames, out.Length.Seconds())
+		}
 	}
 	mime := "video/H264"
 	webm := false

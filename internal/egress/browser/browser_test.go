@@ -3,10 +3,10 @@ package browser
 import (
 	"bytes"
 	"testing"
+	"time"
 
 	"github.com/livekit/protocol/livekit"
 
-	"github.com/rollcall-rtc/rollcall/internal/egress/request"
 	"github.com/rollcall-rtc/rollcall/internal/egress/wire"
 )
 
@@ -53,19 +53,20 @@ func TestSettingsFollowTheRequest(t *testing.T) {
 	}
 }
 
-func TestWhatABrowserCannotMakeIsRefused(t *testing.T) {
-	mp4 := []request.Output{{File: &livekit.FileOutput{Filepath: "a.mp4"}}}
-	if err := Check(mp4, nil); err != nil {
-		t.Errorf("MP4: %v", err)
+func TestWhatABrowserCannotEncodeIsRefused(t *testing.T) {
+	if err := Check(nil); err != nil {
+		t.Errorf("by default: %v", err)
 	}
-	for name, o := range map[string]request.Output{
-		"MP3":     {File: &livekit.FileOutput{Filepath: "a.MP3"}},
-		"MPEG-TS": {Segments: &livekit.SegmentedFileOutput{Protocol: livekit.SegmentedFileProtocol_HLS_PROTOCOL}},
-		"images":  {Images: &livekit.ImageOutput{}},
-	} {
-		if err := Check([]request.Output{o}, nil); err == nil || err.(*Error).Code != "unimplemented" {
-			t.Errorf("%s: %v", name, err)
-		}
+	if err := Check(&livekit.EncodingOptions{VideoCodec: livekit.VideoCodec(99)}); err == nil || err.(*Error).Code != "invalid_argument" {
+		t.Errorf("H265: %v", err)
+	}
+}
+
+// Segments begin with key frames, so there are some in time.
+func TestKeyFramesComeForSegments(t *testing.T) {
+	o, _, err := settings(wire.Job{Video: true, Outputs: []wire.Output{{Kind: wire.Segments, Length: time.Second, TS: true}}})
+	if err != nil || o.KeyFrames != 1 {
+		t.Errorf("a key frame comes each %v s, %v", o.KeyFrames, err)
 	}
 }
 

@@ -29,7 +29,7 @@ func TestProfileIsBesideTheJournal(t *testing.T) {
 	}
 	job := wire.Job{Video: true, Journal: filepath.Join(dir, "EG_x"), Browser: wire.Browser{Program: program}}
 	guard := func([]netip.Prefix) *net.Dialer { return new(net.Dialer) }
-	r, err := New(guard, func(wire.Job, func(wire.Report)) (worker.Recorder, error) { return nothing{}, nil })(job, func(wire.Report) {})
+	r, err := New(guard, func(wire.Job, func(wire.Report)) (worker.Recorder, error) { return nothing{}, nil }, nil)(job, func(wire.Report) {})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,11 @@ type sink interface {
 // desk has the outputs. Its goroutine takes what comes out of the encoder.
 type desk struct {
 	studio  *Studio
-	encoder *ffmpeg.Encoder // set by begin
+	begun   bool
+	encoder *ffmpeg.Encoder      // set by begin; nil if nothing is encoded
+	film    chan container.Frame // pictures that are encoded already; nil without
+	held    []container.Frame    // of film, until sound has come so far
+	shift   int                  // what is added to the encoder's numbers of tracks
 	epoch   time.Time
 	sinks   []sink // by the job's outputs; nil for images
 	images  []*images
@@ -67,7 +71,7 @@ func newDesk(s *Studio, program *ffmpeg.Program, job wire.Job, settings ffmpeg.S
 
 // begin begins the outputs.
 func (d *desk) begin(e *ffmpeg.Encoder, epoch time.Time) {
-	d.encoder, d.epoch = e, epoch
+	d.begun, d.encoder, d.epoch = true, e, epoch
 	for _, im := range d.images {
 		im.start(epoch)
 	}
@@ -131,14 +135,29 @@ func (d *desk) run() {
 	}
 	tick := time.NewTicker(flushEvery)
 	defer tick.Stop()
-	for {
+	var encoded <-chan container.Frame
+	if d.encoder != nil {
+		encoded = d.encoder.Frames()
+	}
+	for film := d.film; encoded != nil || film != nil; {
 		select {
-		case f, ok := <-d.encoder.Frames():
+		case f, ok := <-encoded:
 			if !ok {
-				return
+				encoded = nil
+				d.release(nil)
+				continue
 			}
-			if d.problem() == nil {
-				d.fail(d.write(f))
+			f.Track += d.shift
+			d.release(&f)
+			d.put(f)
+		case f, ok := <-film:
+			switch {
+			case !ok:
+				film = nil
+			case encoded == nil:
+				d.put(f)
+			default:
+				d.held = append(d.held, f)
 			}
 		case <-d.controlc:
 			for _, c := range d.takeControls() {
@@ -149,6 +168,22 @@ func (d *desk) run() {
 				d.fail(d.flush())
 			}
 		}
+	}
+}
+
+// release puts out pictures that are held and not later than that, nil for all.
+func (d *desk) release(upTo *container.Frame) {
+	n := 0
+	for n < len(d.held) && (upTo == nil || d.held[n].At <= upTo.At) {
+		d.put(d.held[n])
+		n++
+	}
+	d.held = d.held[n:]
+}
+
+func (d *desk) put(f container.Frame) {
+	if d.problem() == nil {
+		d.fail(d.write(f))
 	}
 }
 
@@ -186,12 +221,12 @@ func (d *desk) flush() error {
 // finish waits for what is under way, and makes everything whole.
 func (d *desk) finish(failed bool) (wire.Report, error) {
 	r := wire.Report{}
-	if d.encoder == nil {
+	if !d.begun {
 		return r, nil
 	}
 	d.running.Wait()
 	err := d.problem()
-	if !failed {
+	if !failed && d.encoder != nil {
 		if e := d.encoder.Wait(); e != nil {
 			err = errors.Join(err, encoderError(e))
 		}

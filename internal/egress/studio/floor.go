@@ -18,6 +18,9 @@ import (
 // latency is how late pictures are drawn: what comes later than that is seen late.
 const latency = 400 * time.Millisecond
 
+// pageLatency is that of pages, whose pictures and sound a browser encodes first.
+const pageLatency = time.Second
+
 // loudEvery is how often it is looked who speaks, and speakFor how long somebody has
 // to be the loudest to be shown large.
 const (
@@ -39,7 +42,11 @@ type floor struct {
 	tiles   map[uint16]*tile
 	voices  map[uint16]*voice
 
-	encoder *ffmpeg.Encoder // nil before the first media
+	film    bool  // pictures come encoded as they are to be, and pass
+	strip   *tile // decodes them for images; nil without
+	latency time.Duration
+	begun   bool            // there was media
+	encoder *ffmpeg.Encoder // nil before the first media, or if there is nothing to encode
 	epoch   time.Time       // of the first picture
 	next    int64           // picture, or without pictures slot of sound
 	slot    int64           // of sound, the next
@@ -62,7 +69,20 @@ func newFloor(s *Studio, program *ffmpeg.Program, job wire.Job, settings ffmpeg.
 		studio: s, program: program, settings: settings, desk: d, plain: job.Plain,
 		tiles: make(map[uint16]*tile), voices: make(map[uint16]*voice),
 	}
-	if settings.Video != "" {
+	f.latency = latency
+	switch {
+	case job.Kind == wire.Browse:
+		f.latency = pageLatency
+		f.settings.Video = "" // for the encoder
+		if f.film = settings.Video != ""; f.film {
+			d.film = make(chan container.Frame, 64)
+			d.shift = 1
+		}
+		if len(d.images) > 0 {
+			f.strip = &tile{codec: settings.Video, program: program, want: func() {}}
+			f.strip.show(settings.Width, settings.Height, true)
+		}
+	case settings.Video != "":
 		f.canvas = compose.NewCanvas(settings.Width, settings.Height, compose.Layout(job.Layout))
 		f.canvas.SetPlain(job.Plain)
 	}
@@ -87,11 +107,11 @@ func (f *floor) run() (err error) {
 		if err != nil {
 			return err
 		}
-		until := time.Now().Add(-latency)
+		until := time.Now().Add(-f.latency)
 		if !end.IsZero() {
 			until = end
 		}
-		for f.encoder != nil && !f.epoch.Add(f.due(f.next)).After(until) {
+		for f.steps() && !f.epoch.Add(f.due(f.next)).After(until) {
 			if err := f.step(); err != nil {
 				return err
 			}
@@ -105,7 +125,7 @@ func (f *floor) run() (err error) {
 			}
 		}
 		if !end.IsZero() {
-			if f.encoder == nil {
+			if !f.begun {
 				return worker.ErrNothing
 			}
 			return nil
@@ -114,8 +134,8 @@ func (f *floor) run() (err error) {
 			return err
 		}
 		wait := time.Hour
-		if f.encoder != nil {
-			wait = max(time.Until(f.epoch.Add(f.due(f.next)+latency)), 0)
+		if f.steps() {
+			wait = max(time.Until(f.epoch.Add(f.due(f.next)+f.latency)), 0)
 		}
 		timer.Reset(wait)
 		select {
@@ -196,6 +216,7 @@ func (f *floor) track(t wire.Track) error {
 		return nil
 	}
 	switch {
+	case codec.Video() && f.film: // it is the only one
 	case codec.Video() && f.canvas != nil:
 		f.tiles[t.Number] = &tile{Track: t, codec: codec, program: f.program, want: func() { f.studio.want(t.Number) }}
 	case !codec.Video() && f.settings.Audio != "":
@@ -275,22 +296,30 @@ func sorted[V any](m map[uint16]V) []uint16 {
 // frame takes a frame: the first begins the recording.
 func (f *floor) frame(track uint16, fr *frames.Frame) error {
 	t, v := f.tiles[track], f.voices[track]
-	if t == nil && v == nil {
+	passes := f.film && v == nil
+	if t == nil && v == nil && !passes {
 		return nil
 	}
-	if f.encoder == nil {
-		if t != nil && !fr.Key {
+	if !f.begun {
+		switch {
+		case t != nil && !fr.Key:
 			t.want()
 			return nil
+		case passes && !fr.Key, v != nil && f.film:
+			return nil // pictures are the first that is seen
 		}
-		var err error
-		if f.encoder, err = f.program.Encode(f.settings); err != nil {
+		if err := f.begin(fr.At); err != nil {
 			return err
 		}
-		f.epoch = fr.At
-		f.desk.begin(f.encoder, f.epoch)
 	}
 	at := fr.At.Sub(f.epoch)
+	if passes {
+		f.desk.film <- container.Frame{Track: 0, At: max(at, 0), Key: fr.Key, Data: fr.Data}
+		if f.strip != nil {
+			return f.strip.frame(max(at, 0), fr.Key, fr.Data)
+		}
+		return nil
+	}
 	if t != nil {
 		return t.frame(max(at, 0), fr.Key, fr.Data)
 	}
@@ -301,6 +330,21 @@ func (f *floor) frame(track uint16, fr *frames.Frame) error {
 	v.Put(int64(at)*compose.Rate/int64(time.Second), v.pcm[:n*compose.Channels])
 	return nil
 }
+
+// begin begins the outputs, and the encoder if there is anything to encode.
+func (f *floor) begin(at time.Time) (err error) {
+	if f.settings.Video != "" || f.settings.Audio != "" {
+		if f.encoder, err = f.program.Encode(f.settings); err != nil {
+			return err
+		}
+	}
+	f.begun, f.epoch = true, at
+	f.desk.begin(f.encoder, f.epoch)
+	return nil
+}
+
+// steps says whether there is something to do as time passes.
+func (f *floor) steps() bool { return f.encoder != nil || f.begun && f.strip != nil }
 
 // step draws one picture, and mixes the sound that is heard while it is seen.
 func (f *floor) step() error {
@@ -321,6 +365,11 @@ func (f *floor) step() error {
 		if f.canvas != nil && !f.plain && now-f.looked >= loudEvery {
 			f.looked = now
 			f.listen(now, compose.Speakers(voices))
+		}
+	}
+	if f.strip != nil {
+		if f.strip.advance(now); f.strip.current != nil {
+			f.desk.picture(now, f.strip.current)
 		}
 	}
 	if f.canvas == nil {
@@ -361,6 +410,12 @@ func (f *floor) listen(now time.Duration, speakers []string) {
 func (f *floor) close(err *error) {
 	for _, t := range f.tiles {
 		t.stop()
+	}
+	if f.strip != nil {
+		f.strip.stop()
+	}
+	if f.film {
+		close(f.desk.film)
 	}
 	if f.encoder == nil {
 		return

@@ -154,6 +154,9 @@ func Check(program *ffmpeg.Program, job wire.Job) error {
 	if !compose.Layout(job.Layout).Known() {
 		return wrong("layout %.64q is none: want grid, speaker or single-speaker, with -light or -dark after it or neither", job.Layout)
 	}
+	if job.Kind == wire.Browse {
+		s.Video = "" // the browser encodes it
+	}
 	need := s.Encoders()
 	for _, o := range job.Outputs {
 		for _, d := range o.Destinations {

@@ -47,6 +47,20 @@ type Job struct {
 	Journal string `json:"journal"`
 }
 
+// NeedsStudio says whether an output of a page is of what no browser encodes, or goes
+// where files do not: AAC, MP3, MPEG-TS, streams and images.
+func (j *Job) NeedsStudio() bool {
+	if j.Encoding != nil && (j.Encoding.AudioCodec == "AAC" || j.Encoding.AudioCodec == "AC_MP3") {
+		return true
+	}
+	for _, o := range j.Outputs {
+		if o.Kind == Stream || o.Kind == Images || o.Kind == Segments && o.TS || o.Format == ".mp3" || o.Format == ".m4a" {
+			return true
+		}
+	}
+	return false
+}
+
 // Browser is that of Browse.
 type Browser struct {
 	// Program is asked for by the configuration; empty: one that is in PATH.
