@@ -101,7 +101,7 @@ func newTest(t *testing.T, d room.Defaults) *test {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		for what, err := range map[string]error{
-			"rooms": tc.reg.Close(ctx), "signal": tc.handler.Close(ctx), "media": media.Close(),
+			"rooms": tc.reg.Close(ctx), "signal": tc.handler.Close(ctx), "media": media.Close(ctx),
 		} {
 			if err != nil {
 				t.Errorf("close %s: %v", what, err)
@@ -462,7 +462,7 @@ func FuzzSignal(f *testing.F) {
 	})
 	f.Cleanup(func() {
 		_ = reg.Close(context.Background())
-		_ = media.Close()
+		_ = media.Close(context.Background())
 	})
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		req := new(livekit.SignalRequest)
