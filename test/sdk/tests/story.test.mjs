@@ -2,13 +2,15 @@
 // happened in a call, and why a webhook did not arrive, by clicking and by keyboard.
 
 import assert from 'node:assert/strict';
+import { DirectFileOutput } from 'livekit-server-sdk';
 import { Operator } from '../harness/operator.mjs';
+import { egressOf, recordings, tracksOf } from '../harness/recordings.mjs';
 import { scene } from '../harness/scene.mjs';
 import { waitFor } from '../harness/wait.mjs';
 import { WebhookSink } from '../harness/webhooks.mjs';
 
 // In development mode the dashboard has a token of its own on this machine.
-const stage = scene({ config: { development: true } });
+const stage = scene({ config: { development: true, egress: { directory: recordings() } } });
 
 const idsOf = (sink) => sink.attempts.filter((attempt) => attempt.status === 200).map((attempt) => attempt.event?.id);
 
@@ -51,6 +53,11 @@ stage.test('a person finds out what happened and why a webhook did not arrive', 
     await who.see('bars-row', { identity: 'ana' });
     await who.see('bars-row', { identity: 'bert' });
     await who.reads('figure-people', /People 2 2 at most/);
+    // A recording is a bar too, and leads to its page.
+    const { audio } = await tracksOf(call, 'ana', 1);
+    const { egressId } = await egressOf(call).startTrackEgress(call.room, new DirectFileOutput({ filepath: 'ana' }), audio);
+    await who.reads('bars-job', /^\S+, microphone recording now ?: .* to now, .*; file ana/, { id: egressId, open: 'true' });
+    assert.match(await who.find('bars-job', { id: egressId }).locator('a').getAttribute('href'), new RegExp(`/dashboard/recordings/${egressId}$`));
     await who.find('kind-people').click();
     await who.find('event-search').fill('bert');
     await who.see('story-event', { event: 'participant_joined', identity: 'bert' });
@@ -124,6 +131,7 @@ stage.test('a person finds out what happened and why a webhook did not arrive', 
     // It ends while somebody looks.
     await call.api.deleteRoom(call.room);
     await who.see('story', { live: 'false' });
+    await who.reads('bars-job', /recording, complete/, { id: egressId, open: 'false' });
     await who.reads('figure-end', /Ended .*API/);
     await who.reads('summary', /Lasted .*Talked .*Quality/);
     await who.find('slider').focus();

@@ -1,6 +1,8 @@
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { memo, useEffect, useLayoutEffect, useRef, useState, type KeyboardEvent, type MouseEvent } from 'react';
 import { duration, time } from '../ui/format';
+import type { Job } from './job';
+import { JobRow, jobHeight } from './JobRow';
 import { box, boxes, move, place, tickLabel, ticks, zoom, type Box, type View } from './scale';
 import type { Lane, Person, Stay, Story } from './story';
 
@@ -20,8 +22,8 @@ const labelWidth = 152;
 const stayHeight = 14;
 const laneHeight = 7;
 
-// Bars draws who was there and what was published, each person a line. Only those
-// lines are drawn that can be seen.
+// Bars draws what was recorded and sent in, who was there and what was published,
+// each a line. Only those lines are drawn that can be seen.
 export function Bars({ story, version, now, at, onTime, identity, onIdentity }: BarsProps) {
   const scroller = useRef<HTMLDivElement>(null);
   const full = useWidth(scroller);
@@ -33,16 +35,18 @@ export function Bars({ story, version, now, at, onTime, identity, onIdentity }: 
   const [part, setPart] = useState<View>();
   const view = part ?? whole;
   const { people } = story;
+  const jobs = story.jobs.list;
+  const rows = jobs.length + people.length;
   const heightOf = (person: Person | undefined) => (person ? 12 + stayHeight + person.lanes.length * (laneHeight + 2) + (narrow ? 20 : 0) : 30);
   const virtual = useVirtualizer({
-    count: people.length,
+    count: rows,
     getScrollElement: () => scroller.current,
-    estimateSize: (index) => Math.max(heightOf(people[index]), 34),
+    estimateSize: (index) => (index < jobs.length ? jobHeight : Math.max(heightOf(people[index - jobs.length]), 34)),
     overscan: 6,
-    getItemKey: (index) => people[index]?.identity ?? index,
+    getItemKey: (index) => jobs[index]?.key ?? `person ${people[index - jobs.length]?.identity}`,
   });
   const lanes = people.reduce((sum, person) => sum + person.lanes.length, 0);
-  useLayoutEffect(() => virtual.measure(), [virtual, lanes, narrow]);
+  useLayoutEffect(() => virtual.measure(), [virtual, lanes, jobs.length, narrow]);
 
   const change = (next: View) => setPart(next.from <= whole.from && next.to >= whole.to ? undefined : next);
   const timeAt = (event: { clientX: number }) => {
@@ -66,16 +70,16 @@ export function Bars({ story, version, now, at, onTime, identity, onIdentity }: 
     return () => element?.removeEventListener('wheel', listener);
   }, []);
 
-  // The arrows move between people, also to those that are not drawn yet.
+  // The arrows move between lines, also to those that are not drawn yet.
   const onKeyDown = (event: KeyboardEvent<HTMLDivElement>) => {
     const at = Number((event.target as HTMLElement).closest<HTMLElement>('[data-index]')?.dataset['index'] ?? NaN);
     if (Number.isNaN(at)) return;
-    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: people.length - 1 }[event.key];
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: rows - 1 }[event.key];
     if (to === undefined) return;
     event.preventDefault();
-    const index = Math.max(0, Math.min(people.length - 1, to));
+    const index = Math.max(0, Math.min(rows - 1, to));
     virtual.scrollToIndex(index);
-    requestAnimationFrame(() => requestAnimationFrame(() => scroller.current?.querySelector<HTMLElement>(`[data-index="${index}"] button`)?.focus()));
+    requestAnimationFrame(() => requestAnimationFrame(() => scroller.current?.querySelector<HTMLElement>(`[data-index="${index}"] :is(a, button)`)?.focus()));
   };
 
   const marks = ticks(view, width);
@@ -84,7 +88,7 @@ export function Bars({ story, version, now, at, onTime, identity, onIdentity }: 
     <section className="panel bars" aria-label="People and tracks over time">
       <header className="panel-head">
         <h2>People and tracks</h2>
-        <Legend />
+        <Legend jobs={jobs} />
         <div className="segments" role="group" aria-label="Part of the time">
           <button type="button" aria-label="Earlier" disabled={!part} onClick={() => change(move(view, whole, -0.5))}>
             ‹
@@ -111,29 +115,29 @@ export function Bars({ story, version, now, at, onTime, identity, onIdentity }: 
             </span>
           ))}
         </div>
-        <div className="bars-body" style={{ height: `${virtual.getTotalSize()}px` }} onClick={(event: MouseEvent) => (event.target as HTMLElement).closest('button') === null && onTime(timeAt(event))}>
+        <div className="bars-body" style={{ height: `${virtual.getTotalSize()}px` }} onClick={(event: MouseEvent) => (event.target as HTMLElement).closest('a, button') === null && onTime(timeAt(event))}>
           <div className="bars-grid" aria-hidden="true">
             {marks.map((mark) => (
               <i key={mark} style={{ left: `${left + place(mark, view, width)}px` }} />
             ))}
             {at !== undefined && at >= view.from && at <= view.to && <i className="bars-now" style={{ left: `${left + place(at, view, width)}px` }} />}
           </div>
-          <ul aria-label="People">
+          <ul aria-label={jobs.length > 0 ? 'Recordings, ingress and people' : 'People'}>
             {virtual.getVirtualItems().map((item) => {
-              const person = people[item.index];
+              const line = {
+                className: 'bars-row',
+                'data-index': item.index,
+                'data-band': item.index % 2 === 1,
+                'aria-setsize': rows,
+                'aria-posinset': item.index + 1,
+                style: { height: `${item.size}px`, transform: `translateY(${item.start}px)` },
+              };
+              const job = jobs[item.index];
+              if (job) return <JobRow key={item.key} line={line} job={job} view={view} width={width} end={end} />;
+              const person = people[item.index - jobs.length];
               if (!person) return null;
               return (
-                <li
-                  key={item.key}
-                  className="bars-row"
-                  data-index={item.index}
-                  data-testid="bars-row"
-                  data-identity={person.identity}
-                  data-band={item.index % 2 === 1}
-                  aria-setsize={people.length}
-                  aria-posinset={item.index + 1}
-                  style={{ height: `${item.size}px`, transform: `translateY(${item.start}px)` }}
-                >
+                <li key={item.key} {...line} data-testid="bars-row" data-identity={person.identity}>
                   <button type="button" className="bars-who" aria-pressed={identity === person.identity} title="List this person's events alone" onClick={() => onIdentity(identity === person.identity ? '' : person.identity)}>
                     {person.name || person.identity}
                     <span className="visually-hidden">: {inWords(person, end)}</span>
@@ -248,11 +252,15 @@ const legend = [
   { key: 'screen', label: 'screen' },
   { key: 'muted', label: 'muted' },
 ] as const;
+const jobLegend = [
+  { key: 'recording', label: 'recorded' },
+  { key: 'ingress', label: 'sent in' },
+] as const;
 
-function Legend() {
+function Legend({ jobs }: { jobs: readonly Job[] }) {
   return (
     <ul className="legend" aria-label="Colours">
-      {legend.map(({ key, label }) => (
+      {[...legend, ...jobLegend.filter(({ key }) => jobs.some((job) => job.kind === key))].map(({ key, label }) => (
         <li key={key}>
           <i data-mark={key} aria-hidden="true" />
           {label}

@@ -1,4 +1,5 @@
 import { describe, parseRecord } from '../../roll/record';
+import { jobNews, type JobNews } from './job';
 
 // Detail is what an event beyond LiveKit's says in the field "rollcall" of its body.
 export type Detail = Record<string, unknown>;
@@ -25,6 +26,8 @@ export interface StoryEvent {
   source: string;
   type: string;
   detail: Detail | undefined;
+  // Of a recording or an encoder; undefined for other events.
+  job: JobNews | undefined;
 }
 
 // parseEvent reads a record of GET /events; undefined for what is none.
@@ -34,6 +37,7 @@ export function parseEvent(data: string): StoryEvent | undefined {
   const raw = JSON.parse(data) as { actor?: unknown; reason?: unknown };
   const track = object(record.body['track']);
   const { who, what } = describe(record);
+  const job = jobNews(record.name, record.body);
   const event: StoryEvent = {
     seq: record.seq,
     roomSeq: record.roomSeq,
@@ -46,19 +50,21 @@ export function parseEvent(data: string): StoryEvent | undefined {
     synthesized: record.synthesized,
     actor: string(raw.actor),
     reason: string(raw.reason),
-    who,
+    who: job?.what ?? who,
     what,
     source: record.trackSid === '' ? '' : string(track?.['source']),
     // Proto3 leaves out what is zero, which is AUDIO.
     type: record.trackSid === '' ? '' : string(track?.['type']) || 'AUDIO',
     detail: object(record.body['rollcall']),
+    job,
   };
   event.what = told(event) || what;
   return event;
 }
 
 // told says what the detail of an event adds, in a few words.
-function told({ name, detail, what }: StoryEvent): string {
+function told({ name, detail, what, job }: StoryEvent): string {
+  if (job) return [job.state, job.why].filter(Boolean).join(', ');
   if (!detail) return '';
   switch (name) {
     case 'participant_spoke':

@@ -1,4 +1,5 @@
 import { number, string, type StoryEvent } from './event';
+import { Jobs } from './job';
 
 // Span is a stretch of time in milliseconds since 1970; to is undefined while it
 // goes on.
@@ -89,6 +90,7 @@ export class Story {
   version = 0;
   readonly events: StoryEvent[] = [];
   readonly people: Person[] = [];
+  readonly jobs = new Jobs();
   from: number | undefined;
   // Of room_finished.
   to: number | undefined;
@@ -125,6 +127,7 @@ export class Story {
   }
 
   private apply(event: StoryEvent): void {
+    if (event.job) event.who = this.jobs.take(event.job, event.at, (sid) => this.trackName(sid)).what;
     switch (event.name) {
       case 'room_finished':
         this.to = event.at;
@@ -192,6 +195,15 @@ export class Story {
         }
         break;
     }
+  }
+
+  // trackName is whose a track is, and what; empty for one that is not known.
+  private trackName(sid: string): string {
+    for (const person of this.people) {
+      const of = person.lanes.find((l) => l.tracks.some((track) => track.sid === sid));
+      if (of) return `${person.name || person.identity}, ${of.label}`;
+    }
+    return '';
   }
 
   private person(event: StoryEvent): Person {

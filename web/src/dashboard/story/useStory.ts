@@ -34,7 +34,8 @@ export function useStory(session: Session): Told {
     const id = Symbol(sid);
     let group: StoryEvent[] = [];
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const over = () => story.to !== undefined || (last !== undefined && story.lastSeq >= last);
+    // A recording may end after its room.
+    const over = () => (story.to !== undefined || (last !== undefined && story.lastSeq >= last)) && !story.jobs.running;
     const done = () => over() || story.events.length >= heldEvents;
 
     const take = () => {
