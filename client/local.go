@@ -55,6 +55,7 @@ type LocalPublication struct {
 	done        func(error)            // tells Publish; nil after that
 	late        *time.Timer            // our patience with the server
 	announced   bool                   // LocalTrackPublished was told
+	asked       bool                   // the server was told what muted is, and has not said so yet
 }
 
 // Tracks are what the publication was made of: one track, or its layers.
@@ -210,9 +211,7 @@ func (p *LocalPublication) SetMuted(ctx context.Context, muted bool) error {
 			return ErrNotPublished
 		}
 		if p.room.setMuted(p, muted) {
-			p.room.request(&livekit.SignalRequest{Message: &livekit.SignalRequest_Mute{
-				Mute: &livekit.MuteTrackRequest{Sid: p.info.GetSid(), Muted: muted},
-			}})
+			p.room.tellServerMuted(p)
 		}
 		return nil
 	})

@@ -228,21 +228,35 @@ func (r *Room) setMuted(pub *LocalPublication, muted bool) bool {
 // handleMute does what the server asks.
 func (r *Room) handleMute(m *livekit.MuteTrackRequest) {
 	if pub := r.localBySID(m.GetSid()); pub != nil {
+		pub.asked = false
 		r.setMuted(pub, m.GetMuted())
 	}
 }
 
+// tellServerMuted tells the server whether a local track is muted.
+func (r *Room) tellServerMuted(pub *LocalPublication) {
+	pub.asked = true
+	r.request(&livekit.SignalRequest{Message: &livekit.SignalRequest_Mute{
+		Mute: &livekit.MuteTrackRequest{Sid: pub.info.GetSid(), Muted: pub.muted},
+	}})
+}
+
 // updateLocalTrack takes over what the server says of a local track. Whether it
-// is muted is for the application to say, so the server is told again.
+// is muted is for the application to say, so the server is told again, unless it
+// was and may not know yet: a moderator may have muted the track after that, which
+// to repeat an older wish would undo.
 func (r *Room) updateLocalTrack(info *livekit.TrackInfo) {
 	pub := r.localBySID(info.GetSid())
 	if pub == nil {
 		return
 	}
-	if info.GetMuted() != pub.muted {
-		r.request(&livekit.SignalRequest{Message: &livekit.SignalRequest_Mute{
-			Mute: &livekit.MuteTrackRequest{Sid: info.GetSid(), Muted: pub.muted},
-		}})
+	switch {
+	case info.GetMuted() == pub.muted:
+		pub.asked = false
+	default:
+		if !pub.asked {
+			r.tellServerMuted(pub)
+		}
 		info = proto.CloneOf(info)
 		info.Muted = pub.muted
 	}

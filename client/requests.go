@@ -81,5 +81,8 @@ func (r *Room) repeatRequests() {
 		if pub.transceiver == nil {
 			r.request(addTrack(pub))
 		}
+		if pub.asked {
+			r.tellServerMuted(pub)
+		}
 	}
 }

@@ -170,7 +170,7 @@ func (r *Room) endSession() *session {
 	})
 	r.streams.close() // what is on its way is lost with the session
 	for _, pub := range r.local.pubs {
-		pub.transceiver = nil
+		pub.transceiver, pub.asked = nil, false
 		if pub.announced {
 			pub.announced = false
 			r.emit(LocalTrackUnpublished{Publication: pub, Participant: r.local})
