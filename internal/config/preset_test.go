@@ -92,6 +92,54 @@ func TestPresetsSayWhatIsWrongWithThem(t *testing.T) {
 	}
 }
 
+// Keys of stores are secrets, wherever in a preset they stand by mistake.
+func TestErrorsOfPresetsHoldNoSecrets(t *testing.T) {
+	const secret = "87654321hunter"
+	for output, want := range map[string]string{
+		"s3: {force_path_style: " + secret + "}":          "bool field forcePathStyle",
+		"s3: {secret: [" + secret + "]}":                  "string field secret",
+		"s3: {secret: {" + secret + ": x}}":               "string field secret",
+		"s3: " + secret:                                   "not of the kind",
+		"s3: [" + secret + "]":                            "not of the kind",
+		"file_type: " + secret:                            "enum field fileType",
+		"s3: {metadata: " + secret + "}":                  "not of the kind",
+		"s3: {metadata: {" + secret + ": [1]}}":           "string field value",
+		"s3: {secret: " + secret + "}, gcp: {bucket: b}":  "already set",
+		"s3: {secret: " + secret + ", forcePathStyle: 1}": "bool field forcePathStyle",
+	} {
+		body := "{class: {egress: {room: {file_outputs: [{" + output + "}]}}}}"
+		_, err := load(t, goodKeys+"room: {room_configurations: "+body+"}", nil)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want one that says %q", output, err, want)
+		}
+		if err != nil && strings.Contains(err.Error(), "hunter") {
+			t.Errorf("%s: %v", output, err)
+		}
+	}
+}
+
+func TestTextOfPresetsMayLookLikeANumber(t *testing.T) {
+	c := mustLoad(t, goodKeys+`
+room:
+  room_configurations:
+    class:
+      egress:
+        room:
+          room_name: 12
+          audio_only: true
+          file_outputs: [{filepath: 2026, s3: {access_key: 0123456789, secret: 1e5, bucket: true, force_path_style: true, metadata: {year: 2026}}}]
+`, nil)
+	room := c.Room.Presets["class"].Egress.Room
+	s3 := room.FileOutputs[0].GetS3()
+	want := &livekit.S3Upload{AccessKey: "0123456789", Secret: "1e5", Bucket: "true", ForcePathStyle: true, Metadata: map[string]string{"year": "2026"}}
+	if diff := cmp.Diff(want, s3, protocmp.Transform()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if room.RoomName != "12" || !room.AudioOnly || room.FileOutputs[0].Filepath != "2026" {
+		t.Errorf("%v", room)
+	}
+}
+
 func TestDuplicateIdentityIsOneOfTwo(t *testing.T) {
 	if c := mustLoad(t, goodKeys+"room: {duplicate_identity: reject}", nil); c.Room.DuplicateIdentity != Reject {
 		t.Errorf("got %q", c.Room.DuplicateIdentity)
