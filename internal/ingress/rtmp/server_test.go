@@ -186,17 +186,21 @@ func tryPublish(c *client, key string) (code string, err error) {
 }
 
 func TestSlowAndSilentClientsAreLetGo(t *testing.T) {
-	s, addr := serve(t, Options{Handler: &recorder{key: "k"}, PublishTimeout: 50 * time.Millisecond})
+	s, addr := serve(t, Options{Handler: &recorder{key: "k"}, PublishTimeout: shakes})
+	shaken := dial(t, addr).handshake()
 	begun := [][]byte{nil, {3}, append([]byte{3}, make([]byte, 700)...)}
+	var clients []*client
 	for _, b := range begun {
 		c := dial(t, addr)
 		_, _ = c.Write(b)
+		clients = append(clients, c)
+	}
+	for i, c := range clients {
 		if n, err := io.Copy(io.Discard, c); n > 0 || err != nil && !strings.Contains(err.Error(), "reset") {
-			t.Errorf("after %d bytes: %d, %v", len(b), n, err)
+			t.Errorf("after %d bytes: %d, %v", len(begun[i]), n, err)
 		}
 	}
-	c := dial(t, addr).handshake()
-	_, _ = io.Copy(io.Discard, c)
+	_, _ = io.Copy(io.Discard, shaken)
 	eventually(t, "nobody is there", func() bool { return s.Stats().Open == 0 })
 }
 
