@@ -109,9 +109,6 @@ func New(guard Guard, pass, studio worker.New) worker.New {
 // defaults are what is used where nothing is asked for: the preset H264_720P_30.
 var defaults = wire.Encoding{Width: 1280, Height: 720, Framerate: 30, VideoBitrate: 3000, AudioBitrate: 128}
 
-// keyFrames is from one to the next, in seconds, where nothing else is asked for.
-const keyFrames = 2
-
 // settings are how a job is captured, and what comes of it.
 func settings(job wire.Job) (o options, tracks []wire.Track, err error) {
 	e := defaults
@@ -120,15 +117,7 @@ func settings(job wire.Job) (o options, tracks []wire.Track, err error) {
 	}
 	o = options{
 		Width: e.Width, Height: e.Height, Framerate: e.Framerate, Bitrate: e.VideoBitrate, AudioBitrate: min(e.AudioBitrate, 510),
-		KeyFrames: keyFrames, Audio: job.Audio, Video: job.Video,
-	}
-	if e.KeyFrameInterval > 0 {
-		o.KeyFrames = e.KeyFrameInterval
-	}
-	for _, out := range job.Outputs {
-		if out.Kind == wire.Segments && out.Length > 0 {
-			o.KeyFrames = min(o.KeyFrames, out.Length.Seconds())
-		}
+		KeyFrames: job.KeyFrames().Seconds(), Audio: job.Audio, Video: job.Video,
 	}
 	mime := "video/H264"
 	webm := false

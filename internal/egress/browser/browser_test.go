@@ -64,7 +64,7 @@ func TestWhatABrowserCannotEncodeIsRefused(t *testing.T) {
 
 // Segments begin with key frames, so there are some in time.
 func TestKeyFramesComeForSegments(t *testing.T) {
-	o, _, err := settings(wire.Job{Video: true, Outputs: []wire.Output{{Kind: wire.Segments, Length: time.Second, TS: true}}})
+	o, _, err := settings(wire.Job{Kind: wire.Browse, Video: true, Outputs: []wire.Output{{Kind: wire.Segments, Length: time.Second, TS: true}}})
 	if err != nil || o.KeyFrames != 1 {
 		t.Errorf("a key frame comes each %v s, %v", o.KeyFrames, err)
 	}

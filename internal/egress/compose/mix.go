@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"time"
 )
 
 // Sound is 48,000 samples a second, of two channels, interleaved, from -1 to 1.
@@ -12,7 +13,15 @@ const (
 	Channels = 2
 	// Slot is how many samples of a channel are mixed at a time: 20 ms.
 	Slot = Rate / 50
+	// SlotTime is how long that takes.
+	SlotTime = Slot * time.Second / Rate
 )
+
+// SampleAt is the number of the sample of a channel that is heard at that time since the
+// beginning. It does not overflow within years.
+func SampleAt(at time.Duration) int64 {
+	return int64(at/time.Second)*Rate + int64(at%time.Second)*Rate/int64(time.Second)
+}
 
 // Limits of a voice, in samples of a channel.
 const (

@@ -3,7 +3,21 @@ package compose
 import (
 	"math"
 	"testing"
+	"time"
 )
+
+// A recording may run for weeks: its samples are counted without overflow.
+func TestSamplesAreCountedForWeeks(t *testing.T) {
+	for _, hours := range []int64{0, 54, 1000, 100_000} {
+		at := time.Duration(hours)*time.Hour + 20*time.Millisecond
+		if got, want := SampleAt(at), hours*3600*Rate+Slot; got != want {
+			t.Errorf("after %d h: sample %d, want %d", hours, got, want)
+		}
+		if got := time.Duration(hours*3600*Rate/Slot+1) * SlotTime; got != at {
+			t.Errorf("after %d h: slot at %v, want %v", hours, got, at)
+		}
+	}
+}
 
 // What was begun too early or too late by less than a gap is where it belongs after a
 // while, and nobody hears how: its samples go on from each other.

@@ -43,6 +43,17 @@ func (s *Settings) Encoders() (names []string) {
 	return names
 }
 
+// keyPictures is how many pictures it is from one key frame to the next.
+func (s *Settings) keyPictures() int {
+	return max(int(s.KeyFrames.Seconds()*float64(s.Framerate)), 1)
+}
+
+// KeyInterval is how long it is from one key frame to the next: whole pictures, so it
+// is KeyFrames, or less.
+func (s *Settings) KeyInterval() time.Duration {
+	return time.Duration(s.keyPictures()) * time.Second / time.Duration(s.Framerate)
+}
+
 // Tracks are what comes out: pictures first.
 func (s *Settings) Tracks() (tracks []container.Track) {
 	if s.Video != "" {
@@ -150,7 +161,7 @@ func (s *Settings) arguments() (args []string) {
 	stream := 0
 	if s.Video != "" {
 		rate := strconv.Itoa(s.VideoBitrate) + "k"
-		keys := strconv.Itoa(max(int(s.KeyFrames.Seconds()*float64(s.Framerate)), 1))
+		keys := strconv.Itoa(s.keyPictures())
 		args = append(args, "-map", "0:v", "-c:v", encoders[s.Video], "-b:v", rate, "-g", keys,
 			// What browsers send, and what it is decoded to.
 			"-colorspace", "smpte170m", "-color_primaries", "smpte170m", "-color_trc", "smpte170m", "-color_range", "tv")

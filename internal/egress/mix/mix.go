@@ -131,7 +131,7 @@ func (m *Mixer) Take(until time.Time, block []int16) (at time.Duration, ok bool)
 			m.ring[pos+c] = 0
 		}
 	}
-	at = time.Duration(m.taken) * time.Second / Rate
+	at = time.Duration(m.taken/Rate)*time.Second + time.Duration(m.taken%Rate)*time.Second/Rate // without overflow
 	m.taken += Block
 	return at, true
 }

@@ -166,3 +166,17 @@ func BenchmarkTenSpeakers(b *testing.B) {
 		m.Take(at, block)
 	}
 }
+
+// Sound goes on at its time after days: samples are counted without overflow.
+func TestSoundGoesOnForWeeks(t *testing.T) {
+	for _, hours := range []int64{54, 1000, 100_000} {
+		m := New()
+		add(t, m, 1, Both)
+		m.Push(1, noon, tone(t, 440, 0.5)[0])
+		m.taken = hours * 3600 * Rate
+		block := make([]int16, Block*Channels)
+		if at, ok := m.Take(noon.Add(time.Duration(hours)*time.Hour+time.Second), block); !ok || at != time.Duration(hours)*time.Hour {
+			t.Errorf("after %d h: a block at %v, %v", hours, at, ok)
+		}
+	}
+}

@@ -55,7 +55,7 @@ func newDesk(s *Studio, program *ffmpeg.Program, job wire.Job, settings ffmpeg.S
 		case wire.File:
 			d.sinks = append(d.sinks, &file{output: base, tracks: d.tracks})
 		case wire.Segments:
-			d.sinks = append(d.sinks, &segments{output: base, tracks: d.tracks, longest: longest(o.Length, settings)})
+			d.sinks = append(d.sinks, &segments{output: base, tracks: d.tracks, cuts: cutsOf(job, o.Length, settings)})
 		case wire.Images:
 			d.sinks = append(d.sinks, nil)
 			d.images = append(d.images, &images{output: base})

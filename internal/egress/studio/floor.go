@@ -92,7 +92,7 @@ func newFloor(s *Studio, program *ffmpeg.Program, job wire.Job, settings ffmpeg.
 // due is when a step is, since the beginning.
 func (f *floor) due(step int64) time.Duration {
 	if f.canvas == nil {
-		return time.Duration(step) * compose.Slot * time.Second / compose.Rate
+		return time.Duration(step) * compose.SlotTime
 	}
 	return time.Duration(step) * time.Second / time.Duration(f.settings.Framerate)
 }
@@ -327,7 +327,7 @@ func (f *floor) frame(track uint16, fr *frames.Frame) error {
 	if err != nil || n == 0 {
 		return nil // none
 	}
-	v.Put(int64(at)*compose.Rate/int64(time.Second), v.pcm[:n*compose.Channels])
+	v.Put(compose.SampleAt(at), v.pcm[:n*compose.Channels])
 	return nil
 }
 
@@ -346,6 +346,11 @@ func (f *floor) begin(at time.Time) (err error) {
 // steps says whether there is something to do as time passes.
 func (f *floor) steps() bool { return f.encoder != nil || f.begun && f.strip != nil }
 
+// slots is how many slots of sound begin before that time, and are not mixed yet.
+func (f *floor) slots(end time.Duration) int64 {
+	return max(int64((end+compose.SlotTime-1)/compose.SlotTime)-f.slot, 0)
+}
+
 // step draws one picture, and mixes the sound that is heard while it is seen.
 func (f *floor) step() error {
 	now := f.due(f.next)
@@ -355,12 +360,13 @@ func (f *floor) step() error {
 		for _, n := range sorted(f.voices) {
 			voices = append(voices, &f.voices[n].Voice)
 		}
-		for end := f.due(f.next); time.Duration(f.slot)*compose.Slot*time.Second/compose.Rate < end; f.slot++ {
+		for range f.slots(f.due(f.next)) {
 			out := make([]byte, compose.Slot*compose.Channels*2)
 			f.mixer.Mix(f.slot*compose.Slot, voices, out)
 			if err := f.encoder.Sound(out); err != nil {
 				return err
 			}
+			f.slot++
 		}
 		if f.canvas != nil && !f.plain && now-f.looked >= loudEvery {
 			f.looked = now

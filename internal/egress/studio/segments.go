@@ -16,8 +16,8 @@ import (
 // of them (RFC 8216). A segment is in a list when it is whole, and on the disk.
 type segments struct {
 	output
-	tracks  []container.Track
-	longest time.Duration // that one can be, as key frames come
+	tracks []container.Track
+	cuts
 
 	list  *playlist.Writer
 	file  *os.File // nil while none is open
@@ -55,7 +55,7 @@ func (s *segments) name(at time.Duration) string {
 func (s *segments) write(f container.Frame) error {
 	// Sound alone can be cut anywhere.
 	cut := f.Key && (f.Track == 0 || !s.tracks[0].Codec.Video())
-	if cut && (s.file == nil || f.At-s.start >= s.Length) {
+	if cut && (s.file == nil || f.At-s.start >= s.due) {
 		if err := s.next(f.At); err != nil {
 			return err
 		}
@@ -117,8 +117,7 @@ func (s *segments) close() ([]wire.Made, error) {
 	if s.list == nil {
 		return nil, nil
 	}
-	step := time.Second / 30
-	err := s.end(s.last + step)
+	err := s.end(s.last + s.step)
 	err = errors.Join(err, s.list.Close())
 	s.list = nil
 	if len(s.made) == 0 {

@@ -3,7 +3,6 @@ package studio
 import (
 	"cmp"
 	"fmt"
-	"time"
 
 	"github.com/rollcall-rtc/rollcall/internal/egress/compose"
 	"github.com/rollcall-rtc/rollcall/internal/egress/container"
@@ -27,9 +26,6 @@ var defaults = wire.Encoding{
 	Width: 1280, Height: 720, Framerate: 30, VideoBitrate: 3000, AudioBitrate: 128, AudioFrequency: 44100,
 }
 
-// keyFrames is from one to the next where nothing else is asked for.
-const keyFrames = 4 * time.Second
-
 // Settings are how a job is encoded. It fails with an *Error if its outputs cannot
 // have what they ask for.
 func Settings(job wire.Job) (s ffmpeg.Settings, err error) {
@@ -39,10 +35,7 @@ func Settings(job wire.Job) (s ffmpeg.Settings, err error) {
 	}
 	s = ffmpeg.Settings{
 		Width: e.Width, Height: e.Height, Framerate: e.Framerate, VideoBitrate: e.VideoBitrate, Profile: "main",
-		KeyFrames: keyFrames, AudioBitrate: e.AudioBitrate, AudioFrequency: e.AudioFrequency,
-	}
-	if e.KeyFrameInterval > 0 {
-		s.KeyFrames = time.Duration(e.KeyFrameInterval * float64(time.Second))
+		KeyFrames: job.KeyFrames(), AudioBitrate: e.AudioBitrate, AudioFrequency: e.AudioFrequency,
 	}
 	if job.Video {
 		s.Video = container.H264
@@ -62,8 +55,6 @@ func Settings(job wire.Job) (s ffmpeg.Settings, err error) {
 			s.Video, s.Audio = "", onlyIf(job.Audio, container.MP3)
 		case o.Kind == wire.File && format == container.M4A:
 			s.Video = ""
-		case o.Kind == wire.Segments && o.Length < s.KeyFrames:
-			s.KeyFrames = o.Length
 		}
 	}
 	if s.Video != "" {
@@ -164,13 +155,4 @@ func Check(program *ffmpeg.Program, job wire.Job) error {
 		}
 	}
 	return program.Need(need...)
-}
-
-// longest is how long segments of that length can be: they end where a key frame is
-// that comes then, or next.
-func longest(length time.Duration, s ffmpeg.Settings) time.Duration {
-	if s.Video == "" || s.KeyFrames <= 0 {
-		return length
-	}
-	return (length + s.KeyFrames - 1) / s.KeyFrames * s.KeyFrames
 }

@@ -49,17 +49,3 @@ func TestMissingEncoderIsNamed(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
-
-// Key frames are where they are: a segment that is due in between is longer.
-func TestSegmentsAreAsLongAsKeyFramesAllow(t *testing.T) {
-	pictures := ffmpeg.Settings{Video: container.H264, KeyFrames: 3 * time.Second}
-	if got := longest(4*time.Second, pictures); got != 6*time.Second {
-		t.Errorf("of 4 s with key frames every 3 s they can be %v", got)
-	}
-	if got := longest(6*time.Second, pictures); got != 6*time.Second {
-		t.Errorf("of 6 s with key frames every 3 s they can be %v", got)
-	}
-	if got := longest(4*time.Second, ffmpeg.Settings{Audio: container.AAC}); got != 4*time.Second {
-		t.Errorf("of 4 s of sound they can be %v", got)
-	}
-}

@@ -101,7 +101,7 @@ func (s *segmentSink) write(f container.Frame, want func()) error {
 	if !s.w.Begun() {
 		return nil
 	}
-	due := f.At-s.from >= s.out().Length
+	due := f.At-s.from >= s.job.Due(s.out().Length)
 	switch {
 	case f.Track == s.video && f.Key && due, s.video < 0 && due:
 	case f.At-s.from >= playlist.Target(s.out().Length)-200*time.Millisecond:

@@ -51,6 +51,27 @@ func TestSegmentsBeginWithKeyFramesAndPlayAsOne(t *testing.T) {
 	}
 }
 
+// A browser's key frames are some microseconds early: they are taken all the same, as
+// those that follow come an interval later.
+func TestSegmentsOfPagesEndWithTheKeyFrameThatIsNearest(t *testing.T) {
+	dir := t.TempDir()
+	j := segmented(dir)
+	j.Kind, j.Outputs[0].Length = wire.Browse, 2*time.Second+20*time.Microsecond
+	s := newScript(t, j)
+	s.track(4, 0).play(8*time.Second, 0)
+	segments := 0
+	for _, m := range s.run(map[wire.Kind]New{wire.Browse: passing[wire.Pass]}).Made[0] {
+		if m.Part == wire.Segment {
+			if segments++; m.Plays > 2100*time.Millisecond {
+				t.Errorf("%+v", m)
+			}
+		}
+	}
+	if segments != 4 {
+		t.Errorf("%d segments", segments)
+	}
+}
+
 func TestSoundAloneIsCutWhereItIsDue(t *testing.T) {
 	dir := t.TempDir()
 	j := segmented(dir)

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { after } from 'node:test';
@@ -42,6 +43,14 @@ export async function streamsOf(path) {
   const found = { seconds: Number(format.duration) };
   for (const s of streams) found[s.codec_name] = { frames: Number(s.nb_read_frames), width: s.width, channels: s.channels };
   return found;
+}
+
+/** No segment of a list plays longer than the list promises (RFC 8216, section 4.3.3.1). */
+export async function keepsItsPromise(path) {
+  const list = await readFile(path, 'utf8');
+  const longest = Number(/#EXT-X-TARGETDURATION:(\d+)\n/.exec(list)[1]);
+  const plays = [...list.matchAll(/#EXTINF:([\d.]+),/g)].map((m) => Number(m[1]));
+  assert.ok(plays.length > 0 && Math.round(Math.max(...plays)) <= longest, list);
 }
 
 /** The events of one recording, in order, once it has ended. */

@@ -8,7 +8,7 @@ import {
   StartEgressRequest, StreamInfo_Status, StreamOutput, StreamProtocol, WebSource,
 } from '@livekit/protocol';
 import { clapsOf, offsetsOf, serveClapper } from '../harness/clapper.mjs';
-import { active, egressOf, pause, recordings, stopped, storyOf, streamsOf } from '../harness/recordings.mjs';
+import { active, egressOf, keepsItsPromise, pause, recordings, stopped, storyOf, streamsOf } from '../harness/recordings.mjs';
 import { RtmpServer } from '../harness/receivers.mjs';
 import { scene } from '../harness/scene.mjs';
 import { waitFor } from '../harness/wait.mjs';
@@ -62,6 +62,7 @@ stage.test('a page goes to whoever takes streams, and into segments, images and 
     const seen = await streamsOf(path);
     assert.ok(seen.h264?.width === 640 && seen.h264.frames >= 8 && seen.aac?.frames > 40, `${path}: ${JSON.stringify(seen)}`);
   }
+  await keepsItsPromise(info.segmentResults[0].playlistLocation);
   const { location } = info.fileResults[0];
   const seen = await streamsOf(location);
   assert.ok(Math.abs(seen.aac.frames * 1024 / 44100 - seen.seconds) < 0.6, `sound is there all the time: ${JSON.stringify(seen)}`);
