@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"mime"
 	"net/netip"
 	"os"
@@ -141,12 +142,13 @@ func (j *job) sendParcel(p upload.Parcel) {
 		Open: func(t storage.Target) (storage.Store, error) {
 			return storage.Open(t, storage.Options{Guarded: s.opts.Dial, PartSize: s.opts.PartSize})
 		},
-		Save: func(p upload.Parcel) {
+		Save: func(p upload.Parcel) int {
 			raw, err := json.Marshal(p)
 			if err != nil {
 				panic("BUG: encode parcel: " + err.Error())
 			}
 			s.opts.Log.SaveCursors(map[string][]byte{uploadKey(j.id): raw}, nil)
+			return len(raw)
 		},
 		Content:  j.soFar,
 		Shown:    j.shown,
@@ -341,10 +343,38 @@ func located(info *livekit.EgressInfo, p *upload.Parcel) {
 			info.BackupStorageUsed = true
 			return
 		}
-		uploadFailed(info, f.Problem+"; the files are kept on the server")
+		uploadFailed(info, f.Problem+"; "+missing(p)+"; the files are kept on the server")
 	case upload.Gone:
 		uploadFailed(info, "somebody removed a file before it was sent")
 	}
+}
+
+// missing says which files of a parcel a store does not have, by name: the first few.
+func missing(p *upload.Parcel) string {
+	var names, old []string
+	for i := range p.Files {
+		switch f := &p.Files[i]; {
+		case f.Where != upload.Here:
+		case f.Outdated:
+			old = append(old, f.Name)
+		default:
+			names = append(names, f.Name)
+		}
+	}
+	few := func(names []string) string {
+		if n := len(names) - 3; n > 0 {
+			return strings.Join(names[:3], ", ") + fmt.Sprintf(" and %d more", n)
+		}
+		return strings.Join(names, ", ")
+	}
+	var said []string
+	if len(names) > 0 {
+		said = append(said, fmt.Sprintf("%d of %d files are missing there: %s", len(names), len(p.Files), few(names)))
+	}
+	if len(old) > 0 {
+		said = append(said, "what it has is old and cannot be written anew: "+few(old))
+	}
+	return strings.Join(said, "; ")
 }
 
 // uploadFailed says that what was recorded well is not where it should be.

@@ -22,6 +22,9 @@ type File struct {
 	// store did not want it.
 	Problem string `json:"problem,omitempty"`
 	Refused bool   `json:"refused,omitempty"`
+	// Outdated says that the store has it as it was while the recording went on, as
+	// long as it is Here.
+	Outdated bool `json:"outdated,omitempty"`
 	// Keep says that others were told that it is here.
 	Keep bool `json:"keep,omitempty"`
 }

@@ -31,8 +31,8 @@ type Options struct {
 	// Open returns the store of a target.
 	Open func(storage.Target) (storage.Store, error)
 	// Save keeps the parcel: durably no later than what is appended to the log
-	// next.
-	Save func(Parcel)
+	// next. It returns how many bytes that takes.
+	Save func(Parcel) (bytes int)
 	// Conclude is called once after the end, when every file is in its place or is
 	// not going to be in time. What it returns is sent as the last, before Settled.
 	Conclude func(Parcel) []File
@@ -66,12 +66,14 @@ type Sender struct {
 	due     *time.Timer        // when the end has waited for long enough; nil once it is over
 	moved   time.Time          // when a file got through last, or part of one was read
 	saved   time.Time          // when the parcel was
+	bytes   int64              // that were kept then
 	unsaved bool               // it has changed since
 	live    []*live            // files that are sent anew when they have changed
 
 	// the goroutine's
 	primary map[int]storage.Store // by number of the target
 	backup  storage.Store
+	anew    map[int]bool // whether a target lets names be written anew, where that is known
 	failing map[int]bool // targets that failed in this round
 	fails   int          // tries in a row
 	through time.Time    // when a file got through, or it was begun
@@ -84,9 +86,8 @@ type Sender struct {
 func Start(p Parcel, o Options) *Sender {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Sender{opts: o, cancel: cancel, donec: make(chan struct{}), wakec: make(chan struct{}, 1), parcel: p.clone(), moved: time.Now(),
-		primary: make(map[int]storage.Store), failing: make(map[int]bool)}
-	o.Save(p.clone())
-	s.saved = time.Now()
+		primary: make(map[int]storage.Store), failing: make(map[int]bool), anew: make(map[int]bool)}
+	s.save()
 	if !p.Ended.IsZero() && !p.Told {
 		s.due = time.AfterFunc(o.Patience, s.overdue)
 	}
@@ -96,7 +97,14 @@ func Start(p Parcel, o Options) *Sender {
 
 // Add adds files that are whole. One that is there already stays as it is.
 func (s *Sender) Add(files ...File) {
-	s.change(func(p *Parcel) { p.add(files) })
+	s.change(func(p *Parcel) {
+		p.add(files)
+		for _, l := range s.live {
+			if f := p.File(l.Path); f != nil {
+				f.Outdated = l.taken
+			}
+		}
+	})
 }
 
 // Offer is Add of what will be added once more at the end: it is sent now, and need
@@ -154,38 +162,6 @@ func (s *Sender) Close() {
 // Done is closed when nothing is left to do.
 func (s *Sender) Done() <-chan struct{} { return s.donec }
 
-// change changes the parcel, keeps it and wakes the goroutine.
-func (s *Sender) change(f func(*Parcel)) { s.set(f, true) }
-
-// A recording in segments has thousands of files. saveEvery is how often it is kept
-// that one of more than few got through: what is not kept is sent once more after a
-// crash.
-const (
-	saveEvery = 10 * time.Second
-	few       = 32
-	// large is what is sent in pieces, in bytes, and worth to be gone on with.
-	large = 1 << 20
-)
-
-// note is change of what need not be kept at once.
-func (s *Sender) note(f func(*Parcel)) { s.set(f, false) }
-
-func (s *Sender) set(f func(*Parcel), keep bool) {
-	s.mu.Lock()
-	f(&s.parcel)
-	if s.unsaved = true; keep || len(s.parcel.Files) <= few || time.Since(s.saved) >= saveEvery {
-		s.save()
-	}
-	s.mu.Unlock()
-	s.wake()
-}
-
-// save keeps the parcel; mu must be held.
-func (s *Sender) save() {
-	s.opts.Save(s.parcel.clone())
-	s.saved, s.unsaved = time.Now(), false
-}
-
 // Parcel is how it stands.
 func (s *Sender) Parcel() Parcel {
 	s.mu.Lock()
@@ -212,17 +188,16 @@ func (s *Sender) run(ctx context.Context) {
 		p := s.Parcel()
 		now := time.Now()
 		next := nextFile(&p, s.failing)
+		l, when := s.dueLive(&p, next < 0, now)
+		if l != nil {
+			s.sendLive(ctx, l)
+			continue
+		}
 		if next < 0 && len(s.failing) > 0 {
 			s.rest(ctx, &p)
 			continue
 		}
 		s.ended = s.ended || !p.Ended.IsZero()
-		if l := s.dueLive(&p, next < 0, now); l != nil {
-			if err := s.sendLive(ctx, l, p); err != nil && ctx.Err() == nil {
-				s.failing[l.To] = true
-			}
-			continue
-		}
 		due := !p.Ended.IsZero() && (s.hopeless || next < 0 || !now.Before(s.deadline(&p)))
 		switch {
 		case due && !p.Told:
@@ -233,7 +208,7 @@ func (s *Sender) run(ctx context.Context) {
 			s.opts.Logger.Error("recording is not uploaded: given up; its files stay here", "file", p.Files[next].Path, "store", p.Targets[p.Files[next].To], "problem", p.Files[next].Problem)
 			return
 		case next < 0:
-			s.sleep(ctx, time.Time{})
+			s.idle(ctx, when)
 		default:
 			err := s.send(ctx, next, &p, false)
 			if err == nil {
@@ -252,7 +227,8 @@ func (s *Sender) run(ctx context.Context) {
 
 // rest waits after a round in which something failed.
 func (s *Sender) rest(ctx context.Context, p *Parcel) {
-	until := time.Now().Add(s.pause())
+	until := time.Now().Add(pause(s.fails))
+	s.fails++
 	waiting := !p.Ended.IsZero() && !p.Told
 	if at := s.deadline(p); waiting && at.Before(until) {
 		until = at
@@ -277,27 +253,37 @@ func nextFile(p *Parcel, but map[int]bool) int {
 	return -1
 }
 
-// pause is how long to wait after a failure: twice as long each time, and not all
-// at once.
-func (s *Sender) pause() time.Duration {
-	d := min(firstPause<<min(s.fails, 20), longestPause)
-	s.fails++
+// pause is how long to wait after that many failures and one more: twice as long each
+// time, and not all at once.
+func pause(fails int) time.Duration {
+	d := min(firstPause<<min(fails, 20), longestPause)
 	return d/2 + rand.N(d/2+1)
 }
 
-// sleep waits for a time, zero for none, or for something new.
-func (s *Sender) sleep(ctx context.Context, until time.Time) {
+// idle waits for something new, or for a time, zero for none.
+func (s *Sender) idle(ctx context.Context, until time.Time) {
 	var at <-chan time.Time
 	if !until.IsZero() {
 		t := time.NewTimer(time.Until(until))
 		defer t.Stop()
 		at = t.C
 	}
+	select {
+	case <-ctx.Done():
+	case <-at:
+	case <-s.wakec:
+	}
+}
+
+// sleep waits for a time, or for the end if it has to be told before.
+func (s *Sender) sleep(ctx context.Context, until time.Time) {
+	t := time.NewTimer(time.Until(until))
+	defer t.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-at:
+		case <-t.C:
 			return
 		case <-s.wakec:
 			// A file more is no reason to ask a store sooner that does not answer; the
@@ -305,13 +291,11 @@ func (s *Sender) sleep(ctx context.Context, until time.Time) {
 			if p := s.Parcel(); !p.Ended.IsZero() && !s.ended {
 				s.ended, s.fails = true, 0 // now it is worth a try
 				return
-			} else if at == nil || s.hopeless && !p.Ended.IsZero() && !p.Told {
+			} else if s.hopeless && !p.Ended.IsZero() && !p.Told {
 				return
 			} else if !p.Ended.IsZero() && !p.Told && s.deadline(&p).Before(until) {
 				until = s.deadline(&p)
-				t := time.NewTimer(time.Until(until))
-				defer t.Stop()
-				at = t.C
+				t.Reset(time.Until(until))
 			}
 		}
 	}
@@ -320,21 +304,11 @@ func (s *Sender) sleep(ctx context.Context, until time.Time) {
 // send tries one file, to the target or to the backup.
 func (s *Sender) send(ctx context.Context, i int, p *Parcel, toBackup bool) (err error) {
 	stop := ctx
-	ctx, cut := context.WithCancel(ctx)
-	defer cut()
-	s.mu.Lock()
-	s.cut, s.sends = cut, false
-	s.mu.Unlock()
-	select {
-	case s.opts.Slots <- struct{}{}:
-		defer func() { <-s.opts.Slots }()
-	case <-ctx.Done():
-		s.mu.Lock()
-		s.cut = nil
-		s.mu.Unlock()
-		return ctx.Err()
+	ctx, over, err := s.begin(ctx, stalled)
+	if err != nil {
+		return err
 	}
-	defer s.watch(cut)()
+	defer over()
 	f, where := p.Files[i], InStore
 	target, state := p.Targets[f.To], f.State
 	if toBackup {
@@ -345,7 +319,7 @@ func (s *Sender) send(ctx context.Context, i int, p *Parcel, toBackup bool) (err
 			where, err = Gone, nil
 		}
 		s.note(func(p *Parcel) {
-			s.cut, s.moved = nil, time.Now()
+			s.moved = time.Now()
 			if err == nil {
 				p.Files[i].Where, p.Files[i].State, p.Files[i].BackupState = where, "", ""
 			} else if !toBackup && stop.Err() == nil {
@@ -383,7 +357,7 @@ func (s *Sender) send(ctx context.Context, i int, p *Parcel, toBackup bool) (err
 				} else {
 					p.Files[i].State = state
 				}
-			}, stat.Size() >= large)
+			}, stat.Size())
 		},
 	})
 }
@@ -400,46 +374,6 @@ func (s *Sender) store(p *Parcel, to int, backup bool) (store storage.Store, err
 		return s.backup, err
 	}
 	return s.primary[to], err
-}
-
-// watch cuts a try, which has its slot now, when it has sent nothing for a while.
-func (s *Sender) watch(cut func()) (stop func() bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.moved, s.sends = time.Now(), true
-	var t *time.Timer
-	t = time.AfterFunc(stalled, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if idle := time.Since(s.moved); idle < stalled {
-			t.Reset(stalled - idle)
-			return
-		}
-		cut()
-	})
-	return t.Stop
-}
-
-// errStalled is the problem of a try that was cut short.
-var errStalled = errors.New("the store takes nothing")
-
-// body notes that it is read.
-type body struct {
-	file *os.File
-	s    *Sender
-}
-
-// ReadAt implements io.ReaderAt.
-func (b *body) ReadAt(p []byte, at int64) (int, error) {
-	b.s.progress()
-	return b.file.ReadAt(p, at)
-}
-
-// progress notes that the store takes something.
-func (s *Sender) progress() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.moved = time.Now()
 }
 
 func latest(a, b time.Time) time.Time {

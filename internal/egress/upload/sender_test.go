@@ -28,12 +28,24 @@ type store struct {
 	takes   time.Duration // for each file
 	tries   atomic.Int64
 	mu      sync.Mutex
+	once    bool   // it takes each name once
+	dislike string // a name that it does not take
 	has     map[string]string
+	tried   map[string]int // times, by name
 }
 
 func (s *store) Upload(ctx context.Context, o storage.Object) error {
 	s.tries.Add(1)
+	s.mu.Lock()
+	s.tried[o.Name]++
+	_, there := s.has[o.Name]
+	refused, disliked := s.once && there, s.dislike == o.Name
+	s.mu.Unlock()
 	switch {
+	case refused:
+		return fmt.Errorf("%w: status 403", storage.ErrRefused)
+	case disliked:
+		return errors.New("connection reset")
 	case s.hangs:
 		<-ctx.Done()
 		return ctx.Err()
@@ -63,6 +75,22 @@ func (s *store) got(name string) string {
 	return s.has[name]
 }
 
+// triesOf is how often a name was tried.
+func (s *store) triesOf(name string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tried[name]
+}
+
+// now changes what a store takes.
+func (s *store) now(change func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change()
+}
+
+func newStore() *store { return &store{has: make(map[string]string), tried: make(map[string]int)} }
+
 // desk sends one parcel, and remembers what it was told.
 type desk struct {
 	t             *testing.T
@@ -79,7 +107,7 @@ type desk struct {
 }
 
 func newDesk(t *testing.T) *desk {
-	d := &desk{t: t, dir: t.TempDir(), main: &store{has: make(map[string]string)}, reserve: &store{has: make(map[string]string)}}
+	d := &desk{t: t, dir: t.TempDir(), main: newStore(), reserve: newStore()}
 	d.parcel.Targets = []storage.Target{{S3: &storage.S3{Bucket: "main"}}}
 	return d
 }
@@ -108,13 +136,14 @@ func (d *desk) start() *Sender {
 			}
 			return d.main, nil
 		},
-		Save: func(p Parcel) {
+		Save: func(p Parcel) int {
 			raw, err := json.Marshal(p)
 			if err != nil {
 				d.t.Error(err)
 			}
 			d.kept = string(raw)
 			d.states = append(d.states, d.kept)
+			return len(raw)
 		},
 		Conclude: func(p Parcel) []File {
 			if !d.manifest {

@@ -33,7 +33,7 @@ func slowly(ctx context.Context, takes time.Duration, o storage.Object) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(lastWord / 3):
+		case <-time.After(min(lastWord/3, time.Until(until))):
 		}
 	}
 	return nil
