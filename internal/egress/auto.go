@@ -29,7 +29,7 @@ type keptAuto struct {
 
 // CheckAuto says why what a room's configuration has recorded cannot be, as Start
 // would.
-func (s *Service) CheckAuto(e *livekit.RoomEgress) error {
+func (s *Service) CheckAuto(ctx context.Context, e *livekit.RoomEgress) error {
 	var all []proto.Message
 	if r := ofRoom("room", e); r != nil {
 		all = append(all, r)
@@ -43,7 +43,7 @@ func (s *Service) CheckAuto(e *livekit.RoomEgress) error {
 	for _, req := range all {
 		r, err := request.Read(req)
 		if err == nil {
-			_, err = s.plan(r)
+			_, err = s.plan(ctx, r)
 		}
 		if err != nil {
 			return err

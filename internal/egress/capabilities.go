@@ -1,6 +1,7 @@
 package egress
 
 import (
+	"context"
 	"errors"
 	"path/filepath"
 	"strings"
@@ -45,13 +46,13 @@ type Capability struct {
 
 // Capabilities tells what works here. It asks what a request would be told, so it
 // cannot say anything else.
-func (s *Service) Capabilities() any {
+func (s *Service) Capabilities(ctx context.Context) any {
 	c := Capabilities{MaxJobs: s.opts.Limits.Jobs, MaxLoad: s.opts.Limits.CPU}
 	for _, one := range samples() {
 		capability := Capability{Name: one.name, Works: true}
 		r, err := request.Read(one.req)
 		if err == nil {
-			_, err = s.plan(r)
+			_, err = s.plan(ctx, r)
 		}
 		if err != nil {
 			capability.Works, capability.Code, capability.Reason = false, string(Internal), err.Error()

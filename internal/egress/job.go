@@ -107,6 +107,14 @@ func (s *Service) hire(j *job) {
 	}
 }
 
+// dismiss lets go of the worker of a job that did not begin: the next may have it.
+func (s *Service) dismiss(j *job) {
+	if j.process != nil {
+		s.spare.give(j.process, j.id)
+		j.process = nil
+	}
+}
+
 // launch starts the worker, unless there is one, and what listens to it; Service.mu must be held.
 func (j *job) launch(job wire.Job, fresh []*tapped) error {
 	if j.process == nil {

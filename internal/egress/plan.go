@@ -21,7 +21,7 @@ type Worker struct {
 	Command []string
 	// Check says why a request cannot be served, such as that a program is missing. It
 	// is asked for each request; nil serves all.
-	Check func(*request.Request) error
+	Check func(context.Context, *request.Request) error
 	// Prepare adds to a job what is not of the request; nil adds nothing. It is called
 	// once the job can begin, and its error is told to who asked for it.
 	Prepare func(ctx context.Context, r *request.Request, job *wire.Job) error
@@ -31,14 +31,14 @@ type Worker struct {
 
 // plan decides what kind of worker serves a request. Everything that cannot be
 // served is refused here, and nowhere else.
-func (s *Service) plan(r *request.Request) (wire.Kind, error) {
+func (s *Service) plan(ctx context.Context, r *request.Request) (wire.Kind, error) {
 	kind := kindOf(r)
 	w, ok := s.opts.Workers[kind]
 	if !ok {
 		return "", refuse(Unimplemented, "%s is not available yet: %s", whatItIs(r, kind), available)
 	}
 	if w.Check != nil {
-		if err := w.Check(r); err != nil {
+		if err := w.Check(ctx, r); err != nil {
 			return "", err
 		}
 	}

@@ -75,7 +75,7 @@ func (s *Service) Start(ctx context.Context, key string, req proto.Message) (*li
 	if err != nil {
 		return nil, err
 	}
-	kind, err := s.plan(r)
+	kind, err := s.plan(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +123,7 @@ func (s *Service) begin(ctx context.Context, j *job, key string, r *request.Requ
 	defer func() {
 		if err != nil {
 			s.release(j.names)
-			retire(j.process)
+			s.dismiss(j)
 		}
 	}()
 	j.info = &livekit.EgressInfo{

@@ -11,7 +11,7 @@ import (
 // forever.
 const (
 	spareAfter = time.Second
-	spareFor   = 10 * time.Minute // since the last began
+	spareFor   = 10 * time.Minute // since the last began, or was to
 )
 
 // spare is a worker that waits for a job. To start a program takes a tenth of a
@@ -50,6 +50,18 @@ func (s *spare) take() (*process, string) {
 	default:
 		return p, id
 	}
+}
+
+// give takes back a worker that was taken, and told nothing: its recording did not begin.
+// It may be wanted soon all the same.
+func (s *spare) give(p *process, id string) {
+	s.mu.Lock()
+	if s.worker == nil && !s.closed {
+		s.worker, s.id, p = p, id, nil
+	}
+	s.mu.Unlock()
+	retire(p) // there is another
+	s.want()
 }
 
 // want says that a recording has begun, and that another may.

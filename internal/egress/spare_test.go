@@ -1,6 +1,7 @@
 package egress
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -8,6 +9,11 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/rollcall-rtc/rollcall/internal/egress/request"
+	"github.com/rollcall-rtc/rollcall/internal/egress/wire"
 )
 
 var quiet = slog.New(slog.DiscardHandler)
@@ -108,4 +114,35 @@ func TestSpareWorkerStartsAfterARecordingHasBegun(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestRequestThatIsRefusedLeavesTheSpareWorker(t *testing.T) {
+	o := testOptions(t, &notebook{cursors: make(map[string][]byte)})
+	o.Worker = []string{"sh", "-c", `while read -r line; do echo "$line"; done`}
+	broken := errors.New("the page cannot be told to anybody")
+	o.Workers[wire.Browse] = Worker{Prepare: func(context.Context, *request.Request, *wire.Job) error { return broken }}
+	s, err := Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closes(t, s)
+	s.spare.fill()
+	pid, id := s.spare.worker.id(), s.spare.id
+	for range 3 {
+		_, err := s.Start(t.Context(), "key", &livekit.WebEgressRequest{Url: "https://example.com",
+			FileOutputs: []*livekit.EncodedFileOutput{{FileType: livekit.EncodedFileType_MP4}}})
+		if !errors.Is(err, broken) {
+			t.Fatal(err)
+		}
+	}
+	p, again := s.spare.take()
+	if p == nil || p.id() != pid || again != id || !isWorker(pid, id) {
+		t.Fatalf("the worker is gone: %v, %q", p, again)
+	}
+	// One that comes back late finds its place taken.
+	s.spare.fill()
+	s.spare.give(p, again)
+	if isWorker(pid, id) {
+		t.Error("there are two")
+	}
 }

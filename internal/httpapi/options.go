@@ -116,7 +116,7 @@ type Egress interface {
 	List(ctx context.Context, req *livekit.ListEgressRequest) (*livekit.ListEgressResponse, error)
 	Stop(ctx context.Context, id string) (*livekit.EgressInfo, error)
 	// Capabilities is what GET /capabilities answers, as JSON.
-	Capabilities() any
+	Capabilities(ctx context.Context) any
 	// File is the path of the n-th file of a recording, from 0, if it is here.
 	File(id string, n int) (path string, err error)
 }

@@ -47,7 +47,7 @@ func (h *recordingAPI) capabilities(w http.ResponseWriter, r *http.Request) erro
 	if _, err := h.permit(r); err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, h.egress.Capabilities())
+	writeJSON(w, http.StatusOK, h.egress.Capabilities(r.Context()))
 	return nil
 }
 

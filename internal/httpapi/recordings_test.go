@@ -22,7 +22,7 @@ type shelf struct {
 	path string
 }
 
-func (s *shelf) Capabilities() any { return map[string]any{"jobs": 1} }
+func (s *shelf) Capabilities(context.Context) any { return map[string]any{"jobs": 1} }
 
 func (s *shelf) File(id string, n int) (string, error) {
 	if id != "EG_one" || n != 0 {

@@ -71,7 +71,7 @@ func (g *Registry) Create(ctx context.Context, req *livekit.CreateRoomRequest) (
 		return nil, err
 	}
 	for {
-		r, made, err := g.roomFor(req, true)
+		r, made, err := g.roomFor(ctx, req, true)
 		if err != nil {
 			return nil, err
 		}

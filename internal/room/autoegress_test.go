@@ -13,7 +13,7 @@ func TestRoomIsCheckedForEgressWithoutTheLock(t *testing.T) {
 	checked, begun := 0, 0
 	var tc *test
 	o := Options{
-		CheckEgress: func(*livekit.RoomEgress) error {
+		CheckEgress: func(context.Context, *livekit.RoomEgress) error {
 			checked++
 			tc.reg.lookup("another")
 			return nil
@@ -41,7 +41,7 @@ func TestRoomThatIsMadeWhileAnotherIsCheckedIsTheOnlyOne(t *testing.T) {
 	begun := 0
 	var tc *test
 	o := Options{
-		CheckEgress: func(e *livekit.RoomEgress) error {
+		CheckEgress: func(_ context.Context, e *livekit.RoomEgress) error {
 			if e.Tracks.Filepath == "first" {
 				tc.create(&livekit.CreateRoomRequest{Name: "demo"})
 			}

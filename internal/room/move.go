@@ -83,7 +83,7 @@ func (p *participant) movable() error {
 // expect keeps a place in a room for somebody who is moved there.
 func (g *Registry) expect(ctx context.Context, name string, req *Join) (*Room, error) {
 	for {
-		r, _, err := g.roomFor(&livekit.CreateRoomRequest{Name: name}, !g.opts.Defaults.NoAutoCreate)
+		r, _, err := g.roomFor(ctx, &livekit.CreateRoomRequest{Name: name}, !g.opts.Defaults.NoAutoCreate)
 		if err != nil {
 			return nil, err
 		}

@@ -23,7 +23,7 @@ type Options struct {
 	Sync func(ctx context.Context, seq uint64) error
 	// CheckEgress says why what the configuration of a new room has recorded cannot be,
 	// and Egress begins it for a room that is made. nil refuses all.
-	CheckEgress func(*livekit.RoomEgress) error
+	CheckEgress func(context.Context, *livekit.RoomEgress) error
 	Egress      func(*livekit.Room, *livekit.RoomEgress)
 	// Wants is told of the agents that a new room session was asked to have,
 	// before its first event. It must not block. Nil: nobody dispatches agents.

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"context"
 	"maps"
 	"strings"
 
@@ -74,7 +75,7 @@ func fill(req *livekit.CreateRoomRequest, c *livekit.RoomConfiguration) {
 
 // checkEgress says why what a new room's configuration has recorded cannot be. That
 // is not left to be found out later: a recording would be missing silently.
-func (o *Options) checkEgress(req *livekit.CreateRoomRequest) error {
+func (o *Options) checkEgress(ctx context.Context, req *livekit.CreateRoomRequest) error {
 	e := req.Egress
 	switch {
 	case e.GetRoom() == nil && e.GetParticipant() == nil && e.GetTracks() == nil:
@@ -82,5 +83,5 @@ func (o *Options) checkEgress(req *livekit.CreateRoomRequest) error {
 	case o.CheckEgress == nil:
 		return &Error{Unimplemented, "automatic egress is not available here: the room's configuration asks for it"}
 	}
-	return o.CheckEgress(e)
+	return o.CheckEgress(ctx, e)
 }

@@ -74,7 +74,7 @@ func (g *Registry) Join(ctx context.Context, req *Join, sink Sink) (*Participant
 		return nil, err
 	}
 	for {
-		r, _, err := g.roomFor(createFrom(req), !g.opts.Defaults.NoAutoCreate || req.MayCreate)
+		r, _, err := g.roomFor(ctx, createFrom(req), !g.opts.Defaults.NoAutoCreate || req.MayCreate)
 		if err != nil {
 			return nil, err
 		}
@@ -222,7 +222,7 @@ func (g *Registry) checkJoin(req *Join) error {
 // roomFor returns the live session of the name, made now if there is none and
 // create is set, and whether it was. What it records is checked and begun without the
 // lock: others may run programs for that.
-func (g *Registry) roomFor(req *livekit.CreateRoomRequest, create bool) (r *Room, made bool, err error) {
+func (g *Registry) roomFor(ctx context.Context, req *livekit.CreateRoomRequest, create bool) (r *Room, made bool, err error) {
 	if req, err = g.opts.withPreset(req); err != nil {
 		return nil, false, err
 	}
@@ -231,7 +231,7 @@ func (g *Registry) roomFor(req *livekit.CreateRoomRequest, create bool) (r *Room
 		r, settings, err = g.findOrMake(req, create, checked)
 		switch {
 		case err == nil && r == nil:
-			if err := g.opts.checkEgress(req); err != nil {
+			if err := g.opts.checkEgress(ctx, req); err != nil {
 				return nil, false, err
 			}
 			continue
@@ -384,7 +384,7 @@ func (g *Registry) CanJoin(ctx context.Context, req *Join) error {
 		if err != nil {
 			return err
 		}
-		return g.opts.checkEgress(create)
+		return g.opts.checkEgress(ctx, create)
 	}
 	var refused error
 	if _, err := r.do(ctx, func(s *state) { refused = s.refuses(req) }); err != nil && !errors.Is(err, errClosed) {

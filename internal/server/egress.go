@@ -44,15 +44,15 @@ func (s *Server) openEgress(ctx context.Context) error {
 	if s.egress, err = egress.Open(ctx, o); err != nil {
 		return err
 	}
-	return s.checkPresets()
+	return s.checkPresets(ctx)
 }
 
 // checkPresets refuses what presets of rooms have recorded that can never be. What
 // cannot be now, for want of a program, is refused when such a room is made.
-func (s *Server) checkPresets() error {
+func (s *Server) checkPresets(ctx context.Context) error {
 	var problems config.Problems
 	for _, name := range slices.Sorted(maps.Keys(s.cfg.Room.Presets)) {
-		err := s.egress.CheckAuto(s.cfg.Room.Presets[name].Egress)
+		err := s.egress.CheckAuto(ctx, s.cfg.Room.Presets[name].Egress)
 		if err == nil {
 			continue
 		}
@@ -76,8 +76,8 @@ func (s *Server) checkPresets() error {
 // and one that can what is asked for, is seen when it is asked.
 func (s *Server) encodes() egress.Worker {
 	programs := &s.encoding
-	check := func(r *request.Request) error {
-		program, err := programs.Find(context.Background())
+	check := func(ctx context.Context, r *request.Request) error {
+		program, err := programs.Find(ctx)
 		if err != nil {
 			return err
 		}

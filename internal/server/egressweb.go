@@ -32,7 +32,7 @@ func (s *Server) browserWorker() egress.Worker {
 }
 
 // checkPage says why a page cannot be recorded.
-func (s *Server) checkPage(r *request.Request) error {
+func (s *Server) checkPage(ctx context.Context, r *request.Request) error {
 	page := r.Source.URL
 	if r.Source.BaseURL != "" {
 		page = r.Source.BaseURL
@@ -51,7 +51,7 @@ func (s *Server) checkPage(r *request.Request) error {
 		return err
 	}
 	if sketch := egress.Sketch(r); sketch.NeedsStudio() {
-		program, err := s.encoding.Find(context.Background())
+		program, err := s.encoding.Find(ctx)
 		if err != nil {
 			return err
 		}

@@ -213,7 +213,7 @@ func (s *Server) openRooms(ctx context.Context, version string) error {
 			MaxName:       limits.MaxParticipantNameLength,
 			MaxTracks:     limits.MaxTracks,
 		},
-		CheckEgress: func(e *livekit.RoomEgress) error { return s.egress.CheckAuto(e) },
+		CheckEgress: func(ctx context.Context, e *livekit.RoomEgress) error { return s.egress.CheckAuto(ctx, e) },
 		Egress:      func(r *livekit.Room, e *livekit.RoomEgress) { s.egress.Auto(r, s.firstKey(), e) },
 		Wants:       func(sid string, agents []*livekit.RoomAgentDispatch) { s.agents.Wants(sid, agents) },
 		ServerInfo:  info,

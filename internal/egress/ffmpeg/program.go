@@ -2,12 +2,9 @@ package ffmpeg
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -48,7 +45,8 @@ func (e *SlowError) Error() string {
 func (e *SlowError) ErrorCode() string { return "unavailable" }
 
 // Find asks the program of that name, "" for ffmpeg in the path, what it can. It
-// fails with a *MissingError if there is none, and with a *SlowError if it says nothing.
+// fails with a *MissingError if there is none, with a *SlowError if it says nothing, and
+// with ctx.
 func Find(ctx context.Context, name string) (*Program, error) {
 	if name == "" {
 		name = "ffmpeg"
@@ -57,46 +55,24 @@ func Find(ctx context.Context, name string) (*Program, error) {
 	if err != nil {
 		return nil, &MissingError{"ffmpeg", "ffmpeg"}
 	}
-	ctx, cancel := context.WithTimeout(ctx, findPatience)
+	patience, cancel := context.WithTimeout(ctx, findPatience)
 	defer cancel()
 	p := &Program{Path: path, can: make(map[string]bool)}
 	for _, list := range []string{"-version", "-encoders", "-protocols"} {
-		out, err := exec.CommandContext(ctx, path, "-hide_banner", list).Output()
-		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		cmd := exec.CommandContext(patience, path, "-hide_banner", list)
+		cmd.WaitDelay = time.Second // its children may hold its output
+		out, err := cmd.Output()
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case patience.Err() != nil:
 			return nil, &SlowError{path}
-		}
-		if err != nil {
+		case err != nil:
 			return nil, &MissingError{"an ffmpeg that runs (" + path + " " + list + " ends with " + err.Error() + ")", "ffmpeg"}
 		}
 		p.learn(list, string(out))
 	}
 	return p, nil
-}
-
-// Finder finds the program in the path, and remembers for a while what it can. Its
-// zero value is ready.
-type Finder struct {
-	mu    sync.Mutex
-	found *Program
-	at    time.Time
-}
-
-// remember is how long it is taken that the program has not changed.
-const remember = time.Minute
-
-// Find is as the function of that name. That there is none is not remembered: it may
-// be installed.
-func (f *Finder) Find(ctx context.Context) (*Program, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.found != nil && time.Since(f.at) < remember {
-		if _, err := os.Stat(f.found.Path); err == nil {
-			return f.found, nil
-		}
-	}
-	found, err := Find(ctx, "")
-	f.found, f.at = found, time.Now()
-	return found, err
 }
 
 // learn reads what the program says of itself.
