@@ -58,7 +58,11 @@ func (r *Room) handleTrackPublished(s *session, m *livekit.TrackPublishedRespons
 	if pub == nil || m.GetTrack().GetSid() == "" || pub.transceiver != nil {
 		return
 	}
-	r.change(func() { pub.info = m.GetTrack() })
+	pub.asked = false // it was another sid
+	r.change(func() {
+		pub.info = m.GetTrack()
+		r.updateLocalTrack(pub.info)
+	})
 	if err := s.startSending(pub); err != nil {
 		r.log.Warn("publish", "track", pub.info.GetSid(), "error", err)
 		pub.finish(err)

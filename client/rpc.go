@@ -67,7 +67,7 @@ type Invocation struct {
 }
 
 // RPCHandler answers a call. Its context ends with the time that the caller
-// waits. An *RPCError reaches the caller as it is, any other error as
+// waits, and when the room is left. An *RPCError reaches the caller as it is, any other error as
 // RPCApplicationError.
 type RPCHandler func(ctx context.Context, call Invocation) (string, error)
 
@@ -283,9 +283,12 @@ func (c *rpc) run(ctx context.Context, i *incomingCall) (string, *RPCError) {
 	if own := new(RPCError); errors.As(err, &own) {
 		return "", own
 	}
-	if err != nil {
-		c.room.log.Warn("method handler", "method", i.method, "error", err)
-		return "", rpcError(RPCApplicationError)
+	switch {
+	case err == nil:
+		return payload, nil
+	case c.room.ctx.Err() != nil && errors.Is(err, context.Canceled):
+		return "", rpcError(RPCRecipientGone) // we leave
 	}
-	return payload, nil
+	c.room.log.Warn("method handler", "method", i.method, "error", err)
+	return "", rpcError(RPCApplicationError)
 }

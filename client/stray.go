@@ -37,7 +37,10 @@ func (ss *streams) awaitMore(key streamID, s *StreamReader) {
 // senderHere says whether who sends a stream is in the room. Of who is hidden that
 // cannot be known.
 func (ss *streams) senderHere(s *StreamReader) bool {
+	local := ss.room.local.info
 	switch {
+	case s.sid != "" && s.sid == local.GetSid(), s.info.Identity != "" && s.info.Identity == local.GetIdentity():
+		return true // somebody hidden speaks for us
 	case s.sid != "":
 		return ss.room.remoteBySID(s.sid) != nil
 	case s.info.Identity != "":

@@ -28,9 +28,13 @@ const maxCarried = 4 << 20
 // agree to be called, and its answer would find nobody. Metrics are for those who
 // operate the room.
 func forwardable(packet *livekit.DataPacket) bool {
-	switch packet.Value.(type) {
+	switch v := packet.Value.(type) {
 	case *livekit.DataPacket_RpcRequest, *livekit.DataPacket_RpcAck, *livekit.DataPacket_RpcResponse, *livekit.DataPacket_Metrics:
 		return false
+	case *livekit.DataPacket_StreamHeader:
+		// Newer clients put calls into streams. What follows means nothing alone.
+		topic := v.StreamHeader.GetTopic()
+		return topic != "lk.rpc_request" && topic != "lk.rpc_response"
 	}
 	return true
 }

@@ -103,6 +103,8 @@ func TestCallsAndMetricsStayInTheirRoom(t *testing.T) {
 			{Value: &livekit.DataPacket_RpcRequest{RpcRequest: &livekit.RpcRequest{Id: "1", Method: "m"}}, DestinationIdentities: []string{"ben"}},
 			{Value: &livekit.DataPacket_RpcAck{RpcAck: &livekit.RpcAck{RequestId: "1"}}, DestinationIdentities: []string{"ben"}},
 			{Value: &livekit.DataPacket_RpcResponse{RpcResponse: &livekit.RpcResponse{RequestId: "1"}}, DestinationIdentities: []string{"ben"}},
+			{Value: &livekit.DataPacket_StreamHeader{StreamHeader: &livekit.DataStream_Header{StreamId: "c", Topic: "lk.rpc_request"}}},
+			{Value: &livekit.DataPacket_StreamHeader{StreamHeader: &livekit.DataStream_Header{StreamId: "a", Topic: "lk.rpc_response"}}},
 			{Value: &livekit.DataPacket_Metrics{Metrics: &livekit.MetricsBatch{}}},
 		} {
 			ana.sendPacket(peer.Reliable, p)

@@ -80,18 +80,23 @@ func (s *state) forwardData(p *participant, kind peer.DataKind, packet *livekit.
 	p.carry(kind, packet, to, sids)
 }
 
-// maxEarly is how much a client may have sent before it is in the room, in bytes.
-const maxEarly = 1 << 20
+// maxEarly is how much a client may have sent before it is in the room, in bytes;
+// each message counts for earlyCost more.
+const (
+	maxEarly  = 1 << 20
+	earlyCost = 1 << 10
+)
 
 // keepEarly keeps what a client sends that sees itself connected before the server
 // does, until it is in the room.
 func (p *participant) keepEarly(kind peer.DataKind, packet *livekit.DataPacket) {
-	size := proto.Size(packet)
-	if kind != peer.Reliable || p.earlyBytes+size > maxEarly {
+	if kind != peer.Reliable {
 		return
 	}
-	p.early = append(p.early, packet)
-	p.earlyBytes += size
+	// Once it was too much nothing more is kept: what follows a gap is not in order.
+	if p.earlyBytes += proto.Size(packet) + earlyCost; p.earlyBytes <= maxEarly {
+		p.early = append(p.early, packet)
+	}
 }
 
 // forwardEarly sends on what was kept, now that p is in the room.

@@ -103,7 +103,11 @@ func (s *state) join(req *Join, sink Sink) (*participant, error) {
 	if err := s.refuses(req); err != nil {
 		return nil, err
 	}
-	if old != nil {
+	switch {
+	case old == nil:
+	case old.leaving != 0:
+		s.remove(old, old.leaving) // it has said goodbye
+	default:
 		old.sendLeave(livekit.DisconnectReason_DUPLICATE_IDENTITY, livekit.LeaveRequest_DISCONNECT)
 		s.remove(old, livekit.DisconnectReason_DUPLICATE_IDENTITY)
 	}
@@ -166,7 +170,7 @@ func (s *state) refuses(req *Join) error {
 		return ErrRoomFull
 	}
 	// One whose connection is down is coming back, or has gone without a word.
-	if p := s.participants[req.Identity]; s.opts.Defaults.RejectDuplicates && p != nil && p.sink != nil && !p.lost {
+	if p := s.participants[req.Identity]; s.opts.Defaults.RejectDuplicates && p != nil && p.sink != nil && !p.lost && p.leaving == 0 {
 		return ErrDuplicateIdentity
 	}
 	return nil
@@ -284,6 +288,7 @@ func (s *state) leave(p *participant, reason livekit.DisconnectReason) {
 		(&connection{p.berth}).post(func(s *state, p *participant) { s.remove(p, p.leaving) })
 	}) {
 		p.leaving = reason
+		p.hangUp = time.Time{}
 		p.setDeadline(leaveGrace)
 		return
 	}

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -40,6 +41,40 @@ func TestWhoIsNotInYetMayOnlySendSoMuch(t *testing.T) {
 			t.Errorf("bob got %d bytes", n)
 		}
 	})
+}
+
+func TestWhoIsNotInYetSendsNoMoreAfterAGap(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		bob, alice := tc.enter("demo", "bob"), tc.accept(joinOf("demo", "alice"))
+		const most = maxEarly / earlyCost
+		for range 2 * most { // messages of nothing have to be kept, too
+			alice.sendPacket(peer.Reliable, userPacket("x"))
+		}
+		alice.sendPacket(peer.Reliable, userPacket("after"))
+		if n := len(alice.p().early); n == 0 || n > most {
+			t.Errorf("%d messages are kept, want up to %d", n, most)
+		}
+		alice.transport(peer.Connected)
+		if got := bob.got(); got == "" || strings.Contains(got, "after") {
+			t.Errorf("bob got %q", got)
+		}
+	})
+}
+
+func TestWhoComesAgainRightAfterAGoodbyeHasLeftOfItself(t *testing.T) {
+	for _, reject := range []bool{false, true} {
+		inBubble(t, Options{Defaults: Defaults{RejectDuplicates: reject}}, func(tc *test) {
+			alice := tc.enter("demo", "alice")
+			alice.publisherOf().held = true
+			alice.leave()
+			n := len(tc.events)
+			tc.accept(joinOf("demo", "alice"))
+			tc.wantEventsSince(n, "gone", "participant_left alice 0/0")
+			if r := tc.events[n].Participant.GetDisconnectReason(); r != livekit.DisconnectReason_CLIENT_INITIATED {
+				t.Errorf("left by %v", r)
+			}
+		})
+	}
 }
 
 // publisherOf is the connection on which c sends.

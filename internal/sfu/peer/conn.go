@@ -274,10 +274,9 @@ func (c *conn) addCandidate(candidate remoteCandidate) {
 	}
 }
 
-// described notes the client's new description and adds the candidates that
-// waited for it. Those of another description are of the past by now.
-func (c *conn) described(lines []line) {
-	c.accepted = 0
+// seek notes with what user name fragments the client describes itself, before pion
+// is told: it may have chosen a path with them by the time that it returns.
+func (c *conn) seek(lines []line) {
 	c.ufrags = c.ufrags[:0]
 	for _, l := range lines {
 		if l.ufrag != "" && !slices.Contains(c.ufrags, l.ufrag) {
@@ -285,6 +284,13 @@ func (c *conn) described(lines []line) {
 		}
 	}
 	c.vigil.seek(c.ufrags, time.Now())
+}
+
+// described notes the client's new description and adds the candidates that
+// waited for it. Those of another description are of the past by now.
+func (c *conn) described(lines []line) {
+	c.accepted = 0
+	c.seek(lines)
 	c.updateState()
 	waiting := c.waiting
 	c.waiting = nil

@@ -311,6 +311,11 @@ func ended(ctx context.Context, conns []*conn) error {
 	for i, c := range conns {
 		select {
 		case <-c.donec:
+			continue
+		default:
+		}
+		select {
+		case <-c.donec:
 		case <-ctx.Done():
 			return fmt.Errorf("%d connections have not ended: %w", len(conns)-i, context.Cause(ctx))
 		}

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"regexp"
 	"sync"
 	"testing"
 
@@ -14,13 +15,15 @@ func TestAChosenPathIsWatchedOverInTurn(t *testing.T) {
 	conn := &c.sub.conn
 	watched, busy, release := make(chan bool, 1), make(chan struct{}), make(chan struct{})
 	var first sync.Once
-	c.sub.Negotiate()
 	task := func(fn func()) {
 		t.Helper()
 		if err := conn.queue.post(fn); err != nil {
 			t.Fatal(err)
 		}
 	}
+	queued := make(chan struct{})
+	task(func() { <-queued })
+	c.sub.Negotiate()
 	task(func() { // before the answer
 		conn.pc.SCTP().Transport().ICETransport().OnSelectedCandidatePairChange(func(pair *webrtc.ICECandidatePair) {
 			first.Do(func() {
@@ -31,6 +34,7 @@ func TestAChosenPathIsWatchedOverInTurn(t *testing.T) {
 			})
 		})
 	})
+	close(queued)
 	if <-watched {
 		t.Error("it was watched over while a task ran")
 	}
@@ -48,5 +52,20 @@ func TestConnectionClosesWhileICEChoosesAPath(t *testing.T) {
 		c.sub.Negotiate()
 		eventually(t, "path", func() bool { return c.sub.packets.link.Path() != nil })
 		c.sub.Close()
+	}
+}
+
+// ICE may have chosen a path with new credentials before pion returns from hearing of
+// them: who watches over it has to know them first.
+func TestWhoWatchesHearsOfCredentialsBeforePion(t *testing.T) {
+	c := newSubClient(t, newTestFactory(t, nil), clientOptions{})
+	c.munge = func(answer string) string { // pion does not take it
+		answer = regexp.MustCompile(`a=ice-ufrag:\S+`).ReplaceAllString(answer, "a=ice-ufrag:afresh")
+		return regexp.MustCompile(`a=fingerprint:\S+ \S+\r\n`).ReplaceAllString(answer, "")
+	}
+	c.sub.Negotiate()
+	eventually(t, "failure", func() bool { defer c.turn()(); return len(c.failed) > 0 })
+	if got := c.sub.vigil.search(); got != "afresh" {
+		t.Errorf("it knows %q", got)
 	}
 }

@@ -60,8 +60,8 @@ func (k *handshakeKeys) serverHello(record []byte) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.serverRandom != nil && !k.client {
-		return // we are the server
+	if k.serverRandom != nil {
+		return // we are the server, or pion has the first
 	}
 	k.client = true
 	k.chosen(&hello)

@@ -143,6 +143,7 @@ func (s *Subscriber) handleAnswer(text string, id uint32) error {
 		}
 		return fmt.Errorf("%w: %d sections answer %d", ErrDescription, len(answer), s.offerLines)
 	}
+	s.seek(answer)
 	err = s.guarded(func() error {
 		return s.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: text})
 	})

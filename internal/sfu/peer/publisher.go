@@ -183,6 +183,7 @@ func (p *Publisher) handleOffer(text string, id uint32) error {
 			return err
 		}
 	}
+	p.seek(offer)
 	var answer string
 	err = p.guarded(func() error {
 		remote := webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: text}
