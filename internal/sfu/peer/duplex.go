@@ -219,7 +219,8 @@ func (d *Duplex) missing(kind webrtc.RTPCodecType) int {
 }
 
 // await gives the client as long for its offer as it has for an answer, and asks
-// once more in between: SDKs have been seen to miss it when they were busy.
+// once more in between: SDKs have been seen to miss it when they were busy. Who has
+// only to give sections back may go on without.
 func (d *Duplex) await() {
 	d.awaited = true
 	if d.timeout != nil {
@@ -229,8 +230,12 @@ func (d *Duplex) await() {
 	d.timeout = time.AfterFunc(d.factory.opts.AnswerTimeout, func() {
 		_ = d.queue.post(func() {
 			d.timeout = nil
-			if d.awaited {
+			switch {
+			case d.awaited && len(d.waiting) > 0:
 				d.fail("wait for offer", ErrAnswerTimeout)
+			default:
+				// Sections without tracks do no harm. The next change asks again.
+				d.asked, d.awaited = [2]int{}, false
 			}
 		})
 	})

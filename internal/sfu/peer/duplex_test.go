@@ -267,6 +267,30 @@ func TestClientThatNeverOffersIsGivenUp(t *testing.T) {
 	eventually(t, "given up", func() bool { return c.failure() != nil })
 }
 
+func TestClientThatGivesNothingBackGoesOn(t *testing.T) {
+	const timeout = 300 * time.Millisecond
+	f := newTestFactory(t, func(o *Options) { o.AnswerTimeout = timeout })
+	p, _, camera := publishBoth(t, f)
+	c := newDuplexClient(t, f, clientOptions{}, 0, 1)
+	c.dataChannels()
+	c.offer(nil)
+	c.connected()
+	first := c.add("TR_1", p, "camera")
+	c.carries("TR_1")
+	var before int
+	c.with(func() { c.deaf, before = true, len(c.asked) })
+	c.duplex.RemoveTrack(first)
+	eventually(t, "asked", func() bool { n := 0; c.with(func() { n = len(c.asked) }); return n > before })
+	time.Sleep(2 * timeout)
+	if err := c.failure(); err != nil {
+		t.Fatal(err)
+	}
+	c.with(func() { c.deaf = false })
+	c.add("TR_2", p, "camera")
+	c.carries("TR_2")
+	sendVP8(t, camera, "the new one arrives", func() bool { return c.reception.packets("TR_2") > 5 })
+}
+
 func TestUndecodableTrackFailsAlone(t *testing.T) {
 	f := newTestFactory(t, nil)
 	p, mic, _ := publishBoth(t, f)
