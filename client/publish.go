@@ -254,10 +254,9 @@ func (r *Room) updateLocalTrack(info *livekit.TrackInfo) {
 	if pub == nil {
 		return
 	}
-	switch {
-	case info.GetMuted() == pub.muted:
+	if info.GetMuted() == pub.muted {
 		pub.asked = false
-	default:
+	} else {
 		if !pub.asked {
 			r.tellServerMuted(pub)
 		}

@@ -5,7 +5,6 @@ import (
 	"net"
 	"os"
 	"sync"
-	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -23,11 +22,12 @@ type Conn struct {
 // writes, while the connection's own lock of that direction is held.
 type half struct {
 	mu   sync.Mutex
-	raw  syscall.RawConn       // immutable
-	call func(fd uintptr) bool // immutable; reports false when it has to wait
-	b    []byte                // mu guards; what is to be read into or written
-	n    int                   // mu guards; how much of it was
-	err  unix.Errno            // mu guards
+	op   string                         // immutable; "read" or "write"
+	wait func(func(uintptr) bool) error // immutable; calls until it need not wait any more
+	call func(fd uintptr) bool          // immutable; reports false when it has to wait
+	b    []byte                         // mu guards; what is to be read into or written
+	n    int                            // mu guards; how much of it was
+	err  unix.Errno                     // mu guards
 }
 
 func newConn(tcp *net.TCPConn) (*Conn, error) {
@@ -36,47 +36,37 @@ func newConn(tcp *net.TCPConn) (*Conn, error) {
 		return nil, err
 	}
 	c := &Conn{TCPConn: tcp}
-	c.in.raw, c.in.call = raw, c.in.read
-	c.out.raw, c.out.call = raw, c.out.write
+	c.in.op, c.in.wait, c.in.call = "read", raw.Read, c.in.read
+	c.out.op, c.out.wait, c.out.call = "write", raw.Write, c.out.write
 	return c, nil
 }
 
 // Read implements net.Conn.
 func (c *Conn) Read(b []byte) (int, error) {
-	h := &c.in
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.b, h.n, h.err = b, 0, 0
-	err := h.raw.Read(h.call)
-	n, errno := h.n, h.err
-	h.b = nil
-	switch {
-	case err != nil:
-		return n, c.wrap("read", err)
-	case errno != 0:
-		return n, c.wrap("read", os.NewSyscallError("read", errno))
-	case n == 0 && len(b) > 0:
+	n, err := c.do(&c.in, b)
+	if n == 0 && err == nil && len(b) > 0 {
 		return 0, io.EOF
 	}
-	return n, nil
+	return n, err
 }
 
 // Write implements net.Conn.
-func (c *Conn) Write(b []byte) (int, error) {
-	h := &c.out
+func (c *Conn) Write(b []byte) (int, error) { return c.do(&c.out, b) }
+
+// do reads into b, or writes it.
+func (c *Conn) do(h *half, b []byte) (int, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.b, h.n, h.err = b, 0, 0
-	err := h.raw.Write(h.call)
-	n, errno := h.n, h.err
+	err := h.wait(h.call)
 	h.b = nil
-	switch {
-	case err != nil:
-		return n, c.wrap("write", err)
-	case errno != 0:
-		return n, c.wrap("write", os.NewSyscallError("write", errno))
+	if err == nil && h.err != 0 {
+		err = os.NewSyscallError(h.op, h.err)
 	}
-	return n, nil
+	if err != nil {
+		return h.n, c.wrap(h.op, err)
+	}
+	return h.n, nil
 }
 
 // wrap has an error say what net says.

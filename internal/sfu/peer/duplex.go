@@ -230,13 +230,12 @@ func (d *Duplex) await() {
 	d.timeout = time.AfterFunc(d.factory.opts.AnswerTimeout, func() {
 		_ = d.queue.post(func() {
 			d.timeout = nil
-			switch {
-			case d.awaited && len(d.waiting) > 0:
+			if d.awaited && len(d.waiting) > 0 {
 				d.fail("wait for offer", ErrAnswerTimeout)
-			default:
-				// Sections without tracks do no harm. The next change asks again.
-				d.asked, d.awaited = [2]int{}, false
+				return
 			}
+			// Sections without tracks do no harm. The next change asks again.
+			d.asked, d.awaited = [2]int{}, false
 		})
 	})
 }
