@@ -18,8 +18,8 @@ import (
 
 	"github.com/rollcall-rtc/rollcall/client"
 	"github.com/rollcall-rtc/rollcall/event"
-	"github.com/rollcall-rtc/rollcall/internal/config"
 	"github.com/rollcall-rtc/rollcall/internal/server"
+	"github.com/rollcall-rtc/rollcall/internal/testkit/configfile"
 	"github.com/rollcall-rtc/rollcall/internal/token"
 )
 
@@ -61,23 +61,9 @@ func rollcall(t *testing.T, extra ...string) *site {
 
 func startServer(t *testing.T, dir string, port int, extra ...string) *server.Server {
 	t.Helper()
-	file := filepath.Join(dir, "rollcall.yaml")
 	body := fmt.Sprintf("port: %d\nbind_addresses: [127.0.0.1]\ndata_dir: %s\nrtc: {udp_port: 0, tcp_port: -1, enable_loopback_candidate: true}\nkeys: {%s: %s}\n%s",
 		port, filepath.Join(dir, "data"), testKey, testSecret, strings.Join(extra, "\n"))
-	if err := os.WriteFile(file, []byte(body), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	var flags config.Flags
-	fs := flag.NewFlagSet("test", flag.ContinueOnError)
-	flags.Register(fs)
-	if err := fs.Parse([]string{"--config", file}); err != nil {
-		t.Fatal(err)
-	}
-	cfg, err := config.Load(&flags, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := server.Start(context.Background(), cfg, "1.13.0", slog.New(slog.NewTextHandler(t.Output(), nil)))
+	s, err := server.Start(context.Background(), configfile.Load(t, dir, body), "1.13.0", slog.New(slog.NewTextHandler(t.Output(), nil)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,13 +3,11 @@ package server
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,6 +19,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/rollcall-rtc/rollcall/internal/config"
+	"github.com/rollcall-rtc/rollcall/internal/testkit/configfile"
 	"github.com/rollcall-rtc/rollcall/internal/testkit/webhooksink"
 	"github.com/rollcall-rtc/rollcall/internal/token"
 )
@@ -29,22 +28,8 @@ const key, secret = "testkey", "a-secret-that-is-long-enough-for-hs256"
 
 func configure(t *testing.T, dir string, extra string) *config.Config {
 	t.Helper()
-	file := filepath.Join(dir, "rollcall.yaml")
 	body := fmt.Sprintf("port: 0\nbind_addresses: [127.0.0.1]\ndata_dir: %s\nrtc: {udp_port: 0, tcp_port: 0, enable_loopback_candidate: true}\nkeys: {%s: %s}\n%s", filepath.Join(dir, "data"), key, secret, extra)
-	if err := os.WriteFile(file, []byte(body), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	var flags config.Flags
-	fs := flag.NewFlagSet("test", flag.ContinueOnError)
-	flags.Register(fs)
-	if err := fs.Parse([]string{"--config", file}); err != nil {
-		t.Fatal(err)
-	}
-	cfg, err := config.Load(&flags, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cfg
+	return configfile.Load(t, dir, body)
 }
 
 func start(t *testing.T, cfg *config.Config) *Server {

@@ -98,13 +98,9 @@ type deadWire struct {
 
 func newDeadWire(t *testing.T, to string) *deadWire {
 	t.Helper()
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &deadWire{addr: l.Addr().String()}
-	var running sync.WaitGroup
+	w := new(deadWire)
 	carry := func(from, to net.Conn) {
+		defer from.Close()
 		buf := make([]byte, 32<<10)
 		for {
 			n, err := from.Read(buf)
@@ -120,6 +116,21 @@ func newDeadWire(t *testing.T, to string) *deadWire {
 			}
 		}
 	}
+	w.addr = relay(t, to, func(near, far net.Conn) []func() {
+		return []func(){func() { carry(near, far) }, func() { carry(far, near) }}
+	}).String()
+	return w
+}
+
+// relay listens in the place of a server, and runs what carries each connection
+// between a client, which is near, and the server, until the test ends.
+func relay(t *testing.T, to string, carriers func(near, far net.Conn) []func()) *net.TCPAddr {
+	t.Helper()
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var running sync.WaitGroup
 	running.Go(func() {
 		for {
 			near, err := l.Accept()
@@ -131,13 +142,14 @@ func newDeadWire(t *testing.T, to string) *deadWire {
 				_ = near.Close()
 				continue
 			}
-			running.Go(func() { carry(near, far); _ = near.Close() })
-			running.Go(func() { carry(far, near); _ = far.Close() })
+			for _, carry := range carriers(near, far) {
+				running.Go(carry)
+			}
 		}
 	})
 	t.Cleanup(func() {
 		_ = l.Close()
 		running.Wait()
 	})
-	return w
+	return l.Addr().(*net.TCPAddr)
 }

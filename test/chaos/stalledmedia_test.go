@@ -88,14 +88,9 @@ type dam struct {
 
 func newDam(t *testing.T, to string) *dam {
 	t.Helper()
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := &dam{port: l.Addr().(*net.TCPAddr).Port, shutc: make(chan struct{})}
+	d := &dam{shutc: make(chan struct{})}
 	d.shut = sync.OnceFunc(func() { close(d.shutc) })
 	endc := make(chan struct{})
-	var running sync.WaitGroup
 	carry := func(from, to net.Conn, shutc <-chan struct{}) {
 		defer to.Close()
 		buf := make([]byte, 32<<10)
@@ -115,27 +110,11 @@ func newDam(t *testing.T, to string) *dam {
 			}
 		}
 	}
-	running.Go(func() {
-		for {
-			near, err := l.Accept()
-			if err != nil {
-				return
-			}
-			far, err := net.DialTimeout("tcp4", to, time.Minute)
-			if err != nil {
-				_ = near.Close()
-				continue
-			}
-			// So that little waits elsewhere than at the server.
-			_ = far.(*net.TCPConn).SetReadBuffer(64 << 10)
-			running.Go(func() { carry(near, far, nil) })
-			running.Go(func() { carry(far, near, d.shutc) })
-		}
-	})
-	t.Cleanup(func() {
-		_ = l.Close()
-		close(endc)
-		running.Wait()
-	})
+	d.port = relay(t, to, func(near, far net.Conn) []func() {
+		// So that little waits elsewhere than at the server.
+		_ = far.(*net.TCPConn).SetReadBuffer(64 << 10)
+		return []func(){func() { carry(near, far, nil) }, func() { carry(far, near, d.shutc) }}
+	}).Port
+	t.Cleanup(func() { close(endc) }) // before the relay's end, which waits
 	return d
 }

@@ -2,7 +2,6 @@ package egress
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -14,8 +13,8 @@ import (
 
 	"github.com/livekit/protocol/livekit"
 
-	"github.com/rollcall-rtc/rollcall/internal/config"
 	"github.com/rollcall-rtc/rollcall/internal/server"
+	"github.com/rollcall-rtc/rollcall/internal/testkit/configfile"
 	"github.com/rollcall-rtc/rollcall/internal/token"
 )
 
@@ -47,24 +46,9 @@ func need(t *testing.T) {
 
 func start(t *testing.T) *site {
 	t.Helper()
-	dir := t.TempDir()
-	file := filepath.Join(dir, "rollcall.yaml")
 	body := fmt.Sprintf("port: 0\nbind_addresses: [127.0.0.1]\ndata_dir: %s\nrtc: {udp_port: 0, tcp_port: -1, enable_loopback_candidate: true}\nkeys: {%s: %s}\negress: {max_cpu: 0}\n",
-		filepath.Join(dir, "data"), apiKey, apiSecret)
-	if err := os.WriteFile(file, []byte(body), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	var flags config.Flags
-	fs := flag.NewFlagSet("test", flag.ContinueOnError)
-	flags.Register(fs)
-	if err := fs.Parse([]string{"--config", file}); err != nil {
-		t.Fatal(err)
-	}
-	cfg, err := config.Load(&flags, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := server.Start(context.Background(), cfg, "test", slog.New(slog.NewTextHandler(t.Output(), nil)))
+		filepath.Join(t.TempDir(), "data"), apiKey, apiSecret)
+	s, err := server.Start(context.Background(), configfile.Load(t, t.TempDir(), body), "test", slog.New(slog.NewTextHandler(t.Output(), nil)))
 	if err != nil {
 		t.Fatal(err)
 	}

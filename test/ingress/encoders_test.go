@@ -46,7 +46,7 @@ func TestRTMPSIsVerifiedByTheEncoder(t *testing.T) {
 	eventually(t, "pictures and sound", func() bool { return v.got(video).frames > 60 && v.got(audio).frames > 60 })
 	_ = p.cmd.Process.Kill()
 	eventually(t, "it ends", func() bool { return s.state(info.IngressId).Status == livekit.IngressState_ENDPOINT_INACTIVE })
-	if n, size := decoded(t, v.got(video).bytes); n < 60 || size != "320x180" {
+	if n, size := decoded(t, "h264", v.got(video).bytes); n < 60 || size != "320x180" {
 		t.Errorf("%d pictures of %s decode", n, size)
 	}
 }
@@ -103,7 +103,7 @@ func TestRelayOfNginxIsSeenAndHeard(t *testing.T) {
 			t.Errorf("%d pictures came", n)
 		}
 	}
-	if n, size := decoded(t, v.got(video).bytes); n < 200 || size != "322x182" {
+	if n, size := decoded(t, "h264", v.got(video).bytes); n < 200 || size != "322x182" {
 		t.Errorf("%d pictures of %s decode", n, size)
 	}
 	if n := v.got(audio).frames; n < 80 {

@@ -5,7 +5,6 @@ package ingress
 import (
 	"bytes"
 	"encoding/binary"
-	"fmt"
 	"os/exec"
 	"strings"
 	"testing"
@@ -49,17 +48,7 @@ func pictures(t *testing.T, k kept) (n int, size string) {
 		}
 		stream.Write(frame)
 	}
-	cmd := exec.Command("ffprobe", "-v", "error", "-f", format, "-count_frames", "-select_streams", "v", "-show_entries", "stream=nb_read_frames,width,height", "-of", "csv=p=0", "-i", "pipe:0")
-	cmd.Stdin = &stream
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("ffprobe: %v", err)
-	}
-	var w, h int
-	if _, err := fmt.Sscanf(strings.ReplaceAll(strings.TrimSpace(string(out)), ",", " "), "%d %d %d", &w, &h, &n); err != nil {
-		t.Fatalf("ffprobe said %q", out)
-	}
-	return n, fmt.Sprintf("%dx%d", w, h)
+	return decoded(t, format, stream.Bytes())
 }
 
 // Codecs that Debian's FFmpeg cannot put into RTMP are not encoded anew.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"flag"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -22,8 +21,8 @@ import (
 	"github.com/pion/webrtc/v4/pkg/media/samplebuilder"
 
 	"github.com/rollcall-rtc/rollcall/client"
-	"github.com/rollcall-rtc/rollcall/internal/config"
 	"github.com/rollcall-rtc/rollcall/internal/server"
+	"github.com/rollcall-rtc/rollcall/internal/testkit/configfile"
 	"github.com/rollcall-rtc/rollcall/internal/token"
 )
 
@@ -66,26 +65,11 @@ func need(t *testing.T) {
 func start(t *testing.T, extra ...string) *site {
 	t.Helper()
 	need(t)
-	dir := t.TempDir()
-	file := filepath.Join(dir, "rollcall.yaml")
-	body := fmt.Sprintf("port: 0\nbind_addresses: [127.0.0.1]\ndata_dir: %s\nrtc: {udp_port: 0, tcp_port: -1, enable_loopback_candidate: true}\nkeys: {%s: %s}\n", filepath.Join(dir, "data"), apiKey, apiSecret)
+	body := fmt.Sprintf("port: 0\nbind_addresses: [127.0.0.1]\ndata_dir: %s\nrtc: {udp_port: 0, tcp_port: -1, enable_loopback_candidate: true}\nkeys: {%s: %s}\n", filepath.Join(t.TempDir(), "data"), apiKey, apiSecret)
 	if len(extra) == 0 {
 		extra = []string{"ingress: {rtmp: {port: -1}, allow_networks: [127.0.0.0/8]}"}
 	}
-	if err := os.WriteFile(file, []byte(body+strings.Join(extra, "\n")), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	var flags config.Flags
-	fs := flag.NewFlagSet("test", flag.ContinueOnError)
-	flags.Register(fs)
-	if err := fs.Parse([]string{"--config", file}); err != nil {
-		t.Fatal(err)
-	}
-	cfg, err := config.Load(&flags, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := server.Start(context.Background(), cfg, "test", slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})))
+	s, err := server.Start(context.Background(), configfile.Load(t, t.TempDir(), body+strings.Join(extra, "\n")), "test", slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})))
 	if err != nil {
 		t.Fatal(err)
 	}

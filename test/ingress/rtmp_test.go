@@ -19,11 +19,12 @@ const (
 	audio = livekit.TrackType_AUDIO
 )
 
-// decoded is how many pictures of H.264 decode, and how large they are.
-func decoded(t *testing.T, h264 []byte) (n int, size string) {
+// decoded is how many pictures of a stream in a format of ffmpeg's decode, and how large
+// they are.
+func decoded(t *testing.T, format string, stream []byte) (n int, size string) {
 	t.Helper()
-	cmd := exec.Command("ffprobe", "-v", "error", "-f", "h264", "-count_frames", "-select_streams", "v", "-show_entries", "stream=nb_read_frames,width,height", "-of", "csv=p=0", "-i", "pipe:0")
-	cmd.Stdin = bytes.NewReader(h264)
+	cmd := exec.Command("ffprobe", "-v", "error", "-f", format, "-count_frames", "-select_streams", "v", "-show_entries", "stream=nb_read_frames,width,height", "-of", "csv=p=0", "-i", "pipe:0")
+	cmd.Stdin = bytes.NewReader(stream)
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("ffprobe: %v", err)
@@ -68,7 +69,7 @@ func TestWhatIsPushedIsSeenAndHeard(t *testing.T) {
 			p.wait()
 			eventually(t, "it ends", func() bool { return s.state(info.IngressId).Status == livekit.IngressState_ENDPOINT_INACTIVE })
 			pictures, sound := v.got(video), v.got(audio)
-			n, size := decoded(t, pictures.bytes)
+			n, size := decoded(t, "h264", pictures.bytes)
 			if pictures.frames < 115 || n < 115 || size != tc.seen {
 				t.Errorf("%d pictures came, %d of %s decode", pictures.frames, n, size)
 			}
@@ -118,7 +119,7 @@ func TestPresetMakesLayers(t *testing.T) {
 	p := s.push(info, card("640x360", 0, 4)...)
 	p.wait()
 	pictures := v.got(video)
-	n, size := decoded(t, pictures.bytes)
+	n, size := decoded(t, "h264", pictures.bytes)
 	if n < 60 || size != "640x360" && size != "320x180" {
 		t.Errorf("%d pictures of %s decode", n, size)
 	}
@@ -150,7 +151,7 @@ func TestMissingProgramIsNamed(t *testing.T) {
 	v := s.view("show")
 	p = s.push(info, append(card("320x180", 0, 3), "-an")...)
 	p.wait()
-	if n, _ := decoded(t, v.got(video).bytes); n < 80 {
+	if n, _ := decoded(t, "h264", v.got(video).bytes); n < 80 {
 		t.Errorf("%d pictures decode", n)
 	}
 }

@@ -29,7 +29,7 @@ func TestTimesOfLongStreamsAreShownAsTheyCome(t *testing.T) {
 			p.wait()
 			eventually(t, "it ends", func() bool { return s.state(info.IngressId).Status == livekit.IngressState_ENDPOINT_INACTIVE })
 			pictures, sound := v.got(video), v.got(audio)
-			if n, _ := decoded(t, pictures.bytes); n < 115 {
+			if n, _ := decoded(t, "h264", pictures.bytes); n < 115 {
 				t.Errorf("%d pictures decode", n)
 			}
 			// Of 200; what a child that starts slowly is behind with is left out, and after

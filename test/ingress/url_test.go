@@ -60,7 +60,7 @@ func TestFilesAndPlaylistsArePublishedAtTheirPace(t *testing.T) {
 			if state := s.state(info.IngressId); state.Status != livekit.IngressState_ENDPOINT_COMPLETE {
 				t.Fatalf("ends as %s: %s", state.Status, state.Error)
 			}
-			if n, _ := decoded(t, v.got(video).bytes); n < 110 {
+			if n, _ := decoded(t, "h264", v.got(video).bytes); n < 110 {
 				t.Errorf("%d pictures decode", n)
 			}
 			// Of 200; what a child that starts slowly is behind with is left out.
@@ -136,7 +136,7 @@ func TestSRTIsPublished(t *testing.T) {
 	v := s.view("show")
 	info := s.create(fromURL("srt://" + addr + "?passphrase=0123456789&streamid=%23!::r=show&latency=100000"))
 	eventually(t, "pictures and sound", func() bool { return v.got(video).frames > 60 && v.got(audio).frames > 100 })
-	if n, size := decoded(t, v.got(video).bytes); n < 60 || size != "320x180" {
+	if n, size := decoded(t, "h264", v.got(video).bytes); n < 60 || size != "320x180" {
 		t.Errorf("%d pictures of %s decode", n, size)
 	}
 	if _, err := s.api.DeleteIngress(t.Context(), &livekit.DeleteIngressRequest{IngressId: info.IngressId}); err != nil {

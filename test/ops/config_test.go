@@ -1,13 +1,12 @@
 package ops
 
 import (
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/rollcall-rtc/rollcall/internal/config"
+	"github.com/rollcall-rtc/rollcall/internal/testkit/configfile"
 )
 
 // What deploy/ configures is what this server reads: the manifest of Kubernetes has
@@ -31,17 +30,7 @@ func TestConfigurationsInDeployAreRead(t *testing.T) {
 		"kubernetes": strings.ReplaceAll(inside, "\n    ", "\n"),
 		"deb":        strings.Replace(read("deploy/deb/rollcall.yaml"), "key_file: /etc/rollcall/keys.yaml\n", "", 1),
 	} {
-		file := filepath.Join(t.TempDir(), "r.yaml")
-		if err := os.WriteFile(file, []byte(strings.TrimLeft(body, " ")), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		var flags config.Flags
-		fs := flag.NewFlagSet("test", flag.ContinueOnError)
-		flags.Register(fs)
-		if err := fs.Parse([]string{"--config", file}); err != nil {
-			t.Fatal(err)
-		}
-		cfg, err := config.Load(&flags, []string{"ROLLCALL_KEYS=" + key + ": " + secret})
+		cfg, err := configfile.Read(t, t.TempDir(), strings.TrimLeft(body, " "), "ROLLCALL_KEYS="+key+": "+secret)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue

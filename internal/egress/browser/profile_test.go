@@ -5,28 +5,20 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"syscall"
 	"testing"
 
 	"github.com/rollcall-rtc/rollcall/internal/egress/frames"
 	"github.com/rollcall-rtc/rollcall/internal/egress/wire"
 	"github.com/rollcall-rtc/rollcall/internal/egress/worker"
+	"github.com/rollcall-rtc/rollcall/internal/testkit/script"
 )
 
 // A browser's profile is beside the journal of its job, where the server finds it
 // when the worker was killed.
 func TestProfileIsBesideTheJournal(t *testing.T) {
 	dir := t.TempDir()
-	program := filepath.Join(dir, "chromium")
 	// It says which directory is there for it, and ends.
-	script := "#!/bin/sh\nfor a; do case $a in --user-data-dir=*) d=${a#*=}; [ -d \"$d\" ] && echo \"$d\" >" + dir + "/said;; esac; done\n"
-	// A child that is begun meanwhile would keep the file open for writing: it is busy then.
-	syscall.ForkLock.RLock()
-	err := os.WriteFile(program, []byte(script), 0o700)
-	syscall.ForkLock.RUnlock()
-	if err != nil {
-		t.Fatal(err)
-	}
+	program := script.Write(t, dir, "chromium", "for a; do case $a in --user-data-dir=*) d=${a#*=}; [ -d \"$d\" ] && echo \"$d\" >"+dir+"/said;; esac; done\n")
 	job := wire.Job{Video: true, Journal: filepath.Join(dir, "EG_x"), Browser: wire.Browser{Program: program}}
 	guard := func([]netip.Prefix) *net.Dialer { return new(net.Dialer) }
 	r, err := New(guard, func(wire.Job, func(wire.Report)) (worker.Recorder, error) { return nothing{}, nil }, nil)(job, func(wire.Report) {})

@@ -1,27 +1,18 @@
 package ffmpeg
 
 import (
-	"os"
-	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rollcall-rtc/rollcall/internal/egress/container"
+	"github.com/rollcall-rtc/rollcall/internal/testkit/script"
 )
 
 // A destination that takes nothing any more holds up the end no longer than Close
 // says: the server would kill the worker with all that it records.
 func TestStalledDestinationDoesNotHoldUpTheEnd(t *testing.T) {
 	// It reads nothing, and does not end.
-	path := filepath.Join(t.TempDir(), "ffmpeg")
-	// A child that is begun meanwhile would keep the file open for writing: it is busy then.
-	syscall.ForkLock.RLock()
-	err := os.WriteFile(path, []byte("#!/bin/sh\nexec sleep 600\n"), 0o700)
-	syscall.ForkLock.RUnlock()
-	if err != nil {
-		t.Fatal(err)
-	}
+	path := script.Write(t, t.TempDir(), "ffmpeg", "exec sleep 600\n")
 	states := make(chan State, 16)
 	p, err := (&Program{Path: path}).Push("rtmp://127.0.0.1/live/key", []container.Track{{Codec: container.AAC, Rate: 48000, Channels: 2}}, PushOptions{}, func(s State, _ error) { states <- s })
 	if err != nil {

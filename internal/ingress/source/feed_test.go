@@ -6,9 +6,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"os"
-	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
 
@@ -20,6 +17,7 @@ import (
 	"github.com/rollcall-rtc/rollcall/internal/ingress"
 	"github.com/rollcall-rtc/rollcall/internal/ingress/ffmpeg"
 	"github.com/rollcall-rtc/rollcall/internal/ingress/flv"
+	"github.com/rollcall-rtc/rollcall/internal/testkit/script"
 )
 
 // session is one that nobody has joined a room with.
@@ -58,15 +56,7 @@ func session(t *testing.T) *ingress.Session {
 // frozen is a program that does nothing.
 func frozen(t *testing.T) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "ffmpeg")
-	// A child that is begun meanwhile would keep the file open for writing: it is busy then.
-	syscall.ForkLock.RLock()
-	err := os.WriteFile(path, []byte("#!/bin/sh\nexec sleep 3600\n"), 0o700)
-	syscall.ForkLock.RUnlock()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
+	return script.Write(t, t.TempDir(), "ffmpeg", "exec sleep 3600\n")
 }
 
 // A child that takes nothing is given up, and so is one that says nothing.
