@@ -1,13 +1,9 @@
 package egress
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"mime"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,7 +15,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/rollcall-rtc/rollcall/event"
-	"github.com/rollcall-rtc/rollcall/internal/egress/request"
 	"github.com/rollcall-rtc/rollcall/internal/egress/storage"
 	"github.com/rollcall-rtc/rollcall/internal/egress/upload"
 	"github.com/rollcall-rtc/rollcall/internal/egress/wire"
@@ -42,89 +37,6 @@ const uploadSlots = 4
 const uploadPrefix = "egress/upload/"
 
 func uploadKey(id string) string { return uploadPrefix + id }
-
-// route decides where outputs go: the targets, and the number of each output's. It
-// refuses stores that cannot be.
-func (s *Service) route(outputs []request.Output) (targets []storage.Target, to []int, err error) {
-	for _, o := range outputs {
-		if o.File == nil && o.Segments == nil && o.Images == nil {
-			to = append(to, -1)
-			continue
-		}
-		target, err := s.target(o.Storage)
-		switch {
-		case err != nil:
-			return nil, nil, err
-		case target == nil:
-			to = append(to, -1)
-			continue
-		}
-		at := -1
-		for i := range targets {
-			if same(&targets[i], target) {
-				at = i
-			}
-		}
-		if at < 0 {
-			at, targets = len(targets), append(targets, *target)
-		}
-		to = append(to, at)
-	}
-	return targets, to, nil
-}
-
-func same(a, b *storage.Target) bool {
-	x, errX := json.Marshal(a)
-	y, errY := json.Marshal(b)
-	return errX == nil && errY == nil && bytes.Equal(x, y)
-}
-
-// target is where a store of a request is; that of the server without one, nil if
-// it has none.
-func (s *Service) target(c *livekit.StorageConfig) (*storage.Target, error) {
-	if c.GetProvider() == nil {
-		return s.opts.Storage, nil
-	}
-	t := &storage.Target{}
-	if s.opts.Storage != nil {
-		t.Prefix = s.opts.Storage.Prefix // as upstream has it
-	}
-	switch p := c.Provider.(type) {
-	case *livekit.StorageConfig_S3:
-		if p.S3.GetAssumeRoleArn() != "" || p.S3.GetAssumeRoleExternalId() != "" {
-			return nil, refuse(Unimplemented, "s3.assume_role_arn is not available: give keys of that role, with session_token")
-		}
-		t.S3 = &storage.S3{
-			AccessKey: p.S3.GetAccessKey(), Secret: p.S3.GetSecret(), SessionToken: p.S3.GetSessionToken(), Region: p.S3.GetRegion(),
-			Endpoint: p.S3.GetEndpoint(), Bucket: p.S3.GetBucket(), ForcePathStyle: p.S3.GetForcePathStyle(), Metadata: p.S3.GetMetadata(),
-			Tagging: p.S3.GetTagging(), ContentDisposition: p.S3.GetContentDisposition(), Proxy: proxyOf(p.S3.GetProxy()),
-		}
-	case *livekit.StorageConfig_Gcp:
-		t.GCS = &storage.GCS{Credentials: p.Gcp.GetCredentials(), Bucket: p.Gcp.GetBucket(), Proxy: proxyOf(p.Gcp.GetProxy())}
-	case *livekit.StorageConfig_Azure:
-		t.Azure = &storage.Azure{Account: p.Azure.GetAccountName(), Key: p.Azure.GetAccountKey(), Container: p.Azure.GetContainerName()}
-	default:
-		return nil, refuse(Unimplemented, "aliOSS is not available: Alibaba's OSS takes s3 with its endpoint")
-	}
-	if err := t.Validate(); err != nil {
-		return nil, refuse(InvalidArgument, "%s", err)
-	}
-	for _, host := range t.Hosts() {
-		if addr, err := netip.ParseAddr(host); err == nil {
-			if err := s.opts.CheckAddress(addr); err != nil {
-				return nil, refuse(InvalidArgument, "storage: %s", err)
-			}
-		}
-	}
-	return t, nil
-}
-
-func proxyOf(p *livekit.ProxyConfig) *storage.Proxy {
-	if p.GetUrl() == "" {
-		return nil
-	}
-	return &storage.Proxy{URL: p.Url, Username: p.Username, Password: p.Password}
-}
 
 // openDispatch begins to send what a job makes, if something of it goes elsewhere;
 // Service.mu must be held. The parcel is kept before the job's first event.
@@ -234,35 +146,6 @@ func (j *job) parcelFile(path string, to int) upload.File {
 	return upload.File{Path: path, Name: filepath.ToSlash(name), ContentType: contentType(path), To: to}
 }
 
-// contentType is by the extension; the system's list of them may be missing.
-func contentType(path string) string {
-	ext := strings.ToLower(filepath.Ext(path))
-	switch ext {
-	case ".mp4":
-		return "video/mp4"
-	case ".webm":
-		return "video/webm"
-	case ".ogg":
-		return "audio/ogg"
-	case ".mp3":
-		return "audio/mpeg"
-	case ".ts":
-		return "video/mp2t"
-	case ".m4s":
-		return "video/iso.segment"
-	case ".m3u8":
-		return "application/x-mpegURL"
-	case ".json":
-		return "application/json"
-	case ".jpeg", ".jpg":
-		return "image/jpeg"
-	}
-	if t := mime.TypeByExtension(ext); t != "" {
-		return t
-	}
-	return "application/octet-stream"
-}
-
 // concluded writes into the manifest where the files are, and has it sent as the
 // last. It is the sender's Conclude.
 func (j *job) concluded(p upload.Parcel) []upload.File {
@@ -309,82 +192,6 @@ func (j *job) arrived(p upload.Parcel) {
 	if over {
 		j.cleanUp(p)
 	}
-}
-
-// located writes into info where the files of a parcel are, and what became of those
-// that are not where they should be.
-func located(info *livekit.EgressInfo, p *upload.Parcel) {
-	at := func(path *string) {
-		if f := p.File(*path); f != nil {
-			*path = p.Location(f)
-		}
-	}
-	for _, f := range info.FileResults {
-		at(&f.Location)
-	}
-	for _, one := range info.SegmentResults {
-		at(&one.PlaylistLocation)
-		at(&one.LivePlaylistLocation)
-	}
-	at(&info.ManifestLocation)
-	forOlder(info)
-	info.UpdatedAt = time.Now().UnixNano()
-	info.EndedAt = info.UpdatedAt
-	f := p.OutOfPlace()
-	if f == nil {
-		return
-	}
-	switch f.Where {
-	case upload.InBackup:
-		info.BackupStorageUsed = true
-	case upload.Here:
-		if !f.Refused {
-			// The directory is the backup: the file is there, and goes on being sent.
-			info.BackupStorageUsed = true
-			return
-		}
-		uploadFailed(info, f.Problem+"; "+missing(p)+"; the files are kept on the server")
-	case upload.Gone:
-		uploadFailed(info, "somebody removed a file before it was sent")
-	}
-}
-
-// missing says which files of a parcel a store does not have, by name: the first few.
-func missing(p *upload.Parcel) string {
-	var names, old []string
-	for i := range p.Files {
-		switch f := &p.Files[i]; {
-		case f.Where != upload.Here:
-		case f.Outdated:
-			old = append(old, f.Name)
-		default:
-			names = append(names, f.Name)
-		}
-	}
-	few := func(names []string) string {
-		if n := len(names) - 3; n > 0 {
-			return strings.Join(names[:3], ", ") + fmt.Sprintf(" and %d more", n)
-		}
-		return strings.Join(names, ", ")
-	}
-	var said []string
-	if len(names) > 0 {
-		said = append(said, fmt.Sprintf("%d of %d files are missing there: %s", len(names), len(p.Files), few(names)))
-	}
-	if len(old) > 0 {
-		said = append(said, "what it has is old and cannot be written anew: "+few(old))
-	}
-	return strings.Join(said, "; ")
-}
-
-// uploadFailed says that what was recorded well is not where it should be.
-func uploadFailed(info *livekit.EgressInfo, problem string) {
-	problem = "upload: " + problem
-	if info.Error != "" {
-		info.Error += "; " + problem
-		return
-	}
-	info.Status, info.Error, info.ErrorCode = livekit.EgressStatus_EGRESS_FAILED, problem, 400
 }
 
 // cleanUp removes what is in a store and was not said to be here, and the parcel
