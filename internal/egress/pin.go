@@ -85,19 +85,10 @@ func (s *Service) checkStreams(ctx context.Context, all []wire.Destination) erro
 	return nil
 }
 
-// find looks up the first address of a host that requests may reach. known says that it
-// has any; the error is why none of them may be.
+// find looks up the first address of a host that requests may reach, as ffmpeg.Guard
+// finds it, within lookupPatience.
 func (s *Service) find(ctx context.Context, host string) (found netip.Addr, known bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, lookupPatience)
 	defer cancel()
-	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-	if err != nil {
-		return found, false, err
-	}
-	for _, a := range addrs {
-		if err = s.opts.CheckAddress(a.Unmap()); err == nil {
-			return a.Unmap(), true, nil
-		}
-	}
-	return found, len(addrs) > 0, err
+	return ffmpeg.Guard{Check: s.opts.CheckAddress}.Find(ctx, host)
 }

@@ -6,20 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"net/url"
 	"strings"
 	"time"
 )
-
-// Guard says what a Pusher may reach. It is asked for the addresses that names have
-// when a connection is made: what was looked up before may be another by then.
-type Guard struct {
-	// Dial connects by TCP; nil dials everything.
-	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// Check says why an address may not be reached by UDP; nil lets all be reached.
-	Check func(netip.Addr) error
-}
 
 // destination is where a URL of the API leads.
 type destination struct {
@@ -145,23 +135,15 @@ func (d *destination) openSRT(g Guard, stop <-chan struct{}) (*way, error) {
 	if err != nil {
 		return nil, err
 	}
-	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	a, _, err := g.Find(ctx, host)
 	if err != nil {
 		return nil, err
 	}
-	for _, a := range addrs {
-		if a = a.Unmap(); g.Check != nil {
-			if err = g.Check(a); err != nil {
-				continue
-			}
-		}
-		at := "srt://" + net.JoinHostPort(a.String(), port)
-		if _, options, ok := strings.Cut(d.rest, "?"); ok {
-			at += "?" + options
-		}
-		return &way{url: at, args: []string{"-muxdelay", "0", "-f", "mpegts", at}}, nil
+	at := "srt://" + net.JoinHostPort(a.String(), port)
+	if _, options, ok := strings.Cut(d.rest, "?"); ok {
+		at += "?" + options
 	}
-	return nil, err
+	return &way{url: at, args: []string{"-muxdelay", "0", "-f", "mpegts", at}}, nil
 }
 
 // problem is why the destination was not reached, nil if it was or that is not known.
