@@ -6,6 +6,6 @@
 // which is committed, so that building the server needs no Node; a test ties
 // dist to the sources. See README.md for both.
 //
-// The package owns no goroutine and imports nothing of ours. internal/httpapi
-// mounts its handler.
+// The package owns no goroutine and imports internal/asset. internal/httpapi mounts
+// its handler.
 package web
