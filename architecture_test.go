@@ -143,7 +143,7 @@ var layers = []layer{
 	{"web", []string{"internal/asset"}},
 
 	// Tools of the tests.
-	{"internal/testkit/...", []string{"internal/testkit/...", "internal/config", "event", "webhook"}},
+	{"internal/testkit/...", []string{"internal/testkit/...", "internal/server", "internal/config", "event", "webhook"}},
 	{"test/...", []string{"..."}},
 }
 

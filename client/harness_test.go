@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -18,8 +17,7 @@ import (
 
 	"github.com/rollcall-rtc/rollcall/client"
 	"github.com/rollcall-rtc/rollcall/event"
-	"github.com/rollcall-rtc/rollcall/internal/server"
-	"github.com/rollcall-rtc/rollcall/internal/testkit/configfile"
+	"github.com/rollcall-rtc/rollcall/internal/testkit/serving"
 	"github.com/rollcall-rtc/rollcall/internal/token"
 )
 
@@ -54,29 +52,13 @@ func anySite(t *testing.T) *site {
 
 func rollcall(t *testing.T, extra ...string) *site {
 	t.Helper()
-	s := startServer(t, t.TempDir(), 0, extra...)
-	t.Cleanup(func() { stopServer(t, s) })
+	s := serving.Run(t, options(extra...))
 	return &site{t: t, url: "ws://" + s.Addr().String(), key: testKey, secret: testSecret}
 }
 
-func startServer(t *testing.T, dir string, port int, extra ...string) *server.Server {
-	t.Helper()
-	body := fmt.Sprintf("port: %d\nbind_addresses: [127.0.0.1]\ndata_dir: %s\nrtc: {udp_port: 0, tcp_port: -1, enable_loopback_candidate: true}\nkeys: {%s: %s}\n%s",
-		port, filepath.Join(dir, "data"), testKey, testSecret, strings.Join(extra, "\n"))
-	s, err := server.Start(context.Background(), configfile.Load(t, dir, body), "1.13.0", slog.New(slog.NewTextHandler(t.Output(), nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
-func stopServer(t *testing.T, s *server.Server) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	if err := s.Stop(ctx); err != nil {
-		t.Errorf("stop: %v", err)
-	}
+// options are those of a server, with more lines of its configuration.
+func options(extra ...string) serving.Options {
+	return serving.Options{Key: testKey, Secret: testSecret, Version: "1.13.0", YAML: extra}
 }
 
 // token lets somebody join the test's room.

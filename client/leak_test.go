@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/rollcall-rtc/rollcall/client"
+	"github.com/rollcall-rtc/rollcall/internal/testkit/serving"
 	"github.com/rollcall-rtc/rollcall/internal/token"
 )
 
@@ -74,11 +75,11 @@ func TestServeAnotherProcess(t *testing.T) {
 	if os.Getenv("SERVE_ANOTHER_PROCESS") == "" {
 		return
 	}
-	s := startServer(t, t.TempDir(), 0)
+	s := serving.Start(t, options())
 	fmt.Printf("serving ws://%s\n", s.Addr())
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
 	}
-	stopServer(t, s)
+	serving.Stop(t, s)
 }
 
 // usage is what the process holds.

@@ -13,6 +13,7 @@ import (
 	"github.com/livekit/protocol/livekit"
 
 	"github.com/rollcall-rtc/rollcall/client"
+	"github.com/rollcall-rtc/rollcall/internal/testkit/serving"
 )
 
 // proxy carries signal connections to a server, until they are cut.
@@ -215,8 +216,7 @@ func wantNumbers(r *record, who string, n int) {
 func TestServerThatForgotEverybodyIsJoinedAnew(t *testing.T) {
 	for name, mode := range map[string]func(*client.Options){"dual": func(*client.Options) {}, "single": single} {
 		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			server := startServer(t, dir, 0)
+			server := serving.Start(t, options())
 			s := &site{t: t, url: "ws://" + server.Addr().String(), key: testKey, secret: testSecret}
 			p := newProxy(t, s)
 			s.url = p.url()
@@ -235,9 +235,9 @@ func TestServerThatForgotEverybodyIsJoinedAnew(t *testing.T) {
 			// Another server, on other ports: nothing of the old one is left.
 			p.setDown(true)
 			p.cut()
-			stopServer(t, server)
-			server = startServer(t, t.TempDir(), 0)
-			defer func() { stopServer(t, server) }()
+			serving.Stop(t, server)
+			server = serving.Start(t, options())
+			defer func() { serving.Stop(t, server) }()
 			p.mu.Lock()
 			p.to = server.Addr().String()
 			p.mu.Unlock()

@@ -1,20 +1,15 @@
 package egress
 
 import (
-	"context"
-	"fmt"
-	"log/slog"
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
 
-	"github.com/rollcall-rtc/rollcall/internal/server"
-	"github.com/rollcall-rtc/rollcall/internal/testkit/configfile"
+	"github.com/rollcall-rtc/rollcall/internal/testkit/serving"
 	"github.com/rollcall-rtc/rollcall/internal/token"
 )
 
@@ -46,19 +41,7 @@ func need(t *testing.T) {
 
 func start(t *testing.T) *site {
 	t.Helper()
-	body := fmt.Sprintf("port: 0\nbind_addresses: [127.0.0.1]\ndata_dir: %s\nrtc: {udp_port: 0, tcp_port: -1, enable_loopback_candidate: true}\nkeys: {%s: %s}\negress: {max_cpu: 0}\n",
-		filepath.Join(t.TempDir(), "data"), apiKey, apiSecret)
-	s, err := server.Start(context.Background(), configfile.Load(t, t.TempDir(), body), "test", slog.New(slog.NewTextHandler(t.Output(), nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		if err := s.Stop(ctx); err != nil {
-			t.Errorf("stop: %v", err)
-		}
-	})
+	s := serving.Run(t, serving.Options{Key: apiKey, Secret: apiSecret, YAML: []string{"egress: {max_cpu: 0}"}})
 	url := "http://" + s.Addr().String()
 	return &site{t: t, url: url, api: livekit.NewEgressProtobufClient(url, &http.Client{Transport: authorized{t, http.DefaultTransport}})}
 }

@@ -4,12 +4,10 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -22,7 +20,7 @@ import (
 
 	"github.com/rollcall-rtc/rollcall/client"
 	"github.com/rollcall-rtc/rollcall/internal/server"
-	"github.com/rollcall-rtc/rollcall/internal/testkit/configfile"
+	"github.com/rollcall-rtc/rollcall/internal/testkit/serving"
 	"github.com/rollcall-rtc/rollcall/internal/token"
 )
 
@@ -65,21 +63,10 @@ func need(t *testing.T) {
 func start(t *testing.T, extra ...string) *site {
 	t.Helper()
 	need(t)
-	body := fmt.Sprintf("port: 0\nbind_addresses: [127.0.0.1]\ndata_dir: %s\nrtc: {udp_port: 0, tcp_port: -1, enable_loopback_candidate: true}\nkeys: {%s: %s}\n", filepath.Join(t.TempDir(), "data"), apiKey, apiSecret)
 	if len(extra) == 0 {
 		extra = []string{"ingress: {rtmp: {port: -1}, allow_networks: [127.0.0.0/8]}"}
 	}
-	s, err := server.Start(context.Background(), configfile.Load(t, t.TempDir(), body+strings.Join(extra, "\n")), "test", slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		if err := s.Stop(ctx); err != nil {
-			t.Errorf("stop: %v", err)
-		}
-	})
+	s := serving.Run(t, serving.Options{Key: apiKey, Secret: apiSecret, YAML: extra, Level: slog.LevelDebug})
 	return siteAt(t, s.Addr().String(), s)
 }
 
