@@ -1,7 +1,6 @@
 package delivery
 
 import (
-	"container/heap"
 	"context"
 	"encoding/json"
 	"errors"
@@ -272,39 +271,6 @@ func mustJSON(v any) []byte {
 	return b
 }
 
-// deadHeap holds the dead letters that are tried again, the earliest first.
-type deadHeap []*deadLetter
-
-func (h deadHeap) Len() int           { return len(h) }
-func (h deadHeap) Less(i, j int) bool { return h[i].Next.Before(h[j].Next) }
-func (h deadHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].timer, h[j].timer = i, j
-}
-
-// Push implements heap.Interface.
-func (h *deadHeap) Push(x any) {
-	d := x.(*deadLetter)
-	d.timer = len(*h)
-	*h = append(*h, d)
-}
-
-// Pop implements heap.Interface.
-func (h *deadHeap) Pop() any {
-	old := *h
-	d := old[len(old)-1]
-	old[len(old)-1] = nil
-	*h = old[:len(old)-1]
-	d.timer = -1
-	return d
-}
-
-// wait takes d in if it is to be tried again.
-func (h *deadHeap) wait(d *deadLetter) {
-	d.timer = -1
-	if !d.Next.IsZero() {
-		heap.Push(h, d)
-	}
-}
-
-func (h *deadHeap) remove(d *deadLetter) { heap.Remove(h, d.timer) }
+// at is when the dead letter is tried again, zero for never.
+func (d *deadLetter) at() time.Time { return d.Next }
+func (d *deadLetter) place() *int   { return &d.timer }

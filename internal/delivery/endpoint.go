@@ -53,11 +53,11 @@ type endpoint struct {
 	retiring   bool // onEnded was called
 	relaying   bool // nothing starts until nothing flies: the layout changes
 	lanes      map[laneKey]*lane
-	fresh      laneQueue // heads that were never tried
-	retry      laneQueue // heads whose gap is over
-	timers     timerHeap // heads whose gap is not
-	trials     []*lane   // whose next event is tried at once
-	hungry     []*lane   // windows to fill from the log
+	fresh      laneQueue     // heads that were never tried
+	retry      laneQueue     // heads whose gap is over
+	timers     timers[*lane] // heads whose gap is not
+	trials     []*lane       // whose next event is tried at once
+	hungry     []*lane       // windows to fill from the log
 	prev       *previous
 	breaker    *breaker
 	pace       pace
@@ -73,7 +73,7 @@ type endpoint struct {
 
 	// loop only: what was given up
 	dead       map[uint64]*deadLetter
-	deadTimers deadHeap
+	deadTimers timers[*deadLetter]
 	deadFlying int
 	owed       map[laneKey][]uint64 // gaps that a lane's next delivery tells of
 	gone       span                 // what left the log unread, until a delivery has told of it

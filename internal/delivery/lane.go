@@ -1,7 +1,6 @@
 package delivery
 
 import (
-	"container/heap"
 	"strconv"
 	"time"
 
@@ -188,39 +187,8 @@ func (q *laneQueue) pop() *lane {
 	return l
 }
 
-// timerHeap holds the lanes that wait, the earliest first.
-type timerHeap []*lane
-
-func (h timerHeap) Len() int           { return len(h) }
-func (h timerHeap) Less(i, j int) bool { return h[i].due.Before(h[j].due) }
-func (h timerHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].timer, h[j].timer = i, j
-}
-
-// Push implements heap.Interface.
-func (h *timerHeap) Push(x any) {
-	l := x.(*lane)
-	l.timer = len(*h)
-	*h = append(*h, l)
-}
-
-// Pop implements heap.Interface.
-func (h *timerHeap) Pop() any {
-	old := *h
-	l := old[len(old)-1]
-	old[len(old)-1] = nil
-	*h = old[:len(old)-1]
-	l.timer = -1
-	return l
-}
-
-func (h *timerHeap) wait(l *lane, due time.Time) {
-	l.due = due
-	heap.Push(h, l)
-}
-
-func (h *timerHeap) remove(l *lane) { heap.Remove(h, l.timer) }
+func (l *lane) at() time.Time { return l.due }
+func (l *lane) place() *int   { return &l.timer }
 
 // previous remembers the newest sequence number of the lanes seen last, in two
 // generations: bounded, and good enough for a courtesy to the receiver.

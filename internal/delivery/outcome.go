@@ -263,7 +263,8 @@ func (ep *endpoint) wait(l *lane, due, now time.Time) {
 		ep.siftLane(l, now)
 		return
 	}
-	ep.timers.wait(l, due)
+	l.due = due
+	ep.timers.wait(l)
 }
 
 // hurry makes the waiting lanes ready: the endpoint is back, and their gaps
@@ -274,7 +275,7 @@ func (ep *endpoint) hurry() {
 	for _, l := range waiting {
 		l.timer = -1
 		if l.held || l.refusedAlone >= witnessLimit {
-			ep.timers.wait(l, l.due)
+			ep.timers.wait(l)
 		} else {
 			ep.retry.push(l)
 		}

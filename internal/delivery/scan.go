@@ -211,7 +211,8 @@ func (ep *endpoint) ready(l *lane, now time.Time) {
 		if l.ripe.IsZero() {
 			l.ripe = now.Add(ep.desc.Batch.Wait)
 		}
-		ep.timers.wait(l, l.ripe)
+		l.due = l.ripe
+		ep.timers.wait(l)
 	case l.attempts == 0:
 		ep.fresh.push(l)
 	default:
