@@ -15,6 +15,7 @@ import (
 // A server whose disk takes no more stops, at once and saying why, and what it
 // had answered is there when there is room again.
 func TestServerThatCannotWriteStopsAndKeepsWhatItAnswered(t *testing.T) {
+	t.Parallel() // it waits half of the time
 	b := newBackend(t)
 	s := newServer(t, b.url)
 	s.fileSize = 2 << 10 // a megabyte

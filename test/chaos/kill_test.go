@@ -29,6 +29,7 @@ const (
 // every event that anybody could have seen, in its order, delivers each, and
 // closes what its death left open exactly once.
 func TestKilledServerKeepsItsWordAboutEveryEvent(t *testing.T) {
+	t.Parallel() // it waits half of the time
 	seed := uint64(time.Now().UnixNano())
 	if s := os.Getenv("ROLLCALL_CHAOS_SEED"); s != "" {
 		var err error

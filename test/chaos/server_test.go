@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -40,6 +41,10 @@ var long = flag.Bool("long", false, "run the worst days in their long form")
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	// Those that wait most of the time wait beside one another, also on few cores.
+	if err := flag.Set("test.parallel", strconv.Itoa(max(6, runtime.GOMAXPROCS(0)))); err != nil {
+		panic(err)
+	}
 	os.Exit(buildAndRun(m))
 }
 
