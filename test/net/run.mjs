@@ -15,9 +15,9 @@ await buildAll();
 mkdirSync(out, { recursive: true });
 build('./test/net/wire', wire);
 
-// Files wait for timeouts of clients and servers most of the time, so two at a
+// Files wait for timeouts of clients and servers most of the time, so three at a
 // time are hardly slower than one; each has a network of its own.
-const atATime = 2;
+const atATime = 3;
 
 const options = process.argv.slice(2).filter((word) => word.startsWith('--'));
 const named = process.argv.slice(2).filter((word) => !word.startsWith('--'));
@@ -26,7 +26,7 @@ const files = named.length ? named : readdirSync(path.join(suite, 'tests'))
   .sort()
   .map((name) => path.join('tests', name));
 // The long ones go first, so that the last one does not run alone.
-const long = ['turn', 'reconnect', 'quality'];
+const long = ['turn', 'events', 'reconnect', 'quality'];
 const rank = (file) => {
   const i = long.indexOf(path.basename(file, '.test.mjs'));
   return i < 0 ? long.length : i;
