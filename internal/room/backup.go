@@ -167,6 +167,7 @@ func (p *participant) backupEnded(r Receiver) bool {
 	for _, t := range p.tracks {
 		if t.backup.receiver != nil && t.backup.receiver == r {
 			t.backup.receiver, t.backup.cid = nil, ""
+			p.state.mirror(p)
 			return true
 		}
 	}

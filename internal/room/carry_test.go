@@ -1,6 +1,8 @@
 package room
 
 import (
+	"bytes"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -211,6 +213,34 @@ func TestForwardedDataThatIsTooMuchIsBounded(t *testing.T) {
 		}
 		if ana.p().gone {
 			t.Error("the original is gone too")
+		}
+	})
+}
+
+// That reliable data was too much is told once, however long the other room takes.
+func TestForwardingThatEndsSaysSoOnce(t *testing.T) {
+	var log bytes.Buffer
+	inBubble(t, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}, func(tc *test) {
+		ana, ben := tc.enter("den", "ana"), tc.enter("attic", "ben")
+		if err := tc.forward(ana, "attic"); err != nil {
+			t.Fatal(err)
+		}
+		release := make(chan struct{})
+		ben.room().post(func(*state) { <-release })
+		for _, f := range ana.p().forwards {
+			f.tell(func() { f.stuck = true })
+			synctest.Wait()
+		}
+		for _, name := range []string{"Ana", "Anna", "Anne"} {
+			ana.say(&livekit.SignalRequest{Message: &livekit.SignalRequest_UpdateMetadata{UpdateMetadata: &livekit.UpdateParticipantMetadata{Name: name}}})
+		}
+		close(release)
+		synctest.Wait()
+		if n := strings.Count(log.String(), "too much for this room"); n != 1 {
+			t.Errorf("it is told %d times", n)
+		}
+		if ben.p().state.participants["ana"] != nil || len(ana.p().forwards) != 0 {
+			t.Error("it goes on")
 		}
 	})
 }

@@ -163,6 +163,7 @@ func (f *forwarding) entrance() *Join {
 
 // run carries until either end is gone.
 func (f *forwarding) run() {
+	removed := false
 	for range f.wakec {
 		f.mu.Lock()
 		now, wishes, end, over := f.now, f.wishes, f.end, f.over
@@ -184,7 +185,8 @@ func (f *forwarding) run() {
 		case end != 0:
 			f.to.post(func(s *state) { s.remove(f.double, end) })
 			return
-		case stuck:
+		case stuck && !removed:
+			removed = true
 			// One message is missing: who is there must not take it for all.
 			f.to.post(func(s *state) {
 				f.double.log.Warn("forwarded data was too much for this room", "from", f.from.name)

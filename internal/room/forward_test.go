@@ -281,6 +281,18 @@ func TestSecondCodecIsForwardedToo(t *testing.T) {
 						t.Errorf("%s is told that there is nothing: %q", c.join.Identity, heard)
 					}
 				}
+				// What has ended is not kept there, nor given to who comes later.
+				ended, ends := second, ana.p().tracks[0].backup.receiver
+				if policy != livekit.BackupCodecPolicy_SIMULCAST {
+					ended = first
+				}
+				if ends != Receiver(ended) {
+					t.Fatalf("the media beside the first is %v", ends)
+				}
+				ana.end(ended)
+				if tracks := ben.p().state.participants["ana"].tracks; len(tracks) != 1 || tracks[0].backup.receiver != nil {
+					t.Errorf("the other room still has media that ended: %v", tracks)
+				}
 				ana.end(second)
 				ana.end(first)
 				if got := len(ben.p().state.participants["ana"].tracks); got != 0 {
