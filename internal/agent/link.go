@@ -63,7 +63,7 @@ func (d *Dispatcher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer d.exit(l)
-	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+	conn, err := outbox.Accept(w, r, &websocket.AcceptOptions{
 		InsecureSkipVerify: true, // tokens, not origins, admit a worker
 		CompressionMode:    websocket.CompressionDisabled,
 	})
@@ -115,7 +115,7 @@ func (d *Dispatcher) exit(l *link) {
 }
 
 // serve reads the worker's messages until its connection ends.
-func (d *Dispatcher) serve(l *link, conn *websocket.Conn, apiKey string) {
+func (d *Dispatcher) serve(l *link, conn *outbox.Conn, apiKey string) {
 	first, err := l.read(conn, registerTimeout)
 	if err != nil {
 		l.log.Debug("agent worker did not register", "error", err)
@@ -176,7 +176,7 @@ func (s *state) handle(w *worker, m *livekit.WorkerMessage) {
 
 // read returns the next message that can be understood. within bounds the wait;
 // 0 does not.
-func (l *link) read(conn *websocket.Conn, within time.Duration) (*livekit.WorkerMessage, error) {
+func (l *link) read(conn *outbox.Conn, within time.Duration) (*livekit.WorkerMessage, error) {
 	ctx := l.Context()
 	if within > 0 {
 		var cancel context.CancelFunc

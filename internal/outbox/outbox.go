@@ -34,7 +34,12 @@ type Outbox struct {
 	// The client last sent JSON, so it gets JSON.
 	text atomic.Bool
 
+	turn   chan struct{} // has an element while somebody writes
+	failed error         // who has the turn; why nothing more can be written
+
 	mu     sync.Mutex
+	conn   *Conn                // mu guards; nil before Write
+	watch  *Watch               // mu guards; likewise
 	queue  []Message            // mu guards; not yet written
 	closed bool                 // mu guards; nothing more is queued
 	status websocket.StatusCode // mu guards; with which the connection is closed
@@ -52,7 +57,8 @@ type Outbox struct {
 
 // New returns an outbox that holds up to limit messages.
 func New(limit int, log *slog.Logger) *Outbox {
-	o := &Outbox{log: log, limit: limit, status: websocket.StatusNormalClosure, wakec: make(chan struct{}, 1), idlec: make(chan struct{}, 1)}
+	o := &Outbox{log: log, limit: limit, status: websocket.StatusNormalClosure}
+	o.turn, o.wakec, o.idlec = make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{}, 1)
 	o.ctx, o.cancel = context.WithCancel(context.Background())
 	o.writing, o.stop = context.WithCancel(o.ctx)
 	return o
@@ -66,19 +72,54 @@ func (o *Outbox) Answer(kind websocket.MessageType) { o.text.Store(kind == webso
 
 // Send queues m. A client too far behind loses its connection.
 func (o *Outbox) Send(m Message) {
+	if o.queued(m) {
+		o.wake()
+	}
+}
+
+// Hold queues m, which is in no hurry: it leaves with the next message, or when watch
+// looks around.
+func (o *Outbox) Hold(m Message) { o.queued(m) }
+
+// Reply is Send for the goroutine that reads: it writes m itself, behind what was
+// queued before, unless somebody else writes.
+func (o *Outbox) Reply(m Message) {
+	if !o.queued(m) {
+		return
+	}
+	o.mu.Lock()
+	conn, watch := o.conn, o.watch
+	o.mu.Unlock()
+	if conn == nil {
+		return // Write begins with it
+	}
+	select {
+	case o.turn <- struct{}{}:
+	default:
+		o.wake()
+		return
+	}
+	defer func() { <-o.turn }()
+	if _, err := o.write(conn, watch); err != nil {
+		o.wake() // Write says so
+	}
+}
+
+// queued queues m, and reports whether it may be written.
+func (o *Outbox) queued(m Message) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed {
-		return
+		return false
 	}
 	if len(o.queue) >= o.limit {
 		o.log.Warn("client cut off", "reason", ErrUnread, "queued", len(o.queue))
 		o.closed = true
 		o.cancel()
-		return
+		return false
 	}
 	o.queue = append(o.queue, m)
-	o.wake()
+	return true
 }
 
 // Close ends the connection after what was queued before.
@@ -103,6 +144,9 @@ func (o *Outbox) Abandon() {
 	o.cancel()
 }
 
+// Wake has what was held back written.
+func (o *Outbox) Wake() { o.wake() }
+
 func (o *Outbox) wake() {
 	select {
 	case o.wakec <- struct{}{}:
@@ -121,9 +165,13 @@ func (o *Outbox) take() (queue []Message, more bool) {
 // Write sends what is queued, and probes a connection on which nothing was sent
 // for the interval of watch, until either ends. It reports false if the connection
 // cannot be written to any more. Pongs come in only while somebody reads.
-func (o *Outbox) Write(conn *websocket.Conn, watch *Watch) bool {
+func (o *Outbox) Write(conn *Conn, watch *Watch) bool {
 	defer o.stop()
 	o.ended.Store(watch.now())
+	o.mu.Lock()
+	o.conn, o.watch = conn, watch
+	o.mu.Unlock()
+	o.wake()
 	watch.add(o)
 	defer watch.remove(o)
 	for {
@@ -140,12 +188,12 @@ func (o *Outbox) Write(conn *websocket.Conn, watch *Watch) bool {
 			}
 			o.ended.Store(watch.now())
 		case <-o.wakec:
-			queue, more := o.take()
-			for _, m := range queue {
-				if err := o.write(conn, m, watch); err != nil {
-					o.lost(err, ErrUnread)
-					return false
-				}
+			o.turn <- struct{}{}
+			more, err := o.write(conn, watch)
+			<-o.turn
+			if err != nil {
+				o.lost(err, ErrUnread)
+				return false
 			}
 			if !more {
 				o.mu.Lock()
@@ -168,26 +216,56 @@ func (o *Outbox) lost(err, reason error) {
 	o.log.Debug("write to client", "error", err)
 }
 
-func (o *Outbox) ping(conn *websocket.Conn) error {
+func (o *Outbox) ping(conn *Conn) error {
 	ctx, cancel := context.WithTimeout(o.ctx, writeTimeout)
 	defer cancel()
 	return conn.Ping(ctx)
 }
 
-func (o *Outbox) write(conn *websocket.Conn, m Message, watch *Watch) error {
-	kind, encode := websocket.MessageBinary, m.Binary
-	if o.text.Load() {
-		kind, encode = websocket.MessageText, m.JSON
+// write sends what is queued, in one call if that is short, and reports whether more
+// may come. Who calls it has the turn.
+func (o *Outbox) write(conn *Conn, watch *Watch) (more bool, err error) {
+	if o.failed != nil {
+		return false, o.failed
 	}
-	data, err := encode()
-	if err != nil {
-		// A message that cannot be encoded is ours; the client lives on without it.
-		o.log.Error("encode message", "error", err)
-		return nil
+	queue, more := o.take()
+	frames := o.encode(queue)
+	if len(frames) == 0 {
+		return more, nil
 	}
-	o.began.Store(watch.now())
-	err = conn.Write(o.writing, kind, data)
+	for i, f := range frames {
+		conn.line.hold(i < len(frames)-1)
+		o.began.Store(watch.now())
+		if o.failed = conn.Write(o.writing, f.kind, f.data); o.failed != nil {
+			break
+		}
+	}
 	o.ended.Store(watch.now())
 	o.began.Store(0)
-	return err
+	return more, o.failed
+}
+
+// frame is a message as it is sent.
+type frame struct {
+	kind websocket.MessageType
+	data []byte
+}
+
+// encode makes messages what is sent.
+func (o *Outbox) encode(queue []Message) []frame {
+	frames := make([]frame, 0, len(queue))
+	for _, m := range queue {
+		kind, encode := websocket.MessageBinary, m.Binary
+		if o.text.Load() {
+			kind, encode = websocket.MessageText, m.JSON
+		}
+		data, err := encode()
+		if err != nil {
+			// A message that cannot be encoded is ours; the client lives on without it.
+			o.log.Error("encode message", "error", err)
+			continue
+		}
+		frames = append(frames, frame{kind, data})
+	}
+	return frames
 }

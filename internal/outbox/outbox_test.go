@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -45,7 +47,7 @@ func connect(t *testing.T, o *Outbox, ping time.Duration) (*websocket.Conn, <-ch
 	t.Helper()
 	written := make(chan bool, 1)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		conn, err := websocket.Accept(w, r, nil)
+		conn, err := Accept(w, r, nil)
 		if err != nil {
 			t.Error(err)
 			return
@@ -115,4 +117,65 @@ func TestClientThatIsGoneIsNoticed(t *testing.T) {
 	if <-written {
 		t.Error("Write says that all is well")
 	}
+}
+
+// What waits together leaves together, and in order.
+func TestRepliesLeaveBehindWhatWasQueuedBefore(t *testing.T) {
+	o := New(10, quiet())
+	o.Reply(word("zero")) // before there is a connection
+	conn, _ := connect(t, o, time.Minute)
+	want := func(texts ...string) {
+		t.Helper()
+		for _, text := range texts {
+			if _, data, err := conn.Read(t.Context()); err != nil || string(data) != "binary "+text {
+				t.Errorf("got %q, %v; want %q", data, err, text)
+			}
+		}
+	}
+	want("zero")
+	o.Hold(word("one"))
+	o.Hold(word("two"))
+	o.Reply(word("three"))
+	want("one", "two", "three")
+	o.Hold(word("four"))
+	o.Wake()
+	want("four")
+	o.Hold(word("five"))
+	o.Send(word("six"))
+	want("five", "six")
+	o.Hold(word("seven"))
+	o.Close()
+	o.Reply(word("eight"))
+	want("seven")
+	if _, _, err := conn.Read(t.Context()); websocket.CloseStatus(err) != websocket.StatusNormalClosure {
+		t.Errorf("closed with %v", err)
+	}
+}
+
+func TestManyRepliesAndMessagesAllArrive(t *testing.T) {
+	const each = 500
+	o := New(4*each, quiet())
+	conn, _ := connect(t, o, time.Minute)
+	large := strings.Repeat("x", 5000) // more than what is buffered at a time
+	var sending sync.WaitGroup
+	for _, send := range []func(Message){o.Send, o.Reply, o.Hold} {
+		sending.Go(func() {
+			for i := range each {
+				if i%50 == 0 {
+					send(word(large))
+				} else {
+					send(word("small"))
+				}
+			}
+		})
+	}
+	sending.Wait()
+	o.Wake()
+	for i := range 3 * each {
+		_, data, err := conn.Read(t.Context())
+		if err != nil || string(data) != "binary small" && string(data) != "binary "+large {
+			t.Fatalf("message %d is %.20q, %v", i, data, err)
+		}
+	}
+	o.Abandon()
 }

@@ -68,12 +68,16 @@ func (w *Watch) look() {
 }
 
 // look probes a connection on which nothing was written for idle, and ends a write
-// that takes too long.
+// that takes too long. What was held back is written.
 func (o *Outbox) look(now int64, idle time.Duration) {
 	if began := o.began.Load(); began != 0 {
 		if time.Duration(now-began) > writeTimeout {
 			o.stop()
 		}
+		return
+	}
+	if o.waits() {
+		o.wake() // what was held back
 		return
 	}
 	if time.Duration(now-o.ended.Load()) >= idle {
@@ -82,4 +86,11 @@ func (o *Outbox) look(now int64, idle time.Duration) {
 		default: // it is being probed
 		}
 	}
+}
+
+// waits reports whether anything is queued.
+func (o *Outbox) waits() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.queue) > 0
 }

@@ -30,7 +30,7 @@ func pipe(t *testing.T, o *Outbox, w *Watch, how *websocket.DialOptions) (conn *
 	t.Helper()
 	l, done := make(once, 1), make(chan bool, 1)
 	server := &http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		conn, err := websocket.Accept(rw, r, nil)
+		conn, err := Accept(rw, r, nil)
 		if err != nil {
 			t.Error(err)
 			return
@@ -122,5 +122,64 @@ func TestOnlySilentConnectionsAreProbed(t *testing.T) {
 		if w.timer != nil || len(w.all) != 0 {
 			t.Error("the timer goes on when everybody has left")
 		}
+	})
+}
+
+func TestWhatIsHeldBackLeavesAtTheNextLook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, w := New(10, quiet()), NewWatch(8*time.Second)
+		conn, _, stop := pipe(t, o, w, &websocket.DialOptions{})
+		heard := make(chan string, 10)
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			for {
+				_, data, err := conn.Read(context.Background())
+				if err != nil {
+					return
+				}
+				heard <- string(data)
+			}
+		}()
+		synctest.Wait()
+		o.Hold(word("one"))
+		synctest.Wait()
+		if n := len(heard); n != 0 {
+			t.Errorf("%d were not held back", n)
+		}
+		time.Sleep(w.step())
+		synctest.Wait()
+		if n := len(heard); n != 1 {
+			t.Errorf("%d left", n)
+		}
+		stop()
+		<-ended
+	})
+}
+
+// A reader whose reply nobody takes is held up for as long as any write may take.
+func TestReplyThatNobodyTakesIsCutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, w := New(10, quiet()), NewWatch(time.Second)
+		_, written, stop := pipe(t, o, w, &websocket.DialOptions{})
+		defer stop()
+		synctest.Wait()
+		replied := make(chan struct{})
+		go func() {
+			defer close(replied)
+			o.Reply(word("one"))
+		}()
+		synctest.Wait()
+		o.Reply(word("two")) // does not wait for the other
+		select {
+		case <-replied:
+			t.Error("it was taken")
+		default:
+		}
+		time.Sleep(writeTimeout + w.step())
+		if <-written {
+			t.Error("Write says that all is well")
+		}
+		<-replied
 	})
 }

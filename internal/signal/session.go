@@ -31,7 +31,7 @@ func (s *session) Send(m *room.Message) { s.Outbox.Send(m) }
 
 // run reads and writes until the connection ends, on either side. It reports false
 // if the client had to be cut off.
-func (s *session) run(conn *websocket.Conn, p *room.Participant, watch *outbox.Watch, limits Limits) (fair bool) {
+func (s *session) run(conn *outbox.Conn, p *room.Participant, watch *outbox.Watch, limits Limits) (fair bool) {
 	written, heard := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(written)
@@ -71,7 +71,8 @@ func (s *session) hearOut(heard <-chan struct{}) {
 
 // read brings the client's messages into the room, until the connection ends. It
 // reports false if the client had to be cut off.
-func (s *session) read(conn *websocket.Conn, p *room.Participant, limits *limiter) bool {
+func (s *session) read(conn *outbox.Conn, p *room.Participant, limits *limiter) bool {
+	answers := pings{to: s.Outbox}
 	for {
 		kind, data, err := conn.Read(s.Context())
 		if err != nil {
@@ -81,6 +82,11 @@ func (s *session) read(conn *websocket.Conn, p *room.Participant, limits *limite
 		if err := limits.take(len(data), time.Now()); err != nil {
 			s.evict(p, err)
 			return false
+		}
+		if asked, ok := readPing(data); ok && kind == websocket.MessageBinary {
+			s.Answer(kind)
+			answers.answer(asked)
+			continue
 		}
 		req := new(livekit.SignalRequest)
 		if kind == websocket.MessageText {
@@ -97,9 +103,12 @@ func (s *session) read(conn *websocket.Conn, p *room.Participant, limits *limite
 			continue
 		}
 		s.Answer(kind)
-		if !s.answerPing(req) {
-			p.Handle(req)
+		if asked, ok := pingOf(req); ok {
+			answers.answer(asked)
+			continue
 		}
+		answers.other()
+		p.Handle(req)
 	}
 }
 
@@ -108,20 +117,4 @@ func (s *session) evict(p *room.Participant, err error) {
 	s.log.Warn("client cut off", "reason", err)
 	s.CloseAs(websocket.StatusPolicyViolation, err.Error())
 	p.Evict(err.Error())
-}
-
-// answerPing answers what concerns the connection and not the room.
-func (s *session) answerPing(req *livekit.SignalRequest) bool {
-	now := time.Now().UnixMilli()
-	switch m := req.Message.(type) {
-	case *livekit.SignalRequest_Ping:
-		s.Send(room.NewMessage(&livekit.SignalResponse{Message: &livekit.SignalResponse_Pong{Pong: now}}))
-	case *livekit.SignalRequest_PingReq:
-		s.Send(room.NewMessage(&livekit.SignalResponse{Message: &livekit.SignalResponse_PongResp{PongResp: &livekit.Pong{
-			LastPingTimestamp: m.PingReq.GetTimestamp(), Timestamp: now,
-		}}}))
-	default:
-		return false
-	}
-	return true
 }
