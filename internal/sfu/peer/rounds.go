@@ -13,19 +13,25 @@ const slotCount = 8
 
 // rounds visits every connection once in an interval.
 type rounds struct {
-	step time.Duration // immutable
+	interval time.Duration // immutable
 
 	mu     sync.Mutex
-	slots  [slotCount]map[*conn]struct{} // mu guards
-	places map[*conn]int                 // mu guards; slot by connection
-	next   int                           // mu guards
-	timer  *time.Timer                   // mu guards; nil while there is nobody
+	slots  [slotCount]turn // mu guards
+	places map[*conn]*turn // mu guards
+}
+
+// turn is those who are visited together. The lock of rounds guards it.
+type turn struct {
+	conns map[*conn]struct{}
+	timer *time.Timer // nil while there is nobody
+	due   time.Time   // when the next visit is
 }
 
 func newRounds(interval time.Duration) *rounds {
-	r := &rounds{step: max(interval/slotCount, time.Millisecond), places: map[*conn]int{}}
+	r := &rounds{interval: interval, places: map[*conn]*turn{}}
 	for i := range r.slots {
-		r.slots[i] = map[*conn]struct{}{}
+		s := &r.slots[i]
+		s.conns, s.due = map[*conn]struct{}{}, time.Now().Add(time.Duration(i-slotCount)*interval/slotCount)
 	}
 	return r
 }
@@ -34,19 +40,24 @@ func newRounds(interval time.Duration) *rounds {
 func (r *rounds) add(c *conn) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if _, ok := r.places[c]; ok {
+	if r.places[c] != nil {
 		return
 	}
 	// Of the emptiest slots the one that is visited last.
-	best := (r.next + slotCount - 1) % slotCount
-	for i := 2; i <= slotCount; i++ {
-		if at := (r.next + slotCount - i) % slotCount; len(r.slots[at]) < len(r.slots[best]) {
-			best = at
+	now := time.Now()
+	var best *turn
+	for i := range r.slots {
+		s := &r.slots[i]
+		if late := now.Sub(s.due); s.timer == nil && late >= 0 {
+			s.due = now.Add(r.interval - late%r.interval) // as if it had been visited
+		}
+		if best == nil || len(s.conns) < len(best.conns) || len(s.conns) == len(best.conns) && s.due.After(best.due) {
+			best = s
 		}
 	}
-	r.slots[best][c], r.places[c] = struct{}{}, best
-	if r.timer == nil {
-		r.timer = time.AfterFunc(r.step, r.visit)
+	best.conns[c], r.places[c] = struct{}{}, best
+	if best.timer == nil {
+		best.timer = time.AfterFunc(best.due.Sub(now), func() { r.visit(best) })
 	}
 }
 
@@ -54,33 +65,31 @@ func (r *rounds) add(c *conn) {
 func (r *rounds) remove(c *conn) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if at, ok := r.places[c]; ok {
-		delete(r.slots[at], c)
-		delete(r.places, c)
+	s := r.places[c]
+	if s == nil {
+		return
 	}
-	if len(r.places) == 0 && r.timer != nil {
-		r.timer.Stop()
-		r.timer = nil
+	delete(s.conns, c)
+	delete(r.places, c)
+	if len(s.conns) == 0 && s.timer != nil {
+		s.timer.Stop()
+		s.timer = nil
 	}
 }
 
 // visit visits a slot. It blocks on nobody.
-func (r *rounds) visit() {
+func (r *rounds) visit(s *turn) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.timer == nil {
+	if s.timer == nil {
 		return // the last one has left meanwhile
 	}
-	slot := r.slots[r.next]
-	r.next = (r.next + 1) % slotCount
-	r.timer.Reset(r.step)
-	if len(slot) == 0 {
-		return
-	}
 	now := time.Now()
+	s.timer.Reset(r.interval)
+	s.due = now.Add(r.interval)
 	batch := transport.Borrow()
 	defer batch.Return()
-	for c := range slot {
+	for c := range s.conns {
 		c.visit(now, batch)
 	}
 }

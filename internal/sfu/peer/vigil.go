@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/pion/webrtc/v4"
+
 	"github.com/rollcall-rtc/rollcall/internal/sfu/consent"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/transport"
 )
@@ -27,8 +29,9 @@ type vigil struct {
 	disconnected, failed time.Duration // immutable
 	lite                 bool          // immutable after open: we make no checks
 
-	keeper atomic.Pointer[consent.Keeper] // of the chosen path, nil before
-	found  atomic.Int32                   // finding; changes under mu
+	keeper  atomic.Pointer[consent.Keeper] // of the chosen path, nil before
+	aligned *consent.Keeper                // that for which align was called; rounds only
+	found   atomic.Int32                   // finding; changes under mu
 
 	mu      sync.Mutex
 	sought  string    // mu guards; the client's user name fragment of this search
@@ -186,4 +189,16 @@ func (c *conn) visit(now time.Time, batch *transport.Batch) {
 		return
 	}
 	batch.Add(path, k.Check(batch.Reserve(k.CheckSize())))
+	if c.vigil.aligned != k {
+		c.vigil.aligned = k
+		_ = c.queue.post(func() { _ = c.align() }) // it is for economy only
+	}
+}
+
+// align has pion's agent begin a period of its timer now. That goes off every two
+// seconds, whatever there is to do; those of a round go off together, and wake the
+// process once. A new candidate does it, which for agents that open no TCP connections
+// is none to try.
+func (c *conn) align() error {
+	return c.pc.AddICECandidate(webrtc.ICECandidateInit{Candidate: "candidate:1 1 tcp 1 192.0.2.1 9 typ host tcptype passive"})
 }

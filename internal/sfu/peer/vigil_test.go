@@ -12,7 +12,6 @@ import (
 	"github.com/pion/webrtc/v4"
 
 	"github.com/rollcall-rtc/rollcall/internal/sfu/consent"
-	"github.com/rollcall-rtc/rollcall/internal/sfu/transport"
 )
 
 // cable is a client's network, which can be cut.
@@ -190,38 +189,6 @@ func TestOnlyConnectionsThatComeUpAreAdjusted(t *testing.T) {
 		if got := v.adjust(s); got != s {
 			t.Errorf("%v becomes %v", s, got)
 		}
-	}
-}
-
-func TestRoundsVisitEachConnectionOnceInAnInterval(t *testing.T) {
-	r := newRounds(time.Hour)
-	conns := make([]*conn, 5*slotCount/2)
-	for i := range conns {
-		conns[i] = &conn{}
-		conns[i].packets.link = transport.NewLink(nil, nil)
-		r.add(conns[i])
-		r.add(conns[i]) // once is enough
-	}
-	for i, slot := range r.slots {
-		if n := len(slot); n < 2 || n > 3 {
-			t.Errorf("slot %d has %d", i, n)
-		}
-	}
-	for range slotCount {
-		r.visit()
-	}
-	if r.next != 0 {
-		t.Errorf("at %d after all slots", r.next)
-	}
-	for _, c := range conns {
-		r.remove(c)
-	}
-	if r.timer != nil || len(r.places) > 0 {
-		t.Error("it goes on for nobody")
-	}
-	r.visit() // as one that was on its way
-	if r.timer != nil {
-		t.Error("it goes on for nobody")
 	}
 }
 
