@@ -51,6 +51,9 @@ func newGuestsBy(serverURL string, way webrtc.NetworkType) *guests {
 	// By default pion gives up after seven checks, 1.4 s, which a crowd on two cores
 	// may take.
 	settings.SetICEMaxBindingRequests(100)
+	// The server checks each path every two seconds, and that is enough to answer for
+	// thousands in one process.
+	settings.SetICETimeouts(time.Minute, time.Minute, 10*time.Second)
 	var engine webrtc.MediaEngine
 	if err := engine.RegisterDefaultCodecs(); err != nil {
 		panic("BUG: register default codecs: " + err.Error())
@@ -324,33 +327,60 @@ func (g *guest) leave(politely bool) {
 	<-g.done
 }
 
-// run reads what the server says until the connection ends.
+// maxUnhandled is how many messages a guest reads before it has handled the first.
+const maxUnhandled = 1024
+
+// run reads what the server says until the connection ends. Messages are handled
+// beside that, in order: pings are answered by who reads, and a description may take
+// its time in a crowd.
 func (g *guest) run() {
 	defer close(g.done)
+	messages, handled := make(chan []byte, maxUnhandled), make(chan error, 1)
+	go func() {
+		var failed error
+		for b := range messages {
+			if failed == nil {
+				if failed = g.take(b); failed != nil {
+					_ = g.socket.CloseNow()
+				}
+			}
+		}
+		handled <- failed
+	}()
+	err := g.read(messages)
+	close(messages)
+	failed := <-handled
+	switch {
+	case failed != nil:
+		g.err = failed
+	case g.farewell != nil:
+		g.err = fmt.Errorf("%w: %v, then %w", errLeft, g.farewell.GetReason(), err)
+	default:
+		g.err = fmt.Errorf("%w: %w", errGone, err)
+	}
+}
+
+func (g *guest) read(messages chan<- []byte) error {
 	for {
 		_, b, err := g.socket.Read(context.Background())
 		if err != nil {
-			g.err = fmt.Errorf("%w: %w", errGone, err)
-			if g.farewell != nil {
-				g.err = fmt.Errorf("%w: %v, then %w", errLeft, g.farewell.GetReason(), err)
-			}
-			return
+			return err
 		}
 		select {
 		case <-g.stalled:
 			<-g.resumed
 		default:
 		}
-		var m livekit.SignalResponse
-		if err := proto.Unmarshal(b, &m); err != nil {
-			g.err = fmt.Errorf("decode signal message: %w", err)
-			return
-		}
-		if err := g.handle(&m); err != nil {
-			g.err = err
-			return
-		}
+		messages <- b
 	}
+}
+
+func (g *guest) take(b []byte) error {
+	var m livekit.SignalResponse
+	if err := proto.Unmarshal(b, &m); err != nil {
+		return fmt.Errorf("decode signal message: %w", err)
+	}
+	return g.handle(&m)
 }
 
 func (g *guest) handle(m *livekit.SignalResponse) error {
