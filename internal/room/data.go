@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
 )
 
 // Data takes a packet from one of the client's data channels. It runs on the
@@ -153,10 +154,12 @@ func (s *state) sendData(kind peer.DataKind, packet *livekit.DataPacket, sender 
 			s.wakeAt(s.now.Add(recentKept))
 		}
 	}()
+	batch, send := peer.Together()
+	defer send()
 	if len(identities) == 0 && len(sids) == 0 {
 		for _, p := range s.participants {
 			if p != sender {
-				p.sendData(kind, payload)
+				p.sendData(kind, payload, batch)
 			}
 		}
 		return
@@ -167,7 +170,7 @@ func (s *state) sendData(kind peer.DataKind, packet *livekit.DataPacket, sender 
 		if p != nil && p != sender && !sent[p] {
 			sent[p] = true
 			kept.to = append(kept.to, p.sid)
-			p.sendData(kind, payload)
+			p.sendData(kind, payload, batch)
 		}
 	}
 	for _, identity := range identities {
@@ -178,21 +181,21 @@ func (s *state) sendData(kind peer.DataKind, packet *livekit.DataPacket, sender 
 	}
 }
 
-// sendData gives payload to p's client. A client that does not take reliable
+// sendData gives payload to p's client, with the batch if there is one. A client that does not take reliable
 // messages is sent into a reconnect, because it would miss one.
 //
 // A client may see itself connected before the server does, and expects what is
 // sent from then on: reliable data waits in the connection until that is up.
-func (p *participant) sendData(kind peer.DataKind, payload []byte) {
+func (p *participant) sendData(kind peer.DataKind, payload []byte, batch uptrack.Batch) {
 	if !p.joined && kind != peer.Reliable {
 		return
 	}
 	var err error
 	switch {
 	case p.req.SubscriberPrimary() && p.subscriber != nil:
-		err = p.subscriber.SendData(kind, payload)
+		err = p.subscriber.SendData(kind, payload, batch)
 	case p.publisher != nil:
-		err = p.publisher.SendData(kind, payload)
+		err = p.publisher.SendData(kind, payload, batch)
 	}
 	if err != nil && kind == peer.Reliable && p.joined {
 		p.log.Warn("client does not take its reliable data", "error", err)

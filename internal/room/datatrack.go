@@ -193,11 +193,13 @@ func (p *participant) forwardDataTrack(frame []byte) {
 		return
 	}
 	p.carryFrame(frame)
+	batch, send := peer.Together()
+	defer send()
 	for _, other := range p.state.participants {
 		for handle, have := range other.dataHandles {
 			if have == t {
 				binary.BigEndian.PutUint16(frame[dataHandleOffset:], handle)
-				other.sendData(peer.DataTrack, frame)
+				other.sendData(peer.DataTrack, frame, batch)
 			}
 		}
 	}

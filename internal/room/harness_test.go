@@ -71,7 +71,7 @@ func (f *fakePeer) Route() (peer.Route, bool) {
 	return peer.Route{Protocol: "udp", Candidate: "host"}, true
 }
 
-func (f *fakePeer) SendData(kind peer.DataKind, b []byte) error {
+func (f *fakePeer) SendData(kind peer.DataKind, b []byte, _ uptrack.Batch) error {
 	if kind == peer.DataTrack {
 		f.mu.Lock()
 		f.frames = append(f.frames, slices.Clone(b))

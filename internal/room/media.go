@@ -20,7 +20,7 @@ type Publisher interface {
 	Prefer(trackID string, preference peer.Preference)
 	AfterData(fn func()) bool
 	AddCandidate(init string) error
-	SendData(kind peer.DataKind, payload []byte) error
+	SendData(kind peer.DataKind, payload []byte, batch uptrack.Batch) error
 	Route() (peer.Route, bool)
 	Look()
 	Close()
@@ -33,7 +33,7 @@ type Subscriber interface {
 	Answer(sdp string, id uint32)
 	AddCandidate(init string) error
 	RestartICE()
-	SendData(kind peer.DataKind, payload []byte) error
+	SendData(kind peer.DataKind, payload []byte, batch uptrack.Batch) error
 	Route() (peer.Route, bool)
 	Look()
 	Close()

@@ -65,13 +65,15 @@ func (p *participant) replay(states []*livekit.DataChannelReceiveState) {
 	for _, st := range states {
 		last[st.GetPublisherSid()] = st.GetLastSeq()
 	}
+	batch, send := peer.Together()
+	defer send()
 	for _, m := range p.state.recent.sent {
 		seq, known := last[m.sender]
 		if !known || m.seq <= seq || m.sender == p.sid || m.at.Before(p.session.joinedAt) {
 			continue
 		}
 		if m.to == nil || slices.Contains(m.to, p.sid) {
-			p.sendData(peer.Reliable, m.payload)
+			p.sendData(peer.Reliable, m.payload, batch)
 		}
 	}
 }

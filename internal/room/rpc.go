@@ -87,7 +87,7 @@ func (s *state) callRPC(id string, call *rpcCall, p *participant, req *livekit.P
 	}
 	call.to = p
 	s.rpcs[id] = call
-	p.sendData(peer.Reliable, raw)
+	p.sendData(peer.Reliable, raw, nil)
 	return nil
 }
 

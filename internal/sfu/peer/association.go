@@ -72,7 +72,7 @@ func (a *association) secured(k dataKeys, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	defer a.begin(nil)()
+	defer a.end(a.begin(nil))
 	if a.closed || a.sctp != nil {
 		return nil
 	}
@@ -113,20 +113,23 @@ func (a *association) haveEven() {
 // ours reports whether a stream is one that we would open. mu is held.
 func (a *association) ours(id uint16) bool { return id%2 == a.nextID%2 }
 
-// begin takes the lock for an operation that may send. What it returns ends it.
-func (a *association) begin(batch *transport.Batch) (end func()) {
+// begin takes the lock for an operation that may send, with the batch if there is
+// one. end ends it with what begin returned.
+func (a *association) begin(batch *transport.Batch) (own *transport.Batch) {
 	a.mu.Lock()
 	if a.batch = batch; batch == nil {
-		a.batch = transport.Borrow()
+		own = transport.Borrow()
+		a.batch = own
 	}
-	return func() {
-		a.arm()
-		b := a.batch
-		a.batch = nil
-		a.mu.Unlock()
-		if batch == nil {
-			b.Return()
-		}
+	return own
+}
+
+func (a *association) end(own *transport.Batch) {
+	a.arm()
+	a.batch = nil
+	a.mu.Unlock()
+	if own != nil {
+		own.Return()
 	}
 }
 
@@ -146,7 +149,7 @@ func (a *association) send(kind record.Kind, payload []byte) {
 
 // handle takes a record that arrived.
 func (a *association) handle(b []byte, batch *transport.Batch) {
-	defer a.begin(batch)()
+	defer a.end(a.begin(batch))
 	switch {
 	case a.closed:
 	case a.sctp != nil:
@@ -232,7 +235,7 @@ func (a *association) theirs() (n int) {
 
 // open asks for a channel, at once or when the handshake has ended.
 func (a *association) open(request channelRequest) {
-	defer a.begin(nil)()
+	defer a.end(a.begin(nil))
 	if a.closed {
 		return
 	}
@@ -249,8 +252,8 @@ func (a *association) ask(ch *channel, now time.Time) {
 }
 
 // sendData sends a message, unless more than limit bytes wait on the channel.
-func (a *association) sendData(ch *channel, payload []byte, limit int, full error) error {
-	defer a.begin(nil)()
+func (a *association) sendData(batch *transport.Batch, ch *channel, payload []byte, limit int, full error) error {
+	defer a.end(a.begin(batch))
 	if a.closed || ch.gone {
 		return ErrClosed
 	}
@@ -289,7 +292,7 @@ func (a *association) arm() {
 }
 
 func (a *association) tick() {
-	defer a.begin(nil)()
+	defer a.end(a.begin(nil))
 	if a.closed {
 		return
 	}
@@ -304,7 +307,7 @@ func (a *association) tick() {
 
 // consumed says that the handler has had a message.
 func (a *association) consumed(m sctp.Message) {
-	defer a.begin(nil)()
+	defer a.end(a.begin(nil))
 	if !a.closed {
 		a.sctp.Consumed(m, time.Now())
 	}
@@ -313,7 +316,7 @@ func (a *association) consumed(m sctp.Message) {
 // close ends the association and says so, and that the connection ends too: what
 // pion says of that is numbered below what we have sent.
 func (a *association) close() {
-	defer a.begin(nil)()
+	defer a.end(a.begin(nil))
 	if a.closed {
 		return
 	}

@@ -36,7 +36,7 @@ func TestDataOfAllSizesArrivesBothWays(t *testing.T) {
 		for kind, label := range map[DataKind]string{Reliable: labelReliable, Lossy: labelLossy} {
 			got := func() (n int) { c.with(func() { n = len(c.received) }); return n }
 			before := got()
-			eventually(t, "sent", func() bool { return c.pub.SendData(kind, payload) == nil })
+			eventually(t, "sent", func() bool { return c.pub.SendData(kind, payload, nil) == nil })
 			eventually(t, "message back", func() bool { return got() == before+1 })
 			c.with(func() {
 				if m := c.received[before]; m != (message{label: label, payload: string(payload)}) {
@@ -50,6 +50,47 @@ func TestDataOfAllSizesArrivesBothWays(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+func TestAMessageToManyLeavesWithItsBatch(t *testing.T) {
+	f := newTestFactory(t, nil)
+	var clients []*subClient
+	for range 3 {
+		c := newSubClient(t, f, clientOptions{})
+		c.sub.Negotiate()
+		c.connected()
+		eventually(t, "lossy goes out", func() bool { return c.sub.SendData(Lossy, []byte("perhaps"), nil) == nil })
+		clients = append(clients, c)
+	}
+	batch, send := Together()
+	for i := range 3 {
+		for _, kind := range []DataKind{Reliable, Lossy} {
+			for _, c := range clients {
+				payload := bytes.Repeat([]byte{byte('0' + i)}, 2000)
+				if err := c.sub.SendData(kind, payload, batch); err != nil {
+					t.Fatal(err)
+				}
+				clear(payload) // may be used again
+			}
+		}
+	}
+	send()
+	for _, c := range clients {
+		eventually(t, "all of it", func() bool {
+			n := map[string]int{}
+			c.with(func() {
+				for _, m := range c.received {
+					n[m.payload]++
+				}
+			})
+			for i := range 3 {
+				if n[strings.Repeat(string(rune('0'+i)), 2000)] != 2 {
+					return false
+				}
+			}
+			return true
+		})
 	}
 }
 

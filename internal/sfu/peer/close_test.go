@@ -50,7 +50,7 @@ func TestNothingIsHeardAfterClose(t *testing.T) {
 		t.Errorf("add track: %v", err)
 	}
 	for _, err := range []error{
-		c.sub.SendData(Reliable, []byte("x")), p.pub.SendData(Lossy, []byte("x")),
+		c.sub.SendData(Reliable, []byte("x"), nil), p.pub.SendData(Lossy, []byte("x"), nil),
 		p.pub.AddCandidate(`{"candidate":"candidate:1 1 UDP 1 127.0.0.1 5000 typ host"}`),
 	} {
 		if !errors.Is(err, ErrClosed) {
@@ -77,7 +77,7 @@ func TestClientThatClosesEndsItsTracks(t *testing.T) {
 			t.Errorf("ended %v", p.ended)
 		}
 	})
-	if err := p.pub.SendData(Reliable, nil); !errors.Is(err, ErrClosed) {
+	if err := p.pub.SendData(Reliable, nil, nil); !errors.Is(err, ErrClosed) {
 		t.Errorf("send: %v", err)
 	}
 }
@@ -91,7 +91,7 @@ func TestFactoryCloseClosesConnections(t *testing.T) {
 	if err := f.Close(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if err := p.pub.SendData(Reliable, nil); !errors.Is(err, ErrClosed) {
+	if err := p.pub.SendData(Reliable, nil, nil); !errors.Is(err, ErrClosed) {
 		t.Errorf("send: %v", err)
 	}
 	if _, err := f.NewPublisher(PublisherOptions{Handler: p}); !errors.Is(err, ErrClosed) {
@@ -125,15 +125,15 @@ func TestSlowReaderOverflowsAndLossyIsDropped(t *testing.T) {
 	f := newTestFactory(t, nil)
 	c := newSubClient(t, f, clientOptions{})
 	payload := make([]byte, 60000)
-	if err := c.sub.SendData(Lossy, payload); !errors.Is(err, ErrDataDropped) {
+	if err := c.sub.SendData(Lossy, payload, nil); !errors.Is(err, ErrDataDropped) {
 		t.Errorf("before it is open: %v", err)
 	}
-	if err := c.sub.SendData(Reliable, make([]byte, MaxMessageSize+1)); !errors.Is(err, ErrDataTooLarge) {
+	if err := c.sub.SendData(Reliable, make([]byte, MaxMessageSize+1), nil); !errors.Is(err, ErrDataTooLarge) {
 		t.Errorf("too large: %v", err)
 	}
 	fill := func() (n int) {
 		for range 2*maxReliableBuffer/len(payload) + 1 {
-			err := c.sub.SendData(Reliable, payload)
+			err := c.sub.SendData(Reliable, payload, nil)
 			if errors.Is(err, ErrDataOverflow) {
 				return n
 			}
@@ -151,10 +151,10 @@ func TestSlowReaderOverflowsAndLossyIsDropped(t *testing.T) {
 	}
 	c.sub.Negotiate()
 	c.connected()
-	eventually(t, "the backlog goes out", func() bool { return c.sub.SendData(Reliable, nil) == nil })
+	eventually(t, "the backlog goes out", func() bool { return c.sub.SendData(Reliable, nil, nil) == nil })
 	dropped := 0
 	for range 200 {
-		if errors.Is(c.sub.SendData(Lossy, payload), ErrDataDropped) {
+		if errors.Is(c.sub.SendData(Lossy, payload, nil), ErrDataDropped) {
 			dropped++
 		}
 	}

@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"github.com/pion/webrtc/v4"
+
+	"github.com/rollcall-rtc/rollcall/internal/sfu/transport"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
 )
 
 // events are what both kinds of handler have in common.
@@ -301,11 +304,12 @@ func (c *conn) described(lines []line) {
 	}
 }
 
-// SendData sends to the client and never waits for it. Lossy data that would
-// queue up is dropped with ErrDataDropped; ErrDataOverflow says that the
-// client is too far behind to be served reliably.
-func (c *conn) SendData(kind DataKind, payload []byte) error {
-	return c.out.send(kind, payload)
+// SendData sends to the client, with a batch of Together or by itself, and never
+// waits for it. Lossy data that would queue up is dropped with ErrDataDropped;
+// ErrDataOverflow says that the client is too far behind to be served reliably.
+func (c *conn) SendData(kind DataKind, payload []byte, batch uptrack.Batch) error {
+	into, _ := batch.(*transport.Batch)
+	return c.out.send(kind, payload, into)
 }
 
 // Stop closes the connection without waiting. A handler method that is under

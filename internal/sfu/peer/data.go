@@ -1,6 +1,10 @@
 package peer
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/rollcall-rtc/rollcall/internal/sfu/transport"
+)
 
 // DataKind says how data travels.
 type DataKind int
@@ -51,7 +55,7 @@ type dataOut struct {
 }
 
 // send never waits for the network. The payload may be used again after it.
-func (d *dataOut) send(kind DataKind, payload []byte) error {
+func (d *dataOut) send(kind DataKind, payload []byte, batch *transport.Batch) error {
 	if len(payload) > MaxMessageSize {
 		return ErrDataTooLarge
 	}
@@ -65,7 +69,7 @@ func (d *dataOut) send(kind DataKind, payload []byte) error {
 		if dc == nil {
 			return ErrDataDropped
 		}
-		return d.to.sendData(dc, payload, maxLossyBuffer+len(payload), ErrDataDropped)
+		return d.to.sendData(batch, dc, payload, maxLossyBuffer+len(payload), ErrDataDropped)
 	}
 	if dc == nil {
 		if d.backlogN+len(payload) > maxReliableBuffer {
@@ -75,7 +79,7 @@ func (d *dataOut) send(kind DataKind, payload []byte) error {
 		d.backlogN += len(payload)
 		return nil
 	}
-	return d.to.sendData(dc, payload, maxReliableBuffer, ErrDataOverflow)
+	return d.to.sendData(batch, dc, payload, maxReliableBuffer, ErrDataOverflow)
 }
 
 // opened lets data out through dc, first what waited for it.
@@ -92,7 +96,7 @@ func (d *dataOut) opened(kind DataKind, dc *channel) error {
 	backlog := d.backlog
 	d.backlog, d.backlogN = nil, 0
 	for _, payload := range backlog {
-		if err := d.to.sendData(dc, payload, 2*maxReliableBuffer, ErrDataOverflow); err != nil {
+		if err := d.to.sendData(nil, dc, payload, 2*maxReliableBuffer, ErrDataOverflow); err != nil {
 			return err
 		}
 	}

@@ -136,7 +136,7 @@ func TestOneConnectionCarriesBothWays(t *testing.T) {
 	eventually(t, "own track announced", func() bool { return c.track("own") != nil })
 	sendOpus(t, own, "own audio arrives", func() bool { return upPackets(c.track("own")) >= 30 })
 
-	if err := c.duplex.SendData(Reliable, []byte("down")); err != nil {
+	if err := c.duplex.SendData(Reliable, []byte("down"), nil); err != nil {
 		t.Error(err)
 	}
 	eventually(t, "data arrives at the client", func() bool {

@@ -97,7 +97,7 @@ func TestClientWithoutUDPConnectsByTCP(t *testing.T) {
 	if port := remotePort(c.pc); port != f.TCPAddr().Port {
 		t.Errorf("connected to port %d", port)
 	}
-	if err := c.sub.SendData(Reliable, []byte("by TCP")); err != nil {
+	if err := c.sub.SendData(Reliable, []byte("by TCP"), nil); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "data arrives", func() bool {

@@ -79,7 +79,7 @@ func TestClientMayBeTheServerOfTheHandshake(t *testing.T) {
 			eventually(t, "track", func() bool { return p.track("mic") != nil })
 			s := newSubClient(t, f, clientOptions{engine: c.engine})
 			// Before the keys are there, and so before it is known who is who.
-			if err := s.sub.SendData(Reliable, []byte("early")); err != nil {
+			if err := s.sub.SendData(Reliable, []byte("early"), nil); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := s.sub.AddTrack("PA_x|TR_mic", "TR_mic", p.track("mic").UpTrack()); err != nil {
@@ -88,7 +88,7 @@ func TestClientMayBeTheServerOfTheHandshake(t *testing.T) {
 			s.sub.Negotiate()
 			s.connected()
 			sendOpus(t, mic, "audio arrives", func() bool { return s.packets("TR_mic") >= 10 })
-			if err := s.sub.SendData(Reliable, []byte("late")); err != nil {
+			if err := s.sub.SendData(Reliable, []byte("late"), nil); err != nil {
 				t.Fatal(err)
 			}
 			eventually(t, "data arrives", func() bool {

@@ -39,7 +39,7 @@ func TestDataFlowsBothWays(t *testing.T) {
 	c := newPubClient(t, f, clientOptions{})
 	reliable, lossy := c.dataChannels()
 	// Reliable data waits for the channel.
-	if err := c.pub.SendData(Reliable, []byte("early")); err != nil {
+	if err := c.pub.SendData(Reliable, []byte("early"), nil); err != nil {
 		t.Fatal(err)
 	}
 	c.negotiate(nil)
@@ -66,8 +66,8 @@ func TestDataFlowsBothWays(t *testing.T) {
 			}
 		}
 	})
-	eventually(t, "lossy goes out", func() bool { return c.pub.SendData(Lossy, []byte("lossy")) == nil })
-	if err := c.pub.SendData(Reliable, big); err != nil {
+	eventually(t, "lossy goes out", func() bool { return c.pub.SendData(Lossy, []byte("lossy"), nil) == nil })
+	if err := c.pub.SendData(Reliable, big, nil); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "client has all", func() bool {

@@ -29,8 +29,8 @@ func TestFirstOfferHasDataChannelsWithoutTracks(t *testing.T) {
 	if len(o.mids) != 0 || !strings.Contains(o.sdp, "webrtc-datachannel") || !strings.Contains(o.sdp, "max-message-size:65536") {
 		t.Errorf("offer:\n%s", o.sdp)
 	}
-	eventually(t, "lossy goes out", func() bool { return c.sub.SendData(Lossy, []byte("perhaps")) == nil })
-	if err := c.sub.SendData(Reliable, make([]byte, 64000)); err != nil {
+	eventually(t, "lossy goes out", func() bool { return c.sub.SendData(Lossy, []byte("perhaps"), nil) == nil })
+	if err := c.sub.SendData(Reliable, make([]byte, 64000), nil); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "client has both", func() bool {

@@ -9,8 +9,8 @@ import (
 	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
 )
 
-// Together returns a batch for packets that no connection brought in, and what
-// sends it: those of one frame go out in few system calls.
+// Together returns a batch for packets and data that no connection brought in, and
+// what sends it: those of one frame, or a message to many, go out in few system calls.
 func Together() (batch uptrack.Batch, send func()) {
 	b := transport.Borrow()
 	return b, b.Return

@@ -9,6 +9,7 @@ const (
 	initialWindow = 10 * maxPacket // of congestion, as RFC 6928 has it
 	minThreshold  = 4 * maxPacket  // RFC 9260 §7.2.3
 	maxMissing    = 3              // reports that make a chunk lost (RFC 9260 §7.2.4)
+	maxKept       = 16             // messages for which an empty queue keeps room
 )
 
 // outbound is what we send.
@@ -177,14 +178,16 @@ func (m *message) flags(n int) (flags uint8) {
 // the next stream have its turn.
 func (o *outbound) finished(s *outgoing) {
 	s.queue[0] = nil
-	s.queue = s.queue[1:]
+	if len(s.queue) > 1 {
+		s.queue = s.queue[1:]
+	} else if s.queue = s.queue[:0]; cap(s.queue) > maxKept {
+		s.queue = nil
+	}
 	copy(o.ready, o.ready[1:])
 	o.ready[len(o.ready)-1] = nil
 	o.ready = o.ready[:len(o.ready)-1]
 	if len(s.queue) > 0 {
 		o.ready = append(o.ready, s)
-	} else {
-		s.queue = nil
 	}
 }
 

@@ -10,8 +10,10 @@ const (
 	// arenaSize is what a reader gathers before it sends: some frames for as many
 	// subscribers as one core can serve.
 	arenaSize = 1 << 20
-	// looseSize is enough for what is not sent by a reader: a report, a repetition.
-	looseSize = 4 << 10
+	// looseSize is enough for what is not sent by a reader: a report, a repetition, a
+	// message to looseChains clients. What is for more leaves while the rest is made.
+	looseSize   = 12 << 10
+	looseChains = 32
 
 	// A train has at most so many packets and bytes. The kernel takes 64 of them,
 	// and one IP packet's length; receivers are built for bursts of this size.
@@ -90,7 +92,7 @@ func (b *Batch) Return() {
 // Reserve returns room for n bytes, valid until the next call. What is in the
 // batch may be sent to make room.
 func (b *Batch) Reserve(n int) []byte {
-	if b.used+n > len(b.arena) || len(b.entries) == maxEntries {
+	if b.used+n > len(b.arena) || len(b.entries) == maxEntries || b.reader < 0 && len(b.chains) == looseChains {
 		b.Flush()
 		if n > len(b.arena) {
 			b.arena = make([]byte, n)

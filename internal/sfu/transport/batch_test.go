@@ -50,6 +50,29 @@ func TestABatchKeepsTheOrderOfEachDestination(t *testing.T) {
 	})
 }
 
+// Who is no reader gathers for so many, and more follow.
+func TestABorrowedBatchReachesAnyNumber(t *testing.T) {
+	eachMode(t, func(t *testing.T, o Options) {
+		m := newMux(t, o)
+		var clients []client
+		b := Borrow()
+		for i := range 2*looseChains + 3 {
+			cl := newClient(t)
+			clients = append(clients, cl)
+			add(b, reach(t, share(t, m, NewLink(m, new(catcher)), fmt.Sprint("u", i)), cl), numbered(i, 50))
+			if want := i%looseChains + 1; len(b.chains) != want {
+				t.Fatalf("%d destinations wait, want %d", len(b.chains), want)
+			}
+		}
+		b.Return()
+		for i, cl := range clients {
+			if got, want := cl.receive(), string(numbered(i, 50)); got != want {
+				t.Errorf("client %d got %q", i, got)
+			}
+		}
+	})
+}
+
 func TestPacketsThatFollowFromAWakeUpGoOutWithIt(t *testing.T) {
 	eachMode(t, func(t *testing.T, o Options) {
 		m, from, to := newMux(t, o), newClient(t), newClient(t)
