@@ -123,9 +123,13 @@ type Writer interface {
 	// Write takes a frame. It fails with ErrFrame for one that cannot be kept, and
 	// then the file stays as it is; any other error is that of the disk.
 	Write(Frame) error
-	// Flush puts on the disk what there is, in a state that can be played.
-	Flush() error
-	// Close flushes, adds what is known only now, and closes the file.
+	// Put writes what there is into the file, in a state that can be played: from then on
+	// the end of the process does not take it.
+	Put() error
+	// Sync has the disk have what was put, so that the end of the machine does not take it
+	// either. It is for any goroutine, beside the others.
+	Sync() error
+	// Close puts and syncs, adds what is known only now, and closes the file.
 	Close() error
 }
 

@@ -150,7 +150,7 @@ func TestWholeFilesDecodeToTheLastFrame(t *testing.T) {
 	}
 }
 
-// A writer that dies leaves any number of bytes of its last write. What was flushed
+// A writer that dies leaves any number of bytes of its last write. What was put
 // is there, and what is left decodes.
 func TestFileCutAnywhereIsMadeWhole(t *testing.T) {
 	for _, src := range sources {
@@ -166,10 +166,10 @@ func TestFileCutAnywhereIsMadeWhole(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if err := w.Flush(); err != nil {
+			if err := w.Put(); err != nil {
 				t.Fatal(err)
 			}
-			flushed, err := os.ReadFile(path)
+			put, err := os.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -178,18 +178,18 @@ func TestFileCutAnywhereIsMadeWhole(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if err := w.Flush(); err != nil {
+			if err := w.Put(); err != nil {
 				t.Fatal(err)
 			}
 			all, err := os.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !bytes.HasPrefix(all, flushed) {
-				t.Fatal("flushing changed what was flushed")
+			if !bytes.HasPrefix(all, put) {
+				t.Fatal("what was put was changed")
 			}
-			step := max((len(all)-len(flushed))/40, 1)
-			for n := len(flushed); n < len(all); n += step {
+			step := max((len(all)-len(put))/40, 1)
+			for n := len(put); n < len(all); n += step {
 				if err := os.WriteFile(path, all[:n], 0o644); err != nil {
 					t.Fatal(err)
 				}
@@ -198,8 +198,8 @@ func TestFileCutAnywhereIsMadeWhole(t *testing.T) {
 					t.Fatal(err)
 				}
 				left, _ := os.ReadFile(path)
-				if len(left) < len(flushed) || !bytes.HasPrefix(all, untold(left)) {
-					t.Fatalf("of %d bytes %d are left, %d were flushed", n, len(left), len(flushed))
+				if len(left) < len(put) || !bytes.HasPrefix(all, untold(left)) {
+					t.Fatalf("of %d bytes %d are left, %d were put", n, len(left), len(put))
 				}
 				if plays < 700*time.Millisecond || plays > 2050*time.Millisecond {
 					t.Fatalf("%d bytes play %v", n, plays)

@@ -25,18 +25,21 @@ func (w *mp3Writer) Write(f Frame) error {
 	return nil
 }
 
-// Flush implements Writer.
-func (w *mp3Writer) Flush() error {
+// Put implements Writer.
+func (w *mp3Writer) Put() error {
 	if len(w.pending) == 0 {
 		return nil
 	}
 	_, err := w.file.Write(w.pending)
 	w.pending = w.pending[:0]
-	return errors.Join(err, w.file.Sync())
+	return err
 }
 
+// Sync implements Writer.
+func (w *mp3Writer) Sync() error { return w.file.Sync() }
+
 // Close implements Writer.
-func (w *mp3Writer) Close() error { return errors.Join(w.Flush(), w.file.Close()) }
+func (w *mp3Writer) Close() error { return errors.Join(w.Put(), w.Sync(), w.file.Close()) }
 
 // The bit rates of layer III in kilobits a second, of MPEG-1 and of the lower
 // sampling rates (ISO 11172-3 §2.4.2.3, ISO 13818-3 §2.4.2.3).

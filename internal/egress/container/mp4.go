@@ -243,16 +243,16 @@ func (w *fragmenter) endPart() {
 	}
 }
 
-// Flush implements Writer. The last frame of each track waits for the next one.
-func (w *mp4Writer) Flush() error {
+// Put implements Writer. The last frame of each track waits for the next one.
+func (w *mp4Writer) Put() error {
 	if w.begun {
 		w.endPart()
-		if w.err == nil {
-			w.err = w.file.Sync()
-		}
 	}
 	return w.err
 }
+
+// Sync implements Writer.
+func (w *mp4Writer) Sync() error { return w.file.Sync() }
 
 // endAll puts all that there is into a fragment.
 func (w *fragmenter) endAll() {

@@ -113,16 +113,16 @@ func (w *oggWriter) write(flags byte, granule uint64) {
 	w.segs, w.body, w.page = w.segs[:0], w.body[:0], 0
 }
 
-// Flush implements Writer.
-func (w *oggWriter) Flush() error {
+// Put implements Writer.
+func (w *oggWriter) Put() error {
 	if len(w.segs) > 0 {
 		w.write(0, w.granule)
 	}
-	if w.err == nil {
-		w.err = w.file.Sync()
-	}
 	return w.err
 }
+
+// Sync implements Writer.
+func (w *oggWriter) Sync() error { return w.file.Sync() }
 
 // Close implements Writer.
 func (w *oggWriter) Close() error {

@@ -80,15 +80,21 @@ func (w *Segments) end() (bytes int64, err error) {
 	return bytes, w.err
 }
 
-// Flush puts on the disk what there is.
-func (w *Segments) Flush() error {
+// Put writes what there is into the open segment, as Writer's Put does.
+func (w *Segments) Put() error {
 	if w.begun && w.file != nil {
 		w.endPart()
-		if w.err == nil {
-			w.err = w.file.Sync()
-		}
 	}
 	return w.err
+}
+
+// Syncing returns what has the disk have what was put into the open segment, for any
+// goroutine: nil if none is open. What is ended has been synced.
+func (w *Segments) Syncing() func() error {
+	if w.file == nil {
+		return nil
+	}
+	return w.file.Sync
 }
 
 // Close ends the open segment with all that there is, and returns its size.

@@ -253,16 +253,16 @@ func (w *webmWriter) append(b []byte) {
 	w.at += int64(n)
 }
 
-// Flush implements Writer.
-func (w *webmWriter) Flush() error {
+// Put implements Writer.
+func (w *webmWriter) Put() error {
 	if w.begun {
 		w.endCluster()
-		if w.err == nil {
-			w.err = w.file.Sync()
-		}
 	}
 	return w.err
 }
+
+// Sync implements Writer.
+func (w *webmWriter) Sync() error { return w.file.Sync() }
 
 // Close implements Writer.
 func (w *webmWriter) Close() error {

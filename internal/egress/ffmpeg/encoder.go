@@ -112,7 +112,8 @@ func (p *Program) Encode(s Settings) (*Encoder, error) {
 	var feedV, feedA *os.File
 	input := func(format ...string) *os.File {
 		r, w := open()
-		args = append(args, "-probesize", "32", "-analyzeduration", "1", "-thread_queue_size", "64")
+		// What waits waits here, where it is counted: in the child it could be seconds.
+		args = append(args, "-probesize", "32", "-analyzeduration", "1", "-thread_queue_size", "2")
 		args = append(args, format...)
 		args = append(args, "-i", fmt.Sprintf("/dev/fd/%d", 3+len(files)))
 		files = append(files, r)

@@ -31,12 +31,26 @@ func cutsOf(job wire.Job, length time.Duration, s ffmpeg.Settings) cuts {
 	}
 	c := cuts{due: job.Due(length), step: time.Second / 30}
 	if job.Kind == wire.Browse {
-		// A key frame is with the first picture that comes when one is due, and a busy
-		// machine leaves pictures out.
-		c.longest = length + s.KeyFrames + pageGap
+		// A key frame is with the first picture that comes when one is due.
+		c.longest = whole(length, s.KeyFrames) + pageGap
+		if pageGap > s.KeyFrames/2 { // one may be so late that the next comes too soon
+			c.longest += s.KeyFrames / 2
+		}
 		return c
 	}
-	every := s.KeyInterval()
-	c.longest = (length + every - 1) / every * every
+	c.longest = whole(length, s.KeyInterval())
 	return c
+}
+
+// bound is the most that a segment may play: a list's promise is in whole seconds, and
+// holds for lengths that are rounded to such.
+func (c cuts) bound() time.Duration {
+	return whole(c.longest, time.Second) + 450*time.Millisecond
+}
+
+// whole is the least that is no less than a length, and made of whole intervals, but for
+// what is rounded.
+func whole(length, every time.Duration) time.Duration {
+	every = max(every, 1)
+	return max((length-time.Microsecond+every-1)/every, 1) * every
 }

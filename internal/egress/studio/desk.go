@@ -11,15 +11,17 @@ import (
 	"github.com/rollcall-rtc/rollcall/internal/egress/wire"
 )
 
-// flushEvery is how often what there is goes to the disk: what a death may cost.
-const flushEvery = 400 * time.Millisecond
+// flushEvery is how often what there is goes into files. It is less than for what is not
+// encoded, as a death costs what is being encoded, too.
+const flushEvery = 120 * time.Millisecond
 
 // sink is an output of frames. It is the desk's.
 type sink interface {
 	// begin says when the time of frames begins.
 	begin(epoch time.Time) error
 	write(container.Frame) error
-	flush() error
+	// flush puts what there is into files, and has the disk have it soon.
+	flush(now time.Time) error
 	// close makes whole what there is, and returns all that was made.
 	close() ([]wire.Made, error)
 }
@@ -163,9 +165,9 @@ func (d *desk) run() {
 			for _, c := range d.takeControls() {
 				d.streams.control(c)
 			}
-		case <-tick.C:
+		case now := <-tick.C:
 			if d.problem() == nil {
-				d.fail(d.flush())
+				d.fail(d.flush(now))
 			}
 		}
 	}
@@ -198,7 +200,7 @@ func (d *desk) write(f container.Frame) error {
 	}
 	if !d.active {
 		d.active = true
-		if err := d.flush(); err != nil {
+		if err := d.flush(time.Now()); err != nil {
 			return err
 		}
 		d.studio.report(wire.Report{Kind: wire.Active, Begun: d.epoch.UnixNano()})
@@ -206,12 +208,12 @@ func (d *desk) write(f container.Frame) error {
 	return nil
 }
 
-func (d *desk) flush() error {
+func (d *desk) flush(now time.Time) error {
 	for _, s := range d.sinks {
 		if s == nil {
 			continue
 		}
-		if err := s.flush(); err != nil {
+		if err := s.flush(now); err != nil {
 			return err
 		}
 	}

@@ -53,6 +53,7 @@ type file struct {
 	output
 	tracks []container.Track
 	w      container.Writer
+	disk   container.Syncer
 	path   string
 	last   time.Duration // end of what is in it
 }
@@ -99,13 +100,18 @@ func (f *file) write(fr container.Frame) error {
 	return f.w.Write(fr)
 }
 
-func (f *file) flush() error { return f.w.Flush() }
+func (f *file) flush(now time.Time) error {
+	if err := f.w.Put(); err != nil {
+		return err
+	}
+	return f.disk.Sync(now, f.w.Sync)
+}
 
 func (f *file) close() ([]wire.Made, error) {
 	if f.w == nil {
 		return nil, nil
 	}
-	if err := f.w.Close(); err != nil {
+	if err := errors.Join(f.disk.Wait(), f.w.Close()); err != nil {
 		return nil, err
 	}
 	plays, err := container.Repair(f.path)

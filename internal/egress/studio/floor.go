@@ -15,8 +15,13 @@ import (
 	"github.com/rollcall-rtc/rollcall/internal/egress/worker"
 )
 
-// latency is how late pictures are drawn: what comes later than that is seen late.
-const latency = 400 * time.Millisecond
+// How late pictures are drawn: what comes later than that is seen late, or not heard. It
+// is as much as what comes needs, within these, and guessed at first.
+const (
+	guessedLatency = 120 * time.Millisecond
+	leastLatency   = 60 * time.Millisecond
+	mostLatency    = 400 * time.Millisecond
+)
 
 // pageLatency is that of pages, whose pictures and sound a browser encodes first.
 const pageLatency = time.Second
@@ -42,14 +47,15 @@ type floor struct {
 	tiles   map[uint16]*tile
 	voices  map[uint16]*voice
 
-	film    bool  // pictures come encoded as they are to be, and pass
-	strip   *tile // decodes them for images; nil without
-	latency time.Duration
+	film    bool            // pictures come encoded as they are to be, and pass
+	strip   *tile           // decodes them for images; nil without
+	lag     *frames.Lag     // of what comes; nil of pages
 	begun   bool            // there was media
 	encoder *ffmpeg.Encoder // nil before the first media, or if there is nothing to encode
 	epoch   time.Time       // of the first picture
 	next    int64           // picture, or without pictures slot of sound
 	slot    int64           // of sound, the next
+	pace    pace            // of pictures
 
 	looked time.Duration // when it was looked who speaks
 	loud   string
@@ -67,12 +73,11 @@ type voice struct {
 func newFloor(s *Studio, program *ffmpeg.Program, job wire.Job, settings ffmpeg.Settings, d *desk) *floor {
 	f := &floor{
 		studio: s, program: program, settings: settings, desk: d, plain: job.Plain,
-		tiles: make(map[uint16]*tile), voices: make(map[uint16]*voice),
+		tiles: make(map[uint16]*tile), voices: make(map[uint16]*voice), lag: frames.NewLag(guessedLatency, leastLatency, mostLatency),
 	}
-	f.latency = latency
 	switch {
 	case job.Kind == wire.Browse:
-		f.latency = pageLatency
+		f.lag = nil
 		f.settings.Video = "" // for the encoder
 		if f.film = settings.Video != ""; f.film {
 			d.film = make(chan container.Frame, 64)
@@ -97,6 +102,15 @@ func (f *floor) due(step int64) time.Duration {
 	return time.Duration(step) * time.Second / time.Duration(f.settings.Framerate)
 }
 
+// latency is how late pictures are drawn now. To a picture belongs the sound up to the
+// next one.
+func (f *floor) latency() time.Duration {
+	if f.lag == nil {
+		return pageLatency
+	}
+	return f.lag.Wait() + f.due(1)
+}
+
 // run is the goroutine's, up to the end. The encoder is told that nothing follows.
 func (f *floor) run() (err error) {
 	defer f.close(&err)
@@ -107,12 +121,16 @@ func (f *floor) run() (err error) {
 		if err != nil {
 			return err
 		}
-		until := time.Now().Add(-f.latency)
+		until := time.Now().Add(-f.latency())
 		if !end.IsZero() {
 			until = end
 		}
 		for f.steps() && !f.epoch.Add(f.due(f.next)).After(until) {
-			if err := f.step(); err != nil {
+			var late time.Duration
+			if end.IsZero() {
+				late = time.Since(f.epoch.Add(f.due(f.next) + f.latency()))
+			}
+			if err := f.step(late); err != nil {
 				return err
 			}
 			// What came meanwhile may be of the next step.
@@ -135,7 +153,7 @@ func (f *floor) run() (err error) {
 		}
 		wait := time.Hour
 		if f.steps() {
-			wait = max(time.Until(f.epoch.Add(f.due(f.next)+f.latency)), 0)
+			wait = max(time.Until(f.epoch.Add(f.due(f.next)+f.latency())), 0)
 		}
 		timer.Reset(wait)
 		select {
@@ -167,6 +185,9 @@ func (f *floor) takeAll() (end time.Time, err error) {
 				f.arrange()
 				arrange = false
 			}
+			if f.lag != nil {
+				f.lag.Came(e.number, e.frame.At, e.at)
+			}
 			err := f.frame(e.number, e.frame)
 			f.studio.taken(len(e.frame.Data))
 			if err != nil {
@@ -178,6 +199,9 @@ func (f *floor) takeAll() (end time.Time, err error) {
 				delete(f.tiles, e.gone)
 			}
 			delete(f.voices, e.gone)
+			if f.lag != nil {
+				f.lag.Forget(e.gone)
+			}
 			arrange = true
 		}
 	}
@@ -339,6 +363,7 @@ func (f *floor) begin(at time.Time) (err error) {
 		}
 	}
 	f.begun, f.epoch = true, at
+	f.pace.debt = time.Since(at)
 	f.desk.begin(f.encoder, f.epoch)
 	return nil
 }
@@ -351,8 +376,9 @@ func (f *floor) slots(end time.Duration) int64 {
 	return max(int64((end+compose.SlotTime-1)/compose.SlotTime)-f.slot, 0)
 }
 
-// step draws one picture, and mixes the sound that is heard while it is seen.
-func (f *floor) step() error {
+// step draws one picture, which is so late, and mixes the sound that is heard while it
+// is seen.
+func (f *floor) step(late time.Duration) error {
 	now := f.due(f.next)
 	f.next++
 	if f.settings.Audio != "" {
@@ -381,6 +407,9 @@ func (f *floor) step() error {
 	if f.canvas == nil {
 		return nil
 	}
+	if !f.pace.draw(late) {
+		return f.encoder.Picture(f.canvas.Picture())
+	}
 	f.relayout(f.epoch.Add(now))
 	// The picture that is nearest: of two, neither is more than half a step early or late.
 	shown := now + (f.due(f.next)-now)/2
@@ -394,6 +423,14 @@ func (f *floor) step() error {
 	}
 	f.desk.picture(now, f.canvas.Picture())
 	return f.encoder.Picture(f.canvas.Picture())
+}
+
+// missing is for how long pictures are the ones before them.
+func (f *floor) missing() time.Duration {
+	if f.pace.repeated == 0 {
+		return 0
+	}
+	return f.due(f.pace.repeated)
 }
 
 // listen notes who speaks. Who has been the loudest for a while is shown large.

@@ -22,6 +22,7 @@ type segments struct {
 	list  *playlist.Writer
 	file  *os.File // nil while none is open
 	buf   *bufio.Writer
+	disk  container.Syncer
 	ts    *container.TS
 	path  string
 	start time.Duration // of what is open
@@ -53,9 +54,10 @@ func (s *segments) name(at time.Duration) string {
 }
 
 func (s *segments) write(f container.Frame) error {
-	// Sound alone can be cut anywhere.
-	cut := f.Key && (f.Track == 0 || !s.tracks[0].Codec.Video())
-	if cut && (s.file == nil || f.At-s.start >= s.due) {
+	// Sound alone can be cut anywhere. If pictures stand still for so long that the promise
+	// would be broken, sound is cut, too: the next picture is a key frame, which is overdue.
+	cut := f.Key && (f.Track == 0 || !s.tracks[0].Codec.Video()) && (s.file == nil || f.At-s.start >= s.due)
+	if cut || s.file != nil && f.At-s.start > s.bound() {
 		if err := s.next(f.At); err != nil {
 			return err
 		}
@@ -96,21 +98,27 @@ func (s *segments) end(at time.Duration) error {
 		return err
 	}
 	s.file = nil
-	begun := s.epoch.Add(s.start)
-	if err := s.list.Add(playlist.Segment{Path: s.path, Begun: begun, Plays: at - s.start}); err != nil {
+	begun, plays := s.epoch.Add(s.start), at-s.start
+	if plays > s.bound() {
+		plays = min(plays, s.last+s.step-s.start) // nothing came in between
+	}
+	if err := s.list.Add(playlist.Segment{Path: s.path, Begun: begun, Plays: plays}); err != nil {
 		return err
 	}
-	m := wire.Made{Path: s.path, Part: wire.Segment, Begun: begun.UnixNano(), Plays: at - s.start, Bytes: stat.Size()}
+	m := wire.Made{Path: s.path, Part: wire.Segment, Begun: begun.UnixNano(), Plays: plays, Bytes: stat.Size()}
 	s.made = append(s.made, m)
 	s.say(wire.Closed, m)
 	return nil
 }
 
-func (s *segments) flush() error {
+func (s *segments) flush(now time.Time) error {
 	if s.file == nil {
 		return nil
 	}
-	return errors.Join(s.buf.Flush(), s.file.Sync())
+	if err := s.buf.Flush(); err != nil {
+		return err
+	}
+	return s.disk.Sync(now, s.file.Sync)
 }
 
 func (s *segments) close() ([]wire.Made, error) {
@@ -118,7 +126,7 @@ func (s *segments) close() ([]wire.Made, error) {
 		return nil, nil
 	}
 	err := s.end(s.last + s.step)
-	err = errors.Join(err, s.list.Close())
+	err = errors.Join(err, s.disk.Wait(), s.list.Close())
 	s.list = nil
 	if len(s.made) == 0 {
 		return nil, errors.Join(err, os.Remove(s.Playlist))

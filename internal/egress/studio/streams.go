@@ -79,7 +79,7 @@ func (s *streams) write(f container.Frame) error {
 }
 
 // flush notices when nobody is left to send to.
-func (s *streams) flush() error {
+func (s *streams) flush(time.Time) error {
 	if !s.alone || len(s.all) == 0 {
 		return nil
 	}

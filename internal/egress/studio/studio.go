@@ -49,7 +49,7 @@ type event struct {
 	number  uint16
 	frame   *frames.Frame
 	control *wire.Control
-	at      time.Time // when it was said; of a control
+	at      time.Time // when it was said; of a control, and of a frame
 	end     time.Time // nothing follows
 }
 
@@ -88,6 +88,7 @@ func begin(job wire.Job, guard ffmpeg.Guard, say func(wire.Report)) (*Studio, er
 		defer close(s.donec)
 		err := f.run()
 		result, err2 := d.finish(err != nil)
+		result.Missing = f.missing()
 		s.mu.Lock()
 		s.err, s.result = errors.Join(err, err2), result
 		s.mu.Unlock()
@@ -204,7 +205,7 @@ func (s *Studio) Frame(track uint16, f frames.Frame, want func()) error {
 	delete(s.cut, track)
 	s.waiting += len(f.Data)
 	s.mu.Unlock()
-	return s.post(event{number: track, frame: &f})
+	return s.post(event{number: track, frame: &f, at: time.Now()})
 }
 
 // Control implements worker.Recorder.

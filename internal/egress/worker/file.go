@@ -17,6 +17,7 @@ type fileSink struct {
 	say    func(wire.Report)
 
 	w     container.Writer // nil while none is open
+	disk  container.Syncer
 	path  string
 	begun time.Time
 	ends  []time.Duration // of the tracks: when the last frame is shown
@@ -69,11 +70,14 @@ func (s *fileSink) write(f container.Frame, _ func()) error {
 }
 
 // flush implements sink.
-func (s *fileSink) flush(time.Time) error {
+func (s *fileSink) flush(now time.Time) error {
 	if s.w == nil {
 		return nil
 	}
-	return s.w.Flush()
+	if err := s.w.Put(); err != nil {
+		return err
+	}
+	return s.disk.Sync(now, s.w.Sync)
 }
 
 // end closes the file that is open, if one is.
@@ -81,7 +85,7 @@ func (s *fileSink) end() error {
 	if s.w == nil {
 		return nil
 	}
-	err := s.w.Close()
+	err := errors.Join(s.disk.Wait(), s.w.Close())
 	s.w = nil
 	if err != nil {
 		return err

@@ -15,8 +15,9 @@ import (
 
 // How long sound waits for that of others that was captured at the same time.
 const (
-	mixWait = 300 * time.Millisecond
-	oneWait = 40 * time.Millisecond // nobody else speaks
+	mixWait  = 300 * time.Millisecond // at most, and until it is known how late it comes
+	leastMix = 80 * time.Millisecond
+	oneWait  = 40 * time.Millisecond // nobody else speaks
 	// mixIdle is when silence goes on though nothing comes.
 	mixIdle = time.Second
 )
@@ -27,7 +28,8 @@ const mixBitrate = 96_000
 // NewMix begins a job of the sound of many tracks together, or of the samples of one.
 // Files get it encoded again, a WebSocket as it is.
 func NewMix(job wire.Job, say func(wire.Report)) (Recorder, error) {
-	m := &mixed{say: say, mixer: mix.New(), tracks: make(map[uint16]wire.Track), block: make([]int16, mix.Block*mix.Channels), packet: make([]byte, 4000)}
+	m := &mixed{say: say, mixer: mix.New(), tracks: make(map[uint16]wire.Track), block: make([]int16, mix.Block*mix.Channels), packet: make([]byte, 4000),
+		lag: frames.NewLag(mixWait, leastMix, mixWait)}
 	for i, o := range job.Outputs {
 		switch o.Kind {
 		case wire.File:
@@ -68,6 +70,7 @@ type mixed struct {
 	encoder *gopus.Encoder
 	block   []int16
 	packet  []byte
+	lag     *frames.Lag
 
 	latest time.Time // when the newest frame was captured
 	came   time.Time // when that was here
@@ -93,6 +96,7 @@ func (m *mixed) Track(t wire.Track) error {
 func (m *mixed) Gone(track uint16) error {
 	delete(m.tracks, track)
 	m.mixer.Remove(track)
+	m.lag.Forget(track)
 	return nil
 }
 
@@ -107,10 +111,12 @@ func (m *mixed) Frame(track uint16, f frames.Frame, _ func()) error {
 			return err
 		}
 	}
+	now := time.Now()
+	m.lag.Came(track, f.At, now)
 	if f.At.After(m.latest) {
-		m.latest, m.came = f.At, time.Now()
+		m.latest, m.came = f.At, now
 	}
-	wait := mixWait
+	wait := m.lag.Wait()
 	if m.mixer.Tracks() == 1 {
 		wait = oneWait
 	}

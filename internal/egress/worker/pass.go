@@ -61,6 +61,7 @@ type sink interface {
 	// write takes a frame; its errors are those of container.Writer. want asks for a key
 	// frame of the frame's track.
 	write(f container.Frame, want func()) error
+	// flush puts what there is into the file, and has the disk have it soon.
 	flush(now time.Time) error
 	// close ends what is open, and returns all that was made.
 	close() ([]wire.Made, error)

@@ -20,6 +20,7 @@ type segmentSink struct {
 
 	list   *playlist.Writer // nil before the first segment
 	w      *container.Segments
+	disk   container.Syncer
 	header string
 	kept   string        // the last header that is told of
 	video  int           // index of the track of pictures, -1 without
@@ -150,11 +151,17 @@ func (s *segmentSink) add(path string, from, to time.Duration, size int64) error
 }
 
 // flush implements sink.
-func (s *segmentSink) flush(time.Time) error {
+func (s *segmentSink) flush(now time.Time) error {
 	if s.w == nil {
 		return nil
 	}
-	return s.w.Flush()
+	if err := s.w.Put(); err != nil {
+		return err
+	}
+	if sync := s.w.Syncing(); sync != nil {
+		return s.disk.Sync(now, sync)
+	}
+	return nil
 }
 
 // end ends the open segment, and what it belongs to.
@@ -163,6 +170,7 @@ func (s *segmentSink) end() error {
 		return nil
 	}
 	size, err := s.w.Close()
+	err = errors.Join(err, s.disk.Wait())
 	begun := s.w.Begun()
 	s.w = nil
 	if err != nil || !begun {

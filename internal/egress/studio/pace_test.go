@@ -1,0 +1,44 @@
+package studio
+
+import (
+	"testing"
+	"time"
+)
+
+// drawn is how many of so many pictures are drawn, by an encoder that takes some time
+// for each that is and less for each that is not, and how late the last is.
+func drawn(p *pace, pictures int, takes, repeats time.Duration) (n int, late time.Duration) {
+	const step = time.Second / 30
+	late = p.debt
+	for range pictures {
+		took := repeats
+		if p.draw(late) {
+			n++
+			took = takes
+		}
+		late = max(late+took-step, 0)
+	}
+	return n, late
+}
+
+func TestSlowMachineRepeatsPictures(t *testing.T) {
+	for _, c := range []struct {
+		name           string
+		debt           time.Duration
+		takes, repeats time.Duration
+		least, most    int           // of 3000
+		late           time.Duration // at most
+	}{
+		{"fast enough", 0, 30 * time.Millisecond, 8 * time.Millisecond, 3000, 3000, 0},
+		{"fast enough, from the past", 5 * time.Second, 20 * time.Millisecond, 8 * time.Millisecond, 3000, 3000, 0},
+		{"a bit too slow", 0, 40 * time.Millisecond, 8 * time.Millisecond, 2300, 2500, 170 * time.Millisecond},
+		{"four times too slow", 0, 133 * time.Millisecond, 20 * time.Millisecond, 300, 400, 1100 * time.Millisecond},
+		{"too slow from the past on", 5 * time.Second, 66 * time.Millisecond, 10 * time.Millisecond, 1200, 1400, 5400 * time.Millisecond},
+	} {
+		p := &pace{debt: c.debt}
+		n, late := drawn(p, 3000, c.takes, c.repeats)
+		if n < c.least || n > c.most || late > c.late || int(p.repeated) != 3000-n {
+			t.Errorf("%s: %d are drawn, %d repeated, %v late at the end", c.name, n, p.repeated, late)
+		}
+	}
+}
