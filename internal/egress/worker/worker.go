@@ -15,8 +15,11 @@ import (
 	"github.com/rollcall-rtc/rollcall/internal/egress/wire"
 )
 
-// flushEvery is how often what there is goes to the disk: what a death may cost.
-const flushEvery = 400 * time.Millisecond
+// flushEvery is how often what there is goes into files: what a death may cost.
+const flushEvery = 200 * time.Millisecond
+
+// settleTime is how long it takes until what is used is what will be used.
+const settleTime = 2 * time.Second
 
 // Recorder makes of frames what a job asks for. One goroutine calls its methods.
 // Any error ends the job.
@@ -28,7 +31,8 @@ type Recorder interface {
 	// Frame takes the next frame of a track; want asks for a key frame of it.
 	Frame(track uint16, f frames.Frame, want func()) error
 	Control(wire.Control) error
-	// Tick is called every 400 ms or so: what there is should be on the disk then.
+	// Tick is called every 200 ms or so: what there is should be in its file then, and on
+	// the disk soon after.
 	Tick(now time.Time) error
 	// Finish makes whole what there is, and returns what is to be said of it: a report
 	// of Done. It fails with ErrNothing if no media came. Nothing is called after it.
@@ -91,6 +95,7 @@ type frame struct {
 }
 
 func (w *work) run(in io.Reader, kinds map[wire.Kind]New) error {
+	unload()
 	r := wire.NewReader(in)
 	job, err := r.Job()
 	if err == io.EOF {
@@ -134,6 +139,7 @@ func (w *work) run(in io.Reader, kinds map[wire.Kind]New) error {
 	}
 	tick := time.NewTicker(flushEvery)
 	defer tick.Stop()
+	settled := time.Now().Add(settleTime)
 	for open := true; open; {
 		select {
 		case f, ok := <-read:
@@ -144,6 +150,10 @@ func (w *work) run(in io.Reader, kinds map[wire.Kind]New) error {
 			}
 		case now := <-tick.C:
 			err = w.rec.Tick(now)
+			if !settled.IsZero() && now.After(settled) {
+				settled = time.Time{}
+				unload()
+			}
 		case <-ready:
 			err = source.Take()
 		}
@@ -195,13 +205,13 @@ func (w *work) take(f frame) error {
 		if len(rest) < 12 {
 			return fmt.Errorf("%w: clock without its time", wire.ErrFrame)
 		}
-		t.frames.Clock(unix(rest), binary.BigEndian.Uint32(rest[8:]))
+		t.frames.Clock(moment(rest), binary.BigEndian.Uint32(rest[8:]))
 		return nil
 	case wire.Packet:
 		if len(rest) < 8 {
 			return fmt.Errorf("%w: packet without its time", wire.ErrFrame)
 		}
-		arrived := unix(rest)
+		arrived := moment(rest)
 		media := new(rtp.Packet)
 		if err := media.Unmarshal(rest[8:]); err != nil {
 			return nil // what is no packet is none of the recording
@@ -212,7 +222,7 @@ func (w *work) take(f frame) error {
 	return fmt.Errorf("%w: kind %q", wire.ErrFrame, f.kind)
 }
 
-func unix(b []byte) time.Time { return time.Unix(0, int64(binary.BigEndian.Uint64(b))) }
+func moment(b []byte) time.Time { return time.Unix(0, int64(binary.BigEndian.Uint64(b))) }
 
 // track takes a track that is new, or has changed.
 func (w *work) track(t wire.Track) error {

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package worker
+
+// unload does nothing here.
+func unload() {}
