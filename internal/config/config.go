@@ -311,7 +311,7 @@ func Defaults() *Config {
 			AllowPause: true,
 		},
 		Ingress: Ingress{RTMP: RTMP{ConnectionsPerAddress: 50}},
-		Egress:  Egress{UploadPatience: time.Minute, MaxCPU: 90},
+		Egress:  Egress{UploadPatience: time.Minute, MaxCPU: 90, PageMemory: 2 << 30},
 		TURN: TURN{
 			UDPPort:               3478,
 			RelayRangeStart:       30000,

@@ -146,7 +146,7 @@ admin: {port: 9002, bind_addresses: [10.0.0.4]}
 drain: {delay: 30s, webhooks: 3s, timeout: 20s}
 tracing: {endpoint: "http://collector:4318"}
 logging: {level: warn, json: true}
-egress: {directory: /rec, upload_patience: 0, max_jobs: 4, max_cpu: 50, session_limits: {max_duration: 90m, max_size: 1GiB}}
+egress: {directory: /rec, upload_patience: 0, max_jobs: 4, max_cpu: 50, page_memory: 1GiB, session_limits: {max_duration: 90m, max_size: 1GiB}}
 limit:
   max_metadata_size: 6
   max_attributes_size: 7
@@ -200,7 +200,7 @@ limit:
 			Port: 9001, BindAddresses: []string{"10.0.0.3"}, Username: "scraper", Password: "hush", MainPort: true,
 		},
 		Tracing: Tracing{true, "http://collector:4318"},
-		Egress:  Egress{Directory: "/rec", MaxJobs: 4, MaxCPU: 50, MaxDuration: 90 * time.Minute, MaxSize: 1 << 30},
+		Egress:  Egress{Directory: "/rec", MaxJobs: 4, MaxCPU: 50, PageMemory: 1 << 30, MaxDuration: 90 * time.Minute, MaxSize: 1 << 30},
 		Drain:   Drain{30 * time.Second, 3 * time.Second, 20 * time.Second},
 		Admin:   Admin{Port: 9002, BindAddresses: []string{"10.0.0.4"}},
 		Limit:   Limit{6, 7, 8, 9, maxInt, 10, 11, 12, 13, 14, 15, 16, 17, maxInt},

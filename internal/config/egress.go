@@ -19,6 +19,8 @@ type Egress struct {
 	// MaxCPU is the load of the machine, in percent, from which on none is begun; 0 is
 	// no limit.
 	MaxCPU int
+	// PageMemory is how much the browser of a page may take, in bytes; 0 is no limit.
+	PageMemory int64
 	// MaxDuration and MaxSize (bytes) end a recording; 0 is no limit.
 	MaxDuration duration
 	MaxSize     int64

@@ -66,6 +66,7 @@ var supported = []key{
 	{"egress.upload_patience", span(func(c *Config) *duration { return &c.Egress.UploadPatience })},
 	{"egress.max_jobs", number(func(c *Config) *int { return &c.Egress.MaxJobs }, 0, maxInt)},
 	{"egress.max_cpu", number(func(c *Config) *int { return &c.Egress.MaxCPU }, 0, 100)},
+	{"egress.page_memory", bytes(func(c *Config) *int64 { return &c.Egress.PageMemory })},
 	{"egress.session_limits.max_duration", span(func(c *Config) *duration { return &c.Egress.MaxDuration })},
 	{"egress.session_limits.max_size", bytes(func(c *Config) *int64 { return &c.Egress.MaxSize })},
 	{"egress.session_limits.file_output_max_duration", span(func(c *Config) *duration { return &c.Egress.FileDuration })},

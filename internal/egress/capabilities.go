@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/rollcall-rtc/rollcall/internal/egress/request"
+	"github.com/rollcall-rtc/rollcall/internal/egress/wire"
 )
 
 // Capabilities is what can be recorded here, and how much more.
@@ -31,7 +32,8 @@ type Capabilities struct {
 	Load       float64 `json:"load"`
 	MaxLoad    float64 `json:"maxLoad"`
 	Processors int     `json:"processors,omitempty"`
-	// Busy says why a request would be refused now; "" if it would not be.
+	// Busy says why a request of the cheapest kind would be refused now; "" if it would not
+	// be.
 	Busy string `json:"busy,omitempty"`
 }
 
@@ -74,11 +76,11 @@ func (s *Service) Capabilities(ctx context.Context) any {
 	}
 	s.mu.Lock()
 	for _, j := range s.jobs {
-		if j.process != nil && !ended(j.info.Status) && j.final == nil {
+		if j.runs() {
 			c.Jobs++
 		}
 	}
-	busy := s.full()
+	busy := s.full(wire.Pass, 1)
 	s.mu.Unlock()
 	if s.meter == nil {
 		c.MaxLoad = 0

@@ -50,6 +50,8 @@ type job struct {
 	after uint64              // its events come after that place in the log
 	begun bool                // that is set
 	over  bool                // its end is durable
+	// taking is what it takes of the processors.
+	taking taking
 }
 
 // change replaces the info; Service.mu must be held.

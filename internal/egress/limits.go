@@ -96,7 +96,7 @@ func firstMedia(info *livekit.EgressInfo) (first int64) {
 func (s *Service) admit(j *job) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.full(); err != nil {
+	if err := s.full(j.kind, j.taking.size); err != nil {
 		return err
 	}
 	s.starting[j] = true
@@ -110,20 +110,22 @@ func (s *Service) begun(j *job) {
 	delete(s.starting, j)
 }
 
-// full says why no job more may begin; mu must be held.
-func (s *Service) full() error {
+// pageMemory is about how much a browser takes, in bytes, with a page that takes little.
+const pageMemory = 400 << 20
+
+// full says why no job more of a kind and a size may begin; mu must be held.
+func (s *Service) full(kind wire.Kind, size float64) error {
 	l := s.opts.Limits
 	running := len(s.starting)
 	var fresh float64 // processors that jobs will take that the meter has not seen yet
 	for j := range s.starting {
-		fresh += cost(j.kind)
+		fresh += s.costs.of(j.kind, j.taking.size)
 	}
+	now := time.Now()
 	for _, j := range s.jobs {
-		if j.process != nil && !ended(j.info.Status) && j.final == nil {
+		if j.runs() {
 			running++
-			if time.Since(time.Unix(0, j.info.StartedAt)) < meterSpan {
-				fresh += cost(j.kind)
-			}
+			fresh += s.coming(j, now)
 		}
 	}
 	if l.Jobs > 0 && running >= l.Jobs {
@@ -138,18 +140,16 @@ func (s *Service) full() error {
 		return refuse(ResourceExhausted, "the machine is busy at %.0f %% of its %d processors, and egress.max_cpu is %.0f: try again later",
 			100*min(load, 1), processors, 100*l.CPU)
 	}
-	return nil
-}
-
-// cost is about how many processors a job of a kind takes.
-func cost(kind wire.Kind) float64 {
-	switch kind {
-	case wire.Pass:
-		return 0.02
-	case wire.Mix:
-		return 0.1
-	case wire.Browse:
-		return 1.2
+	// Alone it may take what there is; beside others it must not take what they need.
+	takes := s.costs.of(kind, size)
+	if running > 0 && load+takes/float64(processors) > max(l.CPU, 1) {
+		return refuse(ResourceExhausted, "the machine is busy at %.0f %% of its %d processors, others are being recorded, and this takes about %.1f processors more: try again later",
+			100*load, processors, takes)
 	}
-	return 0.6
+	if kind == wire.Browse && s.free != nil {
+		if free, ok := s.free(); ok && free < pageMemory {
+			return refuse(ResourceExhausted, "the machine has %d MiB of memory left, and a page takes %d or more: try again later", free>>20, pageMemory>>20)
+		}
+	}
+	return nil
 }

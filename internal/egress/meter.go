@@ -17,6 +17,7 @@ const (
 // meter measures how busy the processors are. Its goroutine ends with close.
 type meter struct {
 	read  func() (ticks, bool)
+	also  func()
 	stop  chan struct{}
 	donec chan struct{}
 
@@ -30,13 +31,14 @@ type ticks struct {
 	processors int
 }
 
-// newMeter begins to measure; nil where there is nothing to read.
-func newMeter(read func() (ticks, bool)) *meter {
+// newMeter begins to measure; nil where there is nothing to read. also is called with
+// each step.
+func newMeter(read func() (ticks, bool), also func()) *meter {
 	first, ok := read()
 	if !ok {
 		return nil
 	}
-	m := &meter{read: read, stop: make(chan struct{}), donec: make(chan struct{}), last: []ticks{first}}
+	m := &meter{read: read, also: also, stop: make(chan struct{}), donec: make(chan struct{}), last: []ticks{first}}
 	go m.run()
 	return m
 }
@@ -58,6 +60,7 @@ func (m *meter) run() {
 				}
 				m.mu.Unlock()
 			}
+			m.also()
 		}
 	}
 }
@@ -114,4 +117,27 @@ func parseStat(stat string) (t ticks, ok bool) {
 		}
 	}
 	return t, t.all > 0 && t.processors > 0
+}
+
+// freeMemory is how much memory Linux can give without taking any from programs, in
+// bytes (proc_meminfo(5)).
+func freeMemory() (bytes int64, ok bool) {
+	raw, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0, false
+	}
+	return parseFree(string(raw))
+}
+
+func parseFree(meminfo string) (bytes int64, ok bool) {
+	for line := range strings.Lines(meminfo) {
+		name, value, _ := strings.Cut(line, ":")
+		words := strings.Fields(value)
+		if name != "MemAvailable" || len(words) != 2 || words[1] != "kB" {
+			continue
+		}
+		n, err := strconv.ParseInt(words[0], 10, 64)
+		return n << 10, err == nil && n >= 0
+	}
+	return 0, false
 }

@@ -24,6 +24,17 @@ func TestParseStat(t *testing.T) {
 	}
 }
 
+func TestParseFree(t *testing.T) {
+	if got, ok := parseFree("MemTotal:  8000 kB\nMemFree:  100 kB\nMemAvailable:    2048 kB\n"); !ok || got != 2<<20 {
+		t.Errorf("%d, %v", got, ok)
+	}
+	for _, bad := range []string{"", "MemTotal: 1 kB\n", "MemAvailable: x kB\n", "MemAvailable: -1 kB\n", "MemAvailable: 1 MB\n"} {
+		if _, ok := parseFree(bad); ok {
+			t.Errorf("%q is taken", bad)
+		}
+	}
+}
+
 func FuzzParseStat(f *testing.F) {
 	f.Add("cpu  100 5 20 700 30 1 2 3 50 0\ncpu0 1 2\n")
 	f.Fuzz(func(t *testing.T, stat string) {
@@ -51,11 +62,11 @@ func (b *busy) read() (ticks, bool) {
 func TestBusyMachineBeginsNoRecordingAndEndsNone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		machine := &busy{began: time.Now()}
-		s := &Service{opts: Options{Limits: Limits{CPU: 0.9}}, jobs: make(map[string]*job), meter: newMeter(machine.read)}
+		s := &Service{opts: Options{Limits: Limits{CPU: 0.9}}, jobs: make(map[string]*job), meter: newMeter(machine.read, func() {})}
 		defer s.meter.close()
 		wantRefused := func(refused bool, why string) {
 			t.Helper()
-			err := s.full()
+			err := s.full(wire.Pass, 1)
 			e, is := errors.AsType[*Error](err)
 			if refused != (err != nil) || refused && (!is || e.Code != ResourceExhausted) {
 				t.Errorf("%s: %v", why, err)
@@ -79,7 +90,7 @@ func TestBusyMachineBeginsNoRecordingAndEndsNone(t *testing.T) {
 		wantRefused(false, "it is free again")
 		// What has just begun is not measured yet.
 		for _, id := range []string{"a", "b"} {
-			s.jobs[id] = &job{kind: wire.Encode, process: new(process), info: &livekit.EgressInfo{StartedAt: time.Now().UnixNano()}}
+			s.jobs[id] = &job{kind: wire.Encode, process: new(process), taking: taking{size: 1}, info: &livekit.EgressInfo{StartedAt: time.Now().UnixNano()}}
 		}
 		wantRefused(true, "two encoders are about to be busy")
 		s.opts.Limits = Limits{CPU: 2, Jobs: 2}

@@ -59,7 +59,9 @@ func (s *Service) restore(ctx context.Context) error {
 		}
 		delete(parcels, j.id)
 		if j.over || j.sender != nil {
+			s.mu.Lock()
 			s.jobs[j.id] = j
+			s.mu.Unlock()
 		}
 	}
 	for id, parcel := range parcels { // of jobs that are not listed any more

@@ -37,8 +37,10 @@ type Service struct {
 	sending  sync.WaitGroup // what waits for their uploads
 	slots    chan struct{}  // of uploads
 	meter    *meter         // nil: no limit
-	spare    *spare         // a worker that has no job yet
-	leftover []*job         // that are not listed any more, and have something to send
+	costs    costs
+	free     func() (bytes int64, ok bool) // memory that the machine can give; nil: no limit
+	spare    *spare                        // a worker that has no job yet
+	leftover []*job                        // that are not listed any more, and have something to send
 }
 
 // keepEnded is how long jobs that are over are listed.
@@ -47,10 +49,10 @@ const keepEnded = 24 * time.Hour
 // Open ends the jobs of the last run, with what of them was saved, and returns a
 // Service that begins new ones.
 func Open(ctx context.Context, o Options) (*Service, error) {
-	s := &Service{opts: o, jobs: make(map[string]*job), starting: make(map[*job]bool), paths: make(map[string]bool), slots: make(chan struct{}, uploadSlots), closec: make(chan struct{})}
+	s := &Service{opts: o, jobs: make(map[string]*job), starting: make(map[*job]bool), paths: make(map[string]bool), slots: make(chan struct{}, uploadSlots), closec: make(chan struct{}), costs: make(costs)}
 	s.spare = newSpare(o.Logger, func(id string) (*process, error) { return startProcess(o, o.Worker, id) })
 	if o.Limits.CPU > 0 {
-		s.meter = newMeter(procStat)
+		s.meter, s.free = newMeter(procStat, s.weigh), freeMemory
 	}
 	if err := s.restore(ctx); err != nil {
 		s.meter.close()
@@ -83,7 +85,7 @@ func (s *Service) Start(ctx context.Context, key string, req proto.Message) (*li
 	if err != nil {
 		return nil, err
 	}
-	j := &job{s: s, kind: kind, ending: make(chan string, 1), targets: targets}
+	j := &job{s: s, kind: kind, ending: make(chan string, 1), targets: targets, taking: taking{size: sizeOf(encodingOf(r))}}
 	j.to = to
 	if err := s.admit(j); err != nil {
 		return nil, err

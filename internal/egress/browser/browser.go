@@ -228,6 +228,8 @@ func (b *Browser) watch(ctx context.Context) error {
 	defer loading.Stop()
 	loaded := loading.C
 	waiting := errors.New("the page did not load within 30 s")
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
 	for {
 		select {
 		case n := <-s.news:
@@ -258,6 +260,10 @@ func (b *Browser) watch(ctx context.Context) error {
 				b.over = true
 				b.mu.Unlock()
 				return nil
+			}
+		case <-look.C:
+			if err := s.tooLarge(b.job.Browser.Memory); err != nil {
+				return err
 			}
 		case <-loaded:
 			loaded = nil

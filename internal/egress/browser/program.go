@@ -98,6 +98,7 @@ func start(path string, args []string) (p *program, from, to *os.File, err error
 		_, _ = to.Close(), from.Close()
 		return nil, nil, nil, fmt.Errorf("start Chromium: %w", err)
 	}
+	spawn.Expendable(p.cmd)
 	go func() {
 		_ = p.cmd.Wait()
 		close(p.gonec)

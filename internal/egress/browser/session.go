@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/rollcall-rtc/rollcall/internal/spawn"
 )
 
 // captureURL is that of the page that captures, which nobody serves: it is given to
@@ -268,6 +270,22 @@ func (s *session) load(ctx context.Context) error {
 		return fmt.Errorf("the page cannot be loaded: %w", why)
 	}
 	return fmt.Errorf("the page cannot be loaded: %s", inWords(nav.ErrorText))
+}
+
+// lookEvery is how often it is looked how much memory the browser takes.
+const lookEvery = time.Second
+
+// tooLarge says that the browser takes more memory than it may, in bytes; 0 is any. A
+// page that is not stopped takes what others need, and the server.
+func (s *session) tooLarge(most int64) error {
+	if most == 0 {
+		return nil
+	}
+	u, err := spawn.UsageOf(s.program.cmd.Process.Pid)
+	if err != nil || u.Memory <= most {
+		return nil // it has just ended, which is told otherwise
+	}
+	return fmt.Errorf("the page was stopped: its browser takes %d MiB of memory, and egress.page_memory is %d MiB", u.Memory>>20, most>>20)
 }
 
 // leaveTime is how long a page may take to say goodbye.

@@ -65,6 +65,8 @@ func (j *Job) NeedsStudio() bool {
 type Browser struct {
 	// Program is asked for by the configuration; empty: one that is in PATH.
 	Program string `json:"program,omitempty"`
+	// Memory is how much it may take, in bytes; 0: as much as there is.
+	Memory int64 `json:"memory,omitempty"`
 	// Own are the addresses of the server itself, which pages may reach always.
 	Own []string `json:"own,omitempty"`
 }

@@ -71,9 +71,15 @@ room.on(RoomEvent.Disconnected, () => console.log('END_RECORDING'));
 await room.connect(query.get('url'), query.get('token'));
 </script>`;
 
-/** Serves the page, a layout at /layout, and errors by their status: /404. */
+/** A page that takes more and more memory, and uses it. */
+const hungry = `<!doctype html><meta charset="utf-8"><title>hungry</title><script>
+const all = [];
+setInterval(() => all.push(new Uint8Array(32 << 20).fill(all.length + 1)), 100);
+</script>`;
+
+/** Serves the page, a layout at /layout, one that takes all memory at /hungry, and errors by their status: /404. */
 export async function serveClapper() {
-  const files = { '/layout': layout, '/livekit-client.js': await readFile(join(suite, 'node_modules/livekit-client/dist/livekit-client.umd.js')) };
+  const files = { '/layout': layout, '/hungry': hungry, '/livekit-client.js': await readFile(join(suite, 'node_modules/livekit-client/dist/livekit-client.umd.js')) };
   const server = http.createServer((request, response) => {
     const path = new URL(request.url, 'http://localhost').pathname;
     const status = Number(path.slice(1));

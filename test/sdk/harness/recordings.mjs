@@ -45,11 +45,12 @@ export async function streamsOf(path) {
   return found;
 }
 
-/** No segment of a list plays longer than the list promises (RFC 8216, section 4.3.3.1). */
-export async function keepsItsPromise(path) {
+/** No segment of a list plays longer than the list promises (RFC 8216, section 4.3.3.1): so many seconds, if that is given. */
+export async function keepsItsPromise(path, promised) {
   const list = await readFile(path, 'utf8');
   const longest = Number(/#EXT-X-TARGETDURATION:(\d+)\n/.exec(list)[1]);
   const plays = [...list.matchAll(/#EXTINF:([\d.]+),/g)].map((m) => Number(m[1]));
+  assert.equal(longest, promised ?? longest);
   assert.ok(plays.length > 0 && Math.round(Math.max(...plays)) <= longest, list);
 }
 

@@ -13,7 +13,7 @@ import { RtmpServer } from '../harness/receivers.mjs';
 import { scene } from '../harness/scene.mjs';
 import { waitFor } from '../harness/wait.mjs';
 
-const stage = scene({ config: { egress: { directory: recordings(), max_cpu: 0 }, webhook: { allow_networks: ['127.0.0.0/8'] } } });
+const stage = scene({ config: { egress: { directory: recordings(), max_cpu: 0, page_memory: '1GiB' }, webhook: { allow_networks: ['127.0.0.0/8'] } } });
 
 const file = (filepath, more = {}) => ({ file: new EncodedFileOutput({ filepath, ...more }) });
 const endOf = async (call, id) => (await storyOf(call, id)).at(-1).egressInfo;
@@ -62,7 +62,7 @@ stage.test('a page goes to whoever takes streams, and into segments, images and 
     const seen = await streamsOf(path);
     assert.ok(seen.h264?.width === 640 && seen.h264.frames >= 8 && seen.aac?.frames > 40, `${path}: ${JSON.stringify(seen)}`);
   }
-  await keepsItsPromise(info.segmentResults[0].playlistLocation);
+  await keepsItsPromise(info.segmentResults[0].playlistLocation, 3);
   const { location } = info.fileResults[0];
   const seen = await streamsOf(location);
   assert.ok(Math.abs(seen.aac.frames * 1024 / 44100 - seen.seconds) < 0.6, `sound is there all the time: ${JSON.stringify(seen)}`);
@@ -115,6 +115,18 @@ stage.test('pages that cannot be recorded end with the reason', async (call) => 
   assert.match(info.error, /start signal not received/);
   await assert.rejects(egress.startWebEgress('http://169.254.169.254/latest', file('none')), { code: 'invalid_argument', message: /metadata/ });
   await assert.rejects(egress.startWebEgress('http://10.0.0.1/', file('none')), { code: 'invalid_argument', message: /allowed networks/ });
+});
+
+stage.test('a page that takes too much memory ends its own recording, which is kept', async (call) => {
+  const egress = egressOf(call);
+  const well = await egress.startWebEgress(clapper.url, file('well'));
+  await active(call, well.egressId);
+  const { egressId } = await egress.startWebEgress(`${clapper.url}hungry`, file('hungry'));
+  const info = await endOf(call, egressId);
+  assert.equal(info.status, EgressStatus.EGRESS_FAILED);
+  assert.match(info.error, /its browser takes \d+ MiB of memory, and egress.page_memory is 1024 MiB/);
+  assert.ok((await streamsOf(info.fileResults[0].location)).seconds > 0.5, info.error);
+  await stopped(call, well.egressId);
 });
 
 stage.test('a page of your own lays out the room', async (call) => {
