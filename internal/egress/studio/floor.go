@@ -416,6 +416,7 @@ func (f *floor) step(late time.Duration) error {
 	for _, p := range f.canvas.Places() {
 		var pic *compose.Picture
 		if t := f.tiles[f.canvas.Tiles()[p.Tile].Number]; t != nil {
+			t.hurry = f.pace.hurries()
 			t.advance(shown)
 			pic = t.current
 		}

@@ -6,6 +6,9 @@ const (
 	// slack is how far behind drawing may be for each picture that is repeated after one
 	// that is drawn.
 	slack = 125 * time.Millisecond
+	// maxWait is how far behind it may be and still wait for pictures that are being
+	// decoded.
+	maxWait = 4 * slack
 	// maxRepeats is how often one picture is repeated at most.
 	maxRepeats = 9
 )
@@ -18,18 +21,23 @@ type pace struct {
 	// debt is how late it was from the beginning on: a recording begins with what was
 	// published before it, and catches up.
 	debt     time.Duration
-	repeats  int   // that are to come
-	repeated int64 // so far
+	behind   time.Duration // how late the last was beyond that
+	repeats  int           // that are to come
+	repeated int64         // so far
 }
+
+// hurries says whether there is no time to wait for pictures.
+func (p *pace) hurries() bool { return p.behind > maxWait }
 
 // draw says whether a picture is drawn that is so late.
 func (p *pace) draw(late time.Duration) bool {
 	p.debt = max(min(p.debt, late), 0)
+	p.behind = late - p.debt
 	if p.repeats > 0 {
 		p.repeats--
 		p.repeated++
 		return false
 	}
-	p.repeats = int(min((late-p.debt)/slack, maxRepeats))
+	p.repeats = int(max(min(p.behind/slack, maxRepeats), 0))
 	return true
 }

@@ -21,6 +21,20 @@ func drawn(p *pace, pictures int, takes, repeats time.Duration) (n int, late tim
 	return n, late
 }
 
+// Decoders are not waited for when it is too late for that, and are when it was late
+// from the beginning on.
+func TestOnlyWhoFallsBehindHurries(t *testing.T) {
+	p := &pace{debt: 5 * time.Second}
+	for _, c := range []struct {
+		late    time.Duration
+		hurries bool
+	}{{5 * time.Second, false}, {4 * time.Second, false}, {4400 * time.Millisecond, false}, {4600 * time.Millisecond, true}, {0, false}, {400 * time.Millisecond, false}, {time.Second, true}} {
+		if p.draw(c.late); p.hurries() != c.hurries {
+			t.Errorf("%v late it hurries: %v", c.late, p.hurries())
+		}
+	}
+}
+
 func TestSlowMachineRepeatsPictures(t *testing.T) {
 	for _, c := range []struct {
 		name           string

@@ -22,7 +22,9 @@ type tile struct {
 	head          *ffmpeg.Decoded  // the next one, not yet due
 	current       *compose.Picture // what is shown; nil before the first
 	spent         func()           // gives current back
-	broken        bool             // frames are left out up to the next key frame
+	broken        bool             // frames are left out up to the next key frame, which begins another decoder
+	skips         bool             // likewise, for the same decoder
+	hurry         bool             // the machine is too slow to wait for pictures
 }
 
 // decoding is a decoder, and what it was given.
@@ -33,6 +35,9 @@ type decoding struct {
 	ended         bool
 	late          bool // it was waited for in vain, and is not any more
 }
+
+// maxBehind is how far a decoder may be behind on a machine that is too slow.
+const maxBehind = time.Second
 
 // decodePatience is how long a picture is waited for that should be there.
 const decodePatience = time.Second
@@ -73,6 +78,17 @@ func (t *tile) frame(at time.Duration, key bool, data []byte) error {
 			return nil
 		}
 	}
+	behind := len(d.under) > 0 && at-d.under[0] > maxBehind
+	if t.skips = t.skips || behind && t.hurry; t.skips {
+		switch {
+		case behind: // what has been submitted comes first
+			return nil
+		case !key:
+			t.want()
+			return nil
+		}
+		t.skips = false
+	}
 	if !d.Submit(at, data) {
 		t.broken = true
 		t.want()
@@ -83,7 +99,7 @@ func (t *tile) frame(at time.Duration, key bool, data []byte) error {
 }
 
 // advance has current be the picture that is to be seen at that time. It waits for
-// what is being decoded.
+// what is being decoded, unless there is no time for that.
 func (t *tile) advance(at time.Duration) {
 	var patience *time.Timer
 	for {
@@ -107,7 +123,7 @@ func (t *tile) advance(at time.Duration) {
 		select {
 		case pic, ok = <-d.Pictures():
 		default:
-			if len(d.under) == 0 && !d.ended || len(d.under) > 0 && d.under[0] > at || d.late && !d.ended {
+			if len(d.under) == 0 && !d.ended || len(d.under) > 0 && d.under[0] > at || (d.late || t.hurry) && !d.ended {
 				return
 			}
 			if d.late { // and nothing follows
