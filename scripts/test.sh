@@ -38,29 +38,33 @@ source scripts/packages.sh
 
 # along COMMAND...: runs steps beside those that follow, with less of the processor,
 # until joined.
+alongside=
 along() {
 	joined=$(mktemp -d)
+	set -m # in a group of its own, to be ended with us
 	(
 		passed=0 failed=()
 		renice -n 10 "$BASHPID" >/dev/null
 		"$@"
 		printf '%s\n' "$passed" "${failed[@]}" >"$joined/steps"
-	) >"$joined/said" 2>&1 &
+	) </dev/null >"$joined/said" 2>&1 &
 	alongside=$!
+	set +m
 }
+trap '[[ -z $alongside ]] || kill -- "-$alongside" 2>/dev/null' EXIT
+trap 'exit 130' INT TERM
 
 # joined: waits for what goes along, shows what it said and counts its steps.
 joined() {
 	local steps=()
 	wait "$alongside"
+	alongside=
 	cat "$joined/said"
 	mapfile -t steps <"$joined/steps" || steps=(0 "what goes along with the tests")
 	passed=$((passed + steps[0]))
 	failed+=("${steps[@]:1}")
 	rm -rf "$joined"
 }
-# It is in our group, and would go on.
-trap 'trap - INT TERM; kill 0' INT TERM
 
 formatted() {
 	local unformatted
