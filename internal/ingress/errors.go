@@ -48,6 +48,13 @@ var (
 	ErrReplaced = &Error{FailedPrecondition, "replaced by a newer connection, after this one had been silent"}
 	ErrDeleted  = &Error{FailedPrecondition, "the ingress was deleted"}
 	ErrEnded    = &Error{FailedPrecondition, "the session is over"}
+
+	// ErrRoomDeleted and ErrRemoved are what somebody has done by the API. The source
+	// has not failed.
+	ErrRoomDeleted = &Error{FailedPrecondition, "the room was deleted"}
+	ErrRemoved     = &Error{FailedPrecondition, "the participant was removed from the room"}
+	// ErrDuplicate is what another participant has done.
+	ErrDuplicate = &Error{FailedPrecondition, "another participant of the same identity has joined the room"}
 )
 
 // errNotFound is the refusal of an id that is not there; its text is the wire's.

@@ -158,11 +158,11 @@ func (x *Session) removed(why livekit.DisconnectReason) {
 func Removal(why livekit.DisconnectReason) error {
 	switch why {
 	case livekit.DisconnectReason_ROOM_DELETED:
-		return errors.New("the room was deleted")
+		return ErrRoomDeleted
 	case livekit.DisconnectReason_PARTICIPANT_REMOVED:
-		return errors.New("the participant was removed from the room")
+		return ErrRemoved
 	case livekit.DisconnectReason_DUPLICATE_IDENTITY:
-		return errors.New("another participant of the same identity has joined the room")
+		return ErrDuplicate
 	case livekit.DisconnectReason_SERVER_SHUTDOWN:
 		return ErrStopping
 	case livekit.DisconnectReason_JOIN_FAILURE:
@@ -347,6 +347,8 @@ func outcome(reusable bool, cause error) (livekit.IngressState_Status, string) {
 		return livekit.IngressState_ENDPOINT_INACTIVE, ""
 	case errors.Is(cause, ErrDeleted):
 		return livekit.IngressState_ENDPOINT_INACTIVE, ""
+	case errors.Is(cause, ErrRoomDeleted), errors.Is(cause, ErrRemoved):
+		return livekit.IngressState_ENDPOINT_INACTIVE, cause.Error() // no failure, but who looks wants to know
 	}
 	return livekit.IngressState_ENDPOINT_ERROR, cause.Error()
 }
@@ -360,6 +362,12 @@ func causeOf(cause error) (event.Actor, string) {
 		return event.ActorClient, "replaced"
 	case errors.Is(cause, ErrDeleted):
 		return event.ActorAPI, "deleted"
+	case errors.Is(cause, ErrRoomDeleted):
+		return event.ActorAPI, "room_deleted"
+	case errors.Is(cause, ErrRemoved):
+		return event.ActorAPI, "participant_removed"
+	case errors.Is(cause, ErrDuplicate):
+		return event.ActorClient, "duplicate_identity"
 	case errors.Is(cause, ErrStopping):
 		return event.ActorServer, "server_stopped"
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/rollcall-rtc/rollcall/event"
 	"github.com/rollcall-rtc/rollcall/internal/eventlog/memory"
+	"github.com/rollcall-rtc/rollcall/internal/room"
 )
 
 func bubble(t *testing.T, fn func(t *testing.T)) {
@@ -258,11 +259,21 @@ func TestEndOfTheParticipantIsTheEndOfTheSession(t *testing.T) {
 	for name, c := range map[string]struct {
 		remove func(r *rig) error
 		says   string
+		reason string // of the event
+		actor  event.Actor
+		status livekit.IngressState_Status
 	}{
-		"room deleted": {func(r *rig) error { return r.rooms.Delete(r.t.Context(), "show") }, "the room was deleted"},
+		"room deleted": {
+			func(r *rig) error { return r.rooms.Delete(r.t.Context(), "show") },
+			"the room was deleted", "room_deleted", event.ActorAPI, livekit.IngressState_ENDPOINT_INACTIVE,
+		},
 		"removed": {func(r *rig) error {
 			return r.rooms.RemoveParticipant(r.t.Context(), "show", "encoder", time.Time{})
-		}, "removed from the room"},
+		}, "removed from the room", "participant_removed", event.ActorAPI, livekit.IngressState_ENDPOINT_INACTIVE},
+		"replaced by its like": {func(r *rig) error {
+			_, err := r.rooms.Inject(r.t.Context(), &room.Join{Room: "show", Identity: "encoder", Permission: &livekit.ParticipantPermission{CanPublish: true}}, room.InjectionHandler{})
+			return err
+		}, "another participant of the same identity", "duplicate_identity", event.ActorClient, livekit.IngressState_ENDPOINT_ERROR},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -274,11 +285,20 @@ func TestEndOfTheParticipantIsTheEndOfTheSession(t *testing.T) {
 					t.Fatal(err)
 				}
 				<-x.Ended()
-				if state := r.state(info.IngressId); state.Status != livekit.IngressState_ENDPOINT_ERROR || !strings.Contains(state.Error, c.says) {
+				if state := r.state(info.IngressId); state.Status != c.status || !strings.Contains(state.Error, c.says) {
 					t.Errorf("state %v", state)
 				}
-				if n := count(r.events(), "ingress_ended ERROR"); n != 1 {
+				if n := count(r.events(), "ingress_ended "+strings.TrimPrefix(c.status.String(), "ENDPOINT_")); n != 1 {
 					t.Errorf("%d ends", n)
+				}
+				records, err := r.log.Read(t.Context(), 0, 10_000)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, rec := range records {
+					if rec.Name == event.IngressEnded && (rec.Actor != c.actor || rec.Reason != c.reason) {
+						t.Errorf("it was ended by %s: %s", rec.Actor, rec.Reason)
+					}
 				}
 				// The key lets the next one in, who was removed not at once.
 				sleep(2 * time.Minute)

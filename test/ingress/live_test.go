@@ -119,8 +119,9 @@ func TestLivePlaylistIsFollowedAtItsEnd(t *testing.T) {
 	}
 }
 
-// A peer of SRT that says nothing any more has ended, whether it is there or not.
-func TestMutePeerOfSRTIsAnEnd(t *testing.T) {
+// A peer of SRT that says nothing any more has failed, whether it is there or not: what it
+// has is not complete.
+func TestMutePeerOfSRTIsAnError(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "film.ts")
 	encoding := []string{"-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-bf", "0", "-g", "30", "-c:a", "aac", "-f", "mpegts"}
 	makeFile(t, path, lavfi(5, encoding...)...)
@@ -166,7 +167,7 @@ func TestMutePeerOfSRTIsAnEnd(t *testing.T) {
 			eventually(t, "it ends", func() bool { return s.state(info.IngressId).EndedAt > 0 })
 			state := s.state(info.IngressId)
 			t.Logf("%s: %s, %q", tc.name, state.Status, state.Error)
-			if state.Status != livekit.IngressState_ENDPOINT_COMPLETE || strings.Contains(state.Error, "srt://"+addr) {
+			if state.Status != livekit.IngressState_ENDPOINT_ERROR || !strings.Contains(state.Error, "broke") || strings.Contains(state.Error, "srt://"+addr) {
 				t.Errorf("%s: %s", state.Status, state.Error)
 			}
 		})

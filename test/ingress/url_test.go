@@ -126,20 +126,30 @@ func TestSourcesReachNothingInside(t *testing.T) {
 func TestSRTIsPublished(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	addr := free(t, "udp")
-	args := append([]string{"-hide_banner", "-loglevel", "error", "-nostdin", "-re"}, lavfi(8, "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-bf", "0", "-g", "30", "-c:a", "aac", "-f", "mpegts", "srt://"+addr+"?mode=listener&passphrase=0123456789")...)
-	source := exec.Command("ffmpeg", args...)
-	if err := source.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = source.Process.Kill(); _ = source.Wait() }()
 	v := s.view("show")
-	info := s.create(fromURL("srt://" + addr + "?passphrase=0123456789&streamid=%23!::r=show&latency=100000"))
+	info := s.create(fromURL(serveSRT(t, lavfi(8)...) + "&streamid=%23!::r=show&latency=100000"))
 	eventually(t, "pictures and sound", func() bool { return v.got(video).frames > 60 && v.got(audio).frames > 100 })
 	if n, size := decoded(t, "h264", v.got(video).bytes); n < 60 || size != "320x180" {
 		t.Errorf("%d pictures of %s decode", n, size)
 	}
-	if _, err := s.api.DeleteIngress(t.Context(), &livekit.DeleteIngressRequest{IngressId: info.IngressId}); err != nil {
+	// It hangs up, which is the end of what it has.
+	eventually(t, "it ends", func() bool { return s.state(info.IngressId).EndedAt > 0 })
+	if state := s.state(info.IngressId); state.Status != livekit.IngressState_ENDPOINT_COMPLETE {
+		t.Errorf("ends as %s: %s", state.Status, state.Error)
+	}
+}
+
+// serveSRT has an ffmpeg offer the input with these arguments to one caller, at the URL
+// that is returned, until the test ends.
+func serveSRT(t *testing.T, input ...string) (url string) {
+	t.Helper()
+	url = "srt://" + free(t, "udp") + "?passphrase=0123456789"
+	args := append([]string{"-hide_banner", "-loglevel", "error", "-nostdin", "-re"}, input...)
+	args = append(args, "-c:v", "libx264", "-preset", "superfast", "-pix_fmt", "yuv420p", "-bf", "0", "-g", "30", "-c:a", "aac", "-f", "mpegts", url+"&mode=listener")
+	cmd := exec.Command("ffmpeg", args...)
+	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	return url
 }

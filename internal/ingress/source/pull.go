@@ -36,7 +36,15 @@ type Puller struct {
 // to be given up.
 const muteFor = time.Minute
 
-var errMute = errors.New("the source has sent nothing for a minute")
+var (
+	errMute   = errors.New("the source has sent nothing for a minute")
+	errBroken = errors.New("the connection to the source broke, or it has sent nothing for 15 s")
+)
+
+// brokenAfter is less than nothing has come of an SRT source whose connection broke: one
+// that hangs up says so, and else its peer waits for five seconds. What reads from it
+// ends in the same way, and then hands on what it has had for as long.
+const brokenAfter = 3 * time.Second
 
 // Check says what is wrong with a URL, without asking anybody about it.
 func (p *Puller) Check(raw string) error {
@@ -123,7 +131,7 @@ func (p *Puller) run(ctx context.Context, session *ingress.Session, in ffmpeg.In
 	stop := context.AfterFunc(ctx, func() { child.Kill(); q.close(context.Cause(ctx)) })
 	defer stop()
 	var reading sync.WaitGroup
-	reading.Go(func() { q.close(p.read(child, q)) })
+	reading.Go(func() { q.close(p.read(child, q, !paced)) })
 	f := newFeed(session, p.FFmpeg, p.Running, p.Logger)
 	err = p.play(ctx, q, f, child, paced)
 	child.Kill()
@@ -141,8 +149,9 @@ func (p *Puller) run(ctx context.Context, session *ingress.Session, in ffmpeg.In
 }
 
 // read puts the child's tags into the queue, which makes it wait when there are
-// enough. It ends a child that says nothing, for that may be hung.
-func (p *Puller) read(child *ffmpeg.Demuxer, q *queue) error {
+// enough. It ends a child that says nothing, for that may be hung. A source that is
+// connected has not ended in good order if it fell silent before.
+func (p *Puller) read(child *ffmpeg.Demuxer, q *queue, connected bool) error {
 	var clock flv.Clock
 	patience := cmp.Or(p.mute, muteFor)
 	mute := time.AfterFunc(patience, func() {
@@ -150,10 +159,19 @@ func (p *Puller) read(child *ffmpeg.Demuxer, q *queue) error {
 		child.Kill()
 	})
 	defer mute.Stop()
+	var silent time.Time // when a silence ended
 	for {
 		mute.Reset(patience)
+		asked := time.Now()
 		kind, ms, body, err := child.Next()
 		mute.Stop()
+		now := time.Now()
+		if now.Sub(asked) >= brokenAfter {
+			silent = now
+		}
+		if connected && errors.Is(err, io.EOF) && now.Sub(silent) < brokenAfter {
+			return errBroken
+		}
 		if err != nil {
 			return err
 		}

@@ -76,13 +76,17 @@ test('an encoder that comes again is a bar of its own', () => {
     ingress(2, 5, 'ingress_ended', { status: 'ENDPOINT_COMPLETE' }),
     ingress(3, 6, 'ingress_started', { status: 'ENDPOINT_PUBLISHING' }),
     ingress(4, 7, 'ingress_ended', { status: 'ENDPOINT_ERROR', error: 'nothing came for 30 s' }),
+    // Who deleted the room did not have it fail.
+    ingress(5, 8, 'ingress_started', { status: 'ENDPOINT_PUBLISHING' }),
+    ingress(6, 9, 'ingress_ended', { error: 'the room was deleted' }),
     // It never published.
-    ingress(5, 20, 'ingress_ended', { status: 'ENDPOINT_ERROR', error: 'no codec', startedAt: `${at(15)}000000` }),
+    ingress(7, 20, 'ingress_ended', { status: 'ENDPOINT_ERROR', error: 'no codec', startedAt: `${at(15)}000000` }),
   );
   expect(story.jobs.list.map(({ key, from, to, state, tone, why }) => [key, from, to, state, tone, why])).toEqual([
     ['IN_1 0', at(1), at(5), 'complete', 'done', ''],
     ['IN_1 1', at(6), at(7), 'failed', 'bad', 'nothing came for 30 s'],
-    ['IN_1 2', at(15), at(20), 'failed', 'bad', 'no codec'],
+    ['IN_1 2', at(8), at(9), 'ended', 'done', 'the room was deleted'],
+    ['IN_1 3', at(15), at(20), 'failed', 'bad', 'no codec'],
   ]);
   expect(story.jobs.list[0]).toMatchObject({ kind: 'ingress', what: 'stage', outputs: ['from WHIP'] });
 });

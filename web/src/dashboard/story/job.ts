@@ -86,12 +86,14 @@ function ingressNews(name: string, body: unknown): JobNews | undefined {
   const over = name === 'ingress_ended';
   const state = info.state ? ({ ...info.state, status: info.state.status ?? 'ENDPOINT_INACTIVE' } as State) : null;
   const { label, tone } = statusOf({ state });
+  // Its endpoint waits for the next source, which this one does not.
+  const ended = over && tone !== 'bad' && state?.status !== 'ENDPOINT_COMPLETE';
   return {
     kind: 'ingress',
     id: info.ingress_id,
     what: info.name || info.participant_name || info.participant_identity || info.ingress_id,
     trackSid: '',
-    state: label,
+    state: ended ? 'ended' : label,
     tone: tone === 'bad' ? 'bad' : over ? 'done' : 'live',
     outputs: [`from ${inputs[info.input_type ?? 'RTMP_INPUT']}`],
     why: state?.error ?? '',
