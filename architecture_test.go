@@ -47,7 +47,9 @@ var layers = []layer{
 	{"internal/signal", []string{"internal/outbox", "internal/rate", "internal/room", "internal/token", "event"}},
 
 	// Encoders that publish by one request.
-	{"internal/whip", []string{"internal/ingress", "internal/room", "internal/rate", "internal/token", "internal/sfu/uptrack", "internal/sfu/layer"}},
+	{"internal/whip", []string{"internal/ingress", "internal/ingress/source", "internal/room", "internal/rate", "internal/token", "internal/sfu/uptrack", "internal/sfu/layer"}},
+	// What comes in from encoders is taken apart, and made tracks of.
+	{"internal/ingress/source", []string{"internal/ingress", "internal/ingress/rtmp", "internal/ingress/ffmpeg", "internal/ingress/flv", "internal/egress/frames", "internal/egress/container", "internal/sfu/uptrack"}},
 
 	// Agents are dispatched by what the log says, to workers at /agent.
 	{"internal/agent", []string{"internal/outbox", "internal/token", "event"}},
@@ -72,7 +74,6 @@ var layers = []layer{
 	{"internal/egress/container", nil},
 
 	// What comes in from encoders: the server of RTMP, and the format of its tags.
-	{"internal/ingress/source", []string{"internal/ingress", "internal/ingress/rtmp", "internal/ingress/ffmpeg", "internal/ingress/flv"}},
 	{"internal/ingress/rtmp", []string{"internal/ingress/flv", "internal/rate"}},
 	{"internal/ingress/ffmpeg", []string{"internal/spawn", "internal/ingress/flv"}},
 	{"internal/ingress/flv", nil},

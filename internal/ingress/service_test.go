@@ -128,11 +128,12 @@ func TestWhatCannotBeIsRefusedInLiveKitsWords(t *testing.T) {
 			}, InvalidArgument, "invalid url scheme gopher"},
 			{func(req *livekit.CreateIngressRequest) { req.EnableTranscoding = proto.Bool(false) }, InvalidArgument, "bypassing transcoding impossible"},
 			{func(req *livekit.CreateIngressRequest) {
+				req.InputType = livekit.IngressInput_WHIP_INPUT
+				req.Audio = &livekit.IngressAudioOptions{EncodingOptions: &livekit.IngressAudioOptions_Preset{}}
+			}, InvalidArgument, "audio encoding options must be empty"},
+			{func(req *livekit.CreateIngressRequest) {
 				req.InputType, req.Video = livekit.IngressInput_WHIP_INPUT, &livekit.IngressVideoOptions{EncodingOptions: &livekit.IngressVideoOptions_Preset{}}
 			}, InvalidArgument, "video encoding options must be empty"},
-			{func(req *livekit.CreateIngressRequest) {
-				req.InputType, req.EnableTranscoding = livekit.IngressInput_WHIP_INPUT, proto.Bool(true)
-			}, Unimplemented, "transcoding of WHIP"},
 			{func(req *livekit.CreateIngressRequest) {
 				req.Video = &livekit.IngressVideoOptions{Source: livekit.TrackSource_MICROPHONE}
 			}, InvalidArgument, "invalid track source"},

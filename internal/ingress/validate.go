@@ -54,8 +54,6 @@ func validateTranscoding(info *livekit.IngressInfo) error {
 	switch transcoding := transcodes(info); {
 	case info.InputType != livekit.IngressInput_WHIP_INPUT && !transcoding:
 		return bad("bypassing transcoding impossible with selected input type")
-	case info.InputType == livekit.IngressInput_WHIP_INPUT && transcoding:
-		return refuse(Unimplemented, "transcoding of WHIP is not available: leave enable_transcoding out, and what arrives is forwarded as it is, with all its layers")
 	case !transcoding && info.Video.GetEncodingOptions() != nil:
 		return bad("video encoding options must be empty if transcoding is disabled")
 	case !transcoding && info.Audio.GetEncodingOptions() != nil:

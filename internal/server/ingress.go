@@ -2,15 +2,19 @@ package server
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/netip"
+	"time"
 
 	"github.com/livekit/protocol/livekit"
 
+	"github.com/rollcall-rtc/rollcall/event"
 	"github.com/rollcall-rtc/rollcall/internal/delivery"
 	"github.com/rollcall-rtc/rollcall/internal/ingress"
 	"github.com/rollcall-rtc/rollcall/internal/ingress/ffmpeg"
 	"github.com/rollcall-rtc/rollcall/internal/ingress/source"
+	"github.com/rollcall-rtc/rollcall/internal/room"
 	"github.com/rollcall-rtc/rollcall/internal/signal"
 	"github.com/rollcall-rtc/rollcall/internal/token"
 	"github.com/rollcall-rtc/rollcall/internal/whip"
@@ -28,12 +32,42 @@ func (s *Server) openIngress(ctx context.Context) (err error) {
 		return err
 	}
 	proxies := networks(s.cfg.TrustedProxies)
+	s.backstage = room.NewRegistry(s.backstageOptions())
 	s.whip = whip.NewHandler(whip.Options{
+		Backstage: s.backstage, Encoder: &source.Encoder{FFmpeg: s.cfg.Ingress.FFmpeg, Running: s.transcoders, Logger: s.log},
 		Rooms: s.rooms, Ingress: s.ingress, Keys: token.Keys(s.cfg.Keys), Logger: s.log,
 		Site: func(r *http.Request) netip.Addr { return signal.ClientSite(r, proxies) },
 	})
 	return nil
 }
+
+// backstageOptions are those of the rooms in which encoders are whose media is encoded
+// anew. There is one for each of them, for as long as it sends, and nothing is told of
+// it.
+func (s *Server) backstageOptions() room.Options {
+	return room.Options{
+		Publish:    func(...event.Event) uint64 { return 0 },
+		Media:      room.Peers(s.media),
+		Defaults:   room.Defaults{DepartureTimeout: time.Second, KeepVideo: true, Codecs: encodable},
+		ServerInfo: s.info,
+		ICEServers: iceServers(s.cfg.RTC),
+		Relay:      relayOf(s.relay),
+		Logger:     s.log.With("backstage", true),
+	}
+}
+
+// closeRooms ends those that everybody sees, and those of encoders.
+func (s *Server) closeRooms(ctx context.Context) (err error) {
+	for _, rooms := range []*room.Registry{s.rooms, s.backstage} {
+		if rooms != nil {
+			err = errors.Join(err, rooms.Close(ctx))
+		}
+	}
+	return err
+}
+
+// encodable are the codecs of which others can be made.
+var encodable = []string{"video/VP8", "video/H264", "video/VP9", "video/AV1", "audio/opus"}
 
 // sourceGuard keeps the sources of URLs away from where they have no business, as
 // endpoints of webhooks.

@@ -50,8 +50,10 @@ type Server struct {
 	consumers   *httpapi.Consumers
 	delivery    *delivery.Engine
 	media       *peer.Factory
-	relay       *turn.Server // nil if it is not enabled
+	relay       *turn.Server        // nil if it is not enabled
+	info        *livekit.ServerInfo // what clients are told
 	rooms       *room.Registry
+	backstage   *room.Registry // rooms of encoders whose media is encoded anew
 	agents      *agent.Dispatcher
 	egress      *egress.Service
 	encoding    egressffmpeg.Finder // of recordings
@@ -179,7 +181,7 @@ func (s *Server) openLog(ctx context.Context) error {
 
 func (s *Server) openRooms(ctx context.Context, version string) error {
 	limits := s.cfg.Limit
-	info := &livekit.ServerInfo{
+	s.info = &livekit.ServerInfo{
 		Edition:       livekit.ServerInfo_Standard,
 		Version:       compatVersion,
 		Protocol:      protocolVersion,
@@ -216,7 +218,7 @@ func (s *Server) openRooms(ctx context.Context, version string) error {
 		CheckEgress: func(ctx context.Context, e *livekit.RoomEgress) error { return s.egress.CheckAuto(ctx, e) },
 		Egress:      func(r *livekit.Room, e *livekit.RoomEgress) { s.egress.Auto(r, s.firstKey(), e) },
 		Wants:       func(sid string, agents []*livekit.RoomAgentDispatch) { s.agents.Wants(sid, agents) },
-		ServerInfo:  info,
+		ServerInfo:  s.info,
 		ICEServers:  iceServers(s.cfg.RTC),
 		Relay:       relayOf(s.relay),
 		Logger:      s.log,
@@ -229,7 +231,7 @@ func (s *Server) openRooms(ctx context.Context, version string) error {
 	s.rooms.Restore(s.leftOpen, s.pastOfRooms(ctx))
 	s.agents, err = agent.Start(ctx, agent.Options{
 		Log: s.events, Rooms: s.rooms, Keys: token.Keys(s.cfg.Keys), AutoCreate: s.cfg.Room.AutoCreate,
-		ServerInfo: info, MaxMetadata: limits.MaxMetadataSize, Logger: s.log,
+		ServerInfo: s.info, MaxMetadata: limits.MaxMetadataSize, Logger: s.log,
 	})
 	if err != nil {
 		return err
@@ -386,9 +388,7 @@ func (s *Server) stop(ctx context.Context) error {
 		errs = append(errs, s.ingress.Close(ctx))
 	}
 	errs = append(errs, s.rtmp.stop(ctx))
-	if s.rooms != nil {
-		errs = append(errs, s.rooms.Close(ctx))
-	}
+	errs = append(errs, s.closeRooms(ctx))
 	if s.agents != nil {
 		errs = append(errs, s.agents.Close(ctx))
 	}

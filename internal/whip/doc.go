@@ -6,5 +6,8 @@
 // of the path; at /whip/v1 an access token that allows to join. Each session has a
 // goroutine that ends with its participant; Close waits for them.
 //
+// If an endpoint asks for its media to be encoded anew, the client is in a room
+// backstage, where it is listened to, and the participant is that of what is made of it.
+//
 // It knows rooms and ingress by their handles. Imported by server.
 package whip

@@ -16,6 +16,7 @@ import (
 	"github.com/livekit/protocol/livekit"
 
 	"github.com/rollcall-rtc/rollcall/internal/ingress"
+	"github.com/rollcall-rtc/rollcall/internal/ingress/source"
 	"github.com/rollcall-rtc/rollcall/internal/rate"
 	"github.com/rollcall-rtc/rollcall/internal/room"
 	"github.com/rollcall-rtc/rollcall/internal/token"
@@ -27,17 +28,29 @@ type Rooms interface {
 	Resume(ctx context.Context, req *room.Join, sid string, sink room.Sink) (*room.Participant, error)
 }
 
+// Backstage is rooms in which what is published can be listened to; *room.Registry is.
+type Backstage interface {
+	Rooms
+	Observe(ctx context.Context, room string, tell func(room.Change)) (*room.Watch, error)
+	Tap(ctx context.Context, room, trackSID string, onEnd func()) (*room.Tap, error)
+}
+
 // Ingress admits sources by their stream keys; *ingress.Service does.
 type Ingress interface {
 	Admit(src ingress.Source) (*ingress.Session, error)
 }
 
-// Options configure a Handler. All but Site are required.
+// Options configure a Handler. All but Site, Backstage and Encoder are required.
 type Options struct {
 	Rooms   Rooms
 	Ingress Ingress
 	Keys    token.Keys
 	Logger  *slog.Logger
+	// Backstage is where clients are whose media is encoded anew: nobody sees its rooms,
+	// and no event is of them. Encoder has that done. Nil: endpoints that ask for it are
+	// refused.
+	Backstage Backstage
+	Encoder   *source.Encoder
 	// Site is what a request's address counts as; nil: none is limited.
 	Site func(r *http.Request) netip.Addr
 }
@@ -130,6 +143,10 @@ func (h *Handler) publishWithKey(w http.ResponseWriter, r *http.Request) {
 			return nil, err
 		}
 		info := in.Info()
+		if err := h.mayEncode(info); err != nil {
+			in.End(err)
+			return nil, err
+		}
 		o, err := parseOffer(body, naming{
 			audioName: info.Audio.GetName(), audioSource: info.Audio.GetSource(),
 			videoName: info.Video.GetName(), videoSource: info.Video.GetSource(),
@@ -140,6 +157,20 @@ func (h *Handler) publishWithKey(w http.ResponseWriter, r *http.Request) {
 		}
 		return newSession(h, in.JoinRequest(), o, secret, in), nil
 	})
+}
+
+// mayEncode says why what the endpoint asks for cannot be encoded.
+func (h *Handler) mayEncode(info *livekit.IngressInfo) error {
+	switch {
+	case !info.GetEnableTranscoding():
+		return nil
+	case h.opts.Backstage == nil || h.opts.Encoder == nil:
+		return refuse(http.StatusNotImplemented, "this server does not encode what comes by WHIP")
+	}
+	if err := h.opts.Encoder.Ready(); err != nil {
+		return refuse(http.StatusServiceUnavailable, "%s", err)
+	}
+	return nil
 }
 
 // publishWithToken begins the session of who may join a room.

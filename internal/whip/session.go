@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/rollcall-rtc/rollcall/internal/ingress"
+	"github.com/rollcall-rtc/rollcall/internal/ingress/source"
 	"github.com/rollcall-rtc/rollcall/internal/room"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
 )
@@ -26,6 +27,8 @@ type session struct {
 	secret  string           // immutable; what admitted it in a header, or ""
 	ingress *ingress.Session // immutable; nil if a token admitted it
 	join    *room.Join       // immutable
+	rooms   Rooms            // immutable; where it joins
+	encodes bool             // immutable; what comes is encoded anew, for a participant of its own
 
 	sizes map[streamOf]seen // of pictures; run only
 
@@ -41,6 +44,7 @@ type session struct {
 	id32    uint32               // mu guards; of the last offer
 	servers []*livekit.ICEServer // mu guards
 	pending *negotiation         // mu guards; the answer that is waited for
+	media   source.Media         // mu guards; what the client sends, if it is encoded
 	severed bool                 // mu guards; the room has cut the line, and waits for a restart
 }
 
@@ -74,6 +78,11 @@ var (
 
 func newSession(h *Handler, join *room.Join, o *offer, secret string, in *ingress.Session) *session {
 	s := &session{h: h, id: rand.Text(), secret: secret, ingress: in, join: join, offer: o, etag: newETag(), gone: make(chan struct{})}
+	s.rooms = h.opts.Rooms
+	if s.encodes = in != nil && in.Info().GetEnableTranscoding(); s.encodes {
+		// Its participant in the room is that of what is made of it.
+		s.rooms, join.Room = h.opts.Backstage, in.ID()
+	}
 	join.Stages = s
 	join.Client = &livekit.ClientInfo{Protocol: protocol, Version: join.Client.GetVersion(), Address: join.Client.GetAddress()}
 	join.SinglePC, join.AutoSubscribe, join.RefreshToken = false, false, nil
@@ -95,20 +104,29 @@ func (s *session) begin(ctx context.Context) (answer string, err error) {
 	n := s.expect()
 	s.join.Offer = &livekit.SessionDescription{Type: "offer", Sdp: s.offer.text, Id: n.id}
 	s.join.AddTracks = s.offer.tracks
-	p, err := s.h.opts.Rooms.Join(ctx, s.join, s)
+	p, err := s.rooms.Join(ctx, s.join, s)
 	if err != nil {
 		return "", err
 	}
 	s.mu.Lock()
 	s.p = p
 	s.mu.Unlock()
-	if s.ingress != nil {
+	if s.ingress != nil && !s.encodes {
 		if err := s.ingress.Attach(presence{p}); err != nil {
 			return "", err
 		}
 	}
 	if err := s.await(ctx, n); err != nil {
 		return "", err
+	}
+	if s.encodes {
+		media, err := mediaOf(n.answer, s.offer)
+		if err != nil {
+			return "", err
+		}
+		s.mu.Lock()
+		s.media = media
+		s.mu.Unlock()
 	}
 	answer, _, _, err = answerWith(n.answer, n.candidates)
 	return answer, err
@@ -129,7 +147,7 @@ func (s *session) restart(ctx context.Context, f *fragment) (text, etag string, 
 	if severed {
 		again := *s.join
 		again.Offer, again.AddTracks = nil, nil
-		if p, err = s.h.opts.Rooms.Resume(ctx, &again, p.SID(), s); err != nil {
+		if p, err = s.rooms.Resume(ctx, &again, p.SID(), s); err != nil {
 			return "", "", fmt.Errorf("%w: %w", errGone, err)
 		}
 		s.mu.Lock()
@@ -267,17 +285,26 @@ func (s *session) run() {
 	if s.ingress != nil {
 		over = s.ingress.Ended()
 	}
+	failed, stop := s.startEncoding()
+	defer stop()
 	for {
 		select {
 		case <-s.gone:
+			stop()
 			if s.ingress != nil {
 				s.ingress.End(ingress.Removal(s.why))
 			}
 			return
 		case <-over:
 			over = nil // its participant is on its way out
+			if s.encodes {
+				s.participant().Leave()
+			}
+		case err := <-failed:
+			failed = nil
+			s.ingress.End(err)
 		case <-ticker.C:
-			if s.ingress != nil {
+			if s.ingress != nil && !s.encodes {
 				s.ingress.Observe(s.observe())
 			}
 		}
@@ -289,11 +316,8 @@ func (s *session) observe() (o ingress.Observation) {
 	if s.sizes == nil {
 		s.sizes = make(map[streamOf]seen)
 	}
-	s.mu.Lock()
-	p := s.p
-	s.mu.Unlock()
 	now := time.Now()
-	for _, t := range p.Published() {
+	for _, t := range s.participant().Published() {
 		o.Tracks = append(o.Tracks, t.Info)
 		rate, frames, octets := uint32(0), 0.0, uint64(0)
 		largest := size{int(t.Info.Width), int(t.Info.Height)}
@@ -361,14 +385,20 @@ func (p presence) Close() { p.p.Leave() }
 func (s *session) end(cause error) {
 	if s.ingress != nil {
 		s.ingress.End(cause)
-		return
+		if !s.encodes {
+			return
+		}
 	}
-	s.mu.Lock()
-	p := s.p
-	s.mu.Unlock()
-	if p != nil {
+	if p := s.participant(); p != nil {
 		p.Leave()
 	}
+}
+
+// participant is nil before it has joined.
+func (s *session) participant() *room.Participant {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.p
 }
 
 // allows says whether who shows this secret, or none, may change the session. Its

@@ -1,9 +1,7 @@
 package ingress
 
 import (
-	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -12,8 +10,6 @@ import (
 	"time"
 
 	"github.com/livekit/protocol/livekit"
-	"github.com/pion/webrtc/v4"
-	"github.com/pion/webrtc/v4/pkg/media"
 
 	"github.com/rollcall-rtc/rollcall/internal/testkit/webhooksink"
 )
@@ -31,10 +27,11 @@ func TestKillOfTheServerEndsEachSourceOnce(t *testing.T) {
 
 	dir := t.TempDir()
 	makeFile(t, filepath.Join(dir, "film.mp4"), lavfi(60, "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-bf", "0", "-g", "60", "-c:a", "aac")...)
+	makeFile(t, filepath.Join(dir, "film.m3u8"), "-i", filepath.Join(dir, "film.mp4"), "-c", "copy", "-hls_time", "2", "-hls_list_size", "0")
 	files := http.FileServer(http.Dir(dir))
 	hung := make(chan struct{})
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/hangs.mp4" {
+		if strings.HasPrefix(r.URL.Path, "/hangs.") {
 			select {
 			case <-hung:
 			case <-r.Context().Done():
@@ -57,8 +54,11 @@ func TestKillOfTheServerEndsEachSourceOnce(t *testing.T) {
 		"whip-early":   p.create(room("whip-early"), byWHIP),
 		"url":          p.create(fromURL(web.URL+"/film.mp4"), room("url")),
 		"url-early":    p.create(fromURL(web.URL+"/hangs.mp4"), room("url-early")),
+		"hls":          p.create(fromURL(web.URL+"/film.m3u8"), room("hls")),
+		"hls-early":    p.create(fromURL(web.URL+"/hangs.m3u8"), room("hls-early")),
+		"srt":          p.create(fromURL(serveSRT(t, lavfi(120)...)), room("srt")),
 	}
-	wantStarted := map[string]int{"rtmp": 1, "rtmp-encoded": 1, "rtmp-stalled": 1, "whip": 1, "url": 1}
+	wantStarted := map[string]int{"rtmp": 1, "rtmp-encoded": 1, "rtmp-stalled": 1, "whip": 1, "url": 1, "hls": 1, "srt": 1}
 	idle := p.create(room("idle"))
 	p.push(infos["rtmp"], card("320x180", 0, 120)...)
 	p.push(infos["rtmp-encoded"], card("320x180", 2, 120)...)
@@ -75,7 +75,10 @@ func TestKillOfTheServerEndsEachSourceOnce(t *testing.T) {
 		}
 	}
 	pause(t, stalled.cmd.Process)
-	for _, name := range []string{"rtmp-stalled", "whip-early", "url-early"} {
+	// One that is connected, and whose encoder waits for a minute's pictures before the
+	// first: such a source is given up after a while.
+	infos["srt-early"] = p.create(fromURL(serveSRT(t, "-f", "lavfi", "-i", "testsrc2=s=320x180:r=1/60")), room("srt-early"))
+	for _, name := range []string{"rtmp-stalled", "whip-early", "url-early", "hls-early", "srt-early"} {
 		is(name, livekit.IngressState_ENDPOINT_BUFFERING)
 	}
 	sessions := make(map[string]string)
@@ -83,7 +86,7 @@ func TestKillOfTheServerEndsEachSourceOnce(t *testing.T) {
 		sessions[name] = p.state(info.IngressId).ResourceId
 	}
 	children := childrenOf(p.pid)
-	if len(children) < 4 { // two encode, and two fetch
+	if len(children) < 10 { // four encode, at least, and six fetch
 		t.Errorf("%d children", len(children))
 	}
 
@@ -169,68 +172,4 @@ func told(sink *webhooksink.Sink, name string) map[string][]*livekit.IngressStat
 		}
 	}
 	return all
-}
-
-// whip publishes by WHIP until the test ends: pictures, if it sends any.
-func (s *site) whip(info *livekit.IngressInfo, sends bool) {
-	s.t.Helper()
-	engine := webrtc.SettingEngine{}
-	engine.SetIncludeLoopbackCandidate(true)
-	engine.SetInterfaceFilter(func(name string) bool { return name == "lo" })
-	engine.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
-	pc, err := webrtc.NewAPI(webrtc.WithSettingEngine(engine)).NewPeerConnection(webrtc.Configuration{})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	s.t.Cleanup(func() { cancel(); <-done; _ = pc.GracefulClose() })
-	track, err := webrtc.NewTrackLocalStaticSample(webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeVP8}, "picture", "stream")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	if _, err := pc.AddTransceiverFromTrack(track, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendonly}); err != nil {
-		s.t.Fatal(err)
-	}
-	gathered := webrtc.GatheringCompletePromise(pc)
-	offer, err := pc.CreateOffer(nil)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	if err := pc.SetLocalDescription(offer); err != nil {
-		s.t.Fatal(err)
-	}
-	<-gathered
-	req, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, info.Url, strings.NewReader(pc.LocalDescription().SDP))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/sdp")
-	req.Header.Set("Authorization", "Bearer "+info.StreamKey)
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	answer, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusCreated {
-		s.t.Fatalf("%s %v %s", resp.Status, err, answer)
-	}
-	if err := pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: string(answer)}); err != nil {
-		s.t.Fatal(err)
-	}
-	go func() {
-		defer close(done)
-		tick := time.NewTicker(40 * time.Millisecond)
-		defer tick.Stop()
-		for sends {
-			// The first bytes of a key frame of VP8, 640 by 480.
-			_ = track.WriteSample(media.Sample{Data: []byte{0x10, 2, 0, 0x9d, 1, 0x2a, 0x80, 2, 0xe0, 1, 0, 0}, Duration: 40 * time.Millisecond})
-			select {
-			case <-tick.C:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
 }

@@ -1,20 +1,23 @@
 package frames
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/pion/rtp"
 )
 
-// patience is how long a packet that is missing is waited for. The server asks
+// usualPatience is how long a packet that is missing is waited for. The server asks
 // publishers again for much less.
-const patience = time.Second
+const usualPatience = time.Second
 
 // maxHeld bounds the packets that wait for one before them.
 const maxHeld = 4096
 
 // order puts packets into their order.
 type order struct {
+	patience time.Duration // 0: the usual one
+
 	begun bool
 	next  int64 // the one that is due
 	held  map[int64]arrival
@@ -54,7 +57,7 @@ func (o *order) take(now time.Time, all bool) (p *rtp.Packet, at time.Time, gap 
 		if first < 0 || seq < first {
 			first = seq
 		}
-		waited = waited || now.Sub(a.at) >= patience
+		waited = waited || now.Sub(a.at) >= cmp.Or(o.patience, usualPatience)
 	}
 	if !all && !waited && len(o.held) < maxHeld {
 		return nil, at, false

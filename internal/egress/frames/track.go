@@ -28,6 +28,10 @@ func New(codec container.Codec, rate uint32) (*Track, error) {
 	return &Track{a}, nil
 }
 
+// Patience is how long a packet that is missing is waited for: a second, unless it is set
+// before the first comes.
+func (t *Track) Patience(d time.Duration) { t.frames.packets.patience = d }
+
 // Codec is how the frames are encoded.
 func (t *Track) Codec() container.Codec { return t.frames.codec }
 

@@ -1,7 +1,8 @@
 // Package ffmpeg has a child process decode and encode what a stream brings: AAC
 // and MP3 to Opus, video with B-frames to some without, in one to three sizes.
 //
-// A Transcoder takes tags of FLV and returns frames with the times of their tags,
+// A Transcoder takes tags of FLV, handed on in Matroska if they are of codecs that
+// older versions do not expect there, and returns frames with the times of their tags,
 // as they come: nothing in it waits for more than the codecs do. The child reads
 // from a pipe and writes to pipes. It ends with its input, so with the server.
 //

@@ -10,8 +10,14 @@ import (
 type Job struct {
 	// Sound and Pictures say what the input has.
 	Sound, Pictures bool
+	// PicturesAs and SoundAs say how they are encoded; of H264 and AAC or MP3 nothing
+	// has to be said.
+	PicturesAs, SoundAs Stream
 	// Opus is how sound is encoded; nil: it is left out.
 	Opus *Opus
+	// Varies says that pictures may change their shape: then layers, which do not, have
+	// black beside them.
+	Varies bool
 	// Layers are the encodings of pictures, the smallest first.
 	Layers []Layer
 }
@@ -46,7 +52,7 @@ func (j Job) args() []string {
 		// The input begins with all that a decoder needs to know. No time to analyze it,
 		// 0, would stand for five seconds.
 		"-probesize", "32768", "-analyzeduration", "1", "-fpsprobesize", "0",
-		"-copyts", "-f", "flv", "-i", "pipe:0",
+		"-copyts", "-f", j.format(), "-i", "pipe:0",
 	}
 	if len(j.Layers) > 0 {
 		a = append(a, "-filter_complex", j.filter())
@@ -73,6 +79,14 @@ func (j Job) args() []string {
 	return a
 }
 
+// format is what is written to the child.
+func (j Job) format() string {
+	if j.matroska() {
+		return "matroska"
+	}
+	return "flv"
+}
+
 // filter makes the layers' pictures of those that come.
 func (j Job) filter() string {
 	var b strings.Builder
@@ -93,7 +107,12 @@ func (j Job) filter() string {
 		if l.Width > 0 {
 			size = fmt.Sprintf("%d:%d", l.Width, l.Height)
 		}
-		fmt.Fprintf(&b, ";[s%d]scale=%s:flags=bilinear,setsar=1[v%d]", i, size, i)
+		if j.Varies && l.Width > 0 {
+			size += fmt.Sprintf(":force_original_aspect_ratio=decrease:force_divisible_by=2:flags=bilinear,pad=%d:%d:-1:-1", l.Width, l.Height)
+		} else {
+			size += ":flags=bilinear"
+		}
+		fmt.Fprintf(&b, ";[s%d]scale=%s,setsar=1[v%d]", i, size, i)
 	}
 	return b.String()
 }

@@ -30,9 +30,10 @@ type Transcoder struct {
 	in   *os.File
 	sink Sink
 
-	out  []byte // writer only
-	zero time.Duration
-	any  bool
+	out      []byte // writer only
+	zero     time.Duration
+	any      bool
+	matroska bool // immutable; FLV if not
 
 	readers sync.WaitGroup
 	donec   chan struct{} // closed when the child is gone
@@ -71,7 +72,7 @@ func Start(path string, j Job, sink Sink, running *Children, logger *slog.Logger
 	if err != nil {
 		return nil, err
 	}
-	t := &Transcoder{cmd: exec.Command(path, j.args()...), sink: sink, donec: make(chan struct{})}
+	t := &Transcoder{cmd: exec.Command(path, j.args()...), sink: sink, donec: make(chan struct{}), matroska: j.matroska()}
 	spawn.Detach(t.cmd)
 	spawn.Bind(t.cmd)
 	t.cmd.Env = spawn.Environment()
@@ -106,7 +107,11 @@ func Start(path string, j Job, sink Sink, running *Children, logger *slog.Logger
 		t.readers.Go(func() { t.fail(t.readSound(sound)) })
 	}
 	go t.wait(running, logger)
-	t.out = flv.AppendHeader(t.out, j.Sound, j.Pictures)
+	if t.matroska {
+		t.out = j.appendMatroska(t.out)
+	} else {
+		t.out = flv.AppendHeader(t.out, j.Sound, j.Pictures)
+	}
 	return t, nil
 }
 
@@ -181,7 +186,9 @@ func (t *Transcoder) Write(kind byte, at time.Duration, body []byte) error {
 	if !t.any {
 		t.any, t.zero = true, at-lead
 	}
-	t.out = flv.AppendTag(t.out, kind, max(at-t.zero, 0), body)
+	if err := t.append(kind, at-t.zero, body); err != nil {
+		return err
+	}
 	err := t.in.SetWriteDeadline(time.Now().Add(takesWithin))
 	if err == nil {
 		_, err = t.in.Write(t.out)
@@ -203,6 +210,23 @@ func (t *Transcoder) Write(kind byte, at time.Duration, body []byte) error {
 		return fmt.Errorf("write to ffmpeg: %w", err)
 	}
 	return nil
+}
+
+// append puts a tag into what is written next.
+func (t *Transcoder) append(kind byte, at time.Duration, body []byte) error {
+	if !t.matroska {
+		t.out = flv.AppendTag(t.out, kind, max(at, 0), body)
+		return nil
+	}
+	parse, track := flv.ParseVideo, byte(matroskaPictures)
+	if kind == flv.TypeAudio {
+		parse, track = flv.ParseAudio, matroskaSound
+	}
+	tag, err := parse(body)
+	if err == nil && tag.Kind == flv.Frame {
+		t.out = appendFrame(t.out, track, at+tag.CTS, tag.Key, tag.Data)
+	}
+	return err
 }
 
 // Done is closed when the child is gone.

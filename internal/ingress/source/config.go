@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -20,6 +21,7 @@ type picture struct {
 	fps           float64 // 0 if not known
 	params        [][]byte
 	order         order
+	config        []byte // what its decoder needs first, as its tag has it
 }
 
 // order says whether pictures come in the order in which they are shown.
@@ -35,13 +37,21 @@ const (
 type sound struct {
 	codec          flv.Codec
 	channels, rate int
+	config         []byte // as in picture
 }
 
 var errConfig = errors.New("malformed configuration of the codec")
 
-// readPicture reads what a video stream begins with.
+// readPicture reads what a video stream begins with: its configuration, or a frame of
+// those codecs that need none.
 func readPicture(t flv.Tag) (picture, error) {
 	p := picture{codec: t.Codec}
+	if t.Kind == flv.Frame {
+		p.order = ordered
+		p.width, p.height = sizeOf(t)
+		return p, nil
+	}
+	p.config = bytes.Clone(t.Data)
 	var err error
 	switch t.Codec {
 	case flv.H264:
@@ -173,6 +183,9 @@ func takeUnits(units [][]byte, b []byte, n int) (_ [][]byte, rest []byte, _ erro
 // readSound reads what an audio stream begins with.
 func readSound(t flv.Tag) (sound, error) {
 	s := sound{codec: t.Codec, channels: 2}
+	if t.Kind == flv.Config {
+		s.config = bytes.Clone(t.Data)
+	}
 	switch t.Codec {
 	case flv.AAC:
 		var c mpeg4audio.AudioSpecificConfig

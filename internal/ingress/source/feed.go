@@ -33,6 +33,7 @@ const (
 var (
 	errNothing  = errors.New("the source has neither video nor audio that is known here")
 	errReorders = errors.New("has B-frames, which browsers cannot show, and only those of H264 are encoded anew: turn B-frames off in the encoder")
+	errH265     = errors.New("the ingress asks for video to be encoded, and H265 of sources is only forwarded as it comes: remove the video preset, or send another codec")
 )
 
 // A feed takes the tags of a session. Its methods are called by one goroutine.
@@ -49,12 +50,18 @@ type feed struct {
 	since    time.Time // when the first tag came
 	started  bool
 
+	// client says that the source is a WebRTC client, which has said what it sends, and
+	// whose pictures have any size for a while: browsers begin with small ones. awaits
+	// says that there are to be pictures: it does not begin without.
+	client, awaits bool
+
 	pictures  *picture
 	sounds    *sound
 	shift     time.Duration // CTS of the first picture
 	shifted   bool          // there was one
 	frames    int           // pictures seen
 	encoding  bool          // pictures go through the child
+	recoding  bool          // sound does
 	config    []byte        // the last configuration tag of video, and of audio
 	soundConf []byte
 	buf       []byte
@@ -136,6 +143,9 @@ func (f *feed) gather(ctx context.Context, kind byte, at time.Duration, body []b
 	if err := f.learn(t); err != nil {
 		return err
 	}
+	if f.awaits && f.pictures == nil {
+		return nil // what is heard before is not missed
+	}
 	f.gathered = append(f.gathered, tag{kind, at, bytes.Clone(body)})
 	f.size += len(body)
 	full := len(f.gathered) >= maxGathered || f.size >= maxGatheredBytes
@@ -144,7 +154,7 @@ func (f *feed) gather(ctx context.Context, kind byte, at time.Duration, body []b
 	if f.pictures != nil && f.pictures.order == orderUnknown && f.frames < gatherFrames && !waited {
 		enough = false
 	}
-	if !enough && !full {
+	if !enough && !full && !f.client {
 		return nil
 	}
 	if f.pictures == nil && f.sounds == nil {
@@ -216,6 +226,9 @@ func (f *feed) learnPicture(t flv.Tag) error {
 			f.video.Resize(uint32(p.width), uint32(p.height))
 		}
 	}
+	if t.Kind == flv.Frame && t.Key && f.pictures != nil && f.pictures.codec == t.Codec {
+		f.resized(sizeOf(t))
+	}
 	if t.Kind == flv.Frame && f.pictures != nil {
 		if f.frames++; !f.shifted {
 			f.shifted, f.shift = true, t.CTS
@@ -225,6 +238,19 @@ func (f *feed) learnPicture(t flv.Tag) error {
 		}
 	}
 	return nil
+}
+
+// resized notes how large pictures are now, if that is known.
+func (f *feed) resized(width, height int) {
+	p := f.pictures
+	if width == 0 || width == p.width && height == p.height {
+		return
+	}
+	p.width, p.height = width, height
+	f.session.SetVideo(mimeTypes[p.codec], uint32(width), uint32(height), p.fps)
+	if f.video != nil && !f.encoding {
+		f.video.Resize(uint32(width), uint32(height))
+	}
 }
 
 func (f *feed) codecName() string {
@@ -273,7 +299,7 @@ func (f *feed) passSound(at time.Duration, body []byte, t flv.Tag) error {
 	switch {
 	case f.audio == nil || f.sounds == nil || t.Codec != f.sounds.codec:
 		return nil
-	case f.sounds.codec == flv.Opus:
+	case !f.recoding:
 		if t.Kind == flv.Frame {
 			return f.audio.WriteSample(ingress.Sample{Data: t.Data, PTS: at})
 		}

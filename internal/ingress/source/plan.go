@@ -45,6 +45,18 @@ func layersOf(o *livekit.IngressVideoOptions, p picture) ([]ffmpeg.Layer, error)
 	return nil, nil
 }
 
+// usualPreset is what video is encoded to of a source of which only that is said.
+const usualPreset = livekit.IngressVideoEncodingPreset_H264_720P_30FPS_3_LAYERS
+
+// grown is a picture of the same shape that fills any box.
+func (p picture) grown() picture {
+	p.width, p.height = p.width*maxSide, p.height*maxSide
+	return p
+}
+
+// maxSide is the longest side of a picture, in pixels.
+const maxSide = 8192
+
 // presetLayers reads the preset's name, such as H264_720P_30FPS_3_LAYERS_HIGH_MOTION.
 func presetLayers(preset livekit.IngressVideoEncodingPreset, p picture) []ffmpeg.Layer {
 	parts := strings.Split(preset.String(), "_")

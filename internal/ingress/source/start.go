@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/livekit/protocol/livekit"
+
 	"github.com/rollcall-rtc/rollcall/internal/ingress"
 	"github.com/rollcall-rtc/rollcall/internal/ingress/ffmpeg"
 	"github.com/rollcall-rtc/rollcall/internal/ingress/flv"
@@ -15,24 +17,28 @@ import (
 // and starts the child if something has to be encoded.
 func (f *feed) start(ctx context.Context) error {
 	info := f.session.Info()
-	job := ffmpeg.Job{}
+	job := ffmpeg.Job{Varies: f.client}
 	format := ingress.Format{}
 	if p := f.pictures; p != nil {
-		layers, err := layersOf(info.GetVideo(), *p)
+		layers, err := f.layersOf(*p)
 		if err != nil {
 			return err
 		}
 		if p.order == reordered && len(layers) == 0 {
 			layers = sourceLayer(p)
 		}
-		if len(layers) > 0 && p.codec != flv.H264 {
+		if len(layers) > 0 && p.codec == flv.H265 {
 			if p.order == reordered {
 				return fmt.Errorf("the source's %s %w", p.codec, errReorders)
 			}
-			return fmt.Errorf("the ingress asks for video to be encoded, and %s of sources is only forwarded as it comes: remove the video preset, or send H264", p.codec)
+			return errH265
 		}
 		job.Layers, job.Pictures, f.encoding = layers, len(layers) > 0, len(layers) > 0
+		job.PicturesAs = p.stream()
 		format = ingress.Format{MimeType: mimeTypes[p.codec], Layers: max(len(layers), 1), Width: uint32(p.width), Height: uint32(p.height)}
+		if f.encoding {
+			format.MimeType = mimeTypes[flv.H264]
+		}
 		if n := len(layers); n > 0 && layers[n-1].Width > 0 {
 			format.Width, format.Height = uint32(layers[n-1].Width), uint32(layers[n-1].Height)
 		}
@@ -40,8 +46,9 @@ func (f *feed) start(ctx context.Context) error {
 	stereo := false
 	if s := f.sounds; s != nil {
 		stereo = s.channels > 1
-		if s.codec != flv.Opus {
-			job.Opus, job.Sound = opusOf(info.GetAudio(), *s), true
+		if s.codec != flv.Opus || info.GetAudio().GetEncodingOptions() != nil {
+			f.recoding = true
+			job.Opus, job.Sound, job.SoundAs = opusOf(info.GetAudio(), *s), true, s.stream()
 			stereo = job.Opus.Channels > 1
 		}
 	}
@@ -78,6 +85,32 @@ func (f *feed) missing(job ffmpeg.Job, err error) error {
 		what = fmt.Sprintf("%s audio", f.sounds.codec)
 	}
 	return fmt.Errorf("%s cannot be sent to a room: %w", what, err)
+}
+
+// layersOf are the encodings that the ingress asks for. Those of a client's pictures are
+// as large as these may become.
+func (f *feed) layersOf(p picture) ([]ffmpeg.Layer, error) {
+	video := f.session.Info().GetVideo()
+	if !f.client {
+		return layersOf(video, p)
+	}
+	if video.GetEncodingOptions() == nil {
+		video = &livekit.IngressVideoOptions{EncodingOptions: &livekit.IngressVideoOptions_Preset{Preset: usualPreset}}
+	}
+	p = p.grown()
+	if o := video.GetOptions(); o != nil && len(o.Layers) == 0 {
+		p.width, p.height = fit(p, 1280, 720)
+	}
+	return layersOf(video, p)
+}
+
+// stream describes it to the child.
+func (p *picture) stream() ffmpeg.Stream {
+	return ffmpeg.Stream{Codec: p.codec, Config: p.config, Width: p.width, Height: p.height}
+}
+
+func (s *sound) stream() ffmpeg.Stream {
+	return ffmpeg.Stream{Codec: s.codec, Config: s.config, Rate: s.rate, Channels: s.channels}
 }
 
 // sourceLayer is the source's video, encoded anew.
@@ -132,9 +165,9 @@ func (f *feed) beginEncoding() error {
 	if f.pictures.codec != flv.H264 {
 		return fmt.Errorf("the source's %s %w", f.pictures.codec, errReorders)
 	}
-	job := ffmpeg.Job{Pictures: true, Layers: sourceLayer(f.pictures)}
-	if f.sounds != nil && f.sounds.codec != flv.Opus {
-		job.Sound, job.Opus = true, opusOf(f.session.Info().GetAudio(), *f.sounds)
+	job := ffmpeg.Job{Pictures: true, PicturesAs: f.pictures.stream(), Layers: sourceLayer(f.pictures)}
+	if f.sounds != nil && f.recoding {
+		job.Sound, job.SoundAs, job.Opus = true, f.sounds.stream(), opusOf(f.session.Info().GetAudio(), *f.sounds)
 	}
 	if _, err := ffmpeg.Find(f.ffmpeg); err != nil {
 		return f.missing(job, err)

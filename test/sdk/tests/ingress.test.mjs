@@ -2,7 +2,7 @@
 // participants who see and hear what they send.
 
 import assert from 'node:assert/strict';
-import { IngressInput, IngressState_Status as Status, IngressVideoOptions, TrackSource } from '@livekit/protocol';
+import { IngressInput, IngressState_Status as Status, IngressVideoEncodingPreset, IngressVideoOptions, TrackSource } from '@livekit/protocol';
 import { IngressClient } from 'livekit-server-sdk';
 import { Operator } from '../harness/operator.mjs';
 import { scene } from '../harness/scene.mjs';
@@ -11,6 +11,7 @@ import { waitFor } from '../harness/wait.mjs';
 import { whip } from '../harness/whip.mjs';
 
 const stage = scene();
+const inTwoLayers = new IngressVideoOptions({ encodingOptions: { case: 'preset', value: IngressVideoEncodingPreset.H264_540P_25FPS_2_LAYERS } });
 const ingressOf = (call) => new IngressClient(call.server.url, apiKey, apiSecret);
 
 /** Makes an endpoint for WHIP that publishes into the test's room. */
@@ -62,7 +63,7 @@ stage.test('an endpoint is made, listed, changed and deleted', async (call) => {
 
   await assert.rejects(ingress.deleteIngress(info.ingressId), { code: 'not_found' });
   await assert.rejects(create(call, { video: new IngressVideoOptions({ source: TrackSource.MICROPHONE }) }), { code: 'invalid_argument' });
-  await assert.rejects(create(call, { enableTranscoding: true }), { code: 'unimplemented' });
+  await assert.rejects(create(call, { video: inTwoLayers }), { code: 'invalid_argument' });
   await assert.rejects(new IngressClient(call.server.url, apiKey, 'x'.repeat(40)).listIngress(), { status: 401 });
 });
 
@@ -120,6 +121,32 @@ stage.test('layers of WHIP are forwarded as wished, and candidates trickle', asy
   // A connection that is closed without a goodbye to its session ends that too.
   await source.close();
   await waitFor('the end', async () => (await storyOf(call, info, 2)).at(-1).event === 'ingress_ended');
+  await source.leave();
+});
+
+stage.test('a page that speaks WHIP is encoded in layers, if the endpoint asks for that', async (call) => {
+  const viewer = await call.browser('viewer');
+  const info = await create(call, { enableTranscoding: true, video: inTwoLayers });
+  const source = await whip(call.stage.browser, call.server, { bearer: info.streamKey });
+  assert.equal(source.status, 201, source.text);
+  await seen(viewer, 'encoder');
+  await waitFor('sound', async () => (await viewer.audioEnergy('encoder')) > 0);
+  const { tracks } = await call.api.getParticipant(call.room, 'encoder');
+  const video = tracks.find((t) => t.type === 1);
+  assert.deepEqual([video.mimeType.toLowerCase(), video.layers.map((l) => l.width)], ['video/h264', [480, 960]]);
+  for (const [quality, width] of [[0, 480], [2, 960]]) {
+    await viewer.setQuality('encoder', 'camera', quality);
+    await waitFor(`pictures ${width} wide`, async () => (await viewer.video('encoder')).width === width, 30_000);
+  }
+  // What the page sends is in no room that anybody sees.
+  assert.ok((await call.api.listRooms()).every((r) => !r.name.startsWith('RT_')));
+  assert.equal(await source.restart(), 200);
+  await seen(viewer, 'encoder');
+  await call.api.deleteRoom(call.room);
+  const story = await storyOf(call, info, 2);
+  assert.deepEqual(story.map((e) => [e.event, e.ingressInfo.state.status, e.ingressInfo.state.error]), [
+    ['ingress_started', Status.ENDPOINT_PUBLISHING, ''], ['ingress_ended', Status.ENDPOINT_INACTIVE, 'the room was deleted']]);
+  await waitFor('the page to be told', () => source.page.evaluate(() => window.whip.pc.connectionState !== 'connected'), 60_000);
   await source.leave();
 });
 
