@@ -56,7 +56,7 @@ func Open(opts Options) (*Store, error) {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	if opts.FS == nil {
-		opts.FS = vfs.Default
+		opts.FS = quietFS{vfs.Default}
 	}
 	if opts.MemTableSize <= 0 {
 		opts.MemTableSize = defaultMemTableSize
