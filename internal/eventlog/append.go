@@ -48,6 +48,17 @@ func (l *Log) Commit() {
 	}
 }
 
+// CommitSoon sees to it that what is enqueued is written with what others commit next,
+// or after Options.CursorDelay: for events that nobody acts upon at once.
+func (l *Log) CommitSoon() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.count > 0 && !l.woken && !l.soon {
+		l.soon = true
+		l.soonTimer.Reset(l.cursorDelay)
+	}
+}
+
 // appendSlowly waits, counted, for room in the ring; what would never fit into
 // it goes in parts, between which nobody else's events come. l.mu must be held.
 func (l *Log) appendSlowly(events []event.Event) uint64 {
@@ -97,8 +108,14 @@ func (l *Log) push(events []event.Event) uint64 {
 func (l *Log) accepting() bool { return l.err == nil && !l.closing }
 
 // Sync returns when the event with that Seq is durable, or with the reason why
-// it will not be.
+// it will not be. It has it committed.
 func (l *Log) Sync(ctx context.Context, seq uint64) error {
+	l.Commit()
+	return l.await(ctx, seq)
+}
+
+// await is Sync for whoever is in no hurry.
+func (l *Log) await(ctx context.Context, seq uint64) error {
 	for {
 		l.mu.Lock()
 		durable, err, committed := l.durable, l.err, l.committed

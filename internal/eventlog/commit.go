@@ -104,6 +104,10 @@ func (l *Log) take(events []event.Event) ([]event.Event, map[string][]byte, bool
 		return events, nil, false
 	}
 	l.woken = false
+	if l.soon {
+		l.soon = false
+		l.soonTimer.Stop()
+	}
 	n := min(l.count, cap(events))
 	for range n {
 		events = append(events, l.ring[l.head])
@@ -143,7 +147,11 @@ func (l *Log) publish(b *Batch, sanitized int) bool {
 	l.flushed = make(chan struct{})
 	l.stats.Groups++
 	l.stats.Sanitized += uint64(sanitized)
+	if len(b.Rewrites) > 0 {
+		l.tail = tail{} // it may hold what they replace
+	}
 	if n := len(b.Records); n > 0 {
+		l.tail.add(b.Records)
 		l.durable = b.Records[n-1].Seq
 		l.bytes = l.weighed
 		l.checkSize()

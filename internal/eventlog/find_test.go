@@ -47,6 +47,8 @@ func TestEventsAreFoundByIDAndTimeAlsoAmongDamagedOnes(t *testing.T) {
 			time.Sleep(time.Minute)
 		}
 		all := storetest.ReadAll(t, l)
+		closeLog(t, l)
+		l = open(t, eventlog.Options{Store: store}) // that has nothing in memory
 		for _, seqs := range [][]uint64{nil, {1}, {20, 21, 22}, {1, 2, 3, 30, 38, 39, 40}} {
 			clear(store.seqs)
 			for _, seq := range seqs {

@@ -141,6 +141,47 @@ func TestWhatIsEnqueuedIsWrittenAtTheNextCommit(t *testing.T) {
 	})
 }
 
+func TestWhatIsInNoHurryRidesWithOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := open(t, eventlog.Options{Store: memory.New(), CursorDelay: 20 * time.Millisecond})
+		events := joins(5)
+		wantLast := func(why string, want uint64) {
+			t.Helper()
+			synctest.Wait()
+			if got := l.Last(); got != want {
+				t.Errorf("%s: %d durable, want %d", why, got, want)
+			}
+		}
+		synctest.Wait() // the committer is idle
+		l.CommitSoon()  // nothing is there
+		l.Enqueue(events[0])
+		l.CommitSoon()
+		time.Sleep(10 * time.Millisecond)
+		l.Enqueue(events[1])
+		l.CommitSoon()
+		wantLast("before the delay", 0)
+		time.Sleep(10 * time.Millisecond)
+		wantLast("after the delay of the first", 2)
+
+		l.Enqueue(events[2])
+		l.CommitSoon()
+		wantLast("again", 2)
+		l.Append(events[3])
+		wantLast("with another", 4)
+
+		seq := l.Enqueue(events[4])
+		l.CommitSoon()
+		began := time.Now()
+		if err := l.Sync(t.Context(), seq); err != nil || !time.Now().Equal(began) {
+			t.Errorf("who waits for an event waits for others: %v, after %s", err, time.Since(began))
+		}
+		l.Enqueue(joins(1)...)
+		l.CommitSoon()
+		closeLog(t, l)
+		wantLast("closed", 6)
+	})
+}
+
 func TestWhatGathersIsCommittedWithOneSync(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate()

@@ -20,7 +20,7 @@ func (l *Log) Last() uint64 {
 
 // Wait returns when an event with a Seq above after is committed.
 func (l *Log) Wait(ctx context.Context, after uint64) error {
-	return l.Sync(ctx, after+1)
+	return l.await(ctx, after+1)
 }
 
 // Read returns committed events with a Seq above after, in order and without
@@ -50,6 +50,9 @@ func (l *Log) Read(ctx context.Context, after uint64, limit int) ([]event.Record
 		return nil, nil
 	}
 	limit = int(min(uint64(limit), MaxRead, durable-after))
+	if records, ok := l.newest(after, limit); ok {
+		return records, nil
+	}
 	records, err := l.store.Read("", after, limit)
 	if now := l.First(); now > first && (len(records) == 0 || records[0].Seq != after+1) {
 		// They were trimmed meanwhile.
@@ -99,6 +102,13 @@ func (l *Log) ReadRoom(ctx context.Context, room string, after uint64, limit int
 		return nil, fmt.Errorf("read events of room %q after %d: %w", room, after, err)
 	}
 	return records, nil
+}
+
+// newest returns what Read does, if it is in memory.
+func (l *Log) newest(after uint64, limit int) ([]event.Record, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.tail.after(after, limit)
 }
 
 // readable returns how far the log can be read.
