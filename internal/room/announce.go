@@ -13,8 +13,8 @@ const (
 	// each of the others is n² messages.
 	crowded = 50
 	// crowdDelay is how long that waits, for each participant in the room, so that
-	// a room causes no more than four hundred such messages a second.
-	crowdDelay    = 2500 * time.Microsecond
+	// a room causes no more than two hundred such messages a second.
+	crowdDelay    = 5 * time.Millisecond
 	maxCrowdDelay = time.Second
 )
 

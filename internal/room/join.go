@@ -122,20 +122,7 @@ func (s *state) join(req *Join, sink Sink) (*participant, error) {
 	p.log.Info("participant accepted", "sdk", req.Client.GetSdk().String(), "version", req.Client.GetVersion(), "protocol", req.Client.GetProtocol())
 
 	s.emit(event.Event{Name: event.ParticipantConnecting, Participant: p.info()})
-	p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_Join{Join: &livekit.JoinResponse{
-		Room:                 s.info(),
-		Participant:          p.info(),
-		OtherParticipants:    s.others(p),
-		ServerVersion:        s.opts.ServerInfo.Version,
-		ServerInfo:           s.opts.ServerInfo,
-		ServerRegion:         s.opts.ServerInfo.Region,
-		IceServers:           p.iceServers(),
-		ClientConfiguration:  p.clientConfiguration(),
-		SubscriberPrimary:    req.SubscriberPrimary(),
-		PingInterval:         pingInterval,
-		PingTimeout:          pingTimeout,
-		EnabledPublishCodecs: s.settings.EnabledCodecs,
-	}}})
+	p.send(s.welcome(p))
 	s.informed(p)
 	p.refreshToken()
 	// The first description of ours goes out with the tracks that are there, or
@@ -187,7 +174,7 @@ func (s *state) full(req *Join) bool {
 func (s *state) accepted() int {
 	n := 0
 	for _, p := range s.participants {
-		if !p.dependent() {
+		if !p.dependent {
 			n++
 		}
 	}
@@ -199,24 +186,14 @@ func (s *state) accepted() int {
 	return n
 }
 
-// others are the participants that p is told of, in the order they joined.
-func (s *state) others(p *participant) []*livekit.ParticipantInfo {
-	var infos []*livekit.ParticipantInfo
-	for _, other := range s.inJoinOrder() {
-		if other != p && other.visible() {
-			infos = append(infos, other.info())
-		}
-	}
-	return infos
-}
-
 // add makes p one of the room's, the last that came.
 func (s *state) add(p *participant) {
 	s.arrivals++
 	p.arrival = s.arrivals
+	p.dependent = p.req.dependent()
 	s.participants[p.identity] = p
 	s.bySID[p.sid] = p
-	if !p.dependent() {
+	if !p.dependent {
 		s.joinedOnce = true
 	}
 	s.occupancyChanged()

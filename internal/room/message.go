@@ -12,6 +12,7 @@ import (
 // encoding, however many clients it goes to, and on their goroutines.
 type Message struct {
 	Response *livekit.SignalResponse // immutable
+	parts    *welcomeParts           // immutable; the same, partly encoded, or nil
 
 	binaryOnce sync.Once
 	binary     []byte
@@ -26,7 +27,13 @@ func NewMessage(r *livekit.SignalResponse) *Message { return &Message{Response: 
 
 // Binary returns the protobuf encoding.
 func (m *Message) Binary() ([]byte, error) {
-	m.binaryOnce.Do(func() { m.binary, m.binaryErr = proto.Marshal(m.Response) })
+	m.binaryOnce.Do(func() {
+		if m.parts != nil {
+			m.binary, m.binaryErr = m.parts.binary()
+		} else {
+			m.binary, m.binaryErr = proto.Marshal(m.Response)
+		}
+	})
 	return m.binary, m.binaryErr
 }
 

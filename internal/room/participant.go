@@ -39,6 +39,7 @@ type participant struct {
 	permission *livekit.ParticipantPermission
 	version    uint32
 	cached     *livekit.ParticipantInfo // nil when something changed
+	wire       []byte                   // cached in protobuf; nil when something changed
 	reason     livekit.DisconnectReason // once gone
 	forwards   []*forwarding            // to other rooms
 	forwarding *forwarding              // by which it is here; nil for who has a client
@@ -52,6 +53,7 @@ type participant struct {
 	pubState     peer.State
 	subState     peer.State
 	joined       bool
+	dependent    bool                  // as of the join: a change of permission does not turn a person into a recorder
 	informed     int                   // announcements that its client need not hear
 	early        []*livekit.DataPacket // sent before it was in the room
 	earlyBytes   int
@@ -99,10 +101,6 @@ const (
 	actionProtocol = 13
 )
 
-// dependent is as of the join: a later change of permission does not turn a
-// person into a recorder.
-func (p *participant) dependent() bool { return p.req.dependent() }
-
 func (p *participant) recorder() bool {
 	return p.req.Kind == livekit.ParticipantInfo_EGRESS || p.permission.Recorder //nolint:staticcheck // as above
 }
@@ -131,7 +129,7 @@ func (p *participant) look() {
 // touch says that the participant's info changed.
 func (p *participant) touch() {
 	p.version++
-	p.cached = nil
+	p.cached, p.wire = nil, nil
 	p.state.mirror(p)
 }
 

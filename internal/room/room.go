@@ -84,8 +84,8 @@ func (r *Room) run(s *state) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for turns := 0; !s.finished; turns++ {
-		// Those who wait have their answers first.
-		if len(r.msgc) == 0 || turns%maxUncommitted == 0 {
+		// Those who wait have their answers first, also who has made the room.
+		if len(r.msgc) == 0 || turns%maxUncommitted == maxUncommitted-1 {
 			s.commit()
 		}
 		timer.Reset(time.Until(s.alarm))

@@ -2,6 +2,7 @@ package room
 
 import (
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -48,6 +49,7 @@ type state struct {
 	events      []event.Event
 	lastSeq     uint64 // of the last event appended
 	uncommitted bool   // there were events since the last commit
+	urgent      bool   // some of them do not wait for others
 	finished    bool
 	totals      totals         // for the summary
 	closers     sync.WaitGroup // connections being closed
@@ -104,6 +106,7 @@ func (s *state) endTurn() {
 	if len(s.events) > 0 {
 		s.lastSeq = s.opts.Publish(s.events...)
 		s.uncommitted = true
+		s.urgent = s.urgent || slices.ContainsFunc(s.events, urgent)
 		clear(s.events) // the payloads are the log's now
 		if s.events = s.events[:0]; cap(s.events) > maxKept {
 			s.events = nil // of a turn in which everybody left
@@ -117,12 +120,20 @@ func (s *state) endTurn() {
 	}
 }
 
+// urgent says that an event is to be known at once. Who connects will be there, or not,
+// in a moment.
+func urgent(e event.Event) bool { return e.Name != event.ParticipantConnecting }
+
 // commit has the events of the turns until now written.
 func (s *state) commit() {
-	if s.uncommitted && s.opts.Commit != nil {
-		s.opts.Commit()
+	commit := s.opts.CommitSoon
+	if s.urgent || commit == nil {
+		commit = s.opts.Commit
 	}
-	s.uncommitted = false
+	if s.uncommitted && commit != nil {
+		commit()
+	}
+	s.uncommitted, s.urgent = false, false
 }
 
 // wakeAt makes sure that a tick runs at t or before.
@@ -172,7 +183,7 @@ func (s *state) closesAt() time.Time {
 // and recorders do not keep a room open.
 func (s *state) occupancyChanged() {
 	for _, p := range s.participants {
-		if !p.dependent() {
+		if !p.dependent {
 			s.emptySince = time.Time{}
 			return
 		}
@@ -198,7 +209,7 @@ func (s *state) info() *livekit.Room {
 	for _, p := range s.participants {
 		switch {
 		case !p.joined:
-		case p.dependent():
+		case p.dependent:
 			room.ActiveRecording = room.ActiveRecording || p.recorder()
 		default:
 			room.NumParticipants++
