@@ -93,7 +93,7 @@ var layers = []layer{
 	// Media: no room, no event, no configuration.
 	{"internal/sfu/peer", []string{
 		"internal/sfu/transport", "internal/sfu/srtp", "internal/sfu/record", "internal/sfu/sctp", "internal/sfu/consent",
-		"internal/sfu/uptrack", "internal/sfu/downtrack", "internal/sfu/bwe", "internal/sfu/allocator", "internal/sfu/layer", "internal/rate",
+		"internal/sfu/uptrack", "internal/sfu/downtrack", "internal/sfu/bwe", "internal/sfu/allocator", "internal/sfu/layer", "internal/rate", "internal/stack",
 	}},
 	{"internal/sfu/downtrack", append([]string{"internal/sfu/uptrack"}, mediaLeaves...)},
 	{"internal/sfu/uptrack", mediaLeaves},
@@ -134,6 +134,7 @@ var layers = []layer{
 	{"internal/histogram", nil},
 	{"internal/outbox", nil},
 	{"internal/rate", nil},
+	{"internal/stack", nil},
 	{"internal/tcp", nil},
 	{"internal/tlsmux", nil},
 	{"internal/tracing", []string{"event"}},

@@ -148,10 +148,25 @@ func (c *conn) open(media *webrtc.MediaEngine) error {
 	pc.OnICEConnectionStateChange(func(webrtc.ICEConnectionState) {
 		_ = c.queue.post(c.updateState)
 	})
-	pc.OnICECandidate(func(candidate *webrtc.ICECandidate) {
-		_ = c.queue.post(func() { c.gathered(candidate) })
-	})
+	c.followGathering(pc)
 	return nil
+}
+
+// followGathering has our candidates sent: those of our sockets together, which are all
+// there at once; with STUN servers each as it is found.
+func (c *conn) followGathering(pc *webrtc.PeerConnection) {
+	slow := len(c.factory.opts.ICEServers) > 0
+	var found []*webrtc.ICECandidate // pion calls one at a time
+	pc.OnICECandidate(func(candidate *webrtc.ICECandidate) {
+		if candidate != nil {
+			found = append(found, candidate)
+		}
+		if done := candidate == nil; done || slow {
+			batch := found
+			found = nil
+			_ = c.queue.post(func() { c.gathered(batch, done) })
+		}
+	})
 }
 
 // follow sends media where ICE sends. It runs on pion's goroutine, for which pion
@@ -191,7 +206,8 @@ func (c *conn) updateState() {
 func (c *conn) Look() { _ = c.queue.post(c.look) }
 
 func (c *conn) look() {
-	if c.pc == nil || c.state >= Reachable || c.pc.ICEConnectionState() == webrtc.ICEConnectionStateNew {
+	if c.pc == nil || c.state >= Reachable || c.pc.RemoteDescription() == nil ||
+		c.pc.ICEConnectionState() == webrtc.ICEConnectionStateNew {
 		return // nothing has been sent yet, or there is nothing to find out
 	}
 	for _, s := range c.pc.GetStats() {
@@ -225,17 +241,21 @@ func (c *conn) enter(s State) {
 	}
 }
 
-// gathered sends our candidates. The last one is marked final: without STUN
-// servers it is held until the end is known, which is at once; with them it
-// is sent again.
-func (c *conn) gathered(candidate *webrtc.ICECandidate) {
-	last := c.held
-	c.held = candidate
-	switch {
-	case len(c.factory.opts.ICEServers) > 0 && candidate != nil:
-		c.sendCandidate(candidate, false)
-	case last != nil:
-		c.sendCandidate(last, candidate == nil)
+// gathered sends our candidates. The last one of all is marked final; if that was not
+// known of it, it is sent again.
+func (c *conn) gathered(found []*webrtc.ICECandidate, done bool) {
+	if len(found) == 0 && c.held != nil {
+		found = []*webrtc.ICECandidate{c.held}
+	}
+	for i, candidate := range found {
+		last := i == len(found)-1
+		c.sendCandidate(candidate, done && last)
+		if last {
+			c.held = candidate
+		}
+	}
+	if done {
+		c.held = nil
 	}
 }
 

@@ -3,6 +3,7 @@ package peer
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/pion/webrtc/v4"
@@ -61,17 +62,13 @@ func (s *Subscriber) makeOffer() error {
 	if err != nil {
 		return err
 	}
-	lines, err := parseLines(text)
-	if err != nil {
-		return err
-	}
 	if s.restart {
 		s.vigil.restart(time.Now())
 		s.updateState()
 	}
 	s.wanted, s.restart = false, false
 	s.made++
-	s.offerText, s.offerLines = text, len(lines)
+	s.offerText, s.offerLines = text, strings.Count(text, "\nm=")
 	return nil
 }
 

@@ -1,6 +1,10 @@
 package peer
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/rollcall-rtc/rollcall/internal/stack"
+)
 
 // maxQueued bounds what a client can make us remember.
 const maxQueued = 512
@@ -56,6 +60,7 @@ func (q *queue) close() <-chan struct{} {
 }
 
 func (q *queue) run() {
+	stack.Reserve() // most of what tasks do is deep in pion
 	for {
 		q.mu.Lock()
 		if len(q.tasks) == 0 {
