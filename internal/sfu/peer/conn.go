@@ -156,12 +156,16 @@ func (c *conn) open(media *webrtc.MediaEngine) error {
 // there at once; with STUN servers each as it is found.
 func (c *conn) followGathering(pc *webrtc.PeerConnection) {
 	slow := len(c.factory.opts.ICEServers) > 0
-	var found []*webrtc.ICECandidate // pion calls one at a time
+	var mu sync.Mutex
+	var found []*webrtc.ICECandidate // mu guards
 	pc.OnICECandidate(func(candidate *webrtc.ICECandidate) {
+		mu.Lock()
+		defer mu.Unlock()
 		if candidate != nil {
 			found = append(found, candidate)
 		}
-		if done := candidate == nil; done || slow {
+		done := candidate == nil // also said again with each description, when there is nothing more
+		if slow || done && len(found) > 0 {
 			batch := found
 			found = nil
 			_ = c.queue.post(func() { c.gathered(batch, done) })
