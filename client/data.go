@@ -355,9 +355,9 @@ func (d *dataPlane) handle(kind livekit.DataPacket_Kind, m *livekit.DataPacket) 
 	case *livekit.DataPacket_StreamHeader:
 		r.streams.header(from, m.GetParticipantSid(), v.StreamHeader)
 	case *livekit.DataPacket_StreamChunk:
-		r.streams.chunk(from, v.StreamChunk)
+		r.streams.chunk(m.GetParticipantSid(), v.StreamChunk)
 	case *livekit.DataPacket_StreamTrailer:
-		r.streams.trailer(from, v.StreamTrailer)
+		r.streams.trailer(m.GetParticipantSid(), v.StreamTrailer)
 	case *livekit.DataPacket_RpcRequest:
 		r.rpc.request(from, v.RpcRequest)
 	case *livekit.DataPacket_RpcAck:

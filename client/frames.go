@@ -18,7 +18,8 @@ const lateFrames = 256
 // Frames returns the encoded frames of the track, each passed through transform if
 // that is not nil, until ctx or the subscription ends. Frames of which a packet is
 // lost, or that transform fails for, are left out. The error is ErrUnknownCodec
-// unless the codec is Opus, G.711, VP8, VP9 or H.264.
+// unless the codec is Opus, G.711, VP8, VP9, H.264 or H.265; frames of the last two are
+// byte streams (Annex B).
 func (t *RemoteTrack) Frames(ctx context.Context, transform FrameTransform) (iter.Seq[Sample], error) {
 	codec := t.Codec()
 	d, err := depacketizerFor(codec.MimeType)
@@ -49,6 +50,7 @@ func depacketizerFor(mime string) (rtp.Depacketizer, error) {
 	for known, d := range map[string]rtp.Depacketizer{
 		webrtc.MimeTypeOpus: whole, webrtc.MimeTypePCMU: whole, webrtc.MimeTypePCMA: whole,
 		webrtc.MimeTypeVP8: &codecs.VP8Packet{}, webrtc.MimeTypeVP9: &codecs.VP9Packet{}, webrtc.MimeTypeH264: &codecs.H264Packet{},
+		webrtc.MimeTypeH265: &h265{},
 	} {
 		if strings.EqualFold(known, mime) {
 			return d, nil
@@ -56,3 +58,9 @@ func depacketizerFor(mime string) (rtp.Depacketizer, error) {
 	}
 	return nil, fmt.Errorf("%s: %w", mime, ErrUnknownCodec)
 }
+
+// h265 ends frames by the marker alone: pion's ends one with each slice that did not fit
+// into a packet.
+type h265 struct{ codecs.H265Depacketizer }
+
+func (*h265) IsPartitionTail(marker bool, _ []byte) bool { return marker }

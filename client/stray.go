@@ -9,7 +9,7 @@ const strayTime = 2 * time.Second
 // left lets the streams of somebody end who is gone, once nothing more comes of them.
 func (ss *streams) left(identity, sid string) {
 	for key, s := range ss.open {
-		if s.sid == sid || s.sid == "" && key.identity == identity {
+		if s.sid == sid || s.sid == "" && s.info.Identity == identity {
 			ss.awaitMore(key, s)
 		}
 	}

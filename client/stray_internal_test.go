@@ -45,21 +45,24 @@ func (h *hall) do(fn func()) {
 	synctest.Wait()
 }
 
-func (h *hall) update(sid string, state livekit.ParticipantInfo_State) {
+func (h *hall) update(sid, identity string, state livekit.ParticipantInfo_State) {
 	h.do(func() {
 		h.room.change(func() {
-			h.room.updateRemote(&livekit.ParticipantInfo{Sid: sid, Identity: "alice", State: state})
+			h.room.updateRemote(&livekit.ParticipantInfo{Sid: sid, Identity: identity, State: state})
 		})
 	})
 }
 
-func (h *hall) arrives(sid string) { h.update(sid, livekit.ParticipantInfo_ACTIVE) }
-func (h *hall) leaves(sid string)  { h.update(sid, livekit.ParticipantInfo_DISCONNECTED) }
+func (h *hall) arrives(sid string) { h.update(sid, "alice", livekit.ParticipantInfo_ACTIVE) }
+func (h *hall) leaves(sid string)  { h.update(sid, "alice", livekit.ParticipantInfo_DISCONNECTED) }
 
 // gets has packets of alice arrive.
-func (h *hall) gets(sid string, packets ...*livekit.DataPacket) {
+func (h *hall) gets(sid string, packets ...*livekit.DataPacket) { h.getsAs(sid, "alice", packets...) }
+
+// getsAs has packets arrive that a session sends in the name of an identity.
+func (h *hall) getsAs(sid, identity string, packets ...*livekit.DataPacket) {
 	for _, m := range packets {
-		m.ParticipantIdentity, m.ParticipantSid = "alice", sid
+		m.ParticipantIdentity, m.ParticipantSid = identity, sid
 		h.do(func() { h.room.data.handle(livekit.DataPacket_RELIABLE, m) })
 	}
 }
@@ -137,6 +140,40 @@ func TestStreamOfAReplacedSessionIsLost(t *testing.T) {
 		h.arrives("PA_2")
 		h.leaves("PA_1")
 		h.want("half", true)
+	})
+}
+
+// The server leaves the name of another in the header of an agent's text, and in nothing
+// that follows it. Of a hidden agent it names neither session nor identity.
+func TestTextThatAnAgentWritesForSomebodyElseIsWhole(t *testing.T) {
+	for _, agent := range []struct{ sid, identity string }{{"PA_agent", "agent"}, {"", ""}} {
+		inHall(t, func(h *hall) {
+			h.arrives("PA_1")
+			if agent.sid != "" {
+				h.update(agent.sid, agent.identity, livekit.ParticipantInfo_ACTIVE)
+			}
+			h.getsAs(agent.sid, "alice", header())
+			h.getsAs(agent.sid, agent.identity, chunk(0, "what "), chunk(1, "alice said"), trailer())
+			h.want("what alice said", false)
+		})
+	}
+}
+
+func TestNobodyWritesIntoAnothersStream(t *testing.T) {
+	inHall(t, func(h *hall) {
+		h.arrives("PA_1")
+		h.update("PA_2", "mallory", livekit.ParticipantInfo_ACTIVE)
+		h.update("PA_agent", "agent", livekit.ParticipantInfo_ACTIVE)
+		h.gets("PA_1", header(), chunk(0, "alice's "))
+		h.getsAs("PA_2", "mallory", header(), chunk(1, "and mallory's"), trailer())
+		h.want("", true) // hers had no beginning
+		h.gets("PA_1", chunk(1, "own"), trailer())
+		h.want("alice's own", false)
+		// Nor does she in whose name it is written.
+		h.getsAs("PA_agent", "alice", header())
+		h.gets("PA_1", chunk(0, "alice's"), trailer())
+		h.getsAs("PA_agent", "agent", chunk(0, "the agent's"), trailer())
+		h.want("the agent's", false)
 	})
 }
 

@@ -33,7 +33,8 @@ type StreamInfo struct {
 	Attributes map[string]string
 	Timestamp  time.Time
 	Text       bool
-	// Identity is the sender's.
+	// Identity is that of who says it: the sender's, but for a text that an agent writes
+	// for somebody else, such as what that one has said.
 	Identity string
 }
 
@@ -48,7 +49,7 @@ type StreamReader struct {
 	held   int      // mu guards; bytes of chunks
 	err    error    // mu guards; what comes after them
 
-	sid      string      // immutable; of the sender, if the server says
+	sid      string      // immutable; of the sender, empty if that is hidden
 	next     uint64      // loop only; index of the next chunk
 	received int64       // loop only; bytes
 	stray    *time.Timer // loop only; ends when nothing follows from a sender who is not there; else nil
@@ -117,8 +118,11 @@ type streamKey struct {
 	text  bool
 }
 
-// streamID is how a stream is known here: nobody writes into another's.
-type streamID struct{ identity, id string }
+// streamID is how a stream is known here: nobody writes into another's. Its sender is
+// the session that the server names in each packet, which is empty of who is hidden. An
+// identity would not do: a text that an agent writes for somebody else begins in that
+// one's name, and goes on in the agent's.
+type streamID struct{ sender, id string }
 
 func newStreams(r *Room) *streams {
 	return &streams{room: r, handlers: map[streamKey]func(*StreamReader){}, open: map[streamID]*StreamReader{}}
@@ -152,7 +156,7 @@ func (ss *streams) header(from, sid string, h *livekit.DataStream_Header) {
 	ss.mu.Lock()
 	fn := ss.handlers[streamKey{topic: h.GetTopic(), text: text}]
 	ss.mu.Unlock()
-	key := streamID{from, h.GetStreamId()}
+	key := streamID{sid, h.GetStreamId()}
 	if fn == nil || len(ss.open) >= maxStreams || ss.open[key] != nil {
 		return
 	}
@@ -172,8 +176,8 @@ func (ss *streams) header(from, sid string, h *livekit.DataStream_Header) {
 }
 
 // chunk goes on with a stream.
-func (ss *streams) chunk(from string, c *livekit.DataStream_Chunk) {
-	key := streamID{from, c.GetStreamId()}
+func (ss *streams) chunk(sid string, c *livekit.DataStream_Chunk) {
+	key := streamID{sid, c.GetStreamId()}
 	s := ss.open[key]
 	switch {
 	case s == nil || c.GetChunkIndex() < s.next:
@@ -190,8 +194,8 @@ func (ss *streams) chunk(from string, c *livekit.DataStream_Chunk) {
 }
 
 // trailer ends a stream.
-func (ss *streams) trailer(from string, t *livekit.DataStream_Trailer) {
-	key := streamID{from, t.GetStreamId()}
+func (ss *streams) trailer(sid string, t *livekit.DataStream_Trailer) {
+	key := streamID{sid, t.GetStreamId()}
 	s := ss.open[key]
 	if s == nil {
 		return

@@ -51,7 +51,7 @@ func (s *state) forwardData(p *participant, kind peer.DataKind, packet *livekit.
 	case *livekit.DataPacket_Speaker:
 		return // only the server says who speaks
 	case *livekit.DataPacket_Transcription:
-		if p.req.Kind != livekit.ParticipantInfo_AGENT {
+		if !p.agent() {
 			return // only agents say what was spoken
 		}
 	case *livekit.DataPacket_Metrics:
@@ -110,9 +110,11 @@ func (s *state) forwardEarly(p *participant) {
 }
 
 // speaksFor is in whose name p sends: its own, or nobody's if it is hidden. An agent
-// may send text for somebody else, such as what that has said, which is marked then.
+// may send text for somebody else, such as what that has said, which is marked then: by
+// the header of a stream. What follows it is in the agent's name, and SDKs go by the
+// stream's id.
 func (p *participant) speaksFor(packet *livekit.DataPacket) string {
-	if other := packet.ParticipantIdentity; p.req.Kind == livekit.ParticipantInfo_AGENT && other != "" && other != p.identity {
+	if other := packet.ParticipantIdentity; p.agent() && other != "" && other != p.identity {
 		if message := packet.GetChatMessage(); message != nil {
 			message.Generated = true
 			return other

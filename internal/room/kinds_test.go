@@ -55,21 +55,23 @@ func TestAgentsAloneSpeakForOthersAndOfWhatWasSpoken(t *testing.T) {
 	inBubble(t, Options{}, func(tc *test) {
 		ben := tc.enter("demo", "ben")
 		for _, tt := range []struct {
-			kind livekit.ParticipantInfo_Kind
-			as   string
-			want []string
+			kind    livekit.ParticipantInfo_Kind
+			granted bool
+			as      string
+			want    []string
 		}{
-			{livekit.ParticipantInfo_AGENT, "ben", []string{"ben (generated)", "ben (generated)", "ana", "ana", "ana"}},
-			{livekit.ParticipantInfo_AGENT, "", []string{"ana", "ana", "ana", "ana", "ana"}},
-			{livekit.ParticipantInfo_AGENT, "ana", []string{"ana", "ana", "ana", "ana", "ana"}},
-			{livekit.ParticipantInfo_STANDARD, "ben", []string{"ana", "ana", "ana", "ana"}},
+			{livekit.ParticipantInfo_AGENT, false, "ben", []string{"ben (generated)", "ben (generated)", "ana", "ana", "ana"}},
+			{livekit.ParticipantInfo_AGENT, false, "", []string{"ana", "ana", "ana", "ana", "ana"}},
+			{livekit.ParticipantInfo_AGENT, false, "ana", []string{"ana", "ana", "ana", "ana", "ana"}},
+			{livekit.ParticipantInfo_STANDARD, true, "ben", []string{"ben (generated)", "ben (generated)", "ana", "ana", "ana"}},
+			{livekit.ParticipantInfo_STANDARD, false, "ben", []string{"ana", "ana", "ana", "ana"}},
 		} {
-			ana := tc.come("ana", tt.kind, nil)
+			ana := tc.come("ana", tt.kind, func(p *livekit.ParticipantPermission) { p.Agent = tt.granted }) //nolint:staticcheck // as tokens have it
 			for _, p := range packets(tt.as) {
 				ana.sendPacket(peer.Reliable, p)
 			}
 			if got := ben.senders(); !slices.Equal(got, tt.want) {
-				t.Errorf("%s as %q: ben has packets of %q, want %q", tt.kind, tt.as, got, tt.want)
+				t.Errorf("%s (grant %t) as %q: ben has packets of %q, want %q", tt.kind, tt.granted, tt.as, got, tt.want)
 			}
 		}
 	})

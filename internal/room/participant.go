@@ -105,6 +105,12 @@ func (p *participant) recorder() bool {
 	return p.req.Kind == livekit.ParticipantInfo_EGRESS || p.permission.Recorder //nolint:staticcheck // as above
 }
 
+// agent says that the participant may speak of, and for, others: by its kind, or by
+// its grant as older tokens have it.
+func (p *participant) agent() bool {
+	return p.req.Kind == livekit.ParticipantInfo_AGENT || p.permission.Agent //nolint:staticcheck // as above
+}
+
 // visible says whether others know of the participant.
 func (p *participant) visible() bool { return p.joined && !p.permission.Hidden }
 
