@@ -1,0 +1,75 @@
+package room
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+
+	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
+	"github.com/rollcall-rtc/rollcall/internal/token"
+)
+
+var refreshKeys = token.Keys{"key": "a-secret-of-at-least-32-characters"}
+
+// refreshed joins with a token that is valid for a moment more, and gets others as
+// clients do.
+func (tc *test) refreshed(identity string) *client {
+	claims := &token.Claims{APIKey: "key", Identity: identity, Name: "at first", ExpiresAt: time.Now().Add(time.Minute),
+		Video: &token.VideoGrant{RoomJoin: true, Room: "demo"}}
+	join := joinOf("demo", identity)
+	join.RefreshToken = func(_ string, info *livekit.ParticipantInfo) (string, error) {
+		now := claims.Clone()
+		now.Name = info.Name
+		return token.Refresh(now, refreshKeys, time.Now())
+	}
+	c := tc.accept(join)
+	c.transport(peer.Connected)
+	return c
+}
+
+// holds is what the newest token says that c was sent; nil if it is none, or not valid.
+func (c *client) holds() *token.Claims {
+	synctest.Wait()
+	c.sink.mu.Lock()
+	defer c.sink.mu.Unlock()
+	for i := len(c.sink.messages) - 1; i >= 0; i-- {
+		if raw := c.sink.messages[i].GetRefreshToken(); raw != "" {
+			claims, err := token.Verify(raw, refreshKeys, time.Now())
+			if err != nil {
+				return nil
+			}
+			c.sink.messages = c.sink.messages[i:]
+			return claims
+		}
+	}
+	return nil
+}
+
+func TestWhoStaysForADayCanComeBackAtAnyMoment(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		alice := tc.refreshed("alice")
+		for at := time.Duration(0); at < 24*time.Hour; at += time.Minute {
+			if claims := alice.holds(); claims == nil || claims.ExpiresAt.Sub(time.Now()) < token.MinRefresh/2 {
+				t.Fatalf("after %s: the newest token is %+v", at, claims)
+			}
+			sleep(time.Minute)
+		}
+		if _, err := tc.reg.UpdateParticipant(context.Background(), &livekit.UpdateParticipantRequest{Room: "demo", Identity: "alice", Name: "later"}); err != nil {
+			t.Fatal(err)
+		}
+		if claims := alice.holds(); claims == nil || claims.Name != "later" {
+			t.Errorf("after a change: %+v, want one that holds it", claims)
+		}
+		// What was due while nobody could be told comes with the resume.
+		alice.h.SignalLost(alice.sink)
+		sleep(time.Hour)
+		back := alice.resume(nil)
+		if claims := back.holds(); claims == nil || claims.Name != "later" {
+			t.Errorf("after a resume: %+v", claims)
+		}
+		back.leave()
+	})
+}
