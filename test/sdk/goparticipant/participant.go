@@ -32,6 +32,9 @@ type command struct {
 	Metadata   string            `json:"metadata"`
 	Name       string            `json:"name"`
 	Attributes map[string]string `json:"attributes"`
+	Identity   string            `json:"identity"`
+	Width      int               `json:"width"`
+	Height     int               `json:"height"`
 }
 
 // do carries out one command and returns what the harness is told.
@@ -42,6 +45,8 @@ func (p *participant) do(c command) (any, error) {
 		return p.publish(c.File, livekit.TrackSource_CAMERA)
 	case "publishMicrophone":
 		return p.publish(c.File, livekit.TrackSource_MICROPHONE)
+	case "publishFile":
+		return p.publishFile(c.File, c.Width, c.Height)
 	case "unpublish":
 		return nil, local.UnpublishTrack(c.Sid)
 	case "mute":
@@ -67,6 +72,12 @@ func (p *participant) do(c command) (any, error) {
 	case "setAttributes":
 		local.SetAttributes(c.Attributes)
 		return nil, nil
+	case "listen":
+		return nil, p.room.RegisterTextStreamHandler(c.Topic, func(reader *lksdk.TextStreamReader, from string) {
+			p.out.event("text", map[string]any{"from": from, "text": reader.ReadAll()})
+		})
+	case "save":
+		return p.received.save(c.Identity+"/camera", c.File)
 	case "received":
 		return p.received.snapshot(), nil
 	case "leave":

@@ -38,6 +38,26 @@ func (p *participant) publish(file string, source livekit.TrackSource) (any, err
 	return map[string]any{"sid": pub.SID()}, nil
 }
 
+// publishFile plays a file once that the SDK reads itself: camera if it is as large as that,
+// or microphone.
+func (p *participant) publishFile(file string, width, height int) (any, error) {
+	track, err := lksdk.NewLocalFileTrack(file)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", file, err)
+	}
+	source := livekit.TrackSource_MICROPHONE
+	if width > 0 {
+		source = livekit.TrackSource_CAMERA
+	}
+	pub, err := p.room.LocalParticipant.PublishTrack(track, &lksdk.TrackPublicationOptions{
+		Name: sourceName(source), Source: source, VideoWidth: width, VideoHeight: height,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("publish: %w", err)
+	}
+	return map[string]any{"sid": pub.SID()}, nil
+}
+
 var errNotAClip = errors.New("not an IVF file with VP8 or Opus frames")
 
 // clip is a recorded track: encoded frames that all last equally long.

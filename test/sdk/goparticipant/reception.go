@@ -1,8 +1,12 @@
 package main
 
 import (
+	"bytes"
+	"errors"
+	"os"
 	"sync"
 
+	"github.com/livekit/server-sdk-go/v2/pkg/samplebuilder"
 	"github.com/pion/rtp/codecs"
 	"github.com/pion/webrtc/v4"
 )
@@ -10,7 +14,8 @@ import (
 // reception counts what arrives of each remote track.
 type reception struct {
 	mu     sync.Mutex
-	counts map[string]*count // by identity/source; mu guards
+	counts map[string]*count   // by identity/source; mu guards
+	kept   map[string][][]byte // what frames of H265 are made of, as a byte stream; mu guards
 }
 
 // count is what arrived of one track since it was first subscribed.
@@ -22,12 +27,16 @@ type count struct {
 }
 
 func newReception() *reception {
-	return &reception{counts: map[string]*count{}}
+	return &reception{counts: map[string]*count{}, kept: map[string][][]byte{}}
 }
 
 // watch counts until the track ends; the SDK closes every track with its room.
 func (r *reception) watch(track *webrtc.TrackRemote, identity, source string) {
 	key := identity + "/" + source
+	var frames *samplebuilder.SampleBuilder
+	if track.Codec().MimeType == webrtc.MimeTypeH265 {
+		frames = samplebuilder.New(200, &codecs.H265Depacketizer{}, track.Codec().ClockRate)
+	}
 	go func() {
 		for {
 			packet, _, err := track.ReadRTP()
@@ -49,9 +58,28 @@ func (r *reception) watch(track *webrtc.TrackRemote, identity, source string) {
 			if keyFrame {
 				c.KeyFrames++
 			}
+			if frames != nil {
+				frames.Push(packet)
+				for s := frames.Pop(); s != nil; s = frames.Pop() {
+					r.kept[key] = append(r.kept[key], s.Data)
+				}
+			}
 			r.mu.Unlock()
 		}
 	}()
+}
+
+// save writes what came of a video in H265 into a file, from the first key frame on:
+// before it there may be what no decoder takes.
+func (r *reception) save(key, file string) (any, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	stream := bytes.Join(r.kept[key], nil)
+	parameters := bytes.Index(stream, []byte{0, 0, 0, 1, 32 << 1, 1}) // a VPS, with which key frames begin
+	if parameters < 0 {
+		return nil, errors.New("no key frame has come")
+	}
+	return nil, os.WriteFile(file, stream[parameters:], 0o600)
 }
 
 func (r *reception) snapshot() map[string]count {

@@ -67,10 +67,15 @@ export class BrowserParticipant {
 
   publishCamera(options) { return this.#call('publishCamera', options); }
   publishMicrophone() { return this.#call('publishMicrophone'); }
+  publishClapper() { return this.#call('publishClapper'); }
+  streams(identity) { return this.#call('streams', identity); }
+  /** Which moment of its sender is played of sound and of pictures, in milliseconds. */
+  played() { return this.#call('played'); }
   unpublish(source) { return this.#call('unpublish', source); }
   setMuted(source, muted) { return this.#call('setMuted', source, muted); }
   /** quality: 0 low, 1 medium, 2 high. */
   setQuality(identity, source, quality) { return this.#call('setQuality', identity, source, quality); }
+  setFPS(identity, source, fps) { return this.#call('setFPS', identity, source, fps); }
   setDynacast(on) { return this.#call('setDynacast', on); }
   setSubscribed(identity, source, subscribed) { return this.#call('setSubscribed', identity, source, subscribed); }
   sendData(text, { reliable = true, topic, to } = {}) {

@@ -42,12 +42,17 @@ export class GoParticipant {
 
   publishCamera() { return this.order('publishCamera', { file: clips.video }); }
   publishMicrophone() { return this.order('publishMicrophone', { file: clips.audio }); }
+  /** Plays a file that ffmpeg made, once; with a size it is a camera's. */
+  publishFile(file, { width = 0, height = 0 } = {}) { return this.order('publishFile', { file, width, height }); }
+  /** Writes into a file what came of somebody's camera, in H265. */
+  save(identity, file) { return this.order('save', { identity, file }); }
   unpublish(sid) { return this.order('unpublish', { sid }); }
   mute(sid, muted) { return this.order('mute', { sid, muted }); }
   sendData(text, { reliable = true, topic = '', to } = {}) { return this.order('data', { text, reliable, topic, to }); }
   setMetadata(metadata) { return this.order('setMetadata', { metadata }); }
   setName(name) { return this.order('setName', { name }); }
   setAttributes(attributes) { return this.order('setAttributes', { attributes }); }
+  listen(topic) { return this.order('listen', { topic }); }
 
   /** What arrived of a remote track: {packets, frames, keyFrames, bytes}. */
   async received(identity, source) {
@@ -76,7 +81,6 @@ export class RollParticipant extends GoParticipant {
   publishMicrophone() { return this.order('publishMicrophone', { file: toneFile }); }
   answerCalls(method) { return this.order('answerCalls', { method }); }
   call(identity, method, text) { return this.order('call', { identity, method, text }); }
-  listen(topic) { return this.order('listen', { topic }); }
   sendText(text, topic) { return this.order('sendText', { text, topic }); }
   sendBytes(size, topic) { return this.order('sendBytes', { size, topic }); }
 }

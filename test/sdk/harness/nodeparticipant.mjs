@@ -172,6 +172,12 @@ export class NodeParticipant {
     });
   }
   async sendText(text, topic) { await this.#room.localParticipant.sendText(text, { topic }); }
+  /** Writes pieces of a text in somebody else's name, as agents may. */
+  async sayFor(identity, pieces, topic) {
+    const writer = await this.#room.localParticipant.streamText({ topic, senderIdentity: identity });
+    for (const piece of pieces) await writer.write(piece);
+    await writer.close();
+  }
   async sendBytes(size, topic) {
     const writer = await this.#room.localParticipant.streamBytes({ topic, totalSize: size, name: 'file' });
     await writer.write(new Uint8Array(size).map((_, i) => i));

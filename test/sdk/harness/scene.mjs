@@ -97,8 +97,8 @@ class Call {
     return this.#in(await RollParticipant.join(this.server, this.room, identity, this.#mode(options)));
   }
 
-  async python(identity) {
-    return this.#in(await PyParticipant.join(this.server, this.room, identity));
+  async python(identity, options) {
+    return this.#in(await PyParticipant.join(this.server, this.room, identity, options));
   }
 
   /** A client that only signals; query: further parameters of its request. */

@@ -139,3 +139,16 @@ export async function freePort(kind) {
   await once(listener, 'close');
   return port;
 }
+
+/** The first of so many UDP ports in a row that were free a moment ago, none of which the system gives to others by itself. */
+export async function freeRange(count) {
+  for (let start = 20_000 + (process.pid * 97) % 9_000; ; start = 20_000 + (start + count - 20_000) % 9_000) {
+    const sockets = Array.from({ length: count }, () => createSocket('udp4'));
+    const bound = await Promise.allSettled(sockets.map((socket, i) => {
+      socket.bind(start + i, '127.0.0.1');
+      return once(socket, 'listening');
+    }));
+    for (const socket of sockets) socket.close();
+    if (bound.every(({ status }) => status === 'fulfilled')) return start;
+  }
+}

@@ -7,9 +7,10 @@ export const apiKey = 'APItestkey';
 export const apiSecret = 'a-test-secret-of-at-least-32-characters';
 
 /** A token that lets identity join room, with everything a participant may do. */
-export async function joinToken(room, identity, { grant = {}, roomConfig, ...options } = {}) {
+export async function joinToken(room, identity, { grant = {}, roomConfig, kind, ...options } = {}) {
   const token = new AccessToken(apiKey, apiSecret, { identity, ttl: 600, ...options });
   if (roomConfig) token.roomConfig = roomConfig;
+  if (kind) token.kind = kind;
   token.addGrant({ room, roomJoin: true, canUpdateOwnMetadata: true, ...grant });
   return token.toJwt();
 }

@@ -5,6 +5,7 @@
 import {
   ConnectionError, ConnectionErrorReason, DisconnectReason, ExternalE2EEKeyProvider, Room, RoomEvent, Track, VideoPreset,
 } from 'livekit-client';
+import { clapper } from './clapper.js';
 import { watchParticipants } from './participantevents.js';
 
 // Without the parameter the SDK does as it does by itself.
@@ -134,6 +135,12 @@ window.participant = {
       true, { echoCancellation: false, noiseSuppression: false, autoGainControl: false });
     return { sid: publication.trackSid };
   },
+  /** Publishes a camera that flashes whenever the microphone beeps. */
+  async publishClapper() {
+    const { video, audio } = await clapper();
+    await room.localParticipant.publishTrack(video, { source: Track.Source.Camera, videoCodec: 'vp8', simulcast: false });
+    await room.localParticipant.publishTrack(audio, { source: Track.Source.Microphone, dtx: false });
+  },
   async setMuted(source, muted) {
     const publication = room.localParticipant.getTrackPublication(source);
     await (muted ? publication.mute() : publication.unmute());
@@ -143,6 +150,7 @@ window.participant = {
     await room.localParticipant.unpublishTrack(publication.track);
   },
   setQuality: (identity, source, quality) => remotePublication(identity, source).setVideoQuality(quality),
+  setFPS: (identity, source, fps) => remotePublication(identity, source).setVideoFPS(fps),
   /** Lets the SDK stop what nobody looks at; to be called before publishing. */
   setDynacast(on) { room.options.dynacast = on; },
   setSubscribed: (identity, source, subscribed) => remotePublication(identity, source).setSubscribed(subscribed),
@@ -194,6 +202,9 @@ window.participant = {
     }
     return at;
   },
+  /** In which media stream each track of somebody comes, by its source. */
+  streams: (identity) => Object.fromEntries([...room.remoteParticipants.get(identity).trackPublications.values()]
+    .map((pub) => [pub.source, pub.track?.mediaStream?.id])),
   /** Painted pictures of a remote camera, and what the decoder says. */
   async video(identity, source = Track.Source.Camera) {
     const media = remotePublication(identity, source)?.track;
@@ -214,7 +225,8 @@ window.participant = {
   async audio(identity) {
     const media = remotePublication(identity, Track.Source.Microphone)?.track;
     const [inbound] = await statsOf(media?.receiver, 'inbound-rtp');
-    return { energy: inbound?.totalAudioEnergy ?? 0, level: inbound?.audioLevel ?? 0 };
+    const [codec] = (await statsOf(media?.receiver, 'codec')).filter((c) => c.id === inbound?.codecId);
+    return { energy: inbound?.totalAudioEnergy ?? 0, level: inbound?.audioLevel ?? 0, mime: codec?.mimeType };
   },
   /** What the server has answered to the microphone: parameters of Opus, and the codec that is sent. */
   async sentAudio() {

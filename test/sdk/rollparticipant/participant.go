@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"sync"
 	"time"
 
@@ -88,6 +90,8 @@ func (p *participant) do(c command) (any, error) {
 		return nil, local.SendText(ctx, c.Text, client.StreamOptions{Topic: c.Topic})
 	case "sendBytes":
 		return nil, p.sendBytes(ctx, c.Size, c.Topic)
+	case "save":
+		return nil, p.received.save(c.Identity+"/camera", c.File)
 	case "received":
 		return p.received.snapshot(), nil
 	case "leave":
@@ -167,6 +171,7 @@ func (p *participant) sendBytes(ctx context.Context, size int, topic string) err
 type reception struct {
 	mu     sync.Mutex
 	counts map[string]*counted // by identity/source; mu guards
+	kept   map[string][][]byte // frames of H265; mu guards
 }
 
 // counted is what arrived of one track since it was first subscribed.
@@ -176,10 +181,16 @@ type counted struct {
 	Bytes   int `json:"bytes"`
 }
 
-func newReception() *reception { return &reception{counts: map[string]*counted{}} }
+func newReception() *reception {
+	return &reception{counts: map[string]*counted{}, kept: map[string][][]byte{}}
+}
 
 // watch counts until the track ends.
 func (r *reception) watch(track *client.RemoteTrack, identity, source string) {
+	if track.Codec().MimeType == client.H265.MimeType {
+		r.keep(track, identity+"/"+source)
+		return
+	}
 	for {
 		packet, err := track.ReadRTP()
 		if err != nil {
@@ -198,6 +209,31 @@ func (r *reception) watch(track *client.RemoteTrack, identity, source string) {
 		}
 		r.mu.Unlock()
 	}
+}
+
+// keep keeps whole frames until the track ends.
+func (r *reception) keep(track *client.RemoteTrack, key string) {
+	frames, err := track.Frames(context.Background(), nil)
+	if err != nil {
+		panic("BUG: " + err.Error())
+	}
+	for frame := range frames {
+		r.mu.Lock()
+		r.kept[key] = append(r.kept[key], frame.Data)
+		r.counts[key] = &counted{Frames: len(r.kept[key])}
+		r.mu.Unlock()
+	}
+}
+
+// save writes the frames that came into a file, from the first key frame on.
+func (r *reception) save(key, file string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	frames := r.kept[key]
+	for len(frames) > 0 && !bytes.HasPrefix(frames[0], []byte{0, 0, 0, 1, 32 << 1, 1}) { // a VPS begins it
+		frames = frames[1:]
+	}
+	return os.WriteFile(file, bytes.Join(frames, nil), 0o600)
 }
 
 func (r *reception) snapshot() map[string]counted {

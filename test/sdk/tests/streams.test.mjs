@@ -52,6 +52,23 @@ stage.test('the server API calls a browser and rtc-node', async (call) => {
   assert.deepEqual([nobody.status, nobody.code], [404, 'not_found']);
 });
 
+// The name stands at the beginning of a stream; what follows comes in the agent's own.
+stage.test('what an agent writes for somebody else is said by that one, to every SDK', async (call) => {
+  const all = [await call.browser('bob'), await call.node('node'), await call.go('go'), await call.python('python'), await call.rollcall('rollcall')];
+  for (const who of all) await who.listen('spoken');
+  for (const [identity, options] of [
+    ['agent', { kind: 'agent' }], ['granted', { grant: { agent: true } }], ['unseen', { kind: 'agent', grant: { hidden: true } }],
+  ]) {
+    const agent = await call.node(identity, options);
+    const pieces = ['Bob, ', 'x'.repeat(20_000), ` says ${identity}`];
+    await agent.sayFor('bob', pieces, 'spoken');
+    for (const who of all) await who.events.want('text', { from: 'bob', text: pieces.join('') });
+  }
+  // Others write in their own name, whatever they say.
+  await (await call.node('mallory')).sayFor('bob', ['I am Bob'], 'spoken');
+  for (const who of all) await who.events.want('text', { from: 'mallory', text: 'I am Bob' });
+});
+
 stage.inBothModes('reliable data sent while the signal connection is down comes once, in order', async (call) => {
   const alice = await call.stranger('alice');
   const wire = await alice.cuttableSignal(call.server);
