@@ -407,7 +407,7 @@ func (f *floor) step(late time.Duration) error {
 	if f.canvas == nil {
 		return nil
 	}
-	if !f.pace.draw(late) {
+	if !f.pace.draw(late, f.due(1)) {
 		return f.encoder.Picture(f.canvas.Picture())
 	}
 	f.relayout(f.epoch.Add(now))

@@ -9,6 +9,8 @@ const (
 	// maxWait is how far behind it may be and still wait for pictures that are being
 	// decoded.
 	maxWait = 4 * slack
+	// starting is how many pictures may be late because children are being started.
+	starting = 15
 	// maxRepeats is how often one picture is repeated at most.
 	maxRepeats = 9
 )
@@ -19,8 +21,10 @@ const (
 // would be late.
 type pace struct {
 	// debt is how late it was from the beginning on: a recording begins with what was
-	// published before it, and catches up.
+	// published before it, and with programs that have to start. That is caught up, by a
+	// tenth of the time at least.
 	debt     time.Duration
+	begun    int           // pictures of the first
 	behind   time.Duration // how late the last was beyond that
 	repeats  int           // that are to come
 	repeated int64         // so far
@@ -29,9 +33,14 @@ type pace struct {
 // hurries says whether there is no time to wait for pictures.
 func (p *pace) hurries() bool { return p.behind > maxWait }
 
-// draw says whether a picture is drawn that is so late.
-func (p *pace) draw(late time.Duration) bool {
-	p.debt = max(min(p.debt, late), 0)
+// draw says whether a picture is drawn that is so late; from one to the next it is a
+// step.
+func (p *pace) draw(late, step time.Duration) bool {
+	if p.begun < starting {
+		p.begun++
+		p.debt = max(p.debt, late)
+	}
+	p.debt = max(min(p.debt-step/10, late), 0)
 	p.behind = late - p.debt
 	if p.repeats > 0 {
 		p.repeats--
