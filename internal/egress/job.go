@@ -44,6 +44,8 @@ type job struct {
 	ending   chan string // buffered: why; the first counts
 	endOnce  sync.Once
 	closed   int64 // bytes of segments and images; run's
+	first    int64 // firstMedia, of which from is the moment; run's
+	from     time.Time
 
 	// under Service.mu
 	info  *livekit.EgressInfo // immutable, replaced on change

@@ -61,8 +61,17 @@ func (j *job) atLimit() bool {
 			files += stat.Size()
 		}
 	}
-	return after > 0 && time.Since(time.Unix(0, firstMedia(info))) >= after ||
+	return after > 0 && j.age(firstMedia(info), time.Now()) >= after ||
 		most > 0 && files >= most || mostOfAll > 0 && files+j.closed >= mostOfAll
+}
+
+// age is how much time has passed since the first media came, which was at that time in
+// Unix nanoseconds. A step of the clock since it was asked first does not count.
+func (j *job) age(first int64, now time.Time) time.Duration {
+	if j.from.IsZero() || first != j.first {
+		j.first, j.from = first, now.Add(-max(now.Sub(time.Unix(0, first)), 0))
+	}
+	return now.Sub(j.from)
 }
 
 // firstMedia is when the first media came to any output, Unix nanoseconds; when the job

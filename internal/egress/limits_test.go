@@ -47,3 +47,25 @@ func TestTimeOfALimitCountsFromTheFirstMedia(t *testing.T) {
 		t.Errorf("of nothing it came at %d", got)
 	}
 }
+
+// What the clock shows counts once: where it is set to later does not.
+func TestAgeOfAJobIsThatOfTheRunningProcess(t *testing.T) {
+	j, now := new(job), time.Now()
+	first := now.Add(-10 * time.Minute)
+	for _, c := range []struct {
+		first time.Time
+		after time.Duration
+		want  time.Duration
+	}{
+		{first, 0, 10 * time.Minute},
+		{first, time.Second, 10*time.Minute + time.Second},
+		{now.Add(time.Second), 3 * time.Second, 2 * time.Second}, // the first media has come
+		{now.Add(time.Second), time.Minute, 59 * time.Second},
+		{now.Add(time.Hour), time.Minute, 0}, // by a clock that was ahead
+		{now.Add(time.Hour), 2 * time.Minute, time.Minute},
+	} {
+		if got := j.age(c.first.UnixNano(), now.Add(c.after)); got != c.want {
+			t.Errorf("%v after the first look, %v since the media: %v, want %v", c.after, now.Sub(c.first), got, c.want)
+		}
+	}
+}

@@ -42,7 +42,7 @@ type Session struct {
 	info     *livekit.IngressInfo // immutable; as it was when the session began
 	began    time.Time            // immutable
 
-	heard atomic.Int64 // when media came last, Unix nanoseconds; at first when it was admitted
+	heard atomic.Int64 // when media came last, nanoseconds after began, which no step of the clock moves
 	media atomic.Bool  // some has come
 	clock mediaClock
 
@@ -77,15 +77,14 @@ type Presence interface {
 // the endpoint be kept after it.
 func (s *Service) begin(e *endpoint) *Session {
 	now := time.Now()
-	session := &Session{s: s, endpoint: e, id: "RT_" + rand.Text()[:12], ended: make(chan struct{})}
-	session.heard.Store(now.UnixNano())
+	session := &Session{s: s, endpoint: e, id: "RT_" + rand.Text()[:12], began: now, ended: make(chan struct{})}
 	e.session, e.room, e.settled = session, e.info.RoomName, false
 	e.after = s.opts.Log.Last()
 	e.change(func(state *livekit.IngressState) {
 		proto.Reset(state)
 		state.Status, state.ResourceId, state.StartedAt = livekit.IngressState_ENDPOINT_BUFFERING, session.id, now.UnixNano()
 	})
-	session.info, session.began = e.info, now
+	session.info = e.info
 	s.tally.begun[e.info.InputType].Add(1)
 	return session
 }
@@ -211,16 +210,16 @@ func (x *Session) SetAudio(mime string, channels, sampleRate uint32) {
 
 // Alive says that something came of the source, as WriteSample and WriteRTP do:
 // for an input that has to wait for more before it can write.
-func (x *Session) Alive() { x.heard.Store(time.Now().UnixNano()) }
+func (x *Session) Alive() { x.heard.Store(int64(time.Since(x.began))) }
 
 // silence is how long nothing has come.
 func (x *Session) silence(now time.Time) time.Duration {
-	return now.Sub(time.Unix(0, x.heard.Load()))
+	return now.Sub(x.began) - time.Duration(x.heard.Load())
 }
 
 // flows says that media has come; the first time the session is publishing.
 func (x *Session) flows() {
-	x.heard.Store(time.Now().UnixNano())
+	x.Alive()
 	if x.media.Load() || !x.media.CompareAndSwap(false, true) {
 		return
 	}
@@ -273,7 +272,7 @@ func (x *Session) Observe(o Observation) {
 	if o.Last.IsZero() {
 		return
 	}
-	x.heard.Store(max(x.heard.Load(), o.Last.UnixNano()))
+	x.heard.Store(max(x.heard.Load(), int64(o.Last.Sub(x.began))))
 	x.note(func(state *livekit.IngressState) { state.Audio, state.Video = o.Audio, o.Video })
 	// A track that is gone takes its bytes with it.
 	x.Received(false, int(max(o.AudioBytes, x.observed.audio)-x.observed.audio))

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/livekit/protocol/livekit"
+
+	"github.com/rollcall-rtc/rollcall/event"
 )
 
 func unknownPast(*livekit.Room) *Past { return nil }
@@ -42,4 +44,23 @@ func TestRestoredRoomWaitsForThoseWhoComeBack(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The clock was set back while the server was not there.
+func TestRoomThatBeganLaterThanNowHasNotLastedForLessThanNoTime(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		tc.restored = map[string]string{"RM_before": "demo"}
+		created := time.Now().Add(3 * time.Hour)
+		tc.reg.Restore([]*livekit.Room{{Sid: "RM_before", Name: "demo", DepartureTimeout: 20, CreationTimeMs: created.UnixMilli()}}, unknownPast)
+		sleep(time.Minute)
+		for _, e := range tc.beyond {
+			if d, ok := e.Detail.(*event.RoomTotals); ok {
+				if d.DurationMS != 20_000 {
+					t.Errorf("it lasted for %d ms, want the 20 s that it waited", d.DurationMS)
+				}
+				return
+			}
+		}
+		t.Error("no summary")
+	})
 }

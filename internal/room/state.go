@@ -19,6 +19,8 @@ type state struct {
 	log  *slog.Logger
 	now  time.Time // start of this turn
 
+	began time.Time // when the session did, before which now never is
+
 	settings     *livekit.Room           // without counts; replaced, never changed
 	tags         map[string]string       // replaced, never changed
 	syncStreams  bool                    // what belongs together is played in step
@@ -73,6 +75,8 @@ const (
 func newState(r *Room, opts *Options, settings *livekit.Room, now time.Time) *state {
 	s := &state{
 		room: r, opts: opts, now: now,
+		// Of a restored one only the clock of then is known.
+		began:        now.Add(-max(now.Sub(time.UnixMilli(settings.CreationTimeMs)), 0)),
 		log:          r.logger(opts.Logger),
 		settings:     settings,
 		participants: make(map[string]*participant),

@@ -78,7 +78,7 @@ func (t *totals) summary(s *state, by event.Actor, why string) *event.RoomTotals
 	}
 	return &event.RoomTotals{
 		Quality: inMilliseconds(t.quality), Resumes: t.resumes, FirstMediaMS: firstMedia,
-		StartedAt: started, FinishedAt: s.now.UTC(), DurationMS: s.now.Sub(started).Milliseconds(),
+		StartedAt: started, FinishedAt: s.now.UTC(), DurationMS: s.now.Sub(s.began).Milliseconds(),
 		Sessions: t.sessions, Identities: len(t.identities), Aborted: t.aborted, Peak: t.peak,
 		Published: t.published, TalkMS: t.talk.Milliseconds(), ParticipantMS: t.participants.Milliseconds(),
 		Reason: why, By: by,

@@ -11,11 +11,12 @@ import (
 // meeting is what a worst day must not disturb: two people in the room demo, of
 // whom one speaks and the other hears it.
 type meeting struct {
-	t      *testing.T
-	s      *server
-	gs     *guests
-	before usage  // with both of them there
-	spare  uint64 // by how many bytes the heap may differ although nothing has leaked
+	t       *testing.T
+	s       *server
+	backend *backend
+	gs      *guests
+	before  usage  // with both of them there
+	spare   uint64 // by how many bytes the heap may differ although nothing has leaked
 
 	speaker, listener *guest
 }
@@ -29,7 +30,7 @@ func newMeeting(t *testing.T) *meeting {
 	s := newServer(t, b.url)
 	s.program = raced
 	s.start()
-	m := &meeting{t: t, s: s, gs: newGuests(s.url), spare: 16 << 20}
+	m := &meeting{t: t, s: s, backend: b, gs: newGuests(s.url), spare: 16 << 20}
 	ctx, cancel := context.WithCancel(context.Background())
 	// The first one pays for what is made once.
 	first := m.enter("first")
@@ -73,9 +74,14 @@ func (m *meeting) must(err error) {
 // enter brings somebody in, until its transport is up.
 func (m *meeting) enter(identity string) *guest {
 	m.t.Helper()
+	return m.enterRoom("demo", identity)
+}
+
+func (m *meeting) enterRoom(room, identity string) *guest {
+	m.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	g, err := m.gs.enter(ctx, "demo", identity, true)
+	g, err := m.gs.enter(ctx, room, identity, true)
 	m.must(err)
 	m.must(g.await(ctx, g.active))
 	return g

@@ -332,8 +332,10 @@ func (s *server) usage() usage {
 	return usage{stats.Goroutines, stats.HeapBytes, len(files)}
 }
 
-func mint(c *token.Claims) (string, error) {
-	return token.Mint(apiKey, apiSecret, c, time.Now(), time.Hour)
+func mint(c *token.Claims) (string, error) { return mintAt(c, time.Now()) }
+
+func mintAt(c *token.Claims, now time.Time) (string, error) {
+	return token.Mint(apiKey, apiSecret, c, now, time.Hour)
 }
 
 // freePort returns a port that was free a moment ago.

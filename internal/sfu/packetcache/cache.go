@@ -20,6 +20,7 @@ type Options struct {
 type Cache struct {
 	opts  Options               // immutable
 	table atomic.Pointer[table] // replaced by the writer
+	begun time.Time             // writer only; when the first packet came
 }
 
 // table is immutable; its slots are shared with the table it replaced.
@@ -31,7 +32,7 @@ type table struct {
 type slot struct {
 	mu      sync.Mutex
 	seq     uint64 // mu; the writer reads it without. 0 = empty
-	arrived int64  // writer only; Unix nanoseconds
+	arrived int64  // writer only; nanoseconds after the first packet of the cache
 	n       int    // mu
 	buf     []byte // mu
 }
@@ -65,7 +66,10 @@ func (c *Cache) Put(seq uint64, packet []byte, now time.Time) bool {
 	if s.seq >= seq {
 		return false
 	}
-	at := now.UnixNano()
+	if c.begun.IsZero() {
+		c.begun = now
+	}
+	at := int64(now.Sub(c.begun))
 	for s.seq != 0 && len(t.slots) < c.opts.Max && at-s.arrived < int64(c.opts.Window) {
 		t = c.grow(t)
 		s = t.slots[seq&t.mask]

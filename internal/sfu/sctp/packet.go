@@ -56,12 +56,11 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-var noChecksum = make([]byte, 4) // in its place
-
 // checksum is that of a packet (RFC 9260 Appendix A).
 func checksum(b []byte) uint32 {
+	var zero [4]byte
 	sum := crc32.Update(0, castagnoli, b[:8])
-	sum = crc32.Update(sum, castagnoli, noChecksum)
+	sum = crc32.Update(sum, castagnoli, zero[:])
 	return crc32.Update(sum, castagnoli, b[packetHeader:])
 }
 

@@ -119,9 +119,8 @@ func (u *UpTrack) blank(now time.Time) (next time.Time) {
 	if left == 0 {
 		return time.Time{}
 	}
-	last := u.blankAt.Load()
-	if due := time.Unix(0, last).Add(blankInterval); left < blanks && now.Before(due) {
-		return due
+	if last := u.blankAt.Load(); last != nil && left < blanks && now.Before(last.Add(blankInterval)) {
+		return last.Add(blankInterval)
 	}
 	u.turn.Lock()
 	if u.muted.Load() {
@@ -130,7 +129,7 @@ func (u *UpTrack) blank(now time.Time) (next time.Time) {
 		}
 	}
 	u.turn.Unlock()
-	u.blankAt.Store(now.UnixNano())
+	u.blankAt.Store(&now)
 	// A mute that ends or begins meanwhile has set the count anew.
 	if u.blanks.CompareAndSwap(left, left-1) && left == 1 {
 		return time.Time{}

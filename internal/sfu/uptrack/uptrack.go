@@ -115,9 +115,9 @@ type UpTrack struct {
 	live    atomic.Uint32 // mask of live layers
 	armed   atomic.Int64  // when the timer fires, Unix nanoseconds; 0 = stopped. Set under mu
 
-	blanks  atomic.Int32 // how many times Blank is still to be called
-	blankAt atomic.Int64 // when it was called last, Unix nanoseconds
-	opaque  atomic.Bool  // what is not the publisher's own cannot be read
+	blanks  atomic.Int32              // how many times Blank is still to be called
+	blankAt atomic.Pointer[time.Time] // when it was called last; nil: never
+	opaque  atomic.Bool               // what is not the publisher's own cannot be read
 
 	turn sync.Mutex // held while the sinks run; once per packet
 
