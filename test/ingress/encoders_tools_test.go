@@ -89,28 +89,45 @@ func TestEnhancedRTMPOfFFmpeg8IsForwardedAsItComes(t *testing.T) {
 	}
 }
 
-// A WHIP client that is neither a browser nor of our own library.
+// A WHIP client that is neither a browser nor of our own library: what it sends comes as
+// it is, or is encoded anew.
 func TestWHIPOfAiortcIsSeenAndHeard(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	info := s.create(func(r *livekit.CreateIngressRequest) { r.InputType = livekit.IngressInput_WHIP_INPUT })
-	v := s.view("show")
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		eventually(t, "pictures, and how large they are", func() bool {
-			state := s.state(info.IngressId)
-			return state.Status == livekit.IngressState_ENDPOINT_PUBLISHING && state.Video.GetWidth() == 640 && state.Video.GetHeight() == 360
+	for _, tc := range []struct {
+		name    string
+		encoded bool
+	}{
+		{"as it comes", false},
+		{"encoded anew", true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t)
+			info := s.create(func(r *livekit.CreateIngressRequest) {
+				r.InputType, r.EnableTranscoding = livekit.IngressInput_WHIP_INPUT, &tc.encoded
+			})
+			v := s.view("show")
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				eventually(t, "pictures, and how large they are", func() bool {
+					state := s.state(info.IngressId)
+					return state.Status == livekit.IngressState_ENDPOINT_PUBLISHING && state.Video.GetWidth() == 640 && state.Video.GetHeight() == 360
+				})
+			}()
+			run(t, "encoders/whip.py", info.Url, info.StreamKey, "8")
+			<-done
+			s.is(info, livekit.IngressState_ENDPOINT_INACTIVE)
+			seen, heard := v.got(video), v.got(audio)
+			if heard.frames < 200 {
+				t.Errorf("%d packets of sound", heard.frames)
+			}
+			if tc.encoded {
+				if n, _ := decoded(t, "h264", seen.bytes); n < 60 || !strings.EqualFold(seen.codec, "video/H264") {
+					t.Errorf("%d of %d pictures of %s decode", n, seen.frames, seen.codec)
+				}
+			} else if n, size := pictures(t, seen); n < 60 || size != "640x360" {
+				t.Errorf("%d of %d pictures of %s, %s, decode", n, seen.frames, seen.codec, size)
+			}
 		})
-	}()
-	run(t, "encoders/whip.py", info.Url, info.StreamKey, "8")
-	<-done
-	eventually(t, "it ends", func() bool { return s.state(info.IngressId).Status == livekit.IngressState_ENDPOINT_INACTIVE })
-	seen, heard := v.got(video), v.got(audio)
-	if n, size := pictures(t, seen); n < 60 || size != "640x360" {
-		t.Errorf("%d of %d pictures of %s, %s, decode", n, seen.frames, seen.codec, size)
-	}
-	if heard.frames < 200 {
-		t.Errorf("%d packets of sound", heard.frames)
 	}
 }
