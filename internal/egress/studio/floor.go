@@ -84,7 +84,7 @@ func newFloor(s *Studio, program *ffmpeg.Program, job wire.Job, settings ffmpeg.
 			d.shift = 1
 		}
 		if len(d.images) > 0 {
-			f.strip = &tile{codec: settings.Video, program: program, want: func() {}}
+			f.strip = &tile{codec: settings.Video, decode: decodeBy(program), want: func() {}}
 			f.strip.show(settings.Width, settings.Height, true)
 		}
 	case settings.Video != "":
@@ -242,7 +242,7 @@ func (f *floor) track(t wire.Track) error {
 	switch {
 	case codec.Video() && f.film: // it is the only one
 	case codec.Video() && f.canvas != nil:
-		f.tiles[t.Number] = &tile{Track: t, codec: codec, program: f.program, want: func() { f.studio.want(t.Number) }}
+		f.tiles[t.Number] = &tile{Track: t, codec: codec, decode: decodeBy(f.program), want: func() { f.studio.want(t.Number) }}
 	case !codec.Video() && f.settings.Audio != "":
 		decoder, err := gopus.NewDecoder(gopus.DefaultDecoderConfig(compose.Rate, compose.Channels))
 		if err != nil {

@@ -12,9 +12,9 @@ import (
 // tile is one track of pictures, decoded. It is the floor's.
 type tile struct {
 	wire.Track
-	codec   container.Codec
-	program *ffmpeg.Program
-	want    func()
+	codec  container.Codec
+	decode decode
+	want   func()
 
 	width, height int // as it is shown; 0 while it is not
 	whole         bool
@@ -27,11 +27,31 @@ type tile struct {
 	hurry         bool             // the machine is too slow to wait for pictures
 }
 
+// decoder is what a tile needs of an ffmpeg.Decoder.
+type decoder interface {
+	Submit(at time.Duration, data []byte) bool
+	Pictures() <-chan ffmpeg.Decoded
+	Recycle(ffmpeg.Decoded)
+	End()
+	Close()
+}
+
+// decode begins a decoder of pictures of a size.
+type decode func(codec container.Codec, width, height int, whole bool) (decoder, error)
+
+// decodeBy has children of a program decode.
+func decodeBy(program *ffmpeg.Program) decode {
+	return func(codec container.Codec, width, height int, whole bool) (decoder, error) {
+		return program.Decode(codec, width, height, whole)
+	}
+}
+
 // decoding is a decoder, and what it was given.
 type decoding struct {
-	*ffmpeg.Decoder
+	decoder
 	width, height int
 	under         []time.Duration // frames whose pictures have not come
+	missed        time.Time       // since when a picture is not there that should be; zero if it is
 	ended         bool
 	late          bool // it was waited for in vain, and is not any more
 }
@@ -41,6 +61,11 @@ const maxBehind = time.Second
 
 // decodePatience is how long a picture is waited for that should be there.
 const decodePatience = time.Second
+
+// maxMissed is how long a decoder that is behind is given no frames while no picture
+// comes of it. What it has may give none: frames that are not shown do not, or broken
+// ones.
+const maxMissed = 3 * time.Second
 
 // show says how large the tile is, 0 if it is not to be seen.
 func (t *tile) show(width, height int, whole bool) {
@@ -65,11 +90,11 @@ func (t *tile) frame(at time.Duration, key bool, data []byte) error {
 			d.ended = true
 			d.End()
 		}
-		made, err := t.program.Decode(t.codec, t.width, t.height, t.whole)
+		made, err := t.decode(t.codec, t.width, t.height, t.whole)
 		if err != nil {
 			return err
 		}
-		d = &decoding{Decoder: made, width: t.width, height: t.height}
+		d = &decoding{decoder: made, width: t.width, height: t.height}
 		t.decoders = append(t.decoders, d)
 		t.broken = false
 	case !fits:
@@ -81,7 +106,11 @@ func (t *tile) frame(at time.Duration, key bool, data []byte) error {
 	behind := len(d.under) > 0 && at-d.under[0] > maxBehind
 	if t.skips = t.skips || behind && t.hurry; t.skips {
 		switch {
-		case behind: // what has been submitted comes first
+		case behind: // what has been submitted comes first, if it does
+			if !d.missed.IsZero() && time.Since(d.missed) >= maxMissed {
+				d.late, t.broken = true, true
+				t.want()
+			}
 			return nil
 		case !key:
 			t.want()
@@ -123,7 +152,11 @@ func (t *tile) advance(at time.Duration) {
 		select {
 		case pic, ok = <-d.Pictures():
 		default:
-			if len(d.under) == 0 && !d.ended || len(d.under) > 0 && d.under[0] > at || (d.late || t.hurry) && !d.ended {
+			due := len(d.under) > 0 && d.under[0] <= at
+			if due && d.missed.IsZero() {
+				d.missed = time.Now()
+			}
+			if !due && !d.ended || len(d.under) > 0 && !due || (d.late || t.hurry) && !d.ended {
 				return
 			}
 			if d.late { // and nothing follows
@@ -143,7 +176,7 @@ func (t *tile) advance(at time.Duration) {
 			}
 		}
 		if ok {
-			d.late = false
+			d.late, d.missed = false, time.Time{}
 			for len(d.under) > 0 && d.under[0] <= pic.At {
 				d.under = d.under[1:]
 			}
