@@ -63,7 +63,7 @@ func (d *Dispatcher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer d.exit(l)
-	conn, err := outbox.Accept(w, r, &websocket.AcceptOptions{
+	conn, err := l.Accept(w, r, &websocket.AcceptOptions{
 		InsecureSkipVerify: true, // tokens, not origins, admit a worker
 		CompressionMode:    websocket.CompressionDisabled,
 	})

@@ -1,8 +1,10 @@
 package httpapi
 
 import (
+	"bufio"
 	"context"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"runtime/debug"
@@ -17,8 +19,8 @@ const (
 	bodyTimeout = 30 * time.Second
 )
 
-// statusWriter remembers what was answered. net/http's ResponseController, and
-// with it flushing and hijacking, goes through Unwrap.
+// statusWriter remembers what was answered. The rest of net/http's
+// ResponseController goes through Unwrap.
 type statusWriter struct {
 	http.ResponseWriter
 	status int // 0: nothing is written yet
@@ -41,6 +43,16 @@ func (w *statusWriter) Write(b []byte) (int, error) {
 
 // Flush is for the code that asserts http.Flusher.
 func (w *statusWriter) Flush() { _ = http.NewResponseController(w.ResponseWriter).Flush() }
+
+// Hijack is for what becomes another protocol: whoever takes the connection answers
+// by itself.
+func (w *statusWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(w.ResponseWriter).Hijack()
+	if err == nil && w.status == 0 {
+		w.status = http.StatusSwitchingProtocols
+	}
+	return conn, rw, err
+}
 
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 

@@ -2,9 +2,11 @@ package outbox
 
 import (
 	"bufio"
+	"fmt"
 	"net"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/coder/websocket"
 )
@@ -15,20 +17,38 @@ type Conn struct {
 	line *line
 }
 
-// Accept is websocket.Accept.
-func Accept(w http.ResponseWriter, r *http.Request, o *websocket.AcceptOptions) (*Conn, error) {
-	u := &upgrade{ResponseWriter: w}
-	conn, err := websocket.Accept(u, r, o)
+// Accept is websocket.Accept. What o has queued by then goes out with the answer; call
+// Write next.
+func (o *Outbox) Accept(w http.ResponseWriter, r *http.Request, opts *websocket.AcceptOptions) (*Conn, error) {
+	u := &upgrade{ResponseWriter: w, hold: o.waiting()}
+	conn, err := websocket.Accept(u, r, opts)
 	if err != nil {
 		return nil, err
 	}
 	return &Conn{conn, u.line}, nil
 }
 
-// upgrade puts a line between a WebSocket and its connection.
+// waiting says whether anything is queued.
+func (o *Outbox) waiting() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.queue) > 0
+}
+
+// upgrade is the answer to a request that becomes a WebSocket. It puts a line between
+// that and its connection, and writes to the line itself.
 type upgrade struct {
 	http.ResponseWriter
-	line *line
+	hold bool
+	line *line // nil before Hijack
+}
+
+// WriteHeader implements http.ResponseWriter. Hijack writes the answer that is the
+// last one of HTTP.
+func (u *upgrade) WriteHeader(status int) {
+	if status != http.StatusSwitchingProtocols {
+		u.ResponseWriter.WriteHeader(status)
+	}
 }
 
 // Hijack implements http.Hijacker.
@@ -37,8 +57,16 @@ func (u *upgrade) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	u.line = &line{Conn: conn}
+	u.line = &line{Conn: conn, back: u.hold}
 	rw.Writer.Reset(u.line)
+	const status = http.StatusSwitchingProtocols
+	fmt.Fprintf(rw.Writer, "HTTP/1.1 %d %s\r\n", status, http.StatusText(status))
+	_ = u.Header().Write(rw.Writer)
+	_, _ = rw.Writer.WriteString("\r\n")
+	if err := rw.Writer.Flush(); err != nil {
+		_ = conn.Close()
+		return nil, nil, err
+	}
 	return u.line, rw, nil
 }
 
@@ -72,6 +100,22 @@ func (l *line) Write(b []byte) (int, error) {
 		return max(0, n-(len(all)-len(b))), err
 	}
 	return len(b), nil
+}
+
+// flush writes what is held back, without anything that follows it.
+func (l *line) flush() error {
+	l.hold(false)
+	held, _ := l.take(nil)
+	if len(held) == 0 {
+		return nil
+	}
+	if err := l.Conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		return err
+	}
+	if _, err := l.Conn.Write(held); err != nil {
+		return err
+	}
+	return l.Conn.SetWriteDeadline(time.Time{})
 }
 
 // take returns what is to be written before and with b, if it is to be now.

@@ -231,7 +231,8 @@ func (o *Outbox) write(conn *Conn, watch *Watch) (more bool, err error) {
 	queue, more := o.take()
 	frames := o.encode(queue)
 	if len(frames) == 0 {
-		return more, nil
+		o.failed = conn.line.flush() // the answer waits for what cannot be encoded
+		return more, o.failed
 	}
 	for i, f := range frames {
 		conn.line.hold(i < len(frames)-1)

@@ -47,7 +47,7 @@ func connect(t *testing.T, o *Outbox, ping time.Duration) (*websocket.Conn, <-ch
 	t.Helper()
 	written := make(chan bool, 1)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		conn, err := Accept(w, r, nil)
+		conn, err := o.Accept(w, r, nil)
 		if err != nil {
 			t.Error(err)
 			return

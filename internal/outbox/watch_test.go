@@ -30,7 +30,7 @@ func pipe(t *testing.T, o *Outbox, w *Watch, how *websocket.DialOptions) (conn *
 	t.Helper()
 	l, done := make(once, 1), make(chan bool, 1)
 	server := &http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		conn, err := Accept(rw, r, nil)
+		conn, err := o.Accept(rw, r, nil)
 		if err != nil {
 			t.Error(err)
 			return

@@ -210,7 +210,7 @@ func (h *Handler) connect(w http.ResponseWriter, r *http.Request, req *request) 
 		h.refuse(w, r, err)
 		return
 	}
-	conn, err := outbox.Accept(w, r, &websocket.AcceptOptions{
+	conn, err := s.Accept(w, r, &websocket.AcceptOptions{
 		InsecureSkipVerify: true, // tokens, not origins, admit a client
 		CompressionMode:    websocket.CompressionDisabled,
 	})
