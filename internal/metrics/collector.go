@@ -58,6 +58,7 @@ func (c collector) rooms(e emitter) {
 func (c collector) media(e emitter) {
 	t := c.s.Media.Traffic()
 	e.gauge("peer_connections", "Peer connections of clients: of some one, of others one for each way.", float64(t.Connections))
+	e.counter("offer_reminders_total", "Requests to clients with one connection for an offer that they owed: they had been asked before, or had announced a track.", t.Reminders)
 	for r, n := range t.Routes {
 		e.gauge("ice_connections", "Connections that are up, by transport and the type of the client's candidate.", float64(n),
 			label{"protocol", r.Protocol}, label{"candidate", r.Candidate})

@@ -21,7 +21,7 @@ func (c *connection) description(typ, sdp string, id uint32, mids map[string]str
 
 func (c *connection) trickle(target livekit.SignalTarget, init string, final bool) {
 	c.post(func(_ *state, p *participant) {
-		p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_Trickle{Trickle: &livekit.TrickleRequest{
+		p.negotiate(&livekit.SignalResponse{Message: &livekit.SignalResponse_Trickle{Trickle: &livekit.TrickleRequest{
 			CandidateInit: init, Target: target, Final: final,
 		}}})
 	})
@@ -30,14 +30,14 @@ func (c *connection) trickle(target livekit.SignalTarget, init string, final boo
 // PublisherAnswer sends the answer to the client's offer.
 func (c *connection) PublisherAnswer(sdp string, id uint32, mids map[string]string) {
 	c.post(func(_ *state, p *participant) {
-		p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_Answer{Answer: c.description("answer", sdp, id, mids)}})
+		p.negotiate(&livekit.SignalResponse{Message: &livekit.SignalResponse_Answer{Answer: c.description("answer", sdp, id, mids)}})
 	})
 }
 
 // SectionsRequired asks the client for an offer with more sections to receive in.
 func (c *connection) SectionsRequired(audio, video int) {
 	c.post(func(_ *state, p *participant) {
-		p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_MediaSectionsRequirement{
+		p.negotiate(&livekit.SignalResponse{Message: &livekit.SignalResponse_MediaSectionsRequirement{
 			MediaSectionsRequirement: &livekit.MediaSectionsRequirement{NumAudios: uint32(audio), NumVideos: uint32(video)},
 		}})
 	})

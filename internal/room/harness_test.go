@@ -46,7 +46,7 @@ type fakePeer struct {
 	closed bool
 	held   bool   // data that has arrived
 	after  func() // called when it is not held any more
-	restarts,
+	restarts, reminders,
 	looks,
 	offers int
 	offered uint32 // id of the last Offer
@@ -66,6 +66,7 @@ func (f *fakePeer) Look()                     { f.mu.Lock(); f.looks++; f.mu.Unl
 func (f *fakePeer) Negotiate()                { f.mu.Lock(); f.offers++; f.mu.Unlock() }
 func (f *fakePeer) RestartICE()               { f.mu.Lock(); f.restarts++; f.mu.Unlock() }
 func (f *fakePeer) Resumed()                  { f.mu.Lock(); f.restarts++; f.mu.Unlock() }
+func (f *fakePeer) Remind()                   { f.mu.Lock(); f.reminders++; f.mu.Unlock() }
 func (f *fakePeer) Close()                    { f.mu.Lock(); f.closed = true; f.mu.Unlock() }
 func (f *fakePeer) Route() (peer.Route, bool) {
 	return peer.Route{Protocol: "udp", Candidate: "host"}, true

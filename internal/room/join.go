@@ -112,6 +112,7 @@ func (s *state) join(req *Join, sink Sink) (*participant, error) {
 		s.remove(old, livekit.DisconnectReason_DUPLICATE_IDENTITY)
 	}
 	p.way = p.takeWay()
+	p.negotiation.unset = req.offersUnset()
 	if err := p.openFirst(); err != nil {
 		return nil, err
 	}

@@ -45,6 +45,7 @@ type Duplex interface {
 	Publisher
 	Tracks
 	Resumed()
+	Remind()
 }
 
 // Tracks is what a connection forwards to its client.

@@ -191,6 +191,7 @@ func (s *state) depart(p *participant, name string) (*participant, []*track) {
 		ended:         p.ended,
 		lastHandle:    p.lastHandle,
 		way:           p.way,
+		negotiation:   p.negotiation,
 		subscriptions: make(map[string]*subscription),
 		wanted:        make(map[string]bool),
 	}

@@ -75,6 +75,7 @@ type participant struct {
 	reliable      sequenceWindow    // reliable data received from it
 	overflowed    bool              // it does not read its reliable data; removed in the next tick
 	simulation    simulation
+	negotiation   negotiation
 	dataTracks    []*dataTrack          // published
 	dataHandles   map[uint16]*dataTrack // of others, by the handles that its client knows
 	lastHandle    uint16
@@ -248,6 +249,7 @@ func (p *participant) tick() {
 	if !p.tokenDue.IsZero() && !now.Before(p.tokenDue) {
 		p.refreshToken()
 	}
+	p.tickNegotiation()
 	p.matchReceivers()
 	for _, w := range p.unmatched {
 		if due := w.since.Add(matchPatience); due.After(now) {

@@ -74,6 +74,7 @@ func (p *participant) addTrack(req *livekit.AddTrackRequest) {
 		}
 	}
 	p.pending = append(p.pending, t)
+	p.expectOffer()
 	p.prefer(t, req)
 	p.trackPublished(t)
 	p.matchReceivers()

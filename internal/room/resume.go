@@ -56,6 +56,7 @@ func (s *state) resume(p *participant, req *Join, sid string, sink Sink) {
 		lostAt = s.now
 	}
 	p.sink, p.signalLostAt, p.resumedAt, p.hangUp = sink, time.Time{}, s.now, time.Time{}
+	p.negotiation = negotiation{} // what was held answers an offer that it makes anew
 	if p.leaving == livekit.DisconnectReason_SIGNAL_CLOSE && !p.joined {
 		// It lost its signal connection on the way in, and is on the way again.
 		p.leaving = 0

@@ -44,12 +44,14 @@ func (h *Participant) SignalLost(sink Sink) {
 func (s *state) handle(p *participant, req *livekit.SignalRequest) {
 	switch m := req.Message.(type) {
 	case *livekit.SignalRequest_Offer:
+		p.offerSet()
 		p.offer(m.Offer)
 	case *livekit.SignalRequest_Answer:
 		if p.subscriber != nil {
 			p.subscriber.Answer(m.Answer.GetSdp(), m.Answer.GetId())
 		}
 	case *livekit.SignalRequest_Trickle:
+		p.offerSet()
 		p.trickle(m.Trickle)
 	case *livekit.SignalRequest_AddTrack:
 		p.addTrack(m.AddTrack)

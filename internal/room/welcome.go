@@ -23,6 +23,7 @@ func (s *state) welcome(p *participant) *Message {
 			PingInterval:         pingInterval,
 			PingTimeout:          pingTimeout,
 			EnabledPublishCodecs: s.settings.EnabledCodecs,
+			FastPublish:          p.req.fastPublish(),
 		}
 	}
 	others := s.others(p)

@@ -58,8 +58,10 @@ type Duplex struct {
 	asked     [2]int      // sections asked for that no offer has brought yet
 	awaited   bool        // an offer was asked for
 	gathering *time.Timer // changes that wait for others
-	retry     *time.Timer // asks again
+	retry     *time.Timer // asks for what is missing
 	timeout   *time.Timer // our patience with the client
+	reminder  *time.Timer // tells it again that an offer is awaited
+	round     int         // of timers: what those of an earlier one have posted is void
 }
 
 const (
@@ -154,10 +156,20 @@ func (d *Duplex) askLater(after time.Duration) {
 	if d.retry != nil {
 		d.retry.Stop()
 	}
-	d.retry = time.AfterFunc(after, func() {
+	d.retry = d.later(after, func() {
+		d.asked, d.awaited = [2]int{}, false
+		d.ask()
+	})
+}
+
+// later runs a task after a while, unless stopTimers is called before it runs.
+func (d *Duplex) later(after time.Duration, task func()) *time.Timer {
+	round := d.round
+	return time.AfterFunc(after, func() {
 		_ = d.queue.post(func() {
-			d.asked, d.awaited = [2]int{}, false
-			d.ask()
+			if d.round == round {
+				task()
+			}
 		})
 	})
 }
@@ -218,25 +230,72 @@ func (d *Duplex) missing(kind webrtc.RTPCodecType) int {
 	return max(0, missing)
 }
 
-// await gives the client as long for its offer as it has for an answer, and asks
-// once more in between: SDKs have been seen to miss it when they were busy. Who has
-// only to give sections back may go on without.
+// await gives the client as long for its offer as it has for an answer, and reminds it
+// in between. Who has only to give sections back may go on without.
 func (d *Duplex) await() {
 	d.awaited = true
 	if d.timeout != nil {
 		return
 	}
-	d.askLater(d.factory.opts.AnswerTimeout / 3)
-	d.timeout = time.AfterFunc(d.factory.opts.AnswerTimeout, func() {
-		_ = d.queue.post(func() {
-			d.timeout = nil
-			if d.awaited && len(d.waiting) > 0 {
-				d.fail("wait for offer", ErrAnswerTimeout)
-				return
-			}
-			// Sections without tracks do no harm. The next change asks again.
-			d.asked, d.awaited = [2]int{}, false
-		})
+	d.remind(0)
+	d.timeout = d.later(d.factory.opts.AnswerTimeout, func() {
+		d.timeout = nil
+		if d.awaited && len(d.waiting) > 0 {
+			d.fail("wait for offer", ErrAnswerTimeout)
+			return
+		}
+		// Sections without tracks do no harm. The next change asks again.
+		d.asked, d.awaited = [2]int{}, false
+	})
+}
+
+// reminders are when a client that makes no offer is asked again, in fifteenths of
+// AnswerTimeout.
+var reminders = [...]time.Duration{1, 3, 6, 10}
+
+// remind has the client asked again for an offer, from the nth reminder on. SDKs have
+// been seen to take a request in and make no offer: of two in a row the later one falls
+// into the making of the earlier one's offer, and is forgotten. They have the sections
+// by then, so they are asked for none more; the last time for all, in case that the
+// request itself was missed.
+func (d *Duplex) remind(n int) {
+	if n == len(reminders) {
+		return
+	}
+	due := reminders[n]
+	if n > 0 {
+		due -= reminders[n-1]
+	}
+	d.reminder = d.later(due*d.factory.opts.AnswerTimeout/15, func() {
+		if !d.awaited || d.Publisher.conn.state == Closed {
+			return
+		}
+		if len(d.waiting) == 0 && !d.leaving {
+			d.asked, d.awaited = [2]int{}, false // nobody waits any more
+			d.stopTimers()
+			return
+		}
+		d.remind(n + 1)
+		d.factory.reminded.Add(1)
+		d.log.Info("client has made no offer, and is asked again", "tracks_waiting", len(d.waiting), "reminder", n+1)
+		if n+1 < len(reminders) {
+			d.call(func() { d.duplex.SectionsRequired(0, 0) })
+			return
+		}
+		d.asked, d.awaited = [2]int{}, false
+		d.ask()
+	})
+}
+
+// Remind has the client make an offer, for it has announced more than it has offered.
+func (d *Duplex) Remind() {
+	_ = d.queue.post(func() {
+		if d.pc == nil || d.Publisher.conn.state == Closed {
+			return
+		}
+		d.factory.reminded.Add(1)
+		d.log.Info("client has not offered what it has announced, and is asked to")
+		d.call(func() { d.duplex.SectionsRequired(0, 0) })
 	})
 }
 
@@ -373,7 +432,8 @@ func (d *Duplex) answered(offer, answer []line) {
 }
 
 func (d *Duplex) stopTimers() {
-	for _, t := range []**time.Timer{&d.retry, &d.timeout} {
+	d.round++
+	for _, t := range []**time.Timer{&d.retry, &d.timeout, &d.reminder} {
 		if *t != nil {
 			(*t).Stop()
 			*t = nil

@@ -19,8 +19,10 @@ type duplexClient struct {
 	reception reception
 
 	// heard.mu guards
-	asked [][2]int
-	deaf  bool // ignores what it is asked for
+	asked   [][2]int
+	deaf    bool // ignores what it is asked for
+	misses  int  // requests that it is still to ignore
+	forgets int  // times that it adds sections and makes no offer
 }
 
 func newDuplexClient(t *testing.T, f *Factory, o clientOptions, audio, video int) *duplexClient {
@@ -56,6 +58,10 @@ func (c *duplexClient) addSections(audio, video int) {
 func (c *duplexClient) SectionsRequired(audio, video int) {
 	defer c.turn()()
 	c.asked = append(c.asked, [2]int{audio, video})
+	if c.misses > 0 {
+		c.misses--
+		return
+	}
 	if c.deaf {
 		return
 	}
@@ -66,7 +72,15 @@ func (c *duplexClient) SectionsRequired(audio, video int) {
 		default:
 		}
 		c.addSections(audio, video)
-		c.negotiate(nil)
+		forgets := false
+		c.with(func() {
+			if forgets = c.forgets > 0; forgets {
+				c.forgets--
+			}
+		})
+		if !forgets {
+			c.negotiate(nil)
+		}
 	}
 }
 

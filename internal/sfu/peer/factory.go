@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pion/dtls/v3"
@@ -54,6 +55,8 @@ type Factory struct {
 	// extensions maps an up-track to the ids its publisher uses, by URI, so
 	// that a subscriber elsewhere can translate them.
 	extensions sync.Map // *uptrack.UpTrack -> map[string]uint8
+
+	reminded atomic.Uint64 // clients, of offers that they owed
 
 	mu         sync.Mutex
 	publishers map[string]*webrtc.MediaEngine // mu guards; by what is enabled

@@ -18,6 +18,9 @@ type Traffic struct {
 	Routes      map[Route]int `json:"-"`           // how media travels, by connections now
 	Audio       Ways          `json:"audio"`
 	Video       Ways          `json:"video"`
+	// Reminders were sent to clients with one connection that made no offer when they
+	// were asked for one, or for what they had announced.
+	Reminders uint64 `json:"-"`
 }
 
 // Ways is the media from clients and to them.
@@ -159,6 +162,7 @@ func (f *Factory) Traffic() Traffic {
 	defer f.mu.Unlock()
 	sum := f.past
 	sum.Connections, sum.Routes = len(f.conns), map[Route]int{}
+	sum.Reminders = f.reminded.Load()
 	for c := range f.conns {
 		t := c.tally.traffic()
 		sum.Audio.add(t.Audio)

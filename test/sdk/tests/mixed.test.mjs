@@ -1,6 +1,7 @@
 // A browser, rtc-node and the Go SDK in one room, each way.
 
 import assert from 'node:assert/strict';
+import { setTimeout as pause } from 'node:timers/promises';
 import { scene } from '../harness/scene.mjs';
 import { wantAudio, wantVideo } from '../harness/media.mjs';
 import { soon, waitFor } from '../harness/wait.mjs';
@@ -53,6 +54,21 @@ stage.inBothModes('each SDK sees what was published before it came', async (call
   for (const [who, other] of [[node, 'go'], [browser, 'go'], [browser, 'node'], [go, 'node']]) {
     await wantVideo(who, other);
     await wantAudio(who, other);
+  }
+});
+
+// rtc-node gathers what it has to offer for 150 ms, unless the server tells it to
+// offer at once; what it publishes while it makes that offer, it forgets, until the
+// server reminds it.
+stage.inBothModes('rtc-node publishes two tracks at any distance in time', async (call) => {
+  for (const distance of [140, 145, 148, 150, 152, 155, 158, 162, 166, 170]) {
+    const node = await call.node(`node-${distance}`);
+    await node.publishCamera();
+    await pause(distance);
+    await node.publishMicrophone();
+    await waitFor(`both tracks of ${node.identity}`, async () =>
+      (await call.api.getParticipant(call.room, node.identity)).tracks.length === 2);
+    await node.leave();
   }
 });
 

@@ -1,0 +1,119 @@
+package room
+
+import (
+	"strings"
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+)
+
+// fastPublish has a client negotiate each time that it needs to, one offer after the
+// other, as livekit-server has those do who may publish. Without it clients on LiveKit's
+// Rust core gather what they need for 150 ms. What comes while the offer of that is made
+// is forgotten, so that a track is never offered; what comes until the offer is answered
+// deadlocks with the answer (livekit-ffi up to 0.12.73).
+//
+// Others would offer when they join, for a connection that they may not need. And with
+// one connection the core would take the answer to its first offer for that to the next
+// one, if it publishes the moment that it is connected; that deadlocks too.
+func (j *Join) fastPublish() bool {
+	switch j.Client.GetSdk() {
+	case livekit.ClientInfo_RUST, livekit.ClientInfo_NODE, livekit.ClientInfo_PYTHON, livekit.ClientInfo_CPP,
+		livekit.ClientInfo_UNITY, livekit.ClientInfo_UNREAL, livekit.ClientInfo_DOTNET:
+		return !j.SinglePC && j.Permission.CanPublish
+	}
+	return false
+}
+
+// offersUnset says that the client may have sent its first offer before making it its
+// own: Go's SDK has it set while it already reads our messages, and an answer that is
+// quicker is refused by its connection and lost. There are no candidates in such an
+// offer, for nothing has looked for any.
+func (j *Join) offersUnset() bool {
+	return j.SinglePC && j.Offer != nil && j.Client.GetSdk() == livekit.ClientInfo_GO && !strings.Contains(j.Offer.Sdp, "a=candidate:")
+}
+
+// unsetPatience is how long an answer waits for a sign that the client's offer is set,
+// which is its first candidate.
+const unsetPatience = time.Second
+
+// owed are the pauses until a client with one connection is reminded of a track that it
+// has announced and not offered: of what it forgets (see fastPublish) nothing else
+// reminds it. A reminder that meets its offer would do harm, so the first one leaves
+// time for that.
+var owed = [...]time.Duration{time.Second, 2 * time.Second, 4 * time.Second}
+
+// negotiation is what a client is told of its connection for both ways, and cannot take
+// before its offer is set.
+type negotiation struct {
+	unset bool // the offer may not be set
+	held  []*livekit.SignalResponse
+	due   time.Time // when held is sent in any case; zero: nothing is
+
+	reminders int       // of announced tracks
+	remind    time.Time // when the next one is due; zero: none is
+}
+
+// negotiate tells the client what belongs to its offers, in order.
+func (p *participant) negotiate(r *livekit.SignalResponse) {
+	if !p.negotiation.unset {
+		p.reply(r)
+		return
+	}
+	if p.negotiation.due.IsZero() {
+		p.negotiation.due = p.state.now.Add(unsetPatience)
+		p.state.wakeAt(p.negotiation.due)
+	}
+	p.negotiation.held = append(p.negotiation.held, r)
+}
+
+// offerSet says that the client can take what is held.
+func (p *participant) offerSet() {
+	held := p.negotiation.held
+	p.negotiation.unset, p.negotiation.held, p.negotiation.due = false, nil, time.Time{}
+	for _, r := range held {
+		p.reply(r)
+	}
+}
+
+// tickNegotiation waits no longer than its patience.
+func (p *participant) tickNegotiation() {
+	if due := p.negotiation.due; !due.IsZero() && !p.state.now.Before(due) {
+		p.log.Info("client has sent no candidate, and is answered nevertheless")
+		p.offerSet()
+	}
+	p.state.wakeAt(p.negotiation.due)
+	p.remindOfAnnounced()
+}
+
+// expectOffer has the client reminded if it does not offer what it has announced.
+func (p *participant) expectOffer() {
+	if p.duplex == nil {
+		return // we cannot ask for an offer
+	}
+	p.negotiation.reminders, p.negotiation.remind = 0, p.state.now.Add(owed[0])
+	p.state.wakeAt(p.negotiation.remind)
+}
+
+func (p *participant) remindOfAnnounced() {
+	n := &p.negotiation
+	if n.remind.IsZero() {
+		return
+	}
+	if p.duplex == nil || len(p.pending) == 0 {
+		n.remind = time.Time{}
+		return
+	}
+	if !p.state.now.Before(n.remind) {
+		n.remind = p.state.now.Add(owed[n.reminders])
+		if p.joined && p.sink != nil && p.leaving == 0 {
+			p.duplex.Remind()
+			if n.reminders++; n.reminders == len(owed) {
+				n.remind = time.Time{}
+			} else {
+				n.remind = p.state.now.Add(owed[n.reminders])
+			}
+		}
+	}
+	p.state.wakeAt(n.remind)
+}

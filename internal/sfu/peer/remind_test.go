@@ -1,0 +1,128 @@
+package peer
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+)
+
+// askedFor are the requests that the client has heard.
+func (c *duplexClient) askedFor() (asked [][2]int) {
+	c.with(func() { asked = append(asked, c.asked...) })
+	return asked
+}
+
+func TestClientThatForgetsToOfferIsReminded(t *testing.T) {
+	f := newTestFactory(t, func(o *Options) { o.AnswerTimeout = 6 * time.Second })
+	p, _, camera := publishBoth(t, f)
+	c := newDuplexClient(t, f, clientOptions{}, 0, 0)
+	c.dataChannels()
+	c.offer(nil)
+	c.connected()
+	c.with(func() { c.forgets = 2 })
+	c.add("TR_1", p, "camera")
+	c.carries("TR_1")
+	sendVP8(t, camera, "it arrives", func() bool { return c.reception.packets("TR_1") > 5 })
+	asked := c.askedFor()
+	if len(asked) < 3 || asked[0] != [2]int{0, 1} {
+		t.Errorf("asked for %v", asked)
+	}
+	for _, more := range asked[1:] {
+		if more != [2]int{} {
+			t.Errorf("asked for %v, though it has the sections", asked)
+		}
+	}
+	if n := len(c.pc.GetTransceivers()); n != 1 {
+		t.Errorf("%d sections for one track", n)
+	}
+	if n := f.Traffic().Reminders; n < 2 {
+		t.Errorf("%d reminders are told", n)
+	}
+}
+
+func TestClientThatMissesARequestIsAskedForAllInTheEnd(t *testing.T) {
+	f := newTestFactory(t, func(o *Options) { o.AnswerTimeout = 3 * time.Second })
+	p, _, _ := publishBoth(t, f)
+	c := newDuplexClient(t, f, clientOptions{}, 0, 0)
+	c.dataChannels()
+	c.offer(nil)
+	c.connected()
+	c.with(func() { c.misses = len(reminders) })
+	c.add("TR_1", p, "camera")
+	c.carries("TR_1")
+	asked := c.askedFor()
+	if last := asked[len(reminders)]; last != [2]int{0, 1} {
+		t.Errorf("asked for %v", asked)
+	}
+	if err := c.failure(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNobodyIsRemindedOfWhatIsNotWantedAnyMore(t *testing.T) {
+	f := newTestFactory(t, func(o *Options) { o.AnswerTimeout = 3 * time.Second })
+	p, _, camera := publishBoth(t, f)
+	c := newDuplexClient(t, f, clientOptions{}, 0, 0)
+	c.dataChannels()
+	c.offer(nil)
+	c.connected()
+	c.with(func() { c.deaf = true })
+	s := c.add("TR_1", p, "camera")
+	eventually(t, "asked", func() bool { return len(c.askedFor()) == 1 })
+	c.duplex.RemoveTrack(s)
+	time.Sleep(1500 * time.Millisecond) // three reminders would be due
+	if n := len(c.askedFor()); n > 2 {  // one may have been on its way
+		t.Errorf("asked for %v", c.askedFor())
+	}
+	c.with(func() { c.deaf = false })
+	c.add("TR_2", p, "camera")
+	c.carries("TR_2")
+	sendVP8(t, camera, "it arrives", func() bool { return c.reception.packets("TR_2") > 5 })
+	if err := c.failure(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Whatever comes together: tracks that come and go, offers of the client's own that
+// cross with what it is asked for, and requests that it misses or does not act on.
+func TestTracksFindSectionsInAnyOrder(t *testing.T) {
+	for seed := range uint64(3) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel()
+			random := rand.New(rand.NewPCG(seed, 0))
+			f := newTestFactory(t, func(o *Options) { o.AnswerTimeout = 6 * time.Second })
+			p, _, _ := publishBoth(t, f)
+			c := newDuplexClient(t, f, clientOptions{}, 1, 1)
+			c.dataChannels()
+			c.offer(nil)
+			c.connected()
+			live := map[string]*Sender{}
+			for i := range 40 {
+				switch random.IntN(7) {
+				case 0, 1, 2:
+					id := fmt.Sprint("TR_", i)
+					live[id] = c.add(id, p, []string{"mic", "camera"}[random.IntN(2)])
+				case 3, 4:
+					if ids := slices.Sorted(maps.Keys(live)); len(ids) > 0 {
+						id := ids[random.IntN(len(ids))]
+						c.duplex.RemoveTrack(live[id])
+						delete(live, id)
+					}
+				case 5:
+					c.signalc <- func() { c.negotiate(nil) }
+				default:
+					c.with(func() { c.misses, c.forgets = random.IntN(2), random.IntN(2) })
+				}
+				time.Sleep(time.Duration(random.IntN(30)) * time.Millisecond)
+			}
+			c.carries(slices.Collect(maps.Keys(live))...)
+			c.offer(nil) // after whatever it has still to do
+			if err := c.failure(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
