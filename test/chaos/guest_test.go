@@ -19,6 +19,7 @@ import (
 	"github.com/coder/websocket"
 	"github.com/livekit/protocol/livekit"
 	"github.com/pion/ice/v4"
+	"github.com/pion/interceptor"
 	"github.com/pion/webrtc/v4"
 	"github.com/pion/webrtc/v4/pkg/media"
 	"google.golang.org/protobuf/proto"
@@ -60,6 +61,9 @@ func newGuestsBy(serverURL string, way webrtc.NetworkType) *guests {
 	if err := engine.RegisterDefaultCodecs(); err != nil {
 		panic("BUG: register default codecs: " + err.Error())
 	}
+	// By default each connection asks ten times a second whether packets were lost, and
+	// reports: of a crowd's work that is the most.
+	var plain interceptor.Registry
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		panic("BUG: make a key: " + err.Error())
@@ -70,7 +74,7 @@ func newGuestsBy(serverURL string, way webrtc.NetworkType) *guests {
 	}
 	return &guests{
 		url:    "ws" + strings.TrimPrefix(serverURL, "http"),
-		api:    webrtc.NewAPI(webrtc.WithSettingEngine(settings), webrtc.WithMediaEngine(&engine)),
+		api:    webrtc.NewAPI(webrtc.WithSettingEngine(settings), webrtc.WithMediaEngine(&engine), webrtc.WithInterceptorRegistry(&plain)),
 		config: webrtc.Configuration{Certificates: []webrtc.Certificate{*certificate}},
 	}
 }

@@ -120,8 +120,12 @@ func (s *sacking) missing() {
 // pop forgets the first n chunks, which the other side has.
 func (o *outbound) pop(n int) {
 	for i := range n {
-		if c := &o.flight[i]; !c.acked {
+		c := &o.flight[i]
+		if !c.acked {
 			panic("BUG: chunk forgotten before it was acknowledged")
+		}
+		if c.flags&flagEnd != 0 && !c.m.dropped {
+			o.recycle(c.m) // those before it are forgotten already
 		}
 	}
 	rest := copy(o.flight, o.flight[n:])

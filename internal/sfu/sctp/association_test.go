@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -332,5 +333,51 @@ func (e *end) Write(tag uint32, chunks []byte, n *network) {
 		}
 		deliver(rest[:len(rest)-len(more)])
 		rest = more
+	}
+}
+
+// What is sent again and again on channels takes the memory of what has arrived.
+func TestMessagesAreSentInTheMemoryOfOthers(t *testing.T) {
+	n := newNetwork(t, 1)
+	n.ends[0].Connect(n.now)
+	n.until("established", func() bool { return n.ends[0].Established() && n.ends[1].Established() })
+	want := ""
+	for i := range 100 {
+		text := strings.Repeat(string(rune('a'+i%26)), 1+i*37%2000)
+		n.send(0, uint16(i%3), text, reliable)
+		want += text
+		if i%7 == 0 {
+			n.rest()
+		}
+	}
+	n.rest()
+	byStream := map[uint16]string{}
+	got := 0
+	for _, m := range n.ends[1].got {
+		byStream[m.Stream] += string(m.Payload)
+		got += len(m.Payload)
+	}
+	if got != len(want) {
+		t.Errorf("%d bytes arrived of %d", got, len(want))
+	}
+	for id, text := range byStream {
+		all := ""
+		for i := int(id); i < 100; i += 3 {
+			all += strings.Repeat(string(rune('a'+i%26)), 1+i*37%2000)
+		}
+		if text != all {
+			t.Errorf("stream %d is not what was sent", id)
+		}
+	}
+	n.send(0, 1, "short", reliable)
+	n.rest()
+	o := &n.ends[0].sender
+	if len(o.spare) == 0 || len(o.spare) > maxSpare {
+		t.Errorf("%d are kept", len(o.spare))
+	}
+	for _, m := range o.spare {
+		if cap(m.b) > maxSpareBytes || m.stream != nil {
+			t.Errorf("kept: %d bytes of stream %v", cap(m.b), m.stream)
+		}
 	}
 }

@@ -10,6 +10,8 @@ const (
 	minThreshold  = 4 * maxPacket  // RFC 9260 §7.2.3
 	maxMissing    = 3              // reports that make a chunk lost (RFC 9260 §7.2.4)
 	maxKept       = 16             // messages for which an empty queue keeps room
+	maxSpare      = 4              // messages that are used again,
+	maxSpareBytes = 1024           // if they are not longer
 )
 
 // outbound is what we send.
@@ -17,7 +19,9 @@ type outbound struct {
 	first, next uint32 // TSNs: of the first chunk ever, of the next one
 
 	streams map[uint16]*outgoing
+	recent  *outgoing   // the stream that was looked for last, or nil
 	ready   []*outgoing // with something to send; the first is in turn
+	spare   []*message  // that were acknowledged, for what is sent next
 
 	flight   []sent // from the first not acknowledged cumulatively on
 	inFlight int    // bytes of it that are on their way
@@ -80,7 +84,35 @@ func (o *outbound) init(tsn uint32) {
 }
 
 func (o *outbound) clear() {
-	o.streams, o.ready, o.flight, o.t3 = nil, nil, nil, time.Time{}
+	o.streams, o.recent, o.ready, o.spare, o.flight, o.t3 = nil, nil, nil, nil, nil, time.Time{}
+}
+
+// stream returns a stream, nil if there is none.
+func (o *outbound) stream(id uint16) *outgoing {
+	if o.recent == nil || o.recent.id != id {
+		o.recent = o.streams[id]
+	}
+	return o.recent
+}
+
+// message returns one to be filled in.
+func (o *outbound) message() *message {
+	n := len(o.spare) - 1
+	if n < 0 {
+		return &message{}
+	}
+	m := o.spare[n]
+	o.spare[n] = nil
+	o.spare = o.spare[:n]
+	return m
+}
+
+// recycle takes a message of which nothing is on its way any more.
+func (o *outbound) recycle(m *message) {
+	if len(o.spare) < maxSpare && cap(m.b) <= maxSpareBytes {
+		*m = message{b: m.b[:0]}
+		o.spare = append(o.spare, m)
+	}
 }
 
 // Send sends a message, now or when the other side can take it. The payload,
@@ -89,7 +121,7 @@ func (a *Association) Send(stream uint16, kind uint32, payload []byte, r Reliabi
 	if a.state == ended {
 		return ErrClosed
 	}
-	s := a.sender.streams[stream]
+	s := a.sender.stream(stream)
 	if s == nil {
 		s = &outgoing{id: stream}
 		a.sender.streams[stream] = s
@@ -97,7 +129,8 @@ func (a *Association) Send(stream uint16, kind uint32, payload []byte, r Reliabi
 	if s.closing {
 		return ErrClosed
 	}
-	m := &message{stream: s, kind: kind, rel: r, b: append([]byte(nil), payload...)}
+	m := a.sender.message()
+	m.stream, m.kind, m.rel, m.b = s, kind, r, append(m.b, payload...)
 	if !r.Unordered {
 		m.ssn = s.ssn
 		s.ssn++
@@ -112,7 +145,7 @@ func (a *Association) Send(stream uint16, kind uint32, payload []byte, r Reliabi
 
 // Buffered is how much of what was sent on a stream is not acknowledged, in bytes.
 func (a *Association) Buffered(stream uint16) int {
-	if s := a.sender.streams[stream]; s != nil {
+	if s := a.sender.stream(stream); s != nil {
 		return s.buffered
 	}
 	return 0

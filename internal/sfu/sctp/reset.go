@@ -97,6 +97,7 @@ func (a *Association) sendResets(now time.Time) {
 func (r *resets) done(a *Association) {
 	for _, id := range r.streams {
 		delete(a.sender.streams, id)
+		a.sender.recent = nil
 	}
 	r.streams, r.again, r.tries = nil, time.Time{}, 0
 	r.request++
