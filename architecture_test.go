@@ -354,3 +354,23 @@ func TestNoLooseEndsAndNoPathsOfOneMachine(t *testing.T) {
 		}
 	})
 }
+
+// A clone carries every version of every file for ever: programs that somebody
+// built, recordings and archives do not belong into it.
+func TestNoCommittedFileIsLarge(t *testing.T) {
+	const most = 1 << 20
+	out, err := exec.Command("git", "ls-files", "-z").Output()
+	if err != nil {
+		t.Fatalf("git lists no files, and this test is for clones: %v", err)
+	}
+	paths := strings.Split(strings.TrimRight(string(out), "\x00"), "\x00")
+	if len(paths) < 20 {
+		t.Errorf("only %d files seen", len(paths))
+	}
+	for _, path := range paths {
+		info, err := os.Lstat(path)
+		if err == nil && info.Size() > most {
+			t.Errorf("%s has %d bytes; %d are the most", path, info.Size(), most)
+		}
+	}
+}
