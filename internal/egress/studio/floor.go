@@ -50,6 +50,7 @@ type floor struct {
 	film    bool            // pictures come encoded as they are to be, and pass
 	strip   *tile           // decodes them for images; nil without
 	lag     *frames.Lag     // of what comes; nil of pages
+	delay   delay           // how late it is drawn for that
 	begun   bool            // there was media
 	encoder *ffmpeg.Encoder // nil before the first media, or if there is nothing to encode
 	epoch   time.Time       // of the first picture
@@ -108,7 +109,7 @@ func (f *floor) latency() time.Duration {
 	if f.lag == nil {
 		return pageLatency
 	}
-	return f.lag.Wait() + f.due(1)
+	return f.delay.atLeast(f.lag.Wait()) + f.due(1)
 }
 
 // run is the goroutine's, up to the end. The encoder is told that nothing follows.
@@ -129,6 +130,7 @@ func (f *floor) run() (err error) {
 			var late time.Duration
 			if end.IsZero() {
 				late = time.Since(f.epoch.Add(f.due(f.next) + f.latency()))
+				f.delay.shrink(late, f.due(1))
 			}
 			if err := f.step(late); err != nil {
 				return err
