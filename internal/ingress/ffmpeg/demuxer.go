@@ -57,6 +57,9 @@ func (in Input) args() []string {
 		}
 	}
 	a = append(a, in.Options...)
+	if in.EncodeVideo {
+		a = limited(a)
+	}
 	a = append(a, "-i", in.URL, "-map", "0:V:0?", "-map", "0:a:0?", "-dn", "-sn", "-map_metadata", "-1", "-max_muxing_queue_size", "4096")
 	if in.EncodeVideo {
 		a = append(a, "-c:v", "libx264", "-preset", "superfast", "-tune", "zerolatency", "-pix_fmt", "yuv420p", "-profile:v", "baseline",
@@ -106,6 +109,7 @@ func Open(path string, in Input, running *Children) (*Demuxer, error) {
 	if err := d.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start ffmpeg: %w", err)
 	}
+	spawn.Expendable(d.cmd)
 	running.began(d.cmd)
 	return d, nil
 }

@@ -40,6 +40,13 @@ type Layer struct {
 // one.
 const keyEvery = 2
 
+// MaxPixels is the area of the largest pictures that are decoded. What a picture of some
+// hundred bytes says about its size would else take gigabytes.
+const MaxPixels = 4096 * 2304
+
+// limited are the arguments that have the decoders of an input keep to MaxPixels.
+func limited(a []string) []string { return append(a, "-max_pixels", strconv.Itoa(MaxPixels)) }
+
 // firstPipe is the descriptor of the first layer.
 const firstPipe = 3
 
@@ -52,8 +59,8 @@ func (j Job) args() []string {
 		// The input begins with all that a decoder needs to know. No time to analyze it,
 		// 0, would stand for five seconds.
 		"-probesize", "32768", "-analyzeduration", "1", "-fpsprobesize", "0",
-		"-copyts", "-f", j.format(), "-i", "pipe:0",
 	}
+	a = append(limited(a), "-copyts", "-f", j.format(), "-i", "pipe:0")
 	if len(j.Layers) > 0 {
 		a = append(a, "-filter_complex", j.filter())
 	}

@@ -128,6 +128,22 @@ func TestPicturesMayChangeTheirSize(t *testing.T) {
 	}
 }
 
+// Pictures of which a decoder would have to hold gigabytes are not decoded.
+func TestPicturesThatAreTooLargeAreNotDecoded(t *testing.T) {
+	var tags []tag
+	for _, size := range []string{"320x180", "4160x2304", "320x180"} {
+		begin := time.Duration(len(tags)) * time.Second / 30
+		for _, one := range pictures(file(t, "a.ivf", "-f", "lavfi", "-i", "color=s="+size+":r=30", "-frames:v", "4", "-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8"), "vp08") {
+			one.at += begin
+			tags = append(tags, one)
+		}
+	}
+	s := run(t, Job{Pictures: true, PicturesAs: Stream{Codec: flv.VP8, Width: 320, Height: 180}, Varies: true, Layers: []Layer{{Width: 160, Height: 90, Bitrate: 100_000}}}, tags, 0)
+	if n := len(s.pictures[0]); n != 8 {
+		t.Errorf("%d pictures of 8", n)
+	}
+}
+
 // A frame is there for the child as soon as it is written.
 func TestFramesAreClustersOfTheirOwn(t *testing.T) {
 	got := appendFrame(nil, matroskaSound, 1234*time.Millisecond, true, []byte("data"))

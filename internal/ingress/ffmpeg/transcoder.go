@@ -96,6 +96,7 @@ func Start(path string, j Job, sink Sink, running *Children, logger *slog.Logger
 		closeAll(ours)
 		return nil, fmt.Errorf("start ffmpeg: %w", err)
 	}
+	spawn.Expendable(t.cmd)
 	running.began(t.cmd)
 	for i, f := range ours {
 		t.readers.Go(func() {

@@ -237,7 +237,16 @@ func (f *feed) learnPicture(t flv.Tag) error {
 			f.pictures.order = reordered
 		}
 	}
-	return nil
+	return f.limited()
+}
+
+// limited fails if pictures that are to be decoded are larger than that is done for.
+func (f *feed) limited() error {
+	p := f.pictures
+	if p == nil || !f.encoding || p.width <= maxSide && p.height <= maxSide && p.width*p.height <= ffmpeg.MaxPixels {
+		return nil
+	}
+	return fmt.Errorf("the source's pictures are %d x %d pixels: those that are encoded anew may have as many as 4096 x 2304", p.width, p.height)
 }
 
 // resized notes how large pictures are now, if that is known.

@@ -34,6 +34,9 @@ func (f *feed) start(ctx context.Context) error {
 			return errH265
 		}
 		job.Layers, job.Pictures, f.encoding = layers, len(layers) > 0, len(layers) > 0
+		if err := f.limited(); err != nil {
+			return err
+		}
 		job.PicturesAs = p.stream()
 		format = ingress.Format{MimeType: mimeTypes[p.codec], Layers: max(len(layers), 1), Width: uint32(p.width), Height: uint32(p.height)}
 		if f.encoding {
@@ -172,11 +175,14 @@ func (f *feed) beginEncoding() error {
 	if _, err := ffmpeg.Find(f.ffmpeg); err != nil {
 		return f.missing(job, err)
 	}
+	f.encoding = true
+	if err := f.limited(); err != nil {
+		return err
+	}
 	f.close(true)
 	if err := f.startChild(job); err != nil {
 		return err
 	}
-	f.encoding = true
 	for kind, body := range map[byte][]byte{flv.TypeVideo: f.config, flv.TypeAudio: f.soundConf} {
 		if len(body) > 0 && (kind == flv.TypeVideo || job.Sound) {
 			if err := f.child.Write(kind, f.clock.last, body); err != nil {
