@@ -49,8 +49,10 @@ const (
 	lookEvery = 50 * time.Millisecond
 	// askEvery is how far apart key frames are asked for, while none comes.
 	askEvery = time.Second
-	// maxUnread is how much may wait for a child that is slow, in bytes.
+	// maxUnread is how much may wait for a child that is slow, in bytes, of which each
+	// packet takes perPacket beside what it carries.
 	maxUnread = 8 << 20
+	perPacket = 256
 	// clockEvery is how often a track's clock is looked at.
 	clockEvery = 500 * time.Millisecond
 	// beforeAll keeps times positive: reports may say that something was captured
@@ -68,7 +70,7 @@ type Reception struct {
 	mu     sync.Mutex
 	lanes  []*Lane // mu guards
 	unread []arrival
-	size   int // mu guards; of what is unread, in bytes
+	size   int // mu guards; of what is unread, in bytes of memory
 }
 
 // arrival is a packet, or what the clock of its track shows.
@@ -153,7 +155,7 @@ func (l *Lane) WriteRTP(h *rtp.Header, payload []byte, _ uptrack.Batch) (int, er
 	r.mu.Lock()
 	if r.size < maxUnread {
 		r.unread = append(r.unread, a)
-		r.size += len(payload)
+		r.size += h.MarshalSize() + len(payload) + perPacket
 	}
 	r.mu.Unlock()
 	select {
