@@ -32,6 +32,10 @@ func New(codec container.Codec, rate uint32) (*Track, error) {
 // before the first comes.
 func (t *Track) Patience(d time.Duration) { t.frames.packets.patience = d }
 
+// Gap says whether a packet is missing that is being waited for: what is behind it is
+// here. It is asked when Next has returned all that there is.
+func (t *Track) Gap() bool { return len(t.frames.packets.held) > 0 }
+
 // Codec is how the frames are encoded.
 func (t *Track) Codec() container.Codec { return t.frames.codec }
 

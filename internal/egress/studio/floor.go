@@ -16,11 +16,10 @@ import (
 )
 
 // How late pictures are drawn: what comes later than that is seen late, or not heard. It
-// is as much as what comes needs, within these, and guessed at first.
+// is as much as what comes needs, within these.
 const (
-	guessedLatency = 120 * time.Millisecond
-	leastLatency   = 60 * time.Millisecond
-	mostLatency    = 400 * time.Millisecond
+	leastLatency = 120 * time.Millisecond
+	mostLatency  = 400 * time.Millisecond
 )
 
 // pageLatency is that of pages, whose pictures and sound a browser encodes first.
@@ -74,7 +73,7 @@ type voice struct {
 func newFloor(s *Studio, program *ffmpeg.Program, job wire.Job, settings ffmpeg.Settings, d *desk) *floor {
 	f := &floor{
 		studio: s, program: program, settings: settings, desk: d, plain: job.Plain,
-		tiles: make(map[uint16]*tile), voices: make(map[uint16]*voice), lag: frames.NewLag(guessedLatency, leastLatency, mostLatency),
+		tiles: make(map[uint16]*tile), voices: make(map[uint16]*voice), lag: frames.NewLag(leastLatency, mostLatency),
 	}
 	switch {
 	case job.Kind == wire.Browse:
@@ -194,6 +193,10 @@ func (f *floor) takeAll() (end time.Time, err error) {
 			f.studio.taken(len(e.frame.Data))
 			if err != nil {
 				return end, err
+			}
+		case e.gap != nil:
+			if f.lag != nil && (f.tiles[e.number] != nil || f.voices[e.number] != nil) {
+				f.lag.Gap(e.number, *e.gap)
 			}
 		default:
 			if t := f.tiles[e.gone]; t != nil {

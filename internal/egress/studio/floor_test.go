@@ -76,3 +76,26 @@ func TestStepEndsAfterDays(t *testing.T) {
 		}
 	}
 }
+
+// While something of a track is missing that may still come, it is waited for.
+func TestFloorWaitsForWhatIsMissing(t *testing.T) {
+	s := new(Studio)
+	s.donec, s.wakec = make(chan struct{}), make(chan struct{}, 1)
+	f := newFloor(s, new(ffmpeg.Program), wire.Job{Kind: wire.Encode}, ffmpeg.Settings{Audio: container.AAC}, new(desk))
+	f.voices[1] = new(voice)
+	gap := func(track uint16, open bool, want time.Duration) {
+		t.Helper()
+		if err := s.Gap(track, open); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.takeAll(); err != nil {
+			t.Fatal(err)
+		}
+		if got := f.lag.Wait(); got != want {
+			t.Errorf("it waits %v, want %v", got, want)
+		}
+	}
+	gap(2, true, leastLatency) // of which nothing is recorded
+	gap(1, true, mostLatency)
+	gap(1, false, leastLatency)
+}

@@ -49,11 +49,12 @@ type event struct {
 	number  uint16
 	frame   *frames.Frame
 	control *wire.Control
+	gap     *bool     // whether something is missing
 	at      time.Time // when it was said; of a control, and of a frame
 	end     time.Time // nothing follows
 }
 
-var _ worker.Recorder = (*Studio)(nil)
+var _ worker.Patient = (*Studio)(nil)
 
 // Guard makes what says which addresses may be reached: no private ones but these.
 type Guard func(allow []netip.Prefix) ffmpeg.Guard
@@ -207,6 +208,9 @@ func (s *Studio) Frame(track uint16, f frames.Frame, want func()) error {
 	s.mu.Unlock()
 	return s.post(event{number: track, frame: &f, at: time.Now()})
 }
+
+// Gap implements worker.Patient.
+func (s *Studio) Gap(track uint16, open bool) error { return s.post(event{number: track, gap: &open}) }
 
 // Control implements worker.Recorder.
 func (s *Studio) Control(c wire.Control) error { return s.post(event{control: &c, at: time.Now()}) }

@@ -15,8 +15,8 @@ import (
 
 // How long sound waits for that of others that was captured at the same time.
 const (
-	mixWait  = 300 * time.Millisecond // at most, and until it is known how late it comes
-	leastMix = 80 * time.Millisecond
+	mixWait  = 300 * time.Millisecond // at most
+	leastMix = 120 * time.Millisecond
 	oneWait  = 40 * time.Millisecond // nobody else speaks
 	// mixIdle is when silence goes on though nothing comes.
 	mixIdle = time.Second
@@ -29,7 +29,7 @@ const mixBitrate = 96_000
 // Files get it encoded again, a WebSocket as it is.
 func NewMix(job wire.Job, say func(wire.Report)) (Recorder, error) {
 	m := &mixed{say: say, mixer: mix.New(), tracks: make(map[uint16]wire.Track), block: make([]int16, mix.Block*mix.Channels), packet: make([]byte, 4000),
-		lag: frames.NewLag(mixWait, leastMix, mixWait)}
+		lag: frames.NewLag(leastMix, mixWait)}
 	for i, o := range job.Outputs {
 		switch o.Kind {
 		case wire.File:
@@ -60,6 +60,8 @@ func NewMix(job wire.Job, say func(wire.Report)) (Recorder, error) {
 	}
 	return m, nil
 }
+
+var _ Patient = (*mixed)(nil)
 
 type mixed struct {
 	say     func(wire.Report)
@@ -97,6 +99,14 @@ func (m *mixed) Gone(track uint16) error {
 	delete(m.tracks, track)
 	m.mixer.Remove(track)
 	m.lag.Forget(track)
+	return nil
+}
+
+// Gap implements Patient.
+func (m *mixed) Gap(track uint16, open bool) error {
+	if _, ok := m.tracks[track]; ok {
+		m.lag.Gap(track, open)
+	}
 	return nil
 }
 

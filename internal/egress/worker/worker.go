@@ -50,6 +50,14 @@ type Source interface {
 	Take() error
 }
 
+// Patient is a Recorder that puts together what was captured at one moment: it is told
+// when something of a track is missing that may still come, and when nothing is any
+// more.
+type Patient interface {
+	Recorder
+	Gap(track uint16, open bool) error
+}
+
 // ErrOver says that a recording is complete, though nobody has ended it.
 var ErrOver = errors.New("the source ended")
 
@@ -82,6 +90,7 @@ type track struct {
 	number uint16
 	frames *frames.Track
 	lost   bool // a key frame was asked for
+	gap    bool // the recorder knows of one
 }
 
 // say says something. A server that does not hear it any more is gone, which the
@@ -251,12 +260,24 @@ func (w *work) drain(t *track, now time.Time, end bool) error {
 			w.wantKeyframe(t)
 		}
 		if !ok {
-			return nil
+			return w.gap(t)
 		}
 		if err := w.rec.Frame(t.number, f, func() { w.wantKeyframe(t) }); err != nil {
 			return err
 		}
 	}
+}
+
+// gap tells the recorder if something of a track has come to be missing, or is not any
+// more.
+func (w *work) gap(t *track) error {
+	open := t.frames.Gap()
+	patient, ok := w.rec.(Patient)
+	if !ok || open == t.gap {
+		return nil
+	}
+	t.gap = open
+	return patient.Gap(t.number, open)
 }
 
 // wantKeyframe asks for a key frame, once until one comes.
