@@ -11,9 +11,8 @@ import (
 // kind have been measured.
 var guesses = map[wire.Kind]float64{wire.Pass: 0.02, wire.Mix: 0.1, wire.Encode: 0.6, wire.Browse: 1.2}
 
-// settling is how long after its beginning a job does not yet take what it will: a
-// browser has to be started, and its page be loaded. Those that are not measured take
-// little.
+// settling is how long after its first media a job does not yet take what it will: a
+// page goes on loading. Those that are not measured take little.
 var settling = map[wire.Kind]time.Duration{wire.Pass: meterSpan, wire.Mix: meterSpan, wire.Encode: 10 * time.Second, wire.Browse: 20 * time.Second}
 
 // costs are how many processors jobs of a kind take, as the last ones did.
@@ -45,10 +44,11 @@ func sizeOf(e *wire.Encoding) float64 {
 
 // taking is what a job takes, while it settles.
 type taking struct {
-	size  float64 // see sizeOf
-	now   float64 // processors, over the last seconds
-	known bool    // it has settled: the meter has seen all of it
-	last  []used  // oldest first
+	size  float64   // see sizeOf
+	now   float64   // processors, over the last seconds
+	known bool      // it has settled: the meter has seen all of it
+	last  []used    // oldest first
+	since time.Time // when the first media was there; zero while it waits for that
 }
 
 // used is what had been used at a moment.
@@ -66,6 +66,12 @@ func (t *taking) add(at time.Time, cpu time.Duration) {
 	if passed := at.Sub(first.at); passed > 0 {
 		t.now = max((cpu-first.cpu).Seconds()/passed.Seconds(), 0)
 	}
+}
+
+// settled says whether what is taken is what will be. Who waits for media has nothing to
+// do yet, however long.
+func (t *taking) settled(kind wire.Kind, now time.Time) bool {
+	return !t.since.IsZero() && now.Sub(t.since) >= settling[kind]
 }
 
 // weigh measures what jobs take that settle. The meter calls it with each step.
@@ -92,7 +98,7 @@ func (s *Service) weighed(j *job, at time.Time, cpu time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	j.taking.add(at, cpu)
-	if at.Sub(time.Unix(0, j.info.StartedAt)) >= settling[j.kind] {
+	if j.taking.settled(j.kind, at) {
 		j.taking.known = true
 		s.costs.learn(j.kind, j.taking.now/max(j.taking.size, 0.1))
 		j.taking.last = nil
@@ -102,7 +108,7 @@ func (s *Service) weighed(j *job, at time.Time, cpu time.Duration) {
 // coming is how many processors a job will take beyond what it does; Service.mu must
 // be held.
 func (s *Service) coming(j *job, now time.Time) float64 {
-	if j.taking.known || now.Sub(time.Unix(0, j.info.StartedAt)) >= settling[j.kind] {
+	if j.taking.known || j.taking.settled(j.kind, now) {
 		return 0
 	}
 	return max(s.costs.of(j.kind, j.taking.size)-j.taking.now, 0)

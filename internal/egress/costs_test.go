@@ -4,6 +4,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
@@ -17,7 +18,7 @@ func TestJobIsExpectedToTakeWhatOthersTook(t *testing.T) {
 	began := time.Now()
 	s := &Service{costs: make(costs), jobs: make(map[string]*job)}
 	page := func() *job {
-		return &job{kind: wire.Browse, process: new(process), taking: taking{size: 1}, info: &livekit.EgressInfo{StartedAt: began.UnixNano()}}
+		return &job{kind: wire.Browse, process: new(process), taking: taking{size: 1, since: began}, info: new(livekit.EgressInfo)}
 	}
 	j := page()
 	want := func(what string, after time.Duration, want float64) {
@@ -62,6 +63,52 @@ func TestJobIsExpectedToTakeWhatOthersTook(t *testing.T) {
 	if got := s.costs.of(wire.Browse, sizeOf(&wire.Encoding{Width: 1920, Height: 1080, Framerate: 60})); got < 2 || got > 2.3 {
 		t.Errorf("a large one is to take %v processors", got)
 	}
+}
+
+// A recording that waits for media takes nothing, however long: the next takes as much as
+// others did all the same, and so will this one.
+func TestJobThatWaitsForMediaTeachesNothing(t *testing.T) {
+	s := &Service{costs: make(costs), jobs: make(map[string]*job)}
+	asked := time.Now()
+	j := &job{s: s, kind: wire.Encode, process: new(process), taking: taking{size: 1}, info: &livekit.EgressInfo{StartedAt: asked.UnixNano()}}
+	at, cpu := asked, time.Duration(0)
+	use := func(seconds int, processors float64) {
+		for range seconds {
+			at, cpu = at.Add(time.Second), cpu+time.Duration(processors*float64(time.Second))
+			s.weighed(j, at, cpu)
+		}
+	}
+	use(60, 0)
+	if got := s.coming(j, at); got != 0.6 || j.taking.known || s.costs.of(wire.Encode, 1) != 0.6 {
+		t.Errorf("while it waits it is to take %v processors more, and the next %v; known: %v", got, s.costs.of(wire.Encode, 1), j.taking.known)
+	}
+	j.taking.since = at
+	use(9, 0.8)
+	if got := s.coming(j, at); got != 0 || j.taking.known {
+		t.Errorf("while it begins it is to take %v processors more; known: %v", got, j.taking.known)
+	}
+	use(1, 0.8)
+	if got := s.costs.of(wire.Encode, 1); !j.taking.known || math.Abs(got-0.7) > 0.001 {
+		t.Errorf("the next is to take %v processors; known: %v", got, j.taking.known)
+	}
+}
+
+// The first media is when the worker tells of it.
+func TestFirstMediaBeginsToSettle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &Service{jobs: make(map[string]*job)}
+		// Not starting any more, so that nobody has to be told.
+		j := &job{s: s, kind: wire.Encode, info: &livekit.EgressInfo{Status: livekit.EgressStatus_EGRESS_ENDING}}
+		time.Sleep(time.Hour)
+		first := time.Now()
+		for range 2 {
+			j.heard(wire.Report{Kind: wire.Active, Begun: first.UnixNano()}, wire.Report{})
+			time.Sleep(time.Second)
+		}
+		if !j.taking.since.Equal(first) {
+			t.Errorf("it was there at %v, want %v", j.taking.since, first)
+		}
+	})
 }
 
 // Beside others nothing begins that takes what they need; alone it may.

@@ -247,6 +247,9 @@ func (j *job) heard(r, last wire.Report) wire.Report {
 		j.s.mu.Lock()
 		defer j.s.mu.Unlock()
 		starting := j.info.Status == livekit.EgressStatus_EGRESS_STARTING
+		if j.taking.since.IsZero() {
+			j.taking.since = time.Now()
+		}
 		j.change(func(info *livekit.EgressInfo) {
 			if starting {
 				info.Status = livekit.EgressStatus_EGRESS_ACTIVE
