@@ -136,10 +136,14 @@ func TestPageBeginsBesideOthersOnlyWithRoom(t *testing.T) {
 	}
 	delete(s.jobs, "a")
 	s.free = func() (int64, bool) { return 100 << 20, true }
-	if why := refused(wire.Browse, 1); !strings.Contains(why, "100 MiB of memory left") {
+	if why := refused(wire.Browse, 1); !strings.Contains(why, "100 MiB of memory are left") {
 		t.Errorf("without memory: %q", why)
 	}
 	if why := refused(wire.Encode, 1); why != "" {
 		t.Errorf("a room with little memory: %s", why)
+	}
+	s.meter, s.opts.Limits.CPU = nil, 0
+	if why := refused(wire.Browse, 1); !strings.Contains(why, "100 MiB of memory are left") {
+		t.Errorf("without memory, and without a limit of processors: %q", why)
 	}
 }

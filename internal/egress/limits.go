@@ -140,6 +140,11 @@ func (s *Service) full(kind wire.Kind, size float64) error {
 	if l.Jobs > 0 && running >= l.Jobs {
 		return refuse(ResourceExhausted, "%d recordings run, and egress.max_jobs is %d: try again when one has ended", running, l.Jobs)
 	}
+	if kind == wire.Browse && s.free != nil {
+		if free, ok := s.free(); ok && free < pageMemory {
+			return refuse(ResourceExhausted, "%d MiB of memory are left, and a page takes %d or more: try again later", free>>20, pageMemory>>20)
+		}
+	}
 	if s.meter == nil {
 		return nil
 	}
@@ -154,11 +159,6 @@ func (s *Service) full(kind wire.Kind, size float64) error {
 	if running > 0 && load+takes/float64(processors) > max(l.CPU, 1) {
 		return refuse(ResourceExhausted, "the machine is busy at %.0f %% of its %d processors, others are being recorded, and this takes about %.1f processors more: try again later",
 			100*load, processors, takes)
-	}
-	if kind == wire.Browse && s.free != nil {
-		if free, ok := s.free(); ok && free < pageMemory {
-			return refuse(ResourceExhausted, "the machine has %d MiB of memory left, and a page takes %d or more: try again later", free>>20, pageMemory>>20)
-		}
 	}
 	return nil
 }

@@ -118,26 +118,3 @@ func parseStat(stat string) (t ticks, ok bool) {
 	}
 	return t, t.all > 0 && t.processors > 0
 }
-
-// freeMemory is how much memory Linux can give without taking any from programs, in
-// bytes (proc_meminfo(5)).
-func freeMemory() (bytes int64, ok bool) {
-	raw, err := os.ReadFile("/proc/meminfo")
-	if err != nil {
-		return 0, false
-	}
-	return parseFree(string(raw))
-}
-
-func parseFree(meminfo string) (bytes int64, ok bool) {
-	for line := range strings.Lines(meminfo) {
-		name, value, _ := strings.Cut(line, ":")
-		words := strings.Fields(value)
-		if name != "MemAvailable" || len(words) != 2 || words[1] != "kB" {
-			continue
-		}
-		n, err := strconv.ParseInt(words[0], 10, 64)
-		return n << 10, err == nil && n >= 0
-	}
-	return 0, false
-}

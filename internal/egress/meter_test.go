@@ -24,17 +24,6 @@ func TestParseStat(t *testing.T) {
 	}
 }
 
-func TestParseFree(t *testing.T) {
-	if got, ok := parseFree("MemTotal:  8000 kB\nMemFree:  100 kB\nMemAvailable:    2048 kB\n"); !ok || got != 2<<20 {
-		t.Errorf("%d, %v", got, ok)
-	}
-	for _, bad := range []string{"", "MemTotal: 1 kB\n", "MemAvailable: x kB\n", "MemAvailable: -1 kB\n", "MemAvailable: 1 MB\n"} {
-		if _, ok := parseFree(bad); ok {
-			t.Errorf("%q is taken", bad)
-		}
-	}
-}
-
 func FuzzParseStat(f *testing.F) {
 	f.Add("cpu  100 5 20 700 30 1 2 3 50 0\ncpu0 1 2\n")
 	f.Fuzz(func(t *testing.T, stat string) {

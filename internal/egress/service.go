@@ -38,7 +38,7 @@ type Service struct {
 	slots    chan struct{}  // of uploads
 	meter    *meter         // nil: no limit
 	costs    costs
-	free     func() (bytes int64, ok bool) // memory that the machine can give; nil: no limit
+	free     func() (bytes int64, ok bool) // memory that can be had; nil: no limit
 	spare    *spare                        // a worker that has no job yet
 	leftover []*job                        // that are not listed any more, and have something to send
 }
@@ -51,8 +51,9 @@ const keepEnded = 24 * time.Hour
 func Open(ctx context.Context, o Options) (*Service, error) {
 	s := &Service{opts: o, jobs: make(map[string]*job), starting: make(map[*job]bool), paths: make(map[string]bool), slots: make(chan struct{}, uploadSlots), closec: make(chan struct{}), costs: make(costs)}
 	s.spare = newSpare(o.Logger, func(id string) (*process, error) { return startProcess(o, o.Worker, id) })
+	s.free = func() (int64, bool) { return freeMemory(os.DirFS("/")) }
 	if o.Limits.CPU > 0 {
-		s.meter, s.free = newMeter(procStat, s.weigh), freeMemory
+		s.meter = newMeter(procStat, s.weigh)
 	}
 	if err := s.restore(ctx); err != nil {
 		s.meter.close()
