@@ -71,6 +71,7 @@ type feed struct {
 	layers   []*layer
 	child    *ffmpeg.Transcoder // or nil
 	watching sync.WaitGroup     // the goroutine that ends it with the session
+	left     chan struct{}      // closed when the source is gone
 	childHas struct{ sound, pictures bool }
 	decoded  []picture // of the child's layers, each by its own goroutine
 
@@ -89,7 +90,7 @@ type tag struct {
 }
 
 func newFeed(s *ingress.Session, path string, running *ffmpeg.Children, logger *slog.Logger) *feed {
-	return &feed{session: s, ffmpeg: path, running: running, logger: logger}
+	return &feed{session: s, ffmpeg: path, running: running, logger: logger, left: make(chan struct{})}
 }
 
 // take handles a tag of the source. Tags that are malformed are left out; an error
@@ -322,6 +323,10 @@ func (f *feed) failure() error {
 	defer f.failMu.Unlock()
 	return f.failed
 }
+
+// leave says, once and on any goroutine, that the source is gone: a child that takes
+// nothing is not waited for any longer then.
+func (f *feed) leave() { close(f.left) }
 
 // close ends the child, and returns when it is gone. The session goes on.
 func (f *feed) close(kill bool) {

@@ -169,6 +169,7 @@ func (l *Lane) WriteRTP(h *rtp.Header, payload []byte, _ uptrack.Batch) (int, er
 // go on: its error is shown to people, but for ingress.ErrEnded.
 func (r *Reception) Run(ctx context.Context) (err error) {
 	defer func() { r.feed.close(err != nil) }()
+	defer context.AfterFunc(ctx, r.feed.leave)()
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
 	for {
@@ -184,6 +185,9 @@ func (r *Reception) Run(ctx context.Context) (err error) {
 			return err
 		}
 		if err := r.read(ctx, time.Now()); err != nil {
+			if ctx.Err() != nil {
+				return nil // the child was ended
+			}
 			return err
 		}
 	}

@@ -141,6 +141,9 @@ func (f *feed) publishVideo(ctx context.Context, format ingress.Format) (err err
 	return nil
 }
 
+// leavesWithin is how long a child may take for what it has of a source that is gone.
+const leavesWithin = time.Second
+
 // startChild starts a child, which ends with the session at the latest: one that
 // takes nothing any more would have its writer wait for ever.
 func (f *feed) startChild(job ffmpeg.Job) error {
@@ -155,9 +158,15 @@ func (f *feed) startChild(job ffmpeg.Job) error {
 	f.watching.Go(func() {
 		select {
 		case <-f.session.Ended():
-			child.Kill()
+		case <-f.left:
+			select {
+			case <-f.session.Ended():
+			case <-time.After(leavesWithin):
+			case <-child.Done():
+			}
 		case <-child.Done():
 		}
+		child.Kill()
 	})
 	return nil
 }
