@@ -216,7 +216,7 @@ func (f *feed) learnPicture(t flv.Tag) error {
 			return err
 		}
 		if f.started && (f.pictures == nil || f.pictures.codec != p.codec) {
-			return fmt.Errorf("the source has changed from %s to %s: please connect anew", f.codecName(), p.codec)
+			return f.changed(p.codec)
 		}
 		if old := f.pictures; old != nil && p.order == orderUnknown {
 			p.order = old.order
@@ -226,6 +226,9 @@ func (f *feed) learnPicture(t flv.Tag) error {
 		if f.video != nil && !f.encoding {
 			f.video.Resize(uint32(p.width), uint32(p.height))
 		}
+	}
+	if f.started && f.pictures != nil && f.pictures.codec != t.Codec {
+		return f.changed(t.Codec) // some have no configuration that says so
 	}
 	if t.Kind == flv.Frame && t.Key && f.pictures != nil && f.pictures.codec == t.Codec {
 		f.resized(sizeOf(t))
@@ -263,11 +266,14 @@ func (f *feed) resized(width, height int) {
 	}
 }
 
-func (f *feed) codecName() string {
-	if f.pictures == nil {
-		return "none"
+// changed is why a source ends whose pictures are of another codec than at first: what
+// its tracks and its child are was settled by that.
+func (f *feed) changed(to flv.Codec) error {
+	was := "none"
+	if f.pictures != nil {
+		was = string(f.pictures.codec)
 	}
-	return string(f.pictures.codec)
+	return fmt.Errorf("the source has changed from %s to %s: please connect anew", was, to)
 }
 
 // pass hands a tag on, as it is or to the child.

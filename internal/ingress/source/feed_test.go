@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -106,6 +107,39 @@ func TestFrozenChildEndsWithItsSession(t *testing.T) {
 		t.Fatal("it is still written to")
 	}
 	f.close(false)
+}
+
+// A source that goes on with another codec is told, and not shown as what it was, also
+// where frames alone say so: a WHIP client may publish its track anew.
+func TestChangeOfTheCodecIsNoticedByFramesAlone(t *testing.T) {
+	avc := []byte("\x17\x01\x00\x00\x00\x00\x00\x00\x04\x65\x88\x84\x00")
+	vp9 := []byte("\x91vp09\x82\x49\x83\x42")
+	av1 := []byte("\x91av01\x0a\x01\x00")
+	vp8 := keyVP8(320, 180)
+	for _, tc := range []struct {
+		was  flv.Codec
+		body []byte
+		want string
+	}{
+		{flv.VP8, vp8, ""}, {flv.VP8, vp9, "from VP8 to VP9"}, {flv.VP9, av1, "from VP9 to AV1"},
+		{flv.AV1, vp8, "from AV1 to VP8"}, {flv.H264, vp8, "from H264 to VP8"}, {flv.VP8, avc, "from VP8 to H264"}, {flv.H264, avc, ""},
+	} {
+		for _, encoding := range []bool{true, false} {
+			f := newFeed(session(t), "", nil, slog.New(slog.DiscardHandler))
+			f.started, f.pictures = true, &picture{codec: tc.was, width: 320, height: 180, order: ordered}
+			f.video, f.layers = new(ingress.Track), []*layer{{write: func([]byte, time.Duration) error { return nil }}}
+			if encoding {
+				f.ffmpeg, f.encoding = frozen(t), true
+				if err := f.startChild(ffmpeg.Job{Pictures: true, PicturesAs: f.pictures.stream(), Layers: []ffmpeg.Layer{{Bitrate: 300_000}}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := f.take(t.Context(), flv.TypeVideo, 0, tc.body); (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("%s: %v, want %q", tc.was, err, tc.want)
+			}
+			f.close(true)
+		}
+	}
 }
 
 // A source that never says what it has is not kept whole.
