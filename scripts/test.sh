@@ -90,7 +90,7 @@ getting() {
 examples() (cd examples && go vet -tags postgres ./... && CGO_ENABLED=1 go test -race -timeout 10m -tags postgres ./...)
 ops() { CGO_ENABLED=1 go test -race -tags tools -timeout 10m ./test/ops; }
 stores() { CGO_ENABLED=1 go test -race -tags stores -timeout 10m -run RealStores ./internal/egress/storage; }
-encoders() { CGO_ENABLED=1 go test -race -tags encoders -timeout 10m -run 'OfFFmpeg8|Aiortc' ./test/ingress; }
+encoders() { CGO_ENABLED=1 go test -race -tags encoders -timeout 10m -run 'OfFFmpeg8|OfOtherLibraries' ./test/ingress; }
 sdk() { (cd test/sdk && ROLLCALL_RACE=1 npm test); }
 net() { ROLLCALL_RACE=1 node test/net/run.mjs; }
 
@@ -112,6 +112,8 @@ if [[ $what == all ]]; then
 	need dpkg-deb dpkg
 	need ffprobe ffmpeg
 	[[ -f /usr/lib/nginx/modules/ngx_rtmp_module.so ]] || packages+=(nginx-light libnginx-mod-rtmp) # takes streams
+	gstreamer=(gstreamer1.0-plugins-{base,good,bad} gstreamer1.0-nice gir1.2-gst-plugins-bad-1.0 python3-gi) # 60 MB
+	dpkg -s "${gstreamer[@]}" >/dev/null 2>&1 || packages+=("${gstreamer[@]}")
 	need_receivers
 	python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' || packages+=(python3) # the agents framework's
 fi
@@ -127,7 +129,7 @@ if [[ $what == all ]]; then
 	step "examples, and docs/webhooks.md as written" examples
 	step "ops: metrics, alerts and packages, read by the tools for them" ops
 	step "stores: recordings into S3, Google's and Azure's" stores
-	step "encoders: Enhanced RTMP of FFmpeg 8, WHIP of aiortc" encoders
+	step "encoders: Enhanced RTMP of FFmpeg 8, WHIP of aiortc and GStreamer" encoders
 	step "sdk: browsers, rtc-node, server SDKs" sdk
 	step "net: networks that block, lose, delay and change" net
 fi

@@ -15,11 +15,11 @@ import (
 // python are the encoders that scripts/encoders.sh gets.
 const python = "../../out/tools/encoders/bin/python"
 
-// run runs one of them to its end.
-func run(t *testing.T, args ...string) {
+// runs runs one of them, or another program, to its end.
+func runs(t *testing.T, args ...string) {
 	t.Helper()
-	if out, err := exec.Command(python, args...).CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v\n%s", args[0], err, out)
+	if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", args, err, out)
 	}
 }
 
@@ -72,7 +72,7 @@ func TestEnhancedRTMPOfFFmpeg8IsForwardedAsItComes(t *testing.T) {
 					return state.Status == livekit.IngressState_ENDPOINT_PUBLISHING
 				})
 			}()
-			run(t, "encoders/push.py", info.Url+"/"+info.StreamKey, "4", tc.video, tc.audio)
+			runs(t, python, "encoders/push.py", info.Url+"/"+info.StreamKey, "4", tc.video, tc.audio)
 			<-done
 			if state.Video.GetMimeType() != tc.mime || state.Audio.GetMimeType() != tc.heard {
 				t.Errorf("%+v", state)
@@ -89,15 +89,18 @@ func TestEnhancedRTMPOfFFmpeg8IsForwardedAsItComes(t *testing.T) {
 	}
 }
 
-// A WHIP client that is neither a browser nor of our own library: what it sends comes as
+// WHIP clients that are neither browsers nor of our own library: what they send comes as
 // it is, or is encoded anew.
-func TestWHIPOfAiortcIsSeenAndHeard(t *testing.T) {
+func TestWHIPOfOtherLibrariesIsSeenAndHeard(t *testing.T) {
 	for _, tc := range []struct {
 		name    string
+		program []string
 		encoded bool
 	}{
-		{"as it comes", false},
-		{"encoded anew", true},
+		{"aiortc", []string{python, "encoders/whip.py"}, false},
+		{"aiortc, encoded", []string{python, "encoders/whip.py"}, true},
+		{"GStreamer", []string{"/usr/bin/python3", "encoders/gstreamer.py"}, false},
+		{"GStreamer, encoded", []string{"/usr/bin/python3", "encoders/gstreamer.py"}, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -114,7 +117,7 @@ func TestWHIPOfAiortcIsSeenAndHeard(t *testing.T) {
 					return state.Status == livekit.IngressState_ENDPOINT_PUBLISHING && state.Video.GetWidth() == 640 && state.Video.GetHeight() == 360
 				})
 			}()
-			run(t, "encoders/whip.py", info.Url, info.StreamKey, "8")
+			runs(t, append(tc.program, info.Url, info.StreamKey, "8")...)
 			<-done
 			s.is(info, livekit.IngressState_ENDPOINT_INACTIVE)
 			seen, heard := v.got(video), v.got(audio)

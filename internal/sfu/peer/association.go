@@ -13,8 +13,8 @@ const (
 	// dataWindow is how much of what a client sends may wait for its handler.
 	dataWindow = 1 << 20 // bytes
 
-	// letConnect is how long the client may take to open the association, as all
-	// do at once, before we do. Its packet says that it has our last message of
+	// letConnect is how long the client may take to open an association that was
+	// negotiated, as all do at once, before we do. Its packet says that it has our last message of
 	// the handshake.
 	letConnect = 500 * time.Millisecond
 )
@@ -41,6 +41,8 @@ type association struct {
 	resets   []uint16            // mu guards
 	timer    *time.Timer         // mu guards
 	wakeAt   time.Time           // mu guards; when the timer ends, zero if it does not run
+	wanted   bool                // mu guards; the client has described it
+	heard    bool                // mu guards; the client has sent data
 	connect  time.Time           // mu guards; when we open the association
 	closed   bool                // mu guards
 }
@@ -87,7 +89,7 @@ func (a *association) secured(k dataKeys, now time.Time) error {
 		MaxMessage: MaxMessageSize,
 		Window:     dataWindow,
 	})
-	a.connect = now.Add(letConnect)
+	a.letConnect(now)
 	for _, ch := range a.channels {
 		a.ask(ch, now)
 	}
@@ -97,6 +99,25 @@ func (a *association) secured(k dataKeys, now time.Time) error {
 		a.receive(b, now)
 	}
 	return nil
+}
+
+// negotiated says that the client's description has a section for data. To one that has
+// none we send none: it need not know what SCTP is, and GStreamer's webrtcbin ends with
+// a record that it has no use for.
+func (a *association) negotiated(now time.Time) {
+	defer a.end(a.begin(nil))
+	if a.closed || a.wanted {
+		return
+	}
+	a.wanted = true
+	a.letConnect(now)
+}
+
+// letConnect has us open the association if the client does not. mu is held.
+func (a *association) letConnect(now time.Time) {
+	if a.wanted && a.sctp != nil && !a.heard {
+		a.connect = now.Add(letConnect)
+	}
 }
 
 // haveEven numbers our channels as those of a client of the handshake. mu is held.
@@ -165,7 +186,7 @@ func (a *association) receive(b []byte, now time.Time) {
 	if err != nil {
 		return
 	}
-	a.connect = time.Time{}
+	a.heard, a.connect = true, time.Time{}
 	_ = a.sctp.Handle(packet, now) // its end shows when something is sent
 	a.takeNews(now)
 }

@@ -145,29 +145,77 @@ func TestAClientHasOnlySoManyChannels(t *testing.T) {
 }
 
 func TestTheAssociationIsOpenedByUsIfTheClientDoesNot(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var a association
-		a.init(transport.NewLink(nil, nil), nil)
-		key, salt := make([]byte, 16), make([]byte, 4)
-		if err := a.secured(dataKeys{localKey: key, localSalt: salt, remoteKey: key, remoteSalt: salt}, time.Now()); err != nil {
-			t.Fatal(err)
-		}
-		waits := func() bool {
-			a.mu.Lock()
-			defer a.mu.Unlock()
-			return !a.sctp.Deadline().IsZero() // for the answer
-		}
-		time.Sleep(letConnect - time.Millisecond)
-		if waits() {
-			t.Error("the client had no time to")
-		}
-		time.Sleep(2 * time.Millisecond)
-		if synctest.Wait(); !waits() {
-			t.Error("nobody has opened it")
-		}
-		a.close()
-		synctest.Wait()
-	})
+	for name, later := range map[string]time.Duration{ // than the handshake it is described
+		"described before the handshake": 0,
+		"described long after it":        time.Minute,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var a association
+				a.init(transport.NewLink(nil, nil), nil)
+				waits := func() bool {
+					a.mu.Lock()
+					defer a.mu.Unlock()
+					return !a.sctp.Deadline().IsZero() // for the answer
+				}
+				if later == 0 {
+					a.negotiated(time.Now())
+				}
+				key, salt := make([]byte, 16), make([]byte, 4)
+				if err := a.secured(dataKeys{localKey: key, localSalt: salt, remoteKey: key, remoteSalt: salt}, time.Now()); err != nil {
+					t.Fatal(err)
+				}
+				if later != 0 {
+					time.Sleep(later)
+					if synctest.Wait(); waits() {
+						t.Error("a client that has described no data is sent some")
+					}
+					a.negotiated(time.Now())
+				}
+				time.Sleep(letConnect - time.Millisecond)
+				if waits() {
+					t.Error("the client had no time to")
+				}
+				time.Sleep(2 * time.Millisecond)
+				if synctest.Wait(); !waits() {
+					t.Error("nobody has opened it")
+				}
+				a.close()
+				synctest.Wait()
+			})
+		})
+	}
+}
+
+func TestDataIsForThoseThatDescribeIt(t *testing.T) {
+	f := newTestFactory(t, nil)
+	c := newPubClient(t, f, clientOptions{})
+	track, err := webrtc.NewTrackLocalStaticSample(webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus}, "sound", "all")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.pc.AddTrack(track); err != nil {
+		t.Fatal(err)
+	}
+	c.negotiate(nil)
+	c.connected()
+	a := &c.pub.packets.data
+	secured := func() (is, opens bool) {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		return a.sctp != nil, !a.connect.IsZero()
+	}
+	eventually(t, "keys", func() bool { is, _ := secured(); return is })
+	if _, opens := secured(); opens {
+		t.Error("one that has described no data will be sent some")
+	}
+	reliable, _ := c.dataChannels()
+	c.negotiate(nil)
+	eventually(t, "it is open", func() bool { return reliable.ReadyState() == webrtc.DataChannelStateOpen })
+	if err := reliable.SendText("hello"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "message", func() bool { return c.messages() == 1 })
 }
 
 func TestRequestsForChannels(t *testing.T) {

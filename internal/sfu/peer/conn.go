@@ -319,6 +319,9 @@ func (c *conn) described(lines []line) {
 	c.accepted = 0
 	c.seek(lines)
 	c.updateState()
+	if slices.ContainsFunc(lines, func(l line) bool { return l.kind == "application" && !l.rejected }) {
+		c.packets.data.negotiated(time.Now())
+	}
 	waiting := c.waiting
 	c.waiting = nil
 	for _, candidate := range waiting {
