@@ -405,6 +405,9 @@ func (b *Browser) Finish(now time.Time) (wire.Report, error) {
 	return b.out.Finish(now)
 }
 
+// Lacks implements worker.Recorder.
+func (b *Browser) Lacks() (missing, filled time.Duration) { return b.out.Lacks() }
+
 // Abandon implements worker.Recorder.
 func (b *Browser) Abandon() error {
 	b.stop()

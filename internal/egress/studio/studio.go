@@ -40,6 +40,7 @@ type Studio struct {
 	reports []wire.Report
 	err     error // why it ended
 	result  wire.Report
+	missing time.Duration // for which pictures are those before them
 }
 
 // event is one thing that happened.
@@ -89,9 +90,8 @@ func begin(job wire.Job, guard ffmpeg.Guard, say func(wire.Report)) (*Studio, er
 		defer close(s.donec)
 		err := f.run()
 		result, err2 := d.finish(err != nil)
-		result.Missing = f.missing()
 		s.mu.Lock()
-		s.err, s.result = errors.Join(err, err2), result
+		s.err, s.result, s.missing = errors.Join(err, err2), result, f.missing()
 		s.mu.Unlock()
 	}()
 	return s, nil
@@ -244,6 +244,13 @@ func (s *Studio) Abandon() error {
 	}
 	<-s.donec
 	return nil
+}
+
+// Lacks implements worker.Recorder.
+func (s *Studio) Lacks() (missing, filled time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.missing, 0
 }
 
 var errEncoder = errors.New("the encoder ended")

@@ -14,7 +14,7 @@ type Report struct {
 	// Made is all that there is of each output; of Done.
 	Made [][]Made `json:"made,omitempty"`
 	// Missing is how much could not be recorded, in nanoseconds, and Filled how much
-	// of the file is silence where nothing came; of Done.
+	// of the file is silence where nothing came; of Done and Failed.
 	Missing time.Duration `json:"missing,omitempty"`
 	Filled  time.Duration `json:"filled,omitempty"`
 	// URL, or ID, is the destination that State and Error are of; of StreamState.

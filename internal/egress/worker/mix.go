@@ -217,6 +217,9 @@ func (m *mixed) Finish(time.Time) (wire.Report, error) {
 	return r, nil
 }
 
+// Lacks implements Recorder: silence is as all that is mixed.
+func (m *mixed) Lacks() (missing, filled time.Duration) { return 0, 0 }
+
 // Abandon implements Recorder.
 func (m *mixed) Abandon() (err error) {
 	for _, s := range m.sinks {

@@ -348,7 +348,7 @@ func (p *pass) Finish(now time.Time) (wire.Report, error) {
 			return wire.Report{}, errors.Join(err, p.Abandon())
 		}
 	}
-	r := wire.Report{Begun: p.first.UnixNano(), Filled: p.filled}
+	r := wire.Report{Begun: p.first.UnixNano()}
 	for _, s := range p.sinks {
 		made, err := s.close()
 		if err != nil {
@@ -358,6 +358,9 @@ func (p *pass) Finish(now time.Time) (wire.Report, error) {
 	}
 	return r, nil
 }
+
+// Lacks implements Recorder.
+func (p *pass) Lacks() (missing, filled time.Duration) { return 0, p.filled }
 
 // Abandon implements Recorder.
 func (p *pass) Abandon() (err error) {

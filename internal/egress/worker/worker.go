@@ -39,6 +39,9 @@ type Recorder interface {
 	Finish(now time.Time) (wire.Report, error)
 	// Abandon closes what is open after an error.
 	Abandon() error
+	// Lacks says how much the recorder has left out itself of what came, and how much of
+	// what it made is silence where nothing came. It is called after Finish or Abandon.
+	Lacks() (missing, filled time.Duration)
 }
 
 // Source is a Recorder whose media does not come from the server. Take is called
@@ -74,7 +77,9 @@ func Run(in io.Reader, out io.Writer, kinds map[wire.Kind]New) error {
 	w := &work{out: json.NewEncoder(out), tracks: make(map[uint16]*track)}
 	err := w.run(in, kinds)
 	if err != nil {
-		w.say(wire.Report{Kind: wire.Failed, Error: err.Error(), Missing: w.missing})
+		r := wire.Report{Kind: wire.Failed, Error: err.Error()}
+		r.Missing, r.Filled = w.lacks()
+		w.say(r)
 	}
 	return err
 }
@@ -117,9 +122,11 @@ func (w *work) run(in io.Reader, kinds map[wire.Kind]New) error {
 	if begin == nil {
 		return fmt.Errorf("no worker of kind %q", job.Kind)
 	}
-	if w.rec, err = begin(job, w.say); err != nil {
+	rec, err := begin(job, w.say)
+	if err != nil {
 		return err
 	}
+	w.rec = rec
 	read := make(chan frame, 256)
 	done := make(chan struct{})
 	defer close(done)
@@ -300,9 +307,21 @@ func (w *work) finish() error {
 	if err != nil {
 		return err
 	}
-	r.Kind, r.Missing = wire.Done, r.Missing+w.missing
+	r.Kind = wire.Done
+	r.Missing, r.Filled = w.lacks()
 	w.say(r)
 	return nil
+}
+
+// lacks is what a recording has not, when it has ended, well or not.
+func (w *work) lacks() (missing, filled time.Duration) {
+	if w.rec != nil {
+		missing, filled = w.rec.Lacks()
+	}
+	for _, t := range w.tracks {
+		missing += t.frames.Missing()
+	}
+	return missing + w.missing, filled
 }
 
 func (w *work) whole() (wire.Report, error) {
@@ -311,7 +330,6 @@ func (w *work) whole() (wire.Report, error) {
 		if err := w.drain(t, now, true); err != nil {
 			return wire.Report{}, errors.Join(err, w.rec.Abandon())
 		}
-		w.missing += t.frames.Missing()
 	}
 	return w.rec.Finish(now)
 }
