@@ -35,6 +35,9 @@ type Transcoder struct {
 	any      bool
 	matroska bool // immutable; FLV if not
 
+	// What decoders of Matroska were told; writer only. params go before the next key frame.
+	picturesHave, soundHas, params []byte
+
 	readers sync.WaitGroup
 	donec   chan struct{} // closed when the child is gone
 	err     error         // immutable once donec is closed
@@ -109,6 +112,10 @@ func Start(path string, j Job, sink Sink, running *Children, logger *slog.Logger
 	}
 	go t.wait(running, logger)
 	if t.matroska {
+		t.picturesHave, t.soundHas = j.PicturesAs.Config, j.SoundAs.Config
+		if j.PicturesAs.Codec == flv.AV1 { // of which decoders take it from frames alone
+			t.params = inBand(flv.Tag{Codec: flv.AV1, Data: j.PicturesAs.Config})
+		}
 		t.out = j.appendMatroska(t.out)
 	} else {
 		t.out = flv.AppendHeader(t.out, j.Sound, j.Pictures)
@@ -224,10 +231,15 @@ func (t *Transcoder) append(kind byte, at time.Duration, body []byte) error {
 		parse, track = flv.ParseAudio, matroskaSound
 	}
 	tag, err := parse(body)
-	if err == nil && tag.Kind == flv.Frame {
-		t.out = appendFrame(t.out, track, at+tag.CTS, tag.Key, tag.Data)
+	switch {
+	case err != nil:
+		return err
+	case tag.Kind == flv.Config:
+		return t.configured(tag)
+	case tag.Kind == flv.Frame:
+		t.out = appendFrame(t.out, track, at+tag.CTS, tag.Key, t.withParams(tag))
 	}
-	return err
+	return nil
 }
 
 // Done is closed when the child is gone.
