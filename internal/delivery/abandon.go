@@ -19,6 +19,8 @@ import (
 const (
 	// deadLanes is how many dead letters of an endpoint are in flight at most.
 	deadLanes = 2
+	// maxDisproved bounds how often the refusals that make a suspect double.
+	maxDisproved = 3
 	// deadPrefix is where dead letters are stored: prefix, endpoint, /, seq.
 	deadPrefix = "delivery-dead/"
 	// owedPrefix is where gaps are stored that a lane's next delivery tells of:
@@ -43,10 +45,22 @@ func (k laneKey) owedKey(id string) string {
 	return owedPrefix + id + "/" + string(rune(k.kind)) + k.name
 }
 
-// suspect says whether the head may be refused for itself.
+// suspect says whether the head may be refused for itself: if others were accepted
+// between its failures, or if it failed often enough since the receiver was last seen
+// down or coming back. What was refused while it was down says nothing of the head:
+// one answer of a receiver that is not well yet would make a dead letter of it. So each
+// time that the suspicion proves wrong it takes twice as many refusals.
 func (ep *endpoint) suspect(l *lane, now time.Time) bool {
 	p := &ep.opts.Retry
-	return !ep.desc.Block && l.attempts >= p.Attempts && !l.firstFailure.IsZero() && now.Sub(l.firstFailure) >= p.Persistence
+	since := func(first time.Time) bool { return !first.IsZero() && now.Sub(first) >= p.Persistence }
+	switch {
+	case ep.desc.Block:
+		return false
+	case l.refusedAlone >= witnessLimit:
+		return l.attempts >= p.Attempts && since(l.firstFailure)
+	default:
+		return l.refusals >= p.Attempts<<l.disproved && since(l.refusedSince)
+	}
 }
 
 // mayTry says whether the event behind the head is to be tried after this failure.
@@ -87,6 +101,7 @@ func (ep *endpoint) triedNext(l *lane, r *result, now time.Time) {
 		ep.wait(l, now.Add(readPause), now)
 	default:
 		l.outrun = l.outrun || r.status == 0
+		l.refusals, l.disproved = 0, min(l.disproved+1, maxDisproved) // the receiver is down
 		ep.count(l, r, now)
 		ep.blame(l, r, now)
 		ep.wait(l, ep.due(l, r, maxTime(l.due, now)), now)

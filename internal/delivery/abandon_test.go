@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -90,6 +91,52 @@ func TestNothingIsAbandonedWhileTheReceiverIsDown(t *testing.T) {
 			}, "a")
 		})
 	}
+}
+
+// A receiver that comes back answers here and there as if it were down still.
+func TestReceiverThatComesBackUnwellGetsEverythingInOrder(t *testing.T) {
+	for _, refuses := range []bool{false, true} {
+		for _, d := range []time.Duration{20 * time.Second, 3 * time.Minute, time.Hour} {
+			for _, rooms := range []int{1, 4} {
+				t.Run(fmt.Sprintf("refuses %v, %v, %d rooms", refuses, d, rooms), func(t *testing.T) {
+					inWorld(t, func(w *world) {
+						w.comeBackUnwell(refuses, d, rooms)
+						w.wantWithin(5*time.Minute, "a", "", 3*rooms)
+						if s := w.eng.Stats()[0]; s.Abandoned != 0 || s.DeadLetters != 0 {
+							t.Errorf("stats %+v", s)
+						}
+						w.wantWhole("a")
+					}, "a")
+				})
+			}
+		}
+	}
+}
+
+// comeBackUnwell has events of some rooms wait while the receiver is down, and then
+// the first of each room refused once more.
+func (w *world) comeBackUnwell(refuses bool, outage time.Duration, rooms int) {
+	var mu sync.Mutex
+	unwell := map[string]bool{}
+	if refuses {
+		w.sinks["a"].Script(func(*webhooksink.Delivery) fault { return fault{Status: 503} })
+	} else {
+		w.pipe.SetDown("a:80", true)
+	}
+	for i := range rooms {
+		w.emit(fmt.Sprint("room", i), 3)
+	}
+	time.Sleep(outage)
+	w.sinks["a"].Script(func(d *webhooksink.Delivery) fault {
+		mu.Lock()
+		defer mu.Unlock()
+		if unwell[d.Room()] {
+			return fault{}
+		}
+		unwell[d.Room()] = true
+		return fault{Status: 503}
+	})
+	w.pipe.SetDown("a:80", false)
 }
 
 func TestTooLargeEventIsLeftBehindAtOnce(t *testing.T) {

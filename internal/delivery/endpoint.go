@@ -60,6 +60,7 @@ type endpoint struct {
 	hungry     []*lane       // windows to fill from the log
 	prev       *previous
 	breaker    *breaker
+	downs      int // how often it opened, and was left
 	pace       pace
 	health     health
 	inFlight   int

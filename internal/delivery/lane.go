@@ -120,11 +120,16 @@ type lane struct {
 
 	// Of the head:
 	attempts     int
-	failures     int // position in the retry policy's gaps
+	failures     int // since it was last new to this process
+	step         int // position in the retry policy's gaps
 	firstFailure time.Time
-	refusedAlone int    // failures before which the endpoint had accepted other lanes' events
-	lastSuccess  uint64 // the endpoint's successes at the last failure
-	staleRetried bool   // a dead keep-alive connection was already excused
+	refusals     int       // answered failures since the receiver was last seen down
+	refusedSince time.Time // first of these
+	disproved    int       // how often the next event was refused too
+	downs        int       // the endpoint's, at the last failure
+	refusedAlone int       // failures before which the endpoint had accepted other lanes' events
+	lastSuccess  uint64    // the endpoint's successes at the last failure
+	staleRetried bool      // a dead keep-alive connection was already excused
 	complained   complaint
 	reason       string // of the last failure
 	// outrun: the event behind the head may have been accepted, nobody knows.
@@ -153,7 +158,8 @@ func (l *lane) pop() {
 	if l.items = l.items[1:]; len(l.items) == 0 {
 		l.items = nil
 	}
-	l.attempts, l.failures, l.firstFailure = 0, 0, time.Time{}
+	l.attempts, l.failures, l.step, l.firstFailure = 0, 0, 0, time.Time{}
+	l.refusals, l.refusedSince, l.disproved = 0, time.Time{}, 0
 	l.refusedAlone, l.staleRetried, l.complained = 0, false, noComplaint
 	l.trial, l.outrun = false, false
 	if len(l.items) > 0 {

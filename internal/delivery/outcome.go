@@ -82,6 +82,7 @@ func (ep *endpoint) accepted(l *lane, r *result, now time.Time) {
 			"failing_for", now.Sub(since).Round(time.Millisecond), "failures", failures)
 	}
 	if ep.breaker.success(now, r.probe) {
+		ep.downs++
 		ep.hurry()
 	}
 	ep.told(l.key, r.gap, now)
@@ -172,7 +173,9 @@ func (ep *endpoint) failed(l *lane, r *result, now time.Time) {
 // refused puts the head back until its next attempt is due.
 func (ep *endpoint) refused(l *lane, r *result, now time.Time) {
 	ep.failed(l, r, now)
+	ep.countRefusal(l, r, now)
 	l.failures++
+	l.step++
 	if l.failures > 1 && ep.successes > l.lastSuccess {
 		l.refusedAlone++
 	}
@@ -181,8 +184,8 @@ func (ep *endpoint) refused(l *lane, r *result, now time.Time) {
 	ep.complain(l, now)
 
 	p := &ep.opts.Retry
-	due := now.Add(p.gap(l.failures, ep.opts.Random()))
-	if sure := l.firstFailure.Add(p.Persistence); l.attempts >= p.Attempts && now.Before(sure) && sure.Before(due) {
+	due := now.Add(p.gap(l.step, ep.opts.Random()))
+	if sure := l.refusedSince.Add(p.Persistence); l.refusals >= p.Attempts && now.Before(sure) && sure.Before(due) {
 		due = sure // jitter made it a little early for a suspect
 	}
 	due = ep.due(l, r, due)
@@ -210,6 +213,21 @@ func (ep *endpoint) refused(l *lane, r *result, now time.Time) {
 	}
 }
 
+// countRefusal counts an answer of a receiver that is up, as far as anybody knows.
+func (ep *endpoint) countRefusal(l *lane, r *result, now time.Time) {
+	if l.downs != ep.downs {
+		l.downs, l.step, l.refusals, l.disproved = ep.downs, 0, 0, 0
+	}
+	switch {
+	case unreachable(r.err):
+		l.refusals = 0
+	case l.refusals == 0:
+		l.refusals, l.refusedSince = 1, now
+	default:
+		l.refusals++
+	}
+}
+
 // blame tells the breaker, unless the event is known to be refused alone.
 func (ep *endpoint) blame(l *lane, r *result, now time.Time) {
 	if l.refusedAlone >= witnessLimit && !r.probe {
@@ -221,6 +239,7 @@ func (ep *endpoint) blame(l *lane, r *result, now time.Time) {
 			"reason", ep.lastError, "room", l.key.name, "seq", r.seq)
 	}
 	if opened {
+		ep.downs++
 		ep.logger.Warn("webhooks: endpoint counts as down, it is probed from now on",
 			"reason", ep.lastError, "failures", ep.breaker.run)
 	}
