@@ -15,12 +15,15 @@ const syncEvery = 400 * time.Millisecond
 // for one goroutine.
 type Syncer struct {
 	begun time.Time
+	asked time.Time  // when Sync was called last
 	donec chan error // how it went; nil while none is under way
 }
 
 // Sync has sync called beside, unless that has just been done or is being done. What it
 // returns is the error of one before. That a file is closed is none, as Close syncs.
 func (s *Syncer) Sync(now time.Time, sync func() error) error {
+	step := now.Sub(s.asked)
+	s.asked = now
 	if s.donec != nil {
 		select {
 		case err := <-s.donec:
@@ -31,7 +34,8 @@ func (s *Syncer) Sync(now time.Time, sync func() error) error {
 			return nil
 		}
 	}
-	if now.Sub(s.begun) < syncEvery {
+	// Of the calls the nearest: one that is a moment early would leave it to the next.
+	if now.Sub(s.begun) < syncEvery-step/2 {
 		return nil
 	}
 	done := make(chan error, 1)

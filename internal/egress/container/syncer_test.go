@@ -59,3 +59,38 @@ func TestSyncerWaitsForNobody(t *testing.T) {
 		}
 	})
 }
+
+// Who asks by a clock that is a moment early or late has the disk have it as often as is
+// said, and not each second time by one step later.
+func TestSyncerTakesTheNearestCall(t *testing.T) {
+	for _, step := range []time.Duration{120 * time.Millisecond, 200 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			var s Syncer
+			var last, longest, shortest time.Duration
+			start, begun, began := time.Now(), make(chan time.Time, 1), 0
+			for n := range time.Duration(500) {
+				at := n*step + n*7%5*time.Millisecond // up to 4 ms late
+				time.Sleep(at - time.Since(start))
+				if err := s.Sync(time.Now(), func() error { begun <- time.Now(); return nil }); err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait()
+				select {
+				case now := <-begun:
+					if passed := now.Sub(start) - last; began > 0 {
+						longest = max(longest, passed)
+						if shortest == 0 || passed < shortest {
+							shortest = passed
+						}
+					}
+					last = now.Sub(start)
+					began++
+				default:
+				}
+			}
+			if longest > syncEvery+10*time.Millisecond || shortest < syncEvery-step/2-10*time.Millisecond {
+				t.Errorf("asked every %v it begins %d times, %v to %v after another", step, began, shortest, longest)
+			}
+		})
+	}
+}
