@@ -1,12 +1,14 @@
-"""Publishes a test picture and a tone by WHIP, with GStreamer's webrtcbin.
+"""Publishes a test picture and a tone by WHIP, with GStreamer's webrtcbin, until its input
+ends.
 
-gstreamer.py URL KEY SECONDS
+gstreamer.py URL KEY
 
 Debian 12 has no whipclientsink. What that does besides webrtcbin is in here: a POST,
 when all candidates are gathered, and a DELETE.
 """
 
 import sys
+import threading
 import urllib.request
 from urllib.parse import urljoin
 
@@ -30,8 +32,8 @@ audiotestsrc is-live=true ! audioconvert ! audioresample ! queue ! opusenc ! rtp
 class Client:
     """A WHIP client. Its methods are called in the main loop, or by way of it."""
 
-    def __init__(self, url, key, seconds):
-        self.url, self.key, self.seconds = url, key, seconds
+    def __init__(self, url, key):
+        self.url, self.key = url, key
         self.session = self.failed = None
         self.loop = GLib.MainLoop()
         self.pipeline = Gst.parse_launch(PIPELINE)
@@ -76,7 +78,11 @@ class Client:
         _, answer = GstSdp.SDPMessage.new_from_text(text)
         answer = GstWebRTC.WebRTCSessionDescription.new(GstWebRTC.WebRTCSDPType.ANSWER, answer)
         self.out.emit("set-remote-description", answer, Gst.Promise.new())
-        GLib.timeout_add(int(self.seconds * 1000), self.leave)
+        threading.Thread(target=self.wait, daemon=True).start()
+
+    def wait(self):
+        sys.stdin.read()
+        GLib.idle_add(self.leave)
 
     def leave(self):
         try:
@@ -93,4 +99,4 @@ class Client:
 
 
 Gst.init(None)
-sys.exit(Client(sys.argv[1], sys.argv[2], float(sys.argv[3])).run())
+sys.exit(Client(*sys.argv[1:]).run())

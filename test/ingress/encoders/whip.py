@@ -1,6 +1,6 @@
-"""Publishes a test picture and a tone by WHIP, with aiortc.
+"""Publishes a test picture and a tone by WHIP, with aiortc, until its input ends.
 
-whip.py URL KEY SECONDS
+whip.py URL KEY
 """
 
 import asyncio
@@ -36,7 +36,7 @@ class Source(MediaStreamTrack):
 
 
 async def main():
-    url, key, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
+    url, key = sys.argv[1:]
     pc = RTCPeerConnection()
     pc.addTransceiver(Source("video", "testsrc2", "size=640x360:rate=15", "buffersink"), direction="sendonly")
     pc.addTransceiver(Source("audio", "sine", "frequency=440:sample_rate=48000:samples_per_frame=960", "abuffersink"), direction="sendonly")
@@ -50,7 +50,7 @@ async def main():
                 sys.exit(f"{answer.status} {text}")
             session = urljoin(url, answer.headers["Location"])
         await pc.setRemoteDescription(RTCSessionDescription(text, "answer"))
-        await asyncio.sleep(seconds)
+        await asyncio.to_thread(sys.stdin.read)
         async with http.delete(session, headers=headers) as answer:
             if answer.status != 200:
                 sys.exit(f"DELETE: {answer.status}")
