@@ -159,17 +159,14 @@ func (p *Puller) read(child *ffmpeg.Demuxer, q *queue, connected bool) error {
 		child.Kill()
 	})
 	defer mute.Stop()
-	var silent time.Time // when a silence ended
+	var quiet lull
 	for {
 		mute.Reset(patience)
 		asked := time.Now()
 		kind, ms, body, err := child.Next()
 		mute.Stop()
-		now := time.Now()
-		if now.Sub(asked) >= brokenAfter {
-			silent = now
-		}
-		if connected && errors.Is(err, io.EOF) && now.Sub(silent) < brokenAfter {
+		over := quiet.before(asked, time.Now(), err)
+		if connected && over && errors.Is(err, io.EOF) {
 			return errBroken
 		}
 		if err != nil {
@@ -182,6 +179,22 @@ func (p *Puller) read(child *ffmpeg.Demuxer, q *queue, connected bool) error {
 			return err
 		}
 	}
+}
+
+// A lull tells whether a source fell silent before its end.
+type lull struct {
+	begun bool      // something has come
+	until time.Time // when the last silence ended
+}
+
+// before notes what came of a read, from asked to now, and says whether it ended within,
+// or soon after, a silence. A source may take its time for the first that it sends.
+func (l *lull) before(asked, now time.Time, err error) bool {
+	if (l.begun || err != nil) && now.Sub(asked) >= brokenAfter {
+		l.until = now
+	}
+	l.begun = true
+	return !l.until.IsZero() && now.Sub(l.until) < brokenAfter
 }
 
 // play hands on what is in the queue, paced if it comes in bursts.
