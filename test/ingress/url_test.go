@@ -74,6 +74,33 @@ func TestFilesAndPlaylistsArePublishedAtTheirPace(t *testing.T) {
 	}
 }
 
+// What is there of a file that is cut off is shown, and then it has failed.
+func TestFileThatIsCutOffIsAnError(t *testing.T) {
+	t.Parallel()
+	need(t)
+	path := filepath.Join(t.TempDir(), "film.mp4")
+	makeFile(t, path, lavfi(4, "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-bf", "0", "-c:a", "aac", "-movflags", "+faststart")...)
+	film, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", fmt.Sprint(len(film)))
+		_, _ = w.Write(film[:len(film)/2])
+	}))
+	defer web.Close()
+	s := start(t)
+	v := s.view("show")
+	info := s.create(fromURL(web.URL + "/film.mp4"))
+	eventually(t, "it ends", func() bool { return s.state(info.IngressId).EndedAt > 0 })
+	if state := s.state(info.IngressId); state.Status != livekit.IngressState_ENDPOINT_ERROR || !strings.Contains(state.Error, "in the middle") {
+		t.Errorf("ends as %s: %s", state.Status, state.Error)
+	}
+	if n := v.got(video).frames; n < 30 {
+		t.Errorf("%d pictures came before", n)
+	}
+}
+
 // Whatever a source says, nothing is fetched from where it has no business.
 func TestSourcesReachNothingInside(t *testing.T) {
 	t.Parallel()

@@ -55,6 +55,7 @@ type proxy struct {
 
 	mu      sync.Mutex
 	refused error // mu guards; why something was not fetched, the first
+	cut     bool  // mu guards; the last answer ended in the middle
 }
 
 // newProxy starts one for a source. Nil roots stand for the system's.
@@ -90,6 +91,27 @@ func (p *proxy) blocked() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.refused
+}
+
+// answers notes that an answer begins, or that it is cut off. A child takes that for the
+// end of its source, or, of a playlist, leaves out what is missing and goes on.
+func (p *proxy) answers(cut bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cut = cut
+}
+
+// errCut is why a source has failed whose last answer ended in the middle.
+var errCut = errors.New("the connection to the source broke in the middle of what it sends")
+
+// broken is errCut if that is so.
+func (p *proxy) broken() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cut {
+		return errCut
+	}
+	return nil
 }
 
 // ServeHTTP implements http.Handler (RFC 9110 §7.6). There are no tunnels.
@@ -161,6 +183,7 @@ func (p *proxy) forward(w http.ResponseWriter, r *http.Request) error {
 	if r.Method == http.MethodGet && resp.StatusCode < 300 && isPlaylist(body) {
 		return p.playlist(w, body, out.URL.Scheme)
 	}
+	p.answers(false)
 	w.WriteHeader(resp.StatusCode)
 	flush := http.NewResponseController(w)
 	for buf := make([]byte, 32<<10); ; { // live streams come in small pieces
@@ -175,6 +198,9 @@ func (p *proxy) forward(w http.ResponseWriter, r *http.Request) error {
 			return nil
 		}
 		if err != nil { // what is cut off is not to be taken for whole
+			if r.Context().Err() == nil { // else the child has had enough
+				p.answers(true)
+			}
 			panic(http.ErrAbortHandler)
 		}
 	}
@@ -189,6 +215,7 @@ func (p *proxy) playlist(w http.ResponseWriter, body io.Reader, scheme string) e
 	for _, h := range []string{"Accept-Ranges", "Content-Range", "Etag", "Content-Md5", "Digest"} {
 		w.Header().Del(h)
 	}
+	p.answers(false)
 	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
 	_, _ = w.Write(text)
 	return nil

@@ -222,6 +222,55 @@ func TestTheProxyRefusesWhatIsNotFetched(t *testing.T) {
 	}
 }
 
+// What is cut off is told, unless more comes or nobody has wanted the rest.
+func TestAnswersThatAreCutOffAreNoticed(t *testing.T) {
+	far := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/list":
+			fmt.Fprint(w, "#EXTM3U\n")
+		case "/whole":
+			fmt.Fprint(w, strings.Repeat("x", 1<<20))
+		case "/length":
+			w.Header().Set("Content-Length", "1000000")
+			fmt.Fprint(w, strings.Repeat("x", 500_000))
+		case "/chunks":
+			fmt.Fprint(w, strings.Repeat("x", 500_000))
+			panic(http.ErrAbortHandler)
+		case "/endless":
+			for r.Context().Err() == nil {
+				fmt.Fprint(w, strings.Repeat("x", 1<<20))
+			}
+		}
+	}))
+	defer far.Close()
+	p, c := through(t, aliasOf(t, far.URL), nil)
+	for _, tc := range []struct {
+		path string
+		want error
+	}{
+		{"/whole", nil}, {"/length", errCut}, {"/whole", nil}, {"/chunks", errCut}, {"/list", nil}, {"/chunks", errCut},
+	} {
+		resp, err := c.Get(far.URL + tc.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+		if (err != nil) != (tc.want != nil) || p.broken() != tc.want {
+			t.Errorf("%s: %v, then %v", tc.path, err, p.broken())
+		}
+	}
+	p, c = through(t, aliasOf(t, far.URL), nil)
+	resp, err := c.Get(far.URL + "/endless")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close() // in the middle
+	if _, _ = get(t, c, far.URL+"/list"); p.broken() != nil {
+		t.Error("a child that leaves is a source that broke")
+	}
+}
+
 func TestPlaylistsAreRewritten(t *testing.T) {
 	const list = "#EXTM3U\r\n#EXT-X-KEY:METHOD=AES-128,URI=\"https://k.example/k?URI=1\",IV=0x1\n" +
 		"#EXT-X-MAP:URI=\"init.mp4\"\n# https://comment.example\n#EXTINF:1,https title\nhttps://c.example:8443/a.ts?x=\"y\"\n\n" +

@@ -144,6 +144,8 @@ func (p *Puller) run(ctx context.Context, session *ingress.Session, in ffmpeg.In
 		return context.Cause(ctx)
 	case err != nil && through != nil && through.blocked() != nil:
 		return through.blocked()
+	case (err == nil || errors.Is(err, ffmpeg.ErrFailed)) && through != nil && through.broken() != nil:
+		return through.broken()
 	}
 	return tell(err)
 }
