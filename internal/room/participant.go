@@ -256,6 +256,7 @@ func (p *participant) tick() {
 			p.state.wakeAt(due)
 		}
 	}
+	p.tickReminders()
 	p.state.wakeAt(p.deadline)
 	p.state.wakeAt(p.hangUp)
 	p.state.wakeAt(p.tokenDue)

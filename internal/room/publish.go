@@ -24,6 +24,7 @@ type track struct {
 	backup     backup
 	original   string // the sid where it is forwarded from; empty for media of its own
 	taps       map[*Tap]struct{}
+	debt       debt // while pending
 }
 
 // matchPatience is how long media waits for an announcement under its own track
@@ -74,7 +75,7 @@ func (p *participant) addTrack(req *livekit.AddTrackRequest) {
 		}
 	}
 	p.pending = append(p.pending, t)
-	p.expectOffer()
+	p.expectOffer(t)
 	p.prefer(t, req)
 	p.trackPublished(t)
 	p.matchReceivers()

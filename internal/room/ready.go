@@ -37,21 +37,12 @@ func (j *Join) offersUnset() bool {
 // which is its first candidate.
 const unsetPatience = time.Second
 
-// owed are the pauses until a client with one connection is reminded of a track that it
-// has announced and not offered: of what it forgets (see fastPublish) nothing else
-// reminds it. A reminder that meets its offer would do harm, so the first one leaves
-// time for that.
-var owed = [...]time.Duration{time.Second, 2 * time.Second, 4 * time.Second}
-
 // negotiation is what a client is told of its connection for both ways, and cannot take
 // before its offer is set.
 type negotiation struct {
 	unset bool // the offer may not be set
 	held  []*livekit.SignalResponse
 	due   time.Time // when held is sent in any case; zero: nothing is
-
-	reminders int       // of announced tracks
-	remind    time.Time // when the next one is due; zero: none is
 }
 
 // negotiate tells the client what belongs to its offers, in order.
@@ -83,37 +74,4 @@ func (p *participant) tickNegotiation() {
 		p.offerSet()
 	}
 	p.state.wakeAt(p.negotiation.due)
-	p.remindOfAnnounced()
-}
-
-// expectOffer has the client reminded if it does not offer what it has announced.
-func (p *participant) expectOffer() {
-	if p.duplex == nil {
-		return // we cannot ask for an offer
-	}
-	p.negotiation.reminders, p.negotiation.remind = 0, p.state.now.Add(owed[0])
-	p.state.wakeAt(p.negotiation.remind)
-}
-
-func (p *participant) remindOfAnnounced() {
-	n := &p.negotiation
-	if n.remind.IsZero() {
-		return
-	}
-	if p.duplex == nil || len(p.pending) == 0 {
-		n.remind = time.Time{}
-		return
-	}
-	if !p.state.now.Before(n.remind) {
-		n.remind = p.state.now.Add(owed[n.reminders])
-		if p.joined && p.sink != nil && p.leaving == 0 {
-			p.duplex.Remind()
-			if n.reminders++; n.reminders == len(owed) {
-				n.remind = time.Time{}
-			} else {
-				n.remind = p.state.now.Add(owed[n.reminders])
-			}
-		}
-	}
-	p.state.wakeAt(n.remind)
 }

@@ -3,7 +3,6 @@ package room
 import (
 	"context"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
@@ -44,39 +43,6 @@ func TestJoinSaysWhetherToPublishFast(t *testing.T) {
 			}
 			c.leave()
 		}
-	})
-}
-
-func TestWhoDoesNotOfferWhatItAnnouncedIsReminded(t *testing.T) {
-	inBubble(t, Options{}, func(tc *test) {
-		alice := tc.enterSingle("demo", "alice")
-		reminders := func() int {
-			alice.duplex().mu.Lock()
-			defer alice.duplex().mu.Unlock()
-			return alice.duplex().reminders
-		}
-		want := func(why string, n int) {
-			t.Helper()
-			synctest.Wait()
-			if got := reminders(); got != n {
-				t.Errorf("%s: reminded %d times, want %d", why, got, n)
-			}
-		}
-		alice.publishCamera()
-		time.Sleep(time.Minute)
-		want("all is offered", 0)
-		alice.announce("mic", livekit.TrackType_AUDIO, livekit.TrackSource_MICROPHONE)
-		time.Sleep(owed[0] / 2)
-		want("there is time", 0)
-		time.Sleep(owed[0])
-		want("it is late", 1)
-		alice.media("mic", "audio")
-		time.Sleep(time.Minute)
-		want("it is offered", 1)
-		alice.announce("never", livekit.TrackType_VIDEO, livekit.TrackSource_SCREEN_SHARE)
-		time.Sleep(time.Minute)
-		want("it is never offered", 1+len(owed))
-		alice.leave()
 	})
 }
 
