@@ -1,6 +1,7 @@
 package room
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -113,6 +114,28 @@ func TestLaterAnnouncementsPutNoReminderOff(t *testing.T) {
 		alice.wantReminders("there is time to offer what was announced last", 1)
 		sleep(owed[0] / 2)
 		alice.wantReminders("of the camera", 2)
+		alice.leave()
+	})
+}
+
+func TestWhoResumesIsRemindedAnew(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		alice := tc.enterSingle("demo", "alice")
+		alice.announce("mic", livekit.TrackType_AUDIO, livekit.TrackSource_MICROPHONE)
+		sleep(owed[0] / 2)
+		for i := range 2 {
+			join := *alice.join
+			again := &client{tc: tc, join: &join, sink: &recorder{}}
+			h, err := tc.reg.Resume(context.Background(), again.join, alice.h.SID(), again.sink)
+			if err != nil {
+				t.Fatal(err)
+			}
+			alice.h, alice.sink = h, again.sink
+			sleep(owed[0] * 3 / 4)
+			alice.wantReminders("there is time for the offer that a resume brings", i*len(owed))
+			sleep(time.Minute)
+			alice.wantReminders("it brought none", (i+1)*len(owed))
+		}
 		alice.leave()
 	})
 }

@@ -57,6 +57,9 @@ func (s *state) resume(p *participant, req *Join, sid string, sink Sink) {
 	}
 	p.sink, p.signalLostAt, p.resumedAt, p.hangUp = sink, time.Time{}, s.now, time.Time{}
 	p.negotiation = negotiation{} // what was held answers an offer that it makes anew
+	for _, t := range p.pending {
+		p.expectOffer(t) // reminders may have gone into the dead connection
+	}
 	if p.leaving == livekit.DisconnectReason_SIGNAL_CLOSE && !p.joined {
 		// It lost its signal connection on the way in, and is on the way again.
 		p.leaving = 0
