@@ -288,9 +288,11 @@ func (d *Duplex) remind(n int) {
 }
 
 // Remind has the client make an offer, for it has announced more than it has offered.
+// Nothing happens if one was asked for, or is about to be: the client is reminded of
+// that, and two requests in a row are what makes it forget.
 func (d *Duplex) Remind() {
 	_ = d.queue.post(func() {
-		if d.pc == nil || d.Publisher.conn.state == Closed {
+		if d.pc == nil || d.Publisher.conn.state == Closed || d.awaited || d.gathering != nil {
 			return
 		}
 		d.factory.reminded.Add(1)

@@ -15,6 +15,46 @@ func (c *duplexClient) askedFor() (asked [][2]int) {
 	return asked
 }
 
+// settled waits until everything that was asked of the connection before is done, and
+// heard by the client.
+func (c *duplexClient) settled() {
+	c.t.Helper()
+	heardc := make(chan struct{})
+	err := c.duplex.queue.post(func() { c.duplex.call(func() { close(heardc) }) })
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	<-heardc
+}
+
+func TestWhoIsAskedForAnOfferIsNotRemindedOfItsTracks(t *testing.T) {
+	f := newTestFactory(t, func(o *Options) { o.AnswerTimeout = time.Hour })
+	p, _, _ := publishBoth(t, f)
+	c := newDuplexClient(t, f, clientOptions{}, 0, 0)
+	c.dataChannels()
+	c.offer(nil)
+	c.connected()
+	c.with(func() { c.deaf = true })
+	c.add("TR_1", p, "camera")
+	c.duplex.Remind() // the request is about to be made, or is made
+	eventually(t, "asked", func() bool { return len(c.askedFor()) > 0 })
+	c.duplex.Remind()
+	c.settled()
+	if asked := c.askedFor(); !slices.Equal(asked, [][2]int{{0, 1}}) {
+		t.Errorf("asked for %v", asked)
+	}
+	c.with(func() { c.deaf = false })
+	c.addSections(0, 1)
+	c.offer(nil)
+	c.carries("TR_1")
+	c.duplex.Remind()
+	c.settled()
+	if asked := c.askedFor(); !slices.Equal(asked, [][2]int{{0, 1}, {}}) {
+		t.Errorf("asked for %v, then reminded", asked)
+	}
+	c.offer(nil) // after the one that it is asked for
+}
+
 func TestClientThatForgetsToOfferIsReminded(t *testing.T) {
 	f := newTestFactory(t, func(o *Options) { o.AnswerTimeout = 6 * time.Second })
 	p, _, camera := publishBoth(t, f)
