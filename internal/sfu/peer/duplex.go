@@ -266,7 +266,7 @@ func (d *Duplex) remind(n int) {
 	if n > 0 {
 		due -= reminders[n-1]
 	}
-	d.reminder = d.later(due*d.factory.opts.AnswerTimeout/15, func() {
+	d.reminder = d.later(due*d.factory.opts.reminderStep, func() {
 		if !d.awaited || d.Publisher.conn.state == Closed {
 			return
 		}

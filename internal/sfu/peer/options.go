@@ -48,6 +48,7 @@ type Options struct {
 	KeepaliveInterval time.Duration
 	// AnswerTimeout is how long a client may take to answer an offer. Default: 15 s.
 	AnswerTimeout time.Duration
+	reminderStep  time.Duration // see reminders; a fifteenth of AnswerTimeout
 
 	// DataLimit is for each connection. Default: no limit.
 	DataLimit DataLimit
@@ -75,6 +76,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.AnswerTimeout == 0 {
 		o.AnswerTimeout = 15 * time.Second
+	}
+	if o.reminderStep == 0 {
+		o.reminderStep = o.AnswerTimeout / 15
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

@@ -15,6 +15,12 @@ func (c *duplexClient) askedFor() (asked [][2]int) {
 	return asked
 }
 
+// patient has clients asked again after so many steps, and not given up, however busy
+// the machine is.
+func patient(step time.Duration) func(*Options) {
+	return func(o *Options) { o.AnswerTimeout, o.reminderStep = time.Hour, step }
+}
+
 // settled waits until everything that was asked of the connection before is done, and
 // heard by the client.
 func (c *duplexClient) settled() {
@@ -28,7 +34,7 @@ func (c *duplexClient) settled() {
 }
 
 func TestWhoIsAskedForAnOfferIsNotRemindedOfItsTracks(t *testing.T) {
-	f := newTestFactory(t, func(o *Options) { o.AnswerTimeout = time.Hour })
+	f := newTestFactory(t, patient(4*time.Minute))
 	p, _, _ := publishBoth(t, f)
 	c := newDuplexClient(t, f, clientOptions{}, 0, 0)
 	c.dataChannels()
@@ -56,7 +62,7 @@ func TestWhoIsAskedForAnOfferIsNotRemindedOfItsTracks(t *testing.T) {
 }
 
 func TestClientThatForgetsToOfferIsReminded(t *testing.T) {
-	f := newTestFactory(t, func(o *Options) { o.AnswerTimeout = 6 * time.Second })
+	f := newTestFactory(t, patient(500*time.Millisecond))
 	p, _, camera := publishBoth(t, f)
 	c := newDuplexClient(t, f, clientOptions{}, 0, 0)
 	c.dataChannels()
@@ -84,7 +90,7 @@ func TestClientThatForgetsToOfferIsReminded(t *testing.T) {
 }
 
 func TestClientThatMissesARequestIsAskedForAllInTheEnd(t *testing.T) {
-	f := newTestFactory(t, func(o *Options) { o.AnswerTimeout = 3 * time.Second })
+	f := newTestFactory(t, patient(20*time.Millisecond))
 	p, _, _ := publishBoth(t, f)
 	c := newDuplexClient(t, f, clientOptions{}, 0, 0)
 	c.dataChannels()
@@ -103,7 +109,7 @@ func TestClientThatMissesARequestIsAskedForAllInTheEnd(t *testing.T) {
 }
 
 func TestNobodyIsRemindedOfWhatIsNotWantedAnyMore(t *testing.T) {
-	f := newTestFactory(t, func(o *Options) { o.AnswerTimeout = 3 * time.Second })
+	f := newTestFactory(t, patient(100*time.Millisecond))
 	p, _, camera := publishBoth(t, f)
 	c := newDuplexClient(t, f, clientOptions{}, 0, 0)
 	c.dataChannels()
@@ -113,9 +119,18 @@ func TestNobodyIsRemindedOfWhatIsNotWantedAnyMore(t *testing.T) {
 	s := c.add("TR_1", p, "camera")
 	eventually(t, "asked", func() bool { return len(c.askedFor()) == 1 })
 	c.duplex.RemoveTrack(s)
-	time.Sleep(1500 * time.Millisecond) // three reminders would be due
-	if n := len(c.askedFor()); n > 2 {  // one may have been on its way
-		t.Errorf("asked for %v", c.askedFor())
+	c.settled()
+	before := len(c.askedFor())
+	eventually(t, "no offer is awaited", func() bool {
+		awaitedc := make(chan bool, 1)
+		if err := c.duplex.queue.post(func() { awaitedc <- c.duplex.awaited }); err != nil {
+			t.Fatal(err)
+		}
+		return !<-awaitedc
+	})
+	c.settled()
+	if asked := c.askedFor(); len(asked) != before {
+		t.Errorf("asked for %v, of which %d while it was wanted", asked, before)
 	}
 	c.with(func() { c.deaf = false })
 	c.add("TR_2", p, "camera")
@@ -133,7 +148,7 @@ func TestTracksFindSectionsInAnyOrder(t *testing.T) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			random := rand.New(rand.NewPCG(seed, 0))
-			f := newTestFactory(t, func(o *Options) { o.AnswerTimeout = 6 * time.Second })
+			f := newTestFactory(t, patient(400*time.Millisecond))
 			p, _, _ := publishBoth(t, f)
 			c := newDuplexClient(t, f, clientOptions{}, 1, 1)
 			c.dataChannels()
