@@ -26,7 +26,8 @@ func TestKillOfTheServerEndsEachSourceOnce(t *testing.T) {
 	p := process(t, build(t), fmt.Sprintf("webhook: {api_key: %s, urls: [%q]}", apiKey, hooks.URL))
 
 	dir := t.TempDir()
-	makeFile(t, filepath.Join(dir, "film.mp4"), lavfi(60, "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-bf", "0", "-g", "60", "-c:a", "aac")...)
+	makeFile(t, filepath.Join(dir, "scene.mp4"), lavfi(10, "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-bf", "0", "-g", "60", "-c:a", "aac")...)
+	makeFile(t, filepath.Join(dir, "film.mp4"), "-stream_loop", "11", "-i", filepath.Join(dir, "scene.mp4"), "-c", "copy")
 	makeFile(t, filepath.Join(dir, "film.m3u8"), "-i", filepath.Join(dir, "film.mp4"), "-c", "copy", "-hls_time", "2", "-hls_list_size", "0")
 	files := http.FileServer(http.Dir(dir))
 	hung := make(chan struct{})

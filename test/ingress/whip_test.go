@@ -222,7 +222,8 @@ func sizes(stream []byte) (all []string) {
 }
 
 // What WHIP brings is encoded anew if the endpoint asks for that: in layers, whatever
-// the client's codec is, and also after packets were lost.
+// the client's codec is, and also after packets were lost. One codec comes after the other:
+// each has three encoders that have to keep up, beside the tests that run meanwhile.
 func TestWHIPIsEncodedInLayers(t *testing.T) {
 	t.Parallel()
 	need(t)
@@ -236,6 +237,7 @@ func TestWHIPIsEncodedInLayers(t *testing.T) {
 	mono := func(r *livekit.CreateIngressRequest) {
 		r.Audio = &livekit.IngressAudioOptions{EncodingOptions: &livekit.IngressAudioOptions_Preset{Preset: livekit.IngressAudioEncodingPreset_OPUS_MONO_64KBS}}
 	}
+	opus, heard := samples(t, "a.ogg", "-f", "lavfi", "-i", "sine=440:r=48000", "-t", "4", "-ac", "1", "-c:a", "libopus")
 	for _, tc := range []struct {
 		name, file string
 		encode     []string
@@ -247,9 +249,7 @@ func TestWHIPIsEncodedInLayers(t *testing.T) {
 		{"VP9, and sound as it is asked for", "a.ivf", []string{"-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8"}, &codecs.VP9Payloader{}, mono},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			t.Parallel()
-			codec, shown := samples(t, tc.file, append([]string{"-f", "lavfi", "-i", "testsrc2=s=512x288:r=30", "-t", "6", "-pix_fmt", "yuv420p", "-b:v", "800k", "-g", "9999"}, tc.encode...)...)
-			opus, heard := samples(t, "a.ogg", "-f", "lavfi", "-i", "sine=440:r=48000", "-t", "4", "-ac", "1", "-c:a", "libopus")
+			codec, shown := samples(t, tc.file, append([]string{"-f", "lavfi", "-i", "testsrc2=s=512x288:r=30", "-t", "3", "-pix_fmt", "yuv420p", "-b:v", "800k", "-g", "9999"}, tc.encode...)...)
 			s := start(t)
 			change := []func(*livekit.CreateIngressRequest){layered, func(r *livekit.CreateIngressRequest) {
 				r.InputType, r.EnableTranscoding = livekit.IngressInput_WHIP_INPUT, proto.Bool(true)
@@ -290,7 +290,7 @@ func TestWHIPIsEncodedInLayers(t *testing.T) {
 				})
 			}
 			before := v.got(video).frames
-			eventually(t, "pictures after more losses", func() bool { return v.got(video).frames > before+90 })
+			eventually(t, "pictures after more losses", func() bool { return v.got(video).frames > before+45 })
 			if c.asked.Load() < 2 {
 				t.Errorf("the client was asked for %d key frames", c.asked.Load())
 			}
@@ -299,6 +299,9 @@ func TestWHIPIsEncodedInLayers(t *testing.T) {
 			}
 			s.is(info, livekit.IngressState_ENDPOINT_INACTIVE)
 			c.close()
+			if tc.audio != nil {
+				return // how clients end is the same for all codecs
+			}
 
 			// The next client falls silent, and is lost: its end is told all the same.
 			again := s.call(info, sound, picture)
