@@ -25,6 +25,8 @@ type datasync struct {
 	requests [1]*iocb
 	result   ioEvent
 	count    uint64
+
+	ending func() (n uintptr, e syscall.Errno) // collects the result; tests put another
 }
 
 // iocb is struct iocb of linux/aio_abi.h.
@@ -61,6 +63,7 @@ func newDatasync(fd uintptr) (*datasync, error) {
 	}
 	d := &datasync{file: uint32(fd)}
 	d.requests[0] = &d.request
+	d.ending = d.collect
 	if _, _, e := unix.Syscall(unix.SYS_IO_SETUP, maxSubmitted, uintptr(unsafe.Pointer(&d.context)), 0); e != 0 {
 		return nil, e
 	}
@@ -84,18 +87,19 @@ func newDatasync(fd uintptr) (*datasync, error) {
 }
 
 // sync syncs the file's data and returns what went wrong. begun is false if the
-// kernel does not do that for this file; then nothing has happened. None of its calls
-// waits, so none is announced to the scheduler.
+// kernel does not do that for this file; then nothing has happened, and err is why.
+// None of its calls waits for the disk, so none is announced to the scheduler.
+// io_submit allocates, and may wait for memory where that is short.
 func (d *datasync) sync() (begun bool, err error) {
 	d.request = iocb{opcode: opFdsync, file: d.file, flags: flagEventfd, eventfd: d.eventfd}
 	if _, _, e := unix.RawSyscall(unix.SYS_IO_SUBMIT, d.context, maxSubmitted, uintptr(unsafe.Pointer(&d.requests))); e != 0 {
-		return false, nil
+		return false, os.NewSyscallError("io_submit", e)
 	}
 	for {
 		if err := d.wait.Read(d.told); err != nil {
 			return true, err
 		}
-		n, _, e := unix.RawSyscall6(unix.SYS_IO_GETEVENTS, d.context, 0, maxSubmitted, uintptr(unsafe.Pointer(&d.result)), 0, 0)
+		n, e := d.ending()
 		switch {
 		case e != 0 && e != unix.EINTR:
 			return true, os.NewSyscallError("io_getevents", e)
@@ -103,6 +107,12 @@ func (d *datasync) sync() (begun bool, err error) {
 			return true, d.result.err()
 		}
 	}
+}
+
+// collect takes the result of a sync that has ended, if one has.
+func (d *datasync) collect() (n uintptr, e syscall.Errno) {
+	n, _, e = unix.RawSyscall6(unix.SYS_IO_GETEVENTS, d.context, 0, maxSubmitted, uintptr(unsafe.Pointer(&d.result)), 0, 0)
+	return n, e
 }
 
 // err is what fdatasync(2) would have returned.
