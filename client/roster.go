@@ -79,7 +79,7 @@ func (r *Room) updateRemote(info *livekit.ParticipantInfo) {
 	p.info = info
 	if before.GetSid() != info.GetSid() {
 		r.data.forget(before.GetSid())
-		r.streams.left(before.GetIdentity(), before.GetSid())
+		r.streams.left(before.GetSid())
 	}
 	r.tellChanges(p, before, info)
 	r.updateTracks(p, info.GetTracks(), true)
@@ -101,7 +101,7 @@ func (r *Room) removeParticipant(p *RemoteParticipant, reason livekit.Disconnect
 	r.remotes = slices.DeleteFunc(slices.Clone(r.remotes), func(q *RemoteParticipant) bool { return q == p })
 	r.silence(p)
 	r.data.forget(p.info.GetSid())
-	r.streams.left(p.info.GetIdentity(), p.info.GetSid())
+	r.streams.left(p.info.GetSid())
 	r.rpc.left(p.info.GetIdentity())
 	r.emit(ParticipantDisconnected{Participant: p, Reason: reason})
 }

@@ -6,10 +6,10 @@ import "time"
 // news of that comes another way, and may be quicker.
 const strayTime = 2 * time.Second
 
-// left lets the streams of somebody end who is gone, once nothing more comes of them.
-func (ss *streams) left(identity, sid string) {
+// left lets the streams of a session end that is gone, once nothing more comes of them.
+func (ss *streams) left(sid string) {
 	for key, s := range ss.open {
-		if s.sid == sid || s.sid == "" && s.info.Identity == identity {
+		if s.sid != "" && s.sid == sid {
 			ss.awaitMore(key, s)
 		}
 	}
@@ -39,14 +39,12 @@ func (ss *streams) awaitMore(key streamID, s *StreamReader) {
 func (ss *streams) senderHere(s *StreamReader) bool {
 	local := ss.room.local.info
 	switch {
-	case s.sid != "" && s.sid == local.GetSid(), s.info.Identity != "" && s.info.Identity == local.GetIdentity():
-		return true // somebody hidden speaks for us
-	case s.sid != "":
-		return ss.room.remoteBySID(s.sid) != nil
-	case s.info.Identity != "":
-		return ss.room.remoteByIdentity(s.info.Identity) != nil
+	case s.sid == "":
+		return true // it may be written in the name of somebody else, who comes and goes
+	case s.sid == local.GetSid(), s.info.Identity != "" && s.info.Identity == local.GetIdentity():
+		return true // somebody speaks for us
 	}
-	return true
+	return ss.room.remoteBySID(s.sid) != nil
 }
 
 // left ends calls to somebody who is gone, unless the answer is on its way. Loop only.

@@ -159,6 +159,21 @@ func TestTextThatAnAgentWritesForSomebodyElseIsWhole(t *testing.T) {
 	}
 }
 
+// Who writes for her may be there when she is not.
+func TestTextOfWhoIsHiddenOutlivesItsNamesake(t *testing.T) {
+	inHall(t, func(h *hall) {
+		h.arrives("PA_1")
+		h.getsAs("", "alice", header())
+		h.getsAs("", "", chunk(0, "what "))
+		h.leaves("PA_1")
+		time.Sleep(2 * strayTime)
+		h.getsAs("", "", chunk(1, "alice said"), trailer())
+		if got := <-h.read; got.text != "what alice said" || got.err != nil {
+			t.Errorf("%+v", got)
+		}
+	})
+}
+
 func TestNobodyWritesIntoAnothersStream(t *testing.T) {
 	inHall(t, func(h *hall) {
 		h.arrives("PA_1")
