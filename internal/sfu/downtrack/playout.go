@@ -22,9 +22,8 @@ const settling = 2 * time.Second
 // last, so it has to be told once.
 type playout struct {
 	told atomic.Bool
-	// since is when the first packet went out with it, as Unix time in
-	// nanoseconds, 0 before that.
-	since atomic.Int64
+	// since is when the first packet went out with it, nil before that.
+	since atomic.Pointer[time.Time]
 	// from is the first sequence number that went out with it once the receiver
 	// had settled, over 1<<16; 0 before that.
 	from atomic.Uint32
@@ -33,7 +32,7 @@ type playout struct {
 // reset begins again, for another stream.
 func (p *playout) reset() {
 	p.told.Store(false)
-	p.since.Store(0)
+	p.since.Store(nil)
 	p.from.Store(0)
 }
 
@@ -42,9 +41,10 @@ func (p *playout) carry(seq uint16, at time.Time) bool {
 	switch {
 	case p.told.Load():
 		return false
-	case p.since.Load() == 0:
-		p.since.Store(at.UnixNano())
-	case p.from.Load() == 0 && at.UnixNano()-p.since.Load() >= int64(settling):
+	case p.since.Load() == nil:
+		begun := at // at itself stays off the heap
+		p.since.Store(&begun)
+	case p.from.Load() == 0 && at.Sub(*p.since.Load()) >= settling:
 		p.from.Store(1<<16 | uint32(seq))
 	}
 	return true
