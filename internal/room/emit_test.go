@@ -3,7 +3,9 @@ package room
 import (
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
@@ -11,6 +13,7 @@ import (
 	"github.com/rollcall-rtc/rollcall/event"
 	"github.com/rollcall-rtc/rollcall/internal/eventlog"
 	"github.com/rollcall-rtc/rollcall/internal/eventlog/pebble"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
 )
 
 // emitting returns a room and an event in it, as the room's loop has them.
@@ -97,4 +100,27 @@ func BenchmarkEmit(b *testing.B) {
 	if err := log.Close(b.Context()); err != nil {
 		b.Fatal(err)
 	}
+}
+
+func TestWhoOnlyConnectsIsCommittedWithOthers(t *testing.T) {
+	var soon atomic.Int32
+	inBubble(t, Options{CommitSoon: func() { soon.Add(1) }}, func(tc *test) {
+		want := func(why string, n int32, uncommitted int) {
+			t.Helper()
+			synctest.Wait()
+			tc.mu.Lock()
+			defer tc.mu.Unlock()
+			if got := len(tc.log) - tc.committed; soon.Load() != n || got != uncommitted {
+				t.Errorf("%s: %d times soon, %d events uncommitted; want %d and %d", why, soon.Load(), got, n, uncommitted)
+			}
+		}
+		alice := tc.enter("demo", "alice")
+		want("the room and alice are known at once", 0, 0)
+		bob := tc.accept(joinOf("demo", "bob"))
+		want("bob connects", 1, 1)
+		bob.transport(peer.Connected)
+		want("bob is there", 1, 0)
+		bob.leave()
+		alice.leave()
+	})
 }
