@@ -13,7 +13,9 @@ const (
 	// each of the others is n² messages.
 	crowded = 50
 	// crowdDelay is how long that waits, for each participant in the room, so that
-	// a room causes no more than two hundred such messages a second.
+	// a room causes no more than two hundred such messages a second. With more than
+	// two hundred participants, where maxCrowdDelay ends that, each is told once a
+	// second: as many messages as there are participants.
 	crowdDelay    = 5 * time.Millisecond
 	maxCrowdDelay = time.Second
 )

@@ -16,6 +16,9 @@ import (
 // Others would offer when they join, for a connection that they may not need. And with
 // one connection the core would take the answer to its first offer for that to the next
 // one, if it publishes the moment that it is connected; that deadlocks too.
+//
+// A client is told when it joins and cannot be told later: one that may publish only
+// after a change of its permission goes on to gather, and can forget a track.
 func (j *Join) fastPublish() bool {
 	switch j.Client.GetSdk() {
 	case livekit.ClientInfo_RUST, livekit.ClientInfo_NODE, livekit.ClientInfo_PYTHON, livekit.ClientInfo_CPP,
