@@ -31,15 +31,18 @@ func (c *connection) trickle(target livekit.SignalTarget, init string, final boo
 func (c *connection) PublisherAnswer(sdp string, id uint32, mids map[string]string) {
 	c.post(func(_ *state, p *participant) {
 		p.negotiate(&livekit.SignalResponse{Message: &livekit.SignalResponse_Answer{Answer: c.description("answer", sdp, id, mids)}})
+		p.answered()
 	})
 }
 
 // SectionsRequired asks the client for an offer with more sections to receive in.
 func (c *connection) SectionsRequired(audio, video int) {
 	c.post(func(_ *state, p *participant) {
-		p.negotiate(&livekit.SignalResponse{Message: &livekit.SignalResponse_MediaSectionsRequirement{
-			MediaSectionsRequirement: &livekit.MediaSectionsRequirement{NumAudios: uint32(audio), NumVideos: uint32(video)},
-		}})
+		p.prompt(func() {
+			p.negotiate(&livekit.SignalResponse{Message: &livekit.SignalResponse_MediaSectionsRequirement{
+				MediaSectionsRequirement: &livekit.MediaSectionsRequirement{NumAudios: uint32(audio), NumVideos: uint32(video)},
+			}})
+		})
 	})
 }
 

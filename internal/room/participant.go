@@ -76,6 +76,7 @@ type participant struct {
 	overflowed    bool              // it does not read its reliable data; removed in the next tick
 	simulation    simulation
 	negotiation   negotiation
+	turns         turns
 	dataTracks    []*dataTrack          // published
 	dataHandles   map[uint16]*dataTrack // of others, by the handles that its client knows
 	lastHandle    uint16
@@ -250,6 +251,7 @@ func (p *participant) tick() {
 		p.refreshToken()
 	}
 	p.tickNegotiation()
+	p.tickTurns()
 	p.matchReceivers()
 	for _, w := range p.unmatched {
 		if due := w.since.Add(matchPatience); due.After(now) {

@@ -75,9 +75,11 @@ func (p *participant) addTrack(req *livekit.AddTrackRequest) {
 		}
 	}
 	p.pending = append(p.pending, t)
-	p.expectOffer(t)
 	p.prefer(t, req)
-	p.trackPublished(t)
+	p.prompt(func() {
+		p.expectOffer(t)
+		p.trackPublished(t)
+	})
 	p.matchReceivers()
 }
 

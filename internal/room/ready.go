@@ -20,10 +20,15 @@ import (
 // A client is told when it joins and cannot be told later: one that may publish only
 // after a change of its permission goes on to gather, and can forget a track.
 func (j *Join) fastPublish() bool {
+	return j.rustCore() && !j.SinglePC && j.Permission.CanPublish
+}
+
+// rustCore says that the client is one of those on LiveKit's Rust core.
+func (j *Join) rustCore() bool {
 	switch j.Client.GetSdk() {
 	case livekit.ClientInfo_RUST, livekit.ClientInfo_NODE, livekit.ClientInfo_PYTHON, livekit.ClientInfo_CPP,
 		livekit.ClientInfo_UNITY, livekit.ClientInfo_UNREAL, livekit.ClientInfo_DOTNET:
-		return !j.SinglePC && j.Permission.CanPublish
+		return true
 	}
 	return false
 }
