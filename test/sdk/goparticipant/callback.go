@@ -27,12 +27,7 @@ func (p *participant) participantCallback(prefix string) lksdk.ParticipantCallba
 		},
 		OnTrackSubscribed: func(track *webrtc.TrackRemote, pub *lksdk.RemoteTrackPublication, rp *lksdk.RemoteParticipant) {
 			if prefix == "" { // both are called for the same track
-				p.received.watch(track, rp.Identity(), sourceName(pub.Source()))
-				// With one peer connection the first packets may overtake the answer that
-				// announces them. A decoder would ask, and so does this.
-				if track.Kind() == webrtc.RTPCodecTypeVideo {
-					rp.WritePLI(track.SSRC())
-				}
+				p.received.watch(track, rp.Identity(), sourceName(pub.Source()), func() { rp.WritePLI(track.SSRC()) })
 			}
 			tell("trackSubscribed", trackFields(pub, rp))
 		},

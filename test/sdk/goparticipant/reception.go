@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/livekit/server-sdk-go/v2/pkg/samplebuilder"
 	"github.com/pion/rtp/codecs"
@@ -30,20 +31,33 @@ func newReception() *reception {
 	return &reception{counts: map[string]*count{}, kept: map[string][][]byte{}}
 }
 
-// watch counts until the track ends; the SDK closes every track with its room.
-func (r *reception) watch(track *webrtc.TrackRemote, identity, source string) {
+// askEvery is how often a key frame of VP8 is asked for. Of other codecs nobody looks
+// whether there was one, and it is asked for once.
+const askEvery = time.Second
+
+// watch counts until the track ends; the SDK closes every track with its room. With one
+// peer connection the first packets may overtake the answer that announces them, and
+// with them a key frame: as a decoder would, it asks for one until one comes.
+func (r *reception) watch(track *webrtc.TrackRemote, identity, source string, ask func()) {
 	key := identity + "/" + source
 	var frames *samplebuilder.SampleBuilder
 	if track.Codec().MimeType == webrtc.MimeTypeH265 {
 		frames = samplebuilder.New(200, &codecs.H265Depacketizer{}, track.Codec().ClockRate)
 	}
 	go func() {
+		var asked time.Time
+		wants, vp8 := track.Kind() == webrtc.RTPCodecTypeVideo, track.Codec().MimeType == webrtc.MimeTypeVP8
 		for {
+			if wants && time.Since(asked) >= askEvery {
+				ask()
+				asked, wants = time.Now(), vp8
+			}
 			packet, _, err := track.ReadRTP()
 			if err != nil {
 				return
 			}
-			keyFrame := track.Codec().MimeType == webrtc.MimeTypeVP8 && startsKeyFrame(packet.Payload)
+			keyFrame := vp8 && startsKeyFrame(packet.Payload)
+			wants = wants && !keyFrame
 			r.mu.Lock()
 			c := r.counts[key]
 			if c == nil {
