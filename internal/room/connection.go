@@ -38,11 +38,16 @@ func (c *connection) PublisherAnswer(sdp string, id uint32, mids map[string]stri
 // SectionsRequired asks the client for an offer with more sections to receive in.
 func (c *connection) SectionsRequired(audio, video int) {
 	c.post(func(_ *state, p *participant) {
-		p.prompt(func() {
+		ask := func() {
 			p.negotiate(&livekit.SignalResponse{Message: &livekit.SignalResponse_MediaSectionsRequirement{
 				MediaSectionsRequirement: &livekit.MediaSectionsRequirement{NumAudios: uint32(audio), NumVideos: uint32(video)},
 			}})
-		})
+		}
+		if audio+video == 0 {
+			ask() // a reminder: of what others wait for
+			return
+		}
+		p.prompt(ask)
 	})
 }
 

@@ -11,8 +11,9 @@ import "time"
 const (
 	// together is how long what gives cause goes along with what did first.
 	together = 100 * time.Millisecond
-	// turnPatience is how long an answer is waited for. An offer may not be needed.
-	turnPatience = time.Second
+	// turnPatience is how long an answer is waited for. An offer may not be needed; one
+	// that is forgotten nevertheless comes after a reminder, which goes out at once.
+	turnPatience = 3 * time.Second
 )
 
 // turns orders what gives a client cause for an offer.

@@ -31,6 +31,8 @@ func TestRustCoreHasCauseForOneOfferAtATime(t *testing.T) {
 		alice.announce("mic", livekit.TrackType_AUDIO, livekit.TrackSource_MICROPHONE)
 		alice.conn().SectionsRequired(0, 1)
 		alice.wantHeard("nothing while it offers")
+		alice.conn().SectionsRequired(0, 0)
+		alice.wantHeard("a reminder", "mediasectionsrequirement")
 		alice.conn().PublisherAnswer("v=0", 0, nil)
 		alice.wantHeard("the answer, and what has waited", "answer", "trackpublished", "mediasectionsrequirement")
 		sleep(together)
