@@ -58,8 +58,8 @@ stage.inBothModes('each SDK sees what was published before it came', async (call
 });
 
 // rtc-node gathers what it has to offer for 150 ms, unless the server tells it to
-// offer at once; what it publishes while it makes that offer, it forgets, until the
-// server reminds it.
+// offer at once; what it publishes while it makes that offer, it would forget. The
+// server takes one track after the other in.
 stage.inBothModes('rtc-node publishes two tracks at any distance in time', async (call) => {
   for (const distance of [140, 145, 148, 150, 152, 155, 158, 162, 166, 170]) {
     const node = await call.node(`node-${distance}`);
