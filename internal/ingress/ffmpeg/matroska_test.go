@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -108,17 +109,26 @@ func TestLaterCodecsAreEncoded(t *testing.T) {
 	}
 }
 
-// A phone that is turned sends pictures of another shape, and one whose connection is
-// bad smaller ones.
-func TestPicturesMayChangeTheirSize(t *testing.T) {
-	var tags []tag
-	for _, size := range []string{"320x180", "180x320", "160x90"} {
+// sizes are pictures of VP8 of a source of ffmpeg's, one size after the other; length
+// says how many there are of each.
+func sizes(t *testing.T, source string, of []string, length ...string) (tags []tag) {
+	t.Helper()
+	for _, size := range of {
 		begin := time.Duration(len(tags)) * time.Second / 30
-		for _, one := range pictures(file(t, "a.ivf", "-f", "lavfi", "-i", "testsrc2=s="+size+":r=30", "-t", "1", "-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8"), "vp08") {
+		args := slices.Concat([]string{"-f", "lavfi", "-i", source + "=s=" + size + ":r=30"}, length,
+			[]string{"-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8"})
+		for _, one := range pictures(file(t, "a.ivf", args...), "vp08") {
 			one.at += begin
 			tags = append(tags, one)
 		}
 	}
+	return tags
+}
+
+// A phone that is turned sends pictures of another shape, and one whose connection is
+// bad smaller ones.
+func TestPicturesMayChangeTheirSize(t *testing.T) {
+	tags := sizes(t, "testsrc2", []string{"320x180", "180x320", "160x90"}, "-t", "1")
 	s := run(t, Job{
 		Pictures: true, PicturesAs: Stream{Codec: flv.VP8, Width: 320, Height: 180}, Varies: true,
 		Layers: []Layer{{Width: 640, Height: 360, Bitrate: 400_000, FrameRate: 30}},
@@ -130,14 +140,7 @@ func TestPicturesMayChangeTheirSize(t *testing.T) {
 
 // Pictures of which a decoder would have to hold gigabytes are not decoded.
 func TestPicturesThatAreTooLargeAreNotDecoded(t *testing.T) {
-	var tags []tag
-	for _, size := range []string{"320x180", "4160x2304", "320x180"} {
-		begin := time.Duration(len(tags)) * time.Second / 30
-		for _, one := range pictures(file(t, "a.ivf", "-f", "lavfi", "-i", "color=s="+size+":r=30", "-frames:v", "4", "-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8"), "vp08") {
-			one.at += begin
-			tags = append(tags, one)
-		}
-	}
+	tags := sizes(t, "color", []string{"320x180", "4160x2304", "320x180"}, "-frames:v", "4")
 	s := run(t, Job{Pictures: true, PicturesAs: Stream{Codec: flv.VP8, Width: 320, Height: 180}, Varies: true, Layers: []Layer{{Width: 160, Height: 90, Bitrate: 100_000}}}, tags, 0)
 	if n := len(s.pictures[0]); n != 8 {
 		t.Errorf("%d pictures of 8", n)

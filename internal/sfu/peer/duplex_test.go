@@ -44,6 +44,16 @@ func newDuplexClient(t *testing.T, f *Factory, o clientOptions, audio, video int
 	return c
 }
 
+// enterDuplex is a client that is connected, with data and sections to receive in.
+func enterDuplex(t *testing.T, f *Factory, audio, video int) *duplexClient {
+	t.Helper()
+	c := newDuplexClient(t, f, clientOptions{}, audio, video)
+	c.dataChannels()
+	c.offer(nil)
+	c.connected()
+	return c
+}
+
 func (c *duplexClient) addSections(audio, video int) {
 	for kind, n := range map[webrtc.RTPCodecType]int{webrtc.RTPCodecTypeAudio: audio, webrtc.RTPCodecTypeVideo: video} {
 		for range n {
@@ -193,10 +203,7 @@ func TestUnusedSectionsPromiseNothing(t *testing.T) {
 func TestSectionsAreAskedForAndUsedAgain(t *testing.T) {
 	f := newTestFactory(t, nil)
 	p, _, camera := publishBoth(t, f)
-	c := newDuplexClient(t, f, clientOptions{}, 0, 1)
-	c.dataChannels()
-	c.offer(nil)
-	c.connected()
+	c := enterDuplex(t, f, 0, 1)
 	first := c.add("TR_1", p, "camera")
 	c.add("TR_2", p, "camera")
 	c.add("TR_3", p, "camera")
@@ -252,10 +259,7 @@ func TestATrackIsExchangedForAnotherWithoutAnExtraSectionForGood(t *testing.T) {
 func TestWhatWaitsForSectionsIsAskedForAgain(t *testing.T) {
 	f := newTestFactory(t, nil)
 	p, _, _ := publishBoth(t, f)
-	c := newDuplexClient(t, f, clientOptions{}, 0, 0)
-	c.dataChannels()
-	c.offer(nil)
-	c.connected()
+	c := enterDuplex(t, f, 0, 0)
 	c.with(func() { c.deaf = true })
 	c.add("TR_1", p, "camera")
 	eventually(t, "asked", func() bool { n := 0; c.with(func() { n = len(c.asked) }); return n == 1 })
@@ -272,10 +276,7 @@ func TestWhatWaitsForSectionsIsAskedForAgain(t *testing.T) {
 func TestClientThatNeverOffersIsGivenUp(t *testing.T) {
 	f := newTestFactory(t, func(o *Options) { o.AnswerTimeout = 50 * time.Millisecond })
 	p, _, _ := publishBoth(t, f)
-	c := newDuplexClient(t, f, clientOptions{}, 0, 0)
-	c.dataChannels()
-	c.offer(nil)
-	c.connected()
+	c := enterDuplex(t, f, 0, 0)
 	c.with(func() { c.deaf = true })
 	c.add("TR_1", p, "camera")
 	eventually(t, "given up", func() bool { return c.failure() != nil })
@@ -285,10 +286,7 @@ func TestClientThatGivesNothingBackGoesOn(t *testing.T) {
 	const timeout = 300 * time.Millisecond
 	f := newTestFactory(t, func(o *Options) { o.AnswerTimeout = timeout })
 	p, _, camera := publishBoth(t, f)
-	c := newDuplexClient(t, f, clientOptions{}, 0, 1)
-	c.dataChannels()
-	c.offer(nil)
-	c.connected()
+	c := enterDuplex(t, f, 0, 1)
 	first := c.add("TR_1", p, "camera")
 	c.carries("TR_1")
 	var before int
@@ -364,10 +362,7 @@ func TestSectionTakenBackIsLeft(t *testing.T) {
 func TestClientMaySendInASectionItOfferedToReceiveIn(t *testing.T) {
 	f := newTestFactory(t, nil)
 	p, _, camera := publishBoth(t, f)
-	c := newDuplexClient(t, f, clientOptions{}, 0, 2)
-	c.dataChannels()
-	c.offer(nil)
-	c.connected()
+	c := enterDuplex(t, f, 0, 2)
 	c.publish(webrtc.MimeTypeVP8, "stream", "own")
 	c.offer(nil)
 	eventually(t, "own track announced", func() bool { return c.track("own") != nil })

@@ -36,10 +36,7 @@ func (c *duplexClient) settled() {
 func TestWhoIsAskedForAnOfferIsNotRemindedOfItsTracks(t *testing.T) {
 	f := newTestFactory(t, patient(4*time.Minute))
 	p, _, _ := publishBoth(t, f)
-	c := newDuplexClient(t, f, clientOptions{}, 0, 0)
-	c.dataChannels()
-	c.offer(nil)
-	c.connected()
+	c := enterDuplex(t, f, 0, 0)
 	c.with(func() { c.deaf = true })
 	c.add("TR_1", p, "camera")
 	c.duplex.Remind() // the request is about to be made, or is made
@@ -64,10 +61,7 @@ func TestWhoIsAskedForAnOfferIsNotRemindedOfItsTracks(t *testing.T) {
 func TestClientThatForgetsToOfferIsReminded(t *testing.T) {
 	f := newTestFactory(t, patient(500*time.Millisecond))
 	p, _, camera := publishBoth(t, f)
-	c := newDuplexClient(t, f, clientOptions{}, 0, 0)
-	c.dataChannels()
-	c.offer(nil)
-	c.connected()
+	c := enterDuplex(t, f, 0, 0)
 	c.with(func() { c.forgets = 2 })
 	c.add("TR_1", p, "camera")
 	c.carries("TR_1")
@@ -92,10 +86,7 @@ func TestClientThatForgetsToOfferIsReminded(t *testing.T) {
 func TestClientThatMissesARequestIsAskedForAllInTheEnd(t *testing.T) {
 	f := newTestFactory(t, patient(20*time.Millisecond))
 	p, _, _ := publishBoth(t, f)
-	c := newDuplexClient(t, f, clientOptions{}, 0, 0)
-	c.dataChannels()
-	c.offer(nil)
-	c.connected()
+	c := enterDuplex(t, f, 0, 0)
 	c.with(func() { c.misses = len(reminders) })
 	c.add("TR_1", p, "camera")
 	c.carries("TR_1")
@@ -111,10 +102,7 @@ func TestClientThatMissesARequestIsAskedForAllInTheEnd(t *testing.T) {
 func TestNobodyIsRemindedOfWhatIsNotWantedAnyMore(t *testing.T) {
 	f := newTestFactory(t, patient(100*time.Millisecond))
 	p, _, camera := publishBoth(t, f)
-	c := newDuplexClient(t, f, clientOptions{}, 0, 0)
-	c.dataChannels()
-	c.offer(nil)
-	c.connected()
+	c := enterDuplex(t, f, 0, 0)
 	c.with(func() { c.deaf = true })
 	s := c.add("TR_1", p, "camera")
 	eventually(t, "asked", func() bool { return len(c.askedFor()) == 1 })
@@ -150,10 +138,7 @@ func TestTracksFindSectionsInAnyOrder(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 0))
 			f := newTestFactory(t, patient(400*time.Millisecond))
 			p, _, _ := publishBoth(t, f)
-			c := newDuplexClient(t, f, clientOptions{}, 1, 1)
-			c.dataChannels()
-			c.offer(nil)
-			c.connected()
+			c := enterDuplex(t, f, 1, 1)
 			live := map[string]*Sender{}
 			for i := range 40 {
 				switch random.IntN(7) {
