@@ -120,7 +120,7 @@ type lane struct {
 
 	// Of the head:
 	attempts     int
-	failures     int // since it was last new to this process
+	failures     int // of them, since this process has it: from the second on lastSuccess is of this head
 	step         int // position in the retry policy's gaps
 	firstFailure time.Time
 	refusals     int       // answered failures since the receiver was last seen down

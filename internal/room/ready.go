@@ -9,9 +9,8 @@ import (
 
 // fastPublish has a client negotiate each time that it needs to, one offer after the
 // other, as livekit-server has those do who may publish. Without it clients on LiveKit's
-// Rust core gather what they need for 150 ms. What comes while the offer of that is made
-// is forgotten, so that a track is never offered; what comes until the offer is answered
-// deadlocks with the answer (livekit-ffi up to 0.12.73).
+// Rust core gather what they need, and lose or deadlock over what comes too late (see
+// turns).
 //
 // Others would offer when they join, for a connection that they may not need. And with
 // one connection the core would take the answer to its first offer for that to the next
