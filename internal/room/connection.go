@@ -35,20 +35,24 @@ func (c *connection) PublisherAnswer(sdp string, id uint32, mids map[string]stri
 	})
 }
 
-// SectionsRequired asks the client for an offer with more sections to receive in.
+// SectionsRequired asks the client for an offer, when it can take that, with more
+// sections to receive in or none.
 func (c *connection) SectionsRequired(audio, video int) {
 	c.post(func(_ *state, p *participant) {
-		ask := func() {
-			p.negotiate(&livekit.SignalResponse{Message: &livekit.SignalResponse_MediaSectionsRequirement{
-				MediaSectionsRequirement: &livekit.MediaSectionsRequirement{NumAudios: uint32(audio), NumVideos: uint32(video)},
-			}})
-		}
-		if audio+video == 0 {
-			ask() // a reminder: of what others wait for
-			return
-		}
-		p.prompt(ask)
+		p.prompt(func() { p.askForOffer(audio, video) })
 	})
+}
+
+// OfferOverdue asks the client at once for an offer that others wait for.
+func (c *connection) OfferOverdue() {
+	c.post(func(_ *state, p *participant) { p.askForOffer(0, 0) })
+}
+
+// askForOffer has the client offer, with more sections of each kind.
+func (p *participant) askForOffer(audio, video int) {
+	p.negotiate(&livekit.SignalResponse{Message: &livekit.SignalResponse_MediaSectionsRequirement{
+		MediaSectionsRequirement: &livekit.MediaSectionsRequirement{NumAudios: uint32(audio), NumVideos: uint32(video)},
+	}})
 }
 
 // PublisherCandidate sends a server candidate.

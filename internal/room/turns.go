@@ -7,7 +7,8 @@ import "time"
 // for. What gives it cause while that offer is made is forgotten, and what does so until
 // the offer is answered deadlocks with the answer, for good (livekit-ffi up to 0.12.73).
 // So it is given cause for one offer at a time: what comes while it gathers goes along,
-// and all else waits for the answer.
+// and all else waits for the answer. It has cause of its own when it takes a track back,
+// of which we hear by the offer.
 const (
 	// together is how long what gives cause goes along with what did first.
 	together = 100 * time.Millisecond
@@ -18,24 +19,40 @@ const (
 
 // turns orders what gives a client cause for an offer.
 type turns struct {
-	begun time.Time // when the first went out that is not answered; zero: there is none
-	held  []func()
+	begun    time.Time // when the first went out that is not answered; zero: there is none
+	offering bool      // the offer is here, and nothing can go along
+	held     []func()
 }
+
+func (p *participant) takesTurns() bool { return p.duplex != nil && p.req.rustCore() }
 
 // prompt sends what gives the client cause for an offer, when it can take that.
 func (p *participant) prompt(send func()) {
 	t, now := &p.turns, p.state.now
 	switch {
-	case p.duplex == nil || !p.req.rustCore():
+	case !p.takesTurns():
 		send()
 	case t.begun.IsZero():
 		t.begun = now
 		p.state.wakeAt(now.Add(turnPatience))
 		send()
-	case len(t.held) == 0 && now.Sub(t.begun) < together:
+	case !t.offering && len(t.held) == 0 && now.Sub(t.begun) < together:
 		send()
 	default:
 		t.held = append(t.held, send)
+	}
+}
+
+// offering says that the client has made an offer, whatever the cause.
+func (p *participant) offering() {
+	if !p.takesTurns() {
+		return
+	}
+	t := &p.turns
+	t.offering = true
+	if t.begun.IsZero() {
+		t.begun = p.state.now
+		p.state.wakeAt(t.begun.Add(turnPatience))
 	}
 }
 

@@ -31,7 +31,7 @@ func TestRustCoreHasCauseForOneOfferAtATime(t *testing.T) {
 		alice.announce("mic", livekit.TrackType_AUDIO, livekit.TrackSource_MICROPHONE)
 		alice.conn().SectionsRequired(0, 1)
 		alice.wantHeard("nothing while it offers")
-		alice.conn().SectionsRequired(0, 0)
+		alice.conn().OfferOverdue()
 		alice.wantHeard("a reminder", "mediasectionsrequirement")
 		alice.conn().PublisherAnswer("v=0", 0, nil)
 		alice.wantHeard("the answer, and what has waited", "answer", "trackpublished", "mediasectionsrequirement")
@@ -40,6 +40,20 @@ func TestRustCoreHasCauseForOneOfferAtATime(t *testing.T) {
 		alice.wantHeard("nothing while it offers again")
 		sleep(turnPatience)
 		alice.wantHeard("no offer was needed", "mediasectionsrequirement")
+		alice.leave()
+	})
+}
+
+func TestRustCoreIsNotAskedWhileItsOwnOfferIsOnTheWay(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		alice := tc.enterCore("alice", livekit.ClientInfo_NODE)
+		for id := range uint32(2) {
+			alice.sayOffer("v=0") // it has taken a track back
+			alice.conn().SectionsRequired(0, 0)
+			alice.wantHeard("nothing before it is answered, however soon")
+			alice.conn().PublisherAnswer("v=0", id, nil)
+			alice.wantHeard("the answer, and that sections are to be given back", "answer", "mediasectionsrequirement")
+		}
 		alice.leave()
 	})
 }

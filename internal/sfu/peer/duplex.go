@@ -19,6 +19,9 @@ type DuplexHandler interface {
 	// client's next offer needs beside those that it has; it must offer even if
 	// that is none.
 	SectionsRequired(audio, video int)
+	// OfferOverdue reminds the client of an offer that others wait for, with no
+	// section more than it was asked for.
+	OfferOverdue()
 }
 
 // DuplexOptions configure a Duplex. Handler is required.
@@ -279,7 +282,7 @@ func (d *Duplex) remind(n int) {
 		d.factory.reminded.Add(1)
 		d.log.Info("client has made no offer, and is asked again", "tracks_waiting", len(d.waiting), "reminder", n+1)
 		if n+1 < len(reminders) {
-			d.call(func() { d.duplex.SectionsRequired(0, 0) })
+			d.call(d.duplex.OfferOverdue)
 			return
 		}
 		d.asked, d.awaited = [2]int{}, false
@@ -297,7 +300,7 @@ func (d *Duplex) Remind() {
 		}
 		d.factory.reminded.Add(1)
 		d.log.Info("client has not offered what it has announced, and is asked to")
-		d.call(func() { d.duplex.SectionsRequired(0, 0) })
+		d.call(d.duplex.OfferOverdue)
 	})
 }
 

@@ -65,6 +65,9 @@ func (c *duplexClient) addSections(audio, video int) {
 	}
 }
 
+// OfferOverdue is told to SDKs as a request for no sections.
+func (c *duplexClient) OfferOverdue() { c.SectionsRequired(0, 0) }
+
 func (c *duplexClient) SectionsRequired(audio, video int) {
 	defer c.turn()()
 	c.asked = append(c.asked, [2]int{audio, video})
