@@ -143,7 +143,7 @@ func Open(opts Options) (*Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open event log: %w", err)
 	}
-	if err := l.loadAges(last); err != nil {
+	if last, err = l.loadAges(last); err != nil {
 		return nil, fmt.Errorf("open event log: %w", err)
 	}
 	l.weighed = l.bytes

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/rollcall-rtc/rollcall/event"
 )
 
@@ -62,6 +64,7 @@ type mark struct {
 // ages is what retention knows of the past; it is stored as JSON.
 type ages struct {
 	First uint64        `json:"first"` // see Log.First
+	Last  string        `json:"last"`  // id of an event after which all may be gone
 	Gone  uint64        `json:"gone"`  // Bytes of what lies before First
 	Clock time.Duration `json:"clock"` // how long the log has run
 	Wall  time.Time     `json:"wall"`  // when that was so
@@ -79,31 +82,37 @@ const (
 	trimPart = 1 << 14
 )
 
-// loadAges reads what an earlier run left; it is called by Open.
-func (l *Log) loadAges(last uint64) error {
+// loadAges reads what an earlier run left, and returns the Seq of the last event:
+// last is that of the last one which the store has, and those after it may have left
+// by age. It is called by Open.
+func (l *Log) loadAges(last uint64) (uint64, error) {
 	values, err := l.store.Values(reserved, "", 0)
 	if err != nil {
-		return fmt.Errorf("load retention: %w", err)
+		return 0, fmt.Errorf("load retention: %w", err)
 	}
 	for _, v := range values {
 		switch v.Key {
 		case keyAges:
 			if err := json.Unmarshal(v.Value, &l.ages); err != nil {
-				return fmt.Errorf("load retention: %w", err)
+				return 0, fmt.Errorf("load retention: %w", err)
 			}
 		case keyBytes:
 			l.bytes, _ = binary.Uvarint(v.Value)
 		}
 	}
 	if l.ages.First > 0 {
-		l.first.Store(max(l.ages.First, 1))
+		l.first.Store(l.ages.First)
+		last = max(last, l.ages.First-1)
+	}
+	if id, err := uuid.Parse(l.ages.Last); err == nil {
+		l.ids.resume(id)
 	}
 	l.gone = l.ages.Gone
 	if len(l.ages.Marks) == 0 {
 		l.ages.Marks = []mark{{Seq: last, Clock: l.ages.Clock, Bytes: l.bytes}}
 	}
 	l.marked = l.ages.Marks[len(l.ages.Marks)-1].Bytes
-	return nil
+	return last, nil
 }
 
 // size is what a record counts for.
@@ -315,6 +324,9 @@ func (l *Log) leaving(at mark, size uint64) mark {
 // crash leaves no more than events that nobody reads any more, for the next trim.
 func (l *Log) trim(upTo mark) error {
 	from := l.First()
+	if newest, err := l.store.Last(); err == nil && newest.Seq > 0 {
+		l.ages.Last = newest.ID // what comes next goes on from there, also if nothing is left
+	}
 	l.ages.First, l.ages.Gone = upTo.Seq+1, upTo.Bytes
 	l.ages.Marks = slices.DeleteFunc(l.ages.Marks, func(m mark) bool { return m.Seq < upTo.Seq })
 	if len(l.ages.Marks) == 0 {

@@ -203,3 +203,40 @@ func TestShortRetentionIsExact(t *testing.T) {
 		wantFirst(t, l, 300-63, 300-58)
 	})
 }
+
+// What has left by age keeps its place: nothing comes under a Seq that was another's.
+func TestALogThatAllHasLeftGoesOnAfterARestart(t *testing.T) {
+	for name, quiet := range map[string]bool{"nothing is left": false, "an open room is left": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				opts := eventlog.Options{Store: memory.New(), Retention: eventlog.Retention{Age: 7 * 24 * time.Hour}}
+				l := open(t, opts)
+				if quiet {
+					l.Append(storetest.NewRoom("blue", "RM_blue").Start())
+				}
+				hourly(t, l, 20)
+				before, err := l.Read(t.Context(), 0, 100)
+				if err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(9 * 24 * time.Hour)
+				last := l.Last()
+				if l.First() != last+1 {
+					t.Fatalf("First = %d, want all of %d to have left", l.First(), last)
+				}
+				closeLog(t, l)
+
+				l = open(t, opts)
+				if got := l.Last(); got != last {
+					t.Errorf("after a restart Last = %d, want %d", got, last)
+				}
+				hourly(t, l, 1)
+				after, err := l.Read(t.Context(), 0, 100)
+				if err != nil || len(after) != 1 || after[0].Seq != last+1 || after[0].ID <= before[len(before)-1].ID {
+					t.Errorf("after a restart: %+v, %v; want one of seq %d with an id above %s", after, err, last+1, before[len(before)-1].ID)
+				}
+				closeLog(t, l)
+			})
+		})
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -76,6 +77,37 @@ func TestWhatIsForgottenIsInNoFile(t *testing.T) {
 	}
 	if err := l.Close(context.Background()); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Who asks may go away: that is no failure of the log, and asking again does it.
+func TestForgettingThatIsGivenUpLeavesTheLogAtWork(t *testing.T) {
+	dir := t.TempDir()
+	store, err := pebble.Open(pebble.Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := eventlog.Open(eventlog.Options{Store: store})
+	if err != nil {
+		t.Fatal(err)
+	}
+	join := event.Event{Name: event.ParticipantJoined, Room: &livekit.Room{Sid: "RM_1", Name: "den"}, Participant: &livekit.ParticipantInfo{Sid: "PA_1", Identity: "anna"}}
+	if err := l.Sync(t.Context(), l.Append(join)); err != nil {
+		t.Fatal(err)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := store.Scrub(gone, 1, 1); !errors.Is(err, context.Canceled) {
+		t.Errorf("Scrub = %v", err)
+	}
+	if err := l.Sync(t.Context(), l.Append(join)); err != nil {
+		t.Errorf("the log takes no more events: %v", err)
+	}
+	if err := store.Scrub(t.Context(), 1, 2); err != nil {
+		t.Errorf("Scrub, asked again: %v", err)
+	}
+	if err := l.Close(context.Background()); err != nil {
+		t.Error(err)
 	}
 }
 
