@@ -2,9 +2,11 @@ package room
 
 import (
 	"encoding/binary"
+	"fmt"
 	"slices"
 
 	"github.com/livekit/protocol/livekit"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
 )
@@ -36,9 +38,13 @@ func (p *participant) publishDataTrack(req *livekit.PublishDataTrackRequest) {
 	case req.PubHandle == 0 || req.PubHandle > maxDataHandle:
 		reason, msg = livekit.RequestResponse_INVALID_HANDLE, "the handle must be between 1 and 65535"
 	case req.Name == "" || len(req.Name) > limits.MaxName:
-		reason, msg = livekit.RequestResponse_INVALID_NAME, "the name is missing or too long"
+		reason, msg = livekit.RequestResponse_INVALID_NAME, fmt.Sprintf("the name is missing or too long, the limit is %d bytes", limits.MaxName)
+	case proto.Size(req)-len(req.Name) > maxDataAnnouncement:
+		reason, msg = livekit.RequestResponse_LIMIT_EXCEEDED,
+			fmt.Sprintf("the announcement of the data track is %d bytes long without the name, the limit is %d", proto.Size(req)-len(req.Name), maxDataAnnouncement)
+		req = &livekit.PublishDataTrackRequest{PubHandle: req.PubHandle, Name: req.Name} // it is sent back
 	case len(p.dataTracks) >= limits.MaxTracks:
-		reason, msg = livekit.RequestResponse_LIMIT_EXCEEDED, "too many data tracks"
+		reason, msg = livekit.RequestResponse_LIMIT_EXCEEDED, fmt.Sprintf("the participant has %d data tracks, the limit is %d", len(p.dataTracks), limits.MaxTracks)
 	}
 	for _, t := range p.dataTracks {
 		switch {

@@ -1,6 +1,12 @@
 package room
 
-import "unicode/utf8"
+import (
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/livekit/protocol/livekit"
+	"google.golang.org/protobuf/proto"
+)
 
 // check says whether a display name, metadata and attributes are within the
 // limits and valid UTF-8, without which no message can carry them.
@@ -59,4 +65,41 @@ func checkText(what, text string, limit int) error {
 		return invalid("%s must be valid UTF-8", what)
 	}
 	return nil
+}
+
+// The limits of what a client announces: everybody is told of it, over and over, and
+// each event of its participant carries it. SDKs announce two codecs, three layers and
+// seven features in some hundred bytes.
+const (
+	maxAnnouncedCodecs   = 4
+	maxAnnouncedLayers   = 8 // of the track, and of each codec
+	maxAudioFeatures     = 16
+	maxTrackAnnouncement = 16 << 10 // bytes, without the name
+	maxDataAnnouncement  = 4 << 10  // bytes, without the name
+)
+
+// checkAnnouncement says why a track cannot be announced so, or nothing.
+func (l Limits) checkAnnouncement(req *livekit.AddTrackRequest) (livekit.RequestResponse_Reason, string) {
+	if len(req.Name) > l.MaxName || len(req.Cid) > l.MaxName {
+		return livekit.RequestResponse_INVALID_NAME, fmt.Sprintf("cid or name is too long, the limit is %d bytes", l.MaxName)
+	}
+	layers := len(req.Layers)
+	for _, c := range req.SimulcastCodecs {
+		layers = max(layers, len(c.Layers))
+	}
+	for _, bound := range []struct {
+		what     string
+		n, limit int
+	}{
+		{"simulcast_codecs", len(req.SimulcastCodecs), maxAnnouncedCodecs},
+		{"layers", layers, maxAnnouncedLayers},
+		{"audio_features", len(req.AudioFeatures), maxAudioFeatures},
+		{"bytes", proto.Size(req) - len(req.Name), maxTrackAnnouncement},
+	} {
+		if bound.n > bound.limit {
+			return livekit.RequestResponse_LIMIT_EXCEEDED,
+				fmt.Sprintf("the announcement of the track has %d %s, the limit is %d", bound.n, bound.what, bound.limit)
+		}
+	}
+	return livekit.RequestResponse_OK, ""
 }

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -34,11 +35,14 @@ const matchPatience = 2 * time.Second
 
 // addTrack answers an announcement. The answer does not wait for the media.
 func (p *participant) addTrack(req *livekit.AddTrackRequest) {
+	unfit, why := p.state.opts.Limits.checkAnnouncement(req)
 	refuse := func(reason livekit.RequestResponse_Reason, msg string) {
-		p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_RequestResponse{RequestResponse: &livekit.RequestResponse{
-			Reason: reason, Message: msg,
-			Request: &livekit.RequestResponse_AddTrack{AddTrack: req},
-		}}})
+		echo := req
+		if unfit != livekit.RequestResponse_OK {
+			// What is refused may be long: its client knows it by this.
+			echo = &livekit.AddTrackRequest{Cid: req.Cid, Sid: req.Sid, Type: req.Type, Source: req.Source}
+		}
+		p.refuse(reason, msg, &livekit.RequestResponse{Request: &livekit.RequestResponse_AddTrack{AddTrack: echo}})
 	}
 	switch {
 	case !p.mayPublish(req.Source):
@@ -50,8 +54,8 @@ func (p *participant) addTrack(req *livekit.AddTrackRequest) {
 	case req.Cid == "":
 		refuse(livekit.RequestResponse_INVALID_REQUEST, "cid is required")
 		return
-	case len(req.Name) > p.state.opts.Limits.MaxName || len(req.Cid) > p.state.opts.Limits.MaxName:
-		refuse(livekit.RequestResponse_INVALID_NAME, "cid or name is too long")
+	case unfit != livekit.RequestResponse_OK:
+		refuse(unfit, why)
 		return
 	}
 	if req.Sid != "" {
@@ -65,7 +69,8 @@ func (p *participant) addTrack(req *livekit.AddTrackRequest) {
 		}
 	}
 	if len(p.tracks)+len(p.pending) >= p.state.opts.Limits.MaxTracks {
-		refuse(livekit.RequestResponse_LIMIT_EXCEEDED, "too many tracks")
+		refuse(livekit.RequestResponse_LIMIT_EXCEEDED,
+			fmt.Sprintf("the participant has %d tracks, the limit is %d", len(p.tracks)+len(p.pending), p.state.opts.Limits.MaxTracks))
 		return
 	}
 	t := &track{owner: p, cids: []string{req.Cid}, info: p.newTrackInfo(req)}

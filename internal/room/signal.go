@@ -2,6 +2,7 @@ package room
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/livekit/protocol/livekit"
 
@@ -72,6 +73,12 @@ func (s *state) handle(p *participant, req *livekit.SignalRequest) {
 		if t == nil {
 			p.refuse(livekit.RequestResponse_NOT_FOUND, ErrTrackNotFound.Msg, &livekit.RequestResponse{
 				Request: &livekit.RequestResponse_UpdateAudioTrack{UpdateAudioTrack: m.UpdateAudioTrack}})
+			return
+		}
+		if n := len(m.UpdateAudioTrack.GetFeatures()); n > maxAudioFeatures {
+			p.refuse(livekit.RequestResponse_LIMIT_EXCEEDED, fmt.Sprintf("%d features, the limit is %d", n, maxAudioFeatures),
+				&livekit.RequestResponse{Request: &livekit.RequestResponse_UpdateAudioTrack{
+					UpdateAudioTrack: &livekit.UpdateLocalAudioTrack{TrackSid: m.UpdateAudioTrack.GetTrackSid()}}})
 			return
 		}
 		s.changeTrack(t, func(info *livekit.TrackInfo) { info.AudioFeatures = m.UpdateAudioTrack.GetFeatures() })

@@ -1,0 +1,140 @@
+package room
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/livekit/protocol/livekit"
+	"google.golang.org/protobuf/proto"
+)
+
+// announces sends an announcement and returns the answer.
+func (c *client) announces(req *livekit.AddTrackRequest) string {
+	c.heard()
+	c.say(&livekit.SignalRequest{Message: &livekit.SignalRequest_AddTrack{AddTrack: req}})
+	return strings.Join(c.heard(), ", ")
+}
+
+func video(codecs, layers int) *livekit.AddTrackRequest {
+	req := &livekit.AddTrackRequest{Cid: "c", Type: livekit.TrackType_VIDEO, Source: livekit.TrackSource_CAMERA}
+	for range codecs {
+		req.SimulcastCodecs = append(req.SimulcastCodecs, &livekit.SimulcastCodec{})
+	}
+	for range layers {
+		req.Layers = append(req.Layers, &livekit.VideoLayer{})
+	}
+	return req
+}
+
+// Each codec without layers of its own has those of the track.
+func TestAnnouncementsOfTooMuchAreRefused(t *testing.T) {
+	long := strings.Repeat("x", 1<<20)
+	strange := &livekit.VideoLayer{}
+	strange.ProtoReflect().SetUnknown(append([]byte{0xfa, 0x3f, 0x80, 0x80, 0x04}, make([]byte, 1<<16)...))
+	for what, req := range map[string]*livekit.AddTrackRequest{
+		"codecs":          video(1000, 1),
+		"layers":          video(1, 1000),
+		"codecs × layers": video(1000, 1000),
+		"layers of a codec": {Cid: "c", Type: livekit.TrackType_VIDEO, SimulcastCodecs: []*livekit.SimulcastCodec{
+			{Codec: "vp8"}, {Layers: video(0, 1000).Layers}}},
+		"features":        {Cid: "c", AudioFeatures: make([]livekit.AudioTrackFeature, 100)},
+		"stream":          {Cid: "c", Stream: long},
+		"cid of a codec":  {Cid: "c", Type: livekit.TrackType_VIDEO, SimulcastCodecs: []*livekit.SimulcastCodec{{Cid: long}}},
+		"rid":             {Cid: "c", Type: livekit.TrackType_VIDEO, Layers: []*livekit.VideoLayer{{Rid: long}}},
+		"unknown field":   {Cid: "c", Type: livekit.TrackType_VIDEO, Layers: []*livekit.VideoLayer{strange}},
+		"second encoding": {Cid: "c", Sid: "TR_x", Type: livekit.TrackType_VIDEO, SimulcastCodecs: []*livekit.SimulcastCodec{{Layers: video(0, 1000).Layers}}},
+	} {
+		t.Run(what, func(t *testing.T) {
+			inBubble(t, Options{}, func(tc *test) {
+				alice := tc.enter("demo", "alice")
+				if got := alice.announces(req); got != "response LIMIT_EXCEEDED" {
+					t.Errorf("answered %q", got)
+				}
+				if n := len(alice.p().pending); n != 0 {
+					t.Errorf("%d tracks are pending", n)
+				}
+			})
+		})
+	}
+}
+
+func TestAnnouncementsOfSDKsAreWithinTheLimits(t *testing.T) {
+	id := strings.Repeat("1", 36)
+	layers := []*livekit.VideoLayer{
+		{Quality: livekit.VideoQuality_LOW, Width: 320, Height: 180, Bitrate: 160_000, Rid: "q"},
+		{Quality: livekit.VideoQuality_MEDIUM, Width: 640, Height: 360, Bitrate: 450_000, Rid: "h"},
+		{Quality: livekit.VideoQuality_HIGH, Width: 1280, Height: 720, Bitrate: 1_700_000, Rid: "f"},
+	}
+	for what, req := range map[string]*livekit.AddTrackRequest{
+		"simulcast with a backup": {Cid: id, Name: "camera", Type: livekit.TrackType_VIDEO, Source: livekit.TrackSource_CAMERA, Layers: layers,
+			SimulcastCodecs: []*livekit.SimulcastCodec{{Codec: "av1", Cid: id, Layers: layers}, {Codec: "vp8", Layers: layers}}},
+		"shared screen": {Cid: id, Type: livekit.TrackType_VIDEO, Source: livekit.TrackSource_SCREEN_SHARE, Layers: layers[1:]},
+		"microphone": {Cid: id, Type: livekit.TrackType_AUDIO, Source: livekit.TrackSource_MICROPHONE, Stream: id,
+			AudioFeatures: []livekit.AudioTrackFeature{0, 1, 2, 3, 4, 5, 6}},
+		"every codec": {Cid: id, Type: livekit.TrackType_VIDEO, Layers: layers,
+			SimulcastCodecs: []*livekit.SimulcastCodec{{Codec: "av1"}, {Codec: "vp9"}, {Codec: "h264"}, {Codec: "vp8"}}},
+	} {
+		t.Run(what, func(t *testing.T) {
+			inBubble(t, Options{}, func(tc *test) {
+				if got := tc.enter("demo", "alice").announces(req); got != "trackpublished" {
+					t.Errorf("answered %q", got)
+				}
+			})
+		})
+	}
+}
+
+func TestFeaturesAndSchemasAreBounded(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		alice := tc.enter("demo", "alice")
+		alice.announce("mic", livekit.TrackType_AUDIO, livekit.TrackSource_MICROPHONE)
+		alice.media("mic", "audio")
+		alice.heard()
+		update := func(n int) {
+			alice.say(&livekit.SignalRequest{Message: &livekit.SignalRequest_UpdateAudioTrack{UpdateAudioTrack: &livekit.UpdateLocalAudioTrack{
+				TrackSid: alice.p().tracks[0].info.Sid, Features: make([]livekit.AudioTrackFeature, n)}}})
+		}
+		update(7)
+		alice.wantHeard("the features of an SDK", "update alice:active/1")
+		update(1000)
+		alice.wantHeard("more than there are", "response LIMIT_EXCEEDED")
+		if n := len(alice.p().tracks[0].info.AudioFeatures); n != 7 {
+			t.Errorf("%d features are kept", n)
+		}
+		publish := func(handle uint32, schema int) {
+			alice.say(&livekit.SignalRequest{Message: &livekit.SignalRequest_PublishDataTrackRequest{PublishDataTrackRequest: &livekit.PublishDataTrackRequest{
+				PubHandle: handle, Name: strings.Repeat("n", int(handle)), Schema: &livekit.DataTrackSchemaId{Name: strings.Repeat("s", schema)}}}})
+		}
+		publish(1, 256)
+		alice.wantHeard("a schema of an SDK", "publishdatatrackresponse")
+		publish(2, 1<<20)
+		alice.wantHeard("a schema that is too long", "response LIMIT_EXCEEDED")
+	})
+}
+
+// What a client announces is not much less than what others are told of it.
+func FuzzAddTrack(f *testing.F) {
+	for _, req := range []*livekit.AddTrackRequest{video(2, 3), video(1000, 1000), video(4, 8), {Cid: "c", Name: "n", Stream: "s"}} {
+		raw, err := proto.Marshal(req)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(raw)
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		req := new(livekit.AddTrackRequest)
+		if proto.Unmarshal(raw, req) != nil {
+			return
+		}
+		inBubble(t, Options{}, func(tc *test) {
+			alice := tc.enter("demo", "alice")
+			alice.announces(req)
+			for _, p := range alice.p().pending {
+				if size, limit := proto.Size(p.info), (maxAnnouncedCodecs+1)*proto.Size(req)+1024; size > limit {
+					t.Errorf("%d bytes make a track of %d", proto.Size(req), size)
+				}
+				alice.say(&livekit.SignalRequest{Message: &livekit.SignalRequest_Mute{Mute: &livekit.MuteTrackRequest{Sid: p.info.Sid, Muted: !p.info.Muted}}})
+			}
+		})
+	})
+}
