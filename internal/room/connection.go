@@ -43,9 +43,14 @@ func (c *connection) SectionsRequired(audio, video int) {
 	})
 }
 
-// OfferOverdue asks the client at once for an offer that others wait for.
+// OfferOverdue asks the client at once for an offer that others wait for, unless one
+// has come that is about to be answered (see turns).
 func (c *connection) OfferOverdue() {
-	c.post(func(_ *state, p *participant) { p.askForOffer(0, 0) })
+	c.post(func(_ *state, p *participant) {
+		if !p.turns.offering {
+			p.askForOffer(0, 0)
+		}
+	})
 }
 
 // askForOffer has the client offer, with more sections of each kind.

@@ -51,6 +51,8 @@ func TestRustCoreIsNotAskedWhileItsOwnOfferIsOnTheWay(t *testing.T) {
 			alice.sayOffer("v=0") // it has taken a track back
 			alice.conn().SectionsRequired(0, 0)
 			alice.wantHeard("nothing before it is answered, however soon")
+			alice.conn().OfferOverdue()
+			alice.wantHeard("no reminder of the offer that is here")
 			alice.conn().PublisherAnswer("v=0", id, nil)
 			alice.wantHeard("the answer, and that sections are to be given back", "answer", "mediasectionsrequirement")
 		}

@@ -42,6 +42,9 @@ type path struct {
 	feedbackAt time.Time
 	feedback   []flight
 	delivered  int
+	stall      time.Duration // it stands still for up to so long, half of the time
+	stalled    time.Time     // until then
+	awake      time.Time     // until then
 }
 
 type flight struct {
@@ -127,6 +130,13 @@ func (p *path) send(size int) {
 }
 
 func (p *path) arrive() {
+	if p.stall > 0 && !p.now.Before(p.awake) {
+		p.stalled = p.now.Add(time.Duration(p.rng.Int64N(int64(p.stall))))
+		p.awake = p.stalled.Add(time.Duration(p.rng.Int64N(int64(p.stall))))
+	}
+	if p.now.Before(p.stalled) {
+		return
+	}
 	kept := p.flights[:0]
 	for _, f := range p.flights {
 		if f.at.After(p.now) {
@@ -134,13 +144,17 @@ func (p *path) arrive() {
 			continue
 		}
 		p.delivered++
-		p.recorder.Record(5, f.seq, f.at.Sub(start).Microseconds())
+		at := f.at
+		if p.stall > 0 {
+			at = p.now
+		}
+		p.recorder.Record(5, f.seq, at.Sub(start).Microseconds())
 	}
 	p.flights = kept
 }
 
 func (p *path) report() {
-	if !p.now.Before(p.feedbackAt) {
+	if !p.now.Before(p.feedbackAt) && !p.now.Before(p.stalled) {
 		p.feedbackAt = p.now.Add(100 * time.Millisecond)
 		for _, pkt := range p.recorder.BuildFeedbackPacket() {
 			raw, err := pkt.Marshal()
