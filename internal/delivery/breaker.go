@@ -71,6 +71,8 @@ const (
 	Disabled
 	// Paused is an endpoint that somebody holds back.
 	Paused
+	// Unusable is a stored endpoint whose API key is gone.
+	Unusable
 )
 
 // String returns the state's name as statistics and log lines print it.
@@ -86,6 +88,8 @@ func (s State) String() string {
 		return "disabled"
 	case Paused:
 		return "paused"
+	case Unusable:
+		return "unusable"
 	default:
 		return "unknown"
 	}

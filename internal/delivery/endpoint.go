@@ -40,6 +40,8 @@ type endpoint struct {
 	sender *sender
 	layout layout
 	logger *slog.Logger
+	// unusable says why nothing can be sent until it is put again, "" if it can.
+	unusable string
 
 	// loop only
 	scan       uint64 // everything up to it is done or in lanes
@@ -95,8 +97,8 @@ type endpoint struct {
 	lastErrorAt                time.Time
 }
 
-// newEndpoint returns the endpoint of a valid description. It fails on files
-// that cannot be used.
+// newEndpoint returns the endpoint of a description; of one that is not valid it
+// is one that cannot be used. It fails on files that cannot be.
 func newEndpoint(desc Endpoint, f *feed, o *Options) (*endpoint, error) {
 	ep := &endpoint{
 		id:        desc.ID,
@@ -123,7 +125,11 @@ func newEndpoint(desc Endpoint, f *feed, o *Options) (*endpoint, error) {
 	if desc.Scope != "" {
 		ep.totals = o.totals
 	}
-	sender, err := newSender(&desc, f, o)
+	of := desc
+	if ep.unusable = desc.problem(); ep.unusable != "" {
+		of = desc.blank()
+	}
+	sender, err := newSender(&of, f, o)
 	if err != nil {
 		return nil, err
 	}

@@ -23,8 +23,6 @@ type Engine struct {
 	closeOnce sync.Once
 	closing   chan struct{}
 
-	unusable []Place // immutable once started: stored endpoints that wait for a repair
-
 	// admin is held while an endpoint is made, changed or deleted.
 	admin sync.Mutex
 
@@ -83,14 +81,9 @@ func (e *Engine) restore() error {
 		return err
 	}
 	all := slices.Clone(e.opts.Endpoints)
-	made, unusable, err := e.storedEndpoints()
+	made, err := e.storedEndpoints()
 	if err != nil {
 		return err
-	}
-	for _, id := range unusable {
-		s := states[id]
-		e.unusable = append(e.unusable, Place{Kind: "endpoint", Name: id, Seq: s.needs()})
-		delete(states, id)
 	}
 	for _, desc := range made {
 		if slices.ContainsFunc(all, func(c Endpoint) bool { return c.ID == desc.ID }) {

@@ -10,6 +10,8 @@ var (
 	ErrUnknownEndpoint = errors.New("unknown endpoint")
 	// ErrReadOnly says that an endpoint comes from the config.
 	ErrReadOnly = errors.New("endpoint is configured in the file")
+	// ErrUnusable says that a stored endpoint's API key is gone.
+	ErrUnusable = errors.New("endpoint cannot be used")
 	// ErrUnknownEvent says that the log holds no such event.
 	ErrUnknownEvent = errors.New("unknown event")
 	// ErrUnknownRecovery says that there is no recovery of that ID.

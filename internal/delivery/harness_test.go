@@ -78,7 +78,7 @@ func lockedRandom(seed uint64) func() float64 {
 }
 
 func (w *world) addSink(host string) {
-	w.sinks[host] = webhooksink.New(map[string]string{"devkey": "secret"})
+	w.sinks[host] = webhooksink.New(map[string]string{"devkey": "secret", "newkey": "secret"})
 	w.hosts = append(w.hosts, host)
 }
 

@@ -42,7 +42,9 @@ func (ep *endpoint) launch(sending context.Context, now time.Time) {
 }
 
 // held says whether nothing may start, whatever is ready.
-func (ep *endpoint) held() bool { return ep.disabled != nil || ep.paused || ep.relaying }
+func (ep *endpoint) held() bool {
+	return ep.disabled != nil || ep.paused || ep.relaying || ep.unusable != ""
+}
 
 // pick takes first attempts before retries, but every fourth time a retry, so
 // that neither waits for ever.

@@ -31,7 +31,7 @@ func (e *Engine) Needs() []Place {
 			places = append(places, Place{Kind: "recovery", Name: r.ID, Seq: r.Position + 1})
 		}
 	}
-	return append(places, e.unusable...)
+	return places
 }
 
 // needs runs on the loop.
@@ -53,15 +53,6 @@ func (ep *endpoint) needs() uint64 {
 				low = min(low, seq)
 			}
 		}
-	}
-	return low
-}
-
-// needs is where a stored endpoint that cannot be used goes on when it can.
-func (s *storedState) needs() uint64 {
-	low := s.cursor.After + 1
-	for _, l := range s.lanes {
-		low = min(low, l.After+1)
 	}
 	return low
 }

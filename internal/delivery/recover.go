@@ -38,6 +38,10 @@ func (e *Engine) Recover(ctx context.Context, req RecoverRequest) (id string, er
 	if err != nil {
 		return "", fmt.Errorf("recover: %w", err)
 	}
+	ep.see(func() { err = ep.usable() })
+	if err != nil {
+		return "", fmt.Errorf("recover: endpoint %s: %w", req.Endpoint, err)
+	}
 	if req.Through == 0 {
 		req.Through = e.opts.Log.Last()
 	}

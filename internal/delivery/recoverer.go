@@ -69,6 +69,10 @@ func (w *recoverer) prepare() error {
 	if w.req.ToURL == "" {
 		return nil
 	}
+	ep.see(func() { err = ep.usable() })
+	if err != nil {
+		return err // it signs
+	}
 	desc.URL, desc.Source = w.req.ToURL, SourceAPI
 	desc.CAFile, desc.ClientCert, desc.ClientKey = "", "", ""
 	w.other, err = newSender(&desc, w.engine.feed, w.engine.opts)
@@ -190,7 +194,7 @@ func (w *recoverer) try(rec *event.Record, n int) (result, error) {
 				return result{}, err
 			}
 			held := false
-			if err := ep.ask(func() { s, held = ep.sender, ep.disabled != nil || ep.paused }); err != nil {
+			if err := ep.ask(func() { s, held = ep.sender, ep.disabled != nil || ep.paused || ep.unusable != "" }); err != nil {
 				return result{}, errPaused
 			}
 			if held {

@@ -58,7 +58,11 @@ func (e *Engine) Test(ctx context.Context, id string) (Attempt, error) {
 // sendNow makes an attempt on the caller's goroutine and keeps it.
 func (ep *endpoint) sendNow(ctx context.Context, j job) (Attempt, error) {
 	var s *sender
+	var unusable error
 	if err := ep.ask(func() {
+		if unusable = ep.usable(); unusable != nil {
+			return
+		}
 		s = ep.sender
 		j.attempt = 1
 		if d := ep.dead[j.seq]; d != nil {
@@ -67,6 +71,9 @@ func (ep *endpoint) sendNow(ctx context.Context, j job) (Attempt, error) {
 		}
 	}); err != nil {
 		return Attempt{}, err
+	}
+	if unusable != nil {
+		return Attempt{}, unusable
 	}
 	r := s.send(ctx, j)
 	a := r.attempt()

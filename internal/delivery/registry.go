@@ -104,6 +104,10 @@ func (e *Engine) change(ep *endpoint, desc Endpoint) error {
 
 // change runs on the loop.
 func (ep *endpoint) change(desc Endpoint, s *sender, now time.Time) {
+	if ep.unusable != "" {
+		ep.unusable, ep.more = "", true
+		ep.logger.Info("webhooks: endpoint can be used again, it goes on in its place")
+	}
 	if !filterEqual(ep.desc.Filter, desc.Filter) {
 		ep.passed = ep.scan
 	}
@@ -188,23 +192,21 @@ func (e *Engine) flush(ctx context.Context) error {
 }
 
 // storedEndpoints returns the endpoints that are not the config's, the oldest
-// first. One whose API key is gone is left out, and stays stored.
-func (e *Engine) storedEndpoints() (all []Endpoint, unusable []string, _ error) {
+// first. One whose API key is gone is among them.
+func (e *Engine) storedEndpoints() (all []Endpoint, _ error) {
 	stored, err := e.opts.Cursors.LoadCursors(definitionPrefix)
 	if err != nil {
-		return nil, nil, fmt.Errorf("load endpoints: %w", err)
+		return nil, fmt.Errorf("load endpoints: %w", err)
 	}
 	for key, b := range stored {
 		var desc Endpoint
 		if err := json.Unmarshal(b, &desc); err != nil {
-			return nil, nil, fmt.Errorf("%q: %w: %w", key, ErrCursor, err)
+			return nil, fmt.Errorf("%q: %w: %w", key, ErrCursor, err)
 		}
 		desc.setDefaults()
 		desc.Secret = e.opts.Keys[desc.APIKey]
-		if err := desc.Validate(); err != nil {
-			e.opts.Logger.Error("webhooks: a stored endpoint cannot be used, its events wait in the log", "endpoint", desc.ID, "err", err)
-			unusable = append(unusable, desc.ID)
-			continue
+		if problem := desc.problem(); problem != "" {
+			e.opts.Logger.Error("webhooks: a stored endpoint cannot be used, its events wait in the log", "endpoint", desc.ID, "problem", problem)
 		}
 		all = append(all, desc)
 	}
@@ -214,7 +216,7 @@ func (e *Engine) storedEndpoints() (all []Endpoint, unusable []string, _ error) 
 		}
 		return strings.Compare(a.ID, b.ID)
 	})
-	return e.dropUnbound(all), unusable, nil
+	return e.dropUnbound(all), nil
 }
 
 // Delete ends an endpoint of the API, gives up its attempts in flight and
@@ -343,6 +345,10 @@ func (e *Engine) RotateSecret(ctx context.Context, id string, overlap time.Durat
 	desc := ep.description()
 	if desc.Source == SourceConfig {
 		return fail(ErrReadOnly)
+	}
+	ep.see(func() { err = ep.usable() })
+	if err != nil {
+		return fail(err)
 	}
 	if overlap < 0 || overlap > maxOverlap {
 		return fail(&EndpointError{Field: "overlap", Problem: fmt.Sprintf("want 0 to %s", maxOverlap)})

@@ -17,7 +17,7 @@ const scanChunk = 256
 
 // wantsRefill says whether refill has something to do at once.
 func (ep *endpoint) wantsRefill(now time.Time) bool {
-	if ep.closing || now.Before(ep.readAt) {
+	if ep.closing || ep.unusable != "" || now.Before(ep.readAt) {
 		return false
 	}
 	return len(ep.hungry) > 0 || ep.more && ep.wantsScan()
@@ -25,7 +25,7 @@ func (ep *endpoint) wantsRefill(now time.Time) bool {
 
 // wantsScan says whether more lanes could be put to use.
 func (ep *endpoint) wantsScan() bool {
-	if ep.disabled != nil || ep.relaying || ep.desc.unbound() || len(ep.lanes) >= ep.opts.MaxLanes {
+	if ep.disabled != nil || ep.unusable != "" || ep.relaying || ep.desc.unbound() || len(ep.lanes) >= ep.opts.MaxLanes {
 		return false
 	}
 	if ep.layout == inOne {

@@ -48,6 +48,8 @@ func (ep *endpoint) stats() EndpointStats {
 		Missing: ep.missing, LastError: ep.lastError, LastErrorAt: ep.lastErrorAt,
 	}
 	switch {
+	case ep.unusable != "":
+		s.State, s.LastError = Unusable, ep.unusable
 	case ep.disabled != nil:
 		s.State = Disabled
 	case ep.paused:

@@ -82,6 +82,9 @@ func (ep *endpoint) explain(rec *event.Record) EndpointDelivery {
 	}
 	switch waits := d.Fate == Unread || d.Fate == Waiting || d.Fate == Pending || d.Fate == Abandoned; {
 	case !waits:
+	case ep.unusable != "":
+		d.Because += " The endpoint cannot be used: " + ep.unusable + "."
+		d.Next = time.Time{}
 	case ep.disabled != nil:
 		d.Because += " The endpoint answered 410 Gone and is disabled."
 		d.Next = time.Time{}

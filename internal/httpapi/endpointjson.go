@@ -137,7 +137,7 @@ func stateOf(s delivery.State) string {
 	case delivery.Open:
 		return "down"
 	default:
-		return s.String() // recovering, disabled, paused
+		return s.String() // recovering, disabled, paused, unusable
 	}
 }
 

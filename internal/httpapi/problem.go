@@ -83,6 +83,7 @@ var told = []struct {
 	{delivery.ErrUnknownRecovery, http.StatusNotFound, "not_found"},
 	{delivery.ErrUnknownDeadLetter, http.StatusNotFound, "not_found"},
 	{delivery.ErrReadOnly, http.StatusConflict, "failed_precondition"},
+	{delivery.ErrUnusable, http.StatusConflict, "failed_precondition"},
 	{delivery.ErrEndpoint, http.StatusBadRequest, "invalid_argument"},
 	{delivery.ErrRecover, http.StatusBadRequest, "invalid_argument"},
 	{delivery.ErrBlockedAddress, http.StatusBadRequest, "invalid_argument"},

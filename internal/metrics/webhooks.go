@@ -37,7 +37,7 @@ func (t *tally) add(s delivery.EndpointStats) {
 	t.states[s.State]++
 }
 
-var states = []delivery.State{delivery.Closed, delivery.Open, delivery.Recovering, delivery.Disabled, delivery.Paused}
+var states = []delivery.State{delivery.Closed, delivery.Open, delivery.Recovering, delivery.Disabled, delivery.Paused, delivery.Unusable}
 
 func (c collector) webhooks(e emitter) {
 	rest := tally{Totals: c.s.Delivery.ScopedTotals()}
