@@ -29,7 +29,7 @@ type process struct {
 // to the server's by a terminal does not reach it. It ends when its input does.
 func startProcess(o Options, command []string, id string) (*process, error) {
 	cmd := exec.Command(command[0], append(command[1:len(command):len(command)], id)...)
-	cmd.Env = spawn.Environment("GOMAXPROCS=1", "GOMEMLIMIT=64MiB")
+	cmd.Env = spawn.Environment("GOMAXPROCS=1", "GOMEMLIMIT=64MiB", withoutSignals(os.Getenv("GODEBUG")))
 	spawn.Detach(cmd)
 	p := &process{cmd: cmd}
 	var err error
@@ -54,6 +54,13 @@ func startProcess(o Options, command []string, id string) (*process, error) {
 		_, _ = io.Copy(io.Discard, said)
 	})
 	return p, nil
+}
+
+// withoutSignals is that GODEBUG, and that the runtime is to interrupt nothing by signals.
+// In workers nothing runs for long without a call; and to find out what is interrupted, the
+// runtime looks through tables of the program that are needed for nothing else.
+func withoutSignals(debug string) string {
+	return "GODEBUG=" + strings.TrimPrefix(debug+",asyncpreemptoff=1", ",")
 }
 
 // listen reads what the worker says. It is called once; the goroutine ends with the

@@ -21,7 +21,7 @@ func goals() []goal {
 		{"frozen_workers", "p99 with frozen workers less without", false, 1},
 		{"recorded", "StartEgress to media on disk, p95", false, 300},
 		{"recorded", "CPU of a recorded minute", false, 0.6},
-		{"recorded", "RSS of the worker", false, 20},
+		{"recorded", "RSS of the worker, at most", false, 20},
 		{"push_200k", "signed POSTs", true, 10_000},
 		{"pull_1m", "catch-up of a million events", false, 10},
 		{"log_append", "durable events, writers=1", true, 2_000},

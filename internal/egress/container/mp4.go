@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/av1"
@@ -35,6 +36,8 @@ type fragmenter struct {
 	early  []Frame // what came before the header, copied
 	begun  bool
 	number uint32
+	data   []byte // of the samples of the fragment
+	part   []byte // what is written
 	err    error
 }
 
@@ -42,10 +45,12 @@ type mp4Track struct {
 	Track
 	codec   codecs.Codec // nil before its first key frame
 	scale   int64
-	waiting *fmp4.Sample // its end is not known yet
-	at      int64        // when that is shown
-	base    int64        // when the first sample of the fragment is
-	samples []*fmp4.Sample
+	waiting bool   // next is a sample whose end is not known yet
+	next    sample // shown from at on
+	at      int64
+	base    int64 // when the first sample of the fragment is
+	samples []sample
+	kept    []byte // data of the waiting sample, if it is older than the fragment
 	last    uint32 // how long the one before was shown
 }
 
@@ -92,11 +97,11 @@ func (w *fragmenter) Write(f Frame) error {
 			return fmt.Errorf("%w: the first picture has no parameter sets", ErrFrame)
 		}
 	}
-	f.Data = bytes.Clone(f.Data)
 	if w.begun {
 		w.add(f)
 		return w.err
 	}
+	f.Data = bytes.Clone(f.Data)
 	if w.early = append(w.early, f); w.complete() || len(w.early) > maxEarly {
 		w.begin()
 	}
@@ -182,21 +187,14 @@ func (w *fragmenter) begin() {
 			init.Tracks = append(init.Tracks, &fmp4.InitTrack{ID: i + 1, TimeScale: uint32(t.scale), Codec: t.codec})
 		}
 	}
-	w.write(init.Marshal, true)
+	var b seekablebuffer.Buffer
+	if w.err = init.Marshal(&b); w.err == nil {
+		w.err = w.out(b.Bytes(), true)
+	}
 	for _, f := range w.early {
 		w.add(f)
 	}
 	w.early = nil
-}
-
-func (w *fragmenter) write(marshal func(io.WriteSeeker) error, header bool) {
-	if w.err != nil {
-		return
-	}
-	var b seekablebuffer.Buffer
-	if w.err = marshal(&b); w.err == nil {
-		w.err = w.out(b.Bytes(), header)
-	}
 }
 
 func (w *fragmenter) add(f Frame) {
@@ -205,14 +203,15 @@ func (w *fragmenter) add(f Frame) {
 		return // its first picture came too late
 	}
 	at := inTicks(f.At, t.scale)
-	if t.waiting != nil {
+	if t.waiting {
 		if at <= t.at {
 			at = t.at + 1
 		}
 		t.finish(at)
 	}
-	t.waiting = &fmp4.Sample{IsNonSyncSample: t.Codec.Video() && !f.Key, Payload: f.Data}
-	t.at = at
+	from := len(w.data)
+	w.data = append(w.data, f.Data...)
+	t.waiting, t.next, t.at = true, sample{key: f.Key || !t.Codec.Video(), data: w.data[from:]}, at
 	if len(t.samples) > 0 && ticks(at-t.base, t.scale) >= partTime {
 		w.endPart()
 	}
@@ -224,23 +223,29 @@ func (t *mp4Track) finish(until int64) {
 		t.base = t.at
 	}
 	t.last = uint32(until - t.at)
-	t.waiting.Duration = t.last
-	t.samples = append(t.samples, t.waiting)
-	t.waiting = nil
+	t.next.length = t.last
+	t.samples = append(t.samples, t.next)
+	t.waiting = false
 }
 
 func (w *fragmenter) endPart() {
-	part := fmp4.Part{SequenceNumber: w.number}
-	for i, t := range w.tracks {
-		if len(t.samples) > 0 {
-			part.Tracks = append(part.Tracks, &fmp4.PartTrack{ID: i + 1, BaseTime: uint64(t.base), Samples: t.samples})
-			t.samples = nil
+	if !slices.ContainsFunc(w.tracks, func(t *mp4Track) bool { return len(t.samples) > 0 }) {
+		return
+	}
+	w.part = appendPart(w.part[:0], w.number, w.tracks)
+	w.number++
+	if w.err == nil {
+		w.err = w.out(w.part, false)
+	}
+	for _, t := range w.tracks {
+		clear(t.samples)
+		t.samples = t.samples[:0]
+		if t.waiting {
+			t.kept = append(t.kept[:0], t.next.data...)
+			t.next.data = t.kept
 		}
 	}
-	if len(part.Tracks) > 0 {
-		w.number++
-		w.write(part.Marshal, false)
-	}
+	w.data = w.data[:0]
 }
 
 // Put implements Writer. The last frame of each track waits for the next one.
@@ -258,7 +263,7 @@ func (w *mp4Writer) Sync() error { return w.file.Sync() }
 func (w *fragmenter) endAll() {
 	w.begin()
 	for _, t := range w.tracks {
-		if t.waiting != nil {
+		if t.waiting {
 			t.finish(t.at + int64(max(t.last, 1)))
 		}
 	}

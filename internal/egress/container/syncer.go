@@ -12,11 +12,13 @@ const syncEvery = 400 * time.Millisecond
 
 // Syncer has the disk have what was put into a file, beside the one that writes it: a
 // disk that is busy takes its time, and what comes meanwhile is put all the same. It is
-// for one goroutine.
+// for one goroutine, and starts another, which Wait ends.
 type Syncer struct {
 	begun time.Time
-	asked time.Time  // when Sync was called last
-	donec chan error // how it went; nil while none is under way
+	asked time.Time // when Sync was called last
+	busy  bool      // the answer to the last of syncc is still to come
+	syncc chan func() error
+	donec chan error // how each went, closed after the last; both are nil before the first
 }
 
 // Sync has sync called beside, unless that has just been done or is being done. What it
@@ -24,10 +26,10 @@ type Syncer struct {
 func (s *Syncer) Sync(now time.Time, sync func() error) error {
 	step := now.Sub(s.asked)
 	s.asked = now
-	if s.donec != nil {
+	if s.busy {
 		select {
 		case err := <-s.donec:
-			if s.donec = nil; err != nil {
+			if s.busy = false; err != nil {
 				return err
 			}
 		default:
@@ -38,24 +40,36 @@ func (s *Syncer) Sync(now time.Time, sync func() error) error {
 	if now.Sub(s.begun) < syncEvery-step/2 {
 		return nil
 	}
-	done := make(chan error, 1)
-	s.begun, s.donec = now, done
-	go func() {
+	if s.syncc == nil {
+		s.syncc, s.donec = make(chan func() error, 1), make(chan error, 1)
+		go syncAll(s.syncc, s.donec)
+	}
+	s.begun, s.busy = now, true
+	s.syncc <- sync
+	return nil
+}
+
+// syncAll is the goroutine: one for all calls, as to begin one each time costs more.
+func syncAll(syncc <-chan func() error, donec chan<- error) {
+	defer close(donec)
+	for sync := range syncc {
 		err := sync()
 		if errors.Is(err, os.ErrClosed) {
 			err = nil
 		}
-		done <- err
-	}()
-	return nil
+		donec <- err
+	}
 }
 
-// Wait waits for the one that is under way, if one is.
-func (s *Syncer) Wait() error {
-	if s.donec == nil {
+// Wait waits for the one that is under way, if one is. Sync can be called again.
+func (s *Syncer) Wait() (err error) {
+	if s.syncc == nil {
 		return nil
 	}
-	err := <-s.donec
-	s.donec = nil
+	close(s.syncc)
+	for e := range s.donec {
+		err = e
+	}
+	s.syncc, s.donec, s.busy = nil, nil, false
 	return err
 }

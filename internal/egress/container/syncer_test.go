@@ -88,6 +88,9 @@ func TestSyncerTakesTheNearestCall(t *testing.T) {
 				default:
 				}
 			}
+			if err := s.Wait(); err != nil {
+				t.Error(err)
+			}
 			if longest > syncEvery+10*time.Millisecond || shortest < syncEvery-step/2-10*time.Millisecond {
 				t.Errorf("asked every %v it begins %d times, %v to %v after another", step, began, shortest, longest)
 			}

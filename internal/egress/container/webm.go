@@ -51,7 +51,7 @@ type webmWriter struct {
 	tracksAt int64
 
 	at      int64         // the end of the file
-	cluster []byte        // blocks of the open cluster
+	cluster []byte        // the open cluster: room for its head, and blocks
 	start   time.Duration // its time, in whole milliseconds
 	keyed   bool          // it has a key frame, or there is no video
 	end     time.Duration // of the last frame
@@ -218,20 +218,25 @@ func (w *webmWriter) add(f Frame) {
 	}
 	if len(w.cluster) == 0 {
 		w.start, w.keyed = at, false
+		w.cluster = append(w.cluster, make([]byte, clusterHead)...)
 	}
 	if !video && len(w.tracks) == 1 || video && f.Key {
 		w.keyed = true
 	}
-	block := []byte{0x80 | byte(f.Track+1)}
-	block = binary.BigEndian.AppendUint16(block, uint16(int16((at - w.start).Milliseconds())))
+	const head = 4
+	b := begin(w.cluster, idSimpleBlock, head+len(f.Data))
+	b = append(b, 0x80|byte(f.Track+1))
+	b = binary.BigEndian.AppendUint16(b, uint16(int16((at - w.start).Milliseconds())))
 	flags := byte(0)
 	if f.Key || !video {
 		flags = 0x80
 	}
-	block = append(append(block, flags), f.Data...)
-	w.cluster = element(w.cluster, idSimpleBlock, block)
+	w.cluster = append(append(b, flags), f.Data...)
 	w.end = max(w.end, at)
 }
+
+// clusterHead is how long the id and size of a cluster are, and its time.
+const clusterHead = 4 + 8 + 1 + 8 + 8
 
 func (w *webmWriter) endCluster() {
 	if len(w.cluster) == 0 {
@@ -240,7 +245,9 @@ func (w *webmWriter) endCluster() {
 	if w.keyed {
 		w.cues = append(w.cues, cue{w.start, w.at - w.segment})
 	}
-	w.append(element(nil, idCluster, join(number(idTimestamp, uint64(w.start.Milliseconds())), w.cluster)))
+	head := begin(w.cluster[:0], idCluster, len(w.cluster)-4-8)
+	binary.BigEndian.AppendUint64(begin(head, idTimestamp, 8), uint64(w.start.Milliseconds()))
+	w.append(w.cluster)
 	w.cluster = w.cluster[:0]
 }
 
@@ -346,11 +353,14 @@ func pictureSize(codec Codec, f Frame) (size [2]int, ok bool) {
 	return size, false
 }
 
-// element appends an element with a size of eight bytes, as long elements need.
+// begin appends the head of an element, with a size of eight bytes, as long elements need.
+func begin(b []byte, id uint32, size int) []byte {
+	return binary.BigEndian.AppendUint64(appendID(b, id), 1<<56|uint64(size))
+}
+
+// element appends an element.
 func element(b []byte, id uint32, content []byte) []byte {
-	b = appendID(b, id)
-	b = binary.BigEndian.AppendUint64(b, 1<<56|uint64(len(content)))
-	return append(b, content...)
+	return append(begin(b, id, len(content)), content...)
 }
 
 func appendID(b []byte, id uint32) []byte {

@@ -3,6 +3,7 @@ package frames
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/av1"
@@ -24,6 +25,7 @@ type assembler struct {
 
 	depacketizer rtp.Depacketizer
 	data         []byte // of the frame that is being put together
+	handed       []byte // of the one before it, which is used again after the next
 	open         bool   // there is one
 	damaged      bool   // a packet of it is missing
 
@@ -61,14 +63,14 @@ func newDepacketizer(codec container.Codec) rtp.Depacketizer {
 	case container.AV1:
 		return new(codecs.AV1Depacketizer)
 	case container.H264:
-		return new(codecs.H264Packet)
+		return new(units)
 	case container.H265:
 		return new(codecs.H265Depacketizer)
 	}
 	return nil
 }
 
-// push takes a packet that arrived at that time, and keeps it. Padding counts: it
+// push takes a packet that arrived at that time, and keeps a copy. Padding counts: it
 // has a place in the order.
 func (a *assembler) push(p *rtp.Packet, at time.Time) { a.packets.add(p, at) }
 
@@ -77,36 +79,40 @@ func (a *assembler) push(p *rtp.Packet, at time.Time) { a.packets.add(p, at) }
 // is waited for.
 func (a *assembler) next(now time.Time, end bool) (f Frame, lost, ok bool) {
 	for {
-		p, arrived, gap := a.packets.take(now, end)
+		p, gap, some := a.packets.take(now, end)
 		if gap {
 			a.damaged = true
 			a.depacketizer = newDepacketizer(a.codec) // it may be within something
 			a.breaks()
 		}
 		switch {
-		case p == nil:
+		case !some:
 			if end && a.pictured() {
 				f, ok = a.finish()
 			}
 			return f, lost || a.broken, ok
-		case len(p.Payload) == 0:
+		case len(p.payload) == 0:
+			a.packets.done(p.payload)
 			continue
 		case !a.begun:
-			a.begun, a.timestamp = true, p.Timestamp
-			a.clock.begin(arrived)
+			a.begun, a.timestamp = true, p.timestamp
+			a.clock.begin(p.at)
 			if r := a.clock.early; r != nil {
 				a.clock.report(r.at, a.time(int64(int32(r.timestamp-a.timestamp))))
 			}
 		}
 		// A frame without a marker ends with the next one.
-		if p.Timestamp != a.timestamp && a.pictured() {
+		if p.timestamp != a.timestamp && a.pictured() {
 			f, ok = a.finish()
 		}
-		a.elapsed += int64(int32(p.Timestamp - a.timestamp))
-		a.timestamp = p.Timestamp
-		a.clock.arrive(arrived, a.time(a.elapsed))
-		a.take(p)
-		if !ok && (p.Marker || !a.codec.Video()) && a.pictured() {
+		a.elapsed += int64(int32(p.timestamp - a.timestamp))
+		a.timestamp = p.timestamp
+		a.clock.arrive(p.at, a.time(a.elapsed))
+		a.take(p.payload)
+		if a.codec != container.H265 { // whose depacketizer keeps pieces until the last comes
+			a.packets.done(p.payload)
+		}
+		if !ok && (p.marker || !a.codec.Video()) && a.pictured() {
 			f, ok = a.finish()
 		}
 		if ok {
@@ -115,15 +121,15 @@ func (a *assembler) next(now time.Time, end bool) (f Frame, lost, ok bool) {
 	}
 }
 
-// take adds a packet to the frame of its time.
-func (a *assembler) take(p *rtp.Packet) {
+// take adds the payload of a packet to the frame of its time.
+func (a *assembler) take(payload []byte) {
 	if !a.open {
-		if a.damaged && a.codec.Video() && !a.depacketizer.IsPartitionHead(p.Payload) {
+		if a.damaged && a.codec.Video() && !a.depacketizer.IsPartitionHead(payload) {
 			return // its beginning is missing
 		}
-		a.open, a.damaged, a.data = true, false, nil
+		a.open, a.damaged, a.data = true, false, a.data[:0]
 	}
-	data, err := a.depacketizer.Unmarshal(p.Payload)
+	data, err := a.depacketizer.Unmarshal(payload)
 	if err != nil {
 		a.damaged = true
 		return
@@ -138,20 +144,15 @@ func (a *assembler) pictured() bool {
 	if !a.open || a.codec != container.H264 && a.codec != container.H265 {
 		return a.open
 	}
+	if a.codec == container.H264 {
+		picture, _ := unitKinds(a.data)
+		return picture
+	}
 	var units h264.AnnexB
 	if units.Unmarshal(a.data) != nil {
 		return len(a.data) > 0 // damaged, and left out
 	}
-	for _, u := range units {
-		switch {
-		case len(u) == 0:
-		case a.codec == container.H264 && u[0]&31 >= 1 && u[0]&31 <= 5:
-			return true
-		case a.codec == container.H265 && u[0]>>1&63 < 32:
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(units, func(u []byte) bool { return len(u) > 0 && u[0]>>1&63 < 32 })
 }
 
 // breaks notes that pictures are missing from here on.
@@ -170,6 +171,8 @@ func (a *assembler) finish() (f Frame, ok bool) {
 		return f, false
 	}
 	data, key := a.frame(a.data)
+	// Of the next frame something may be put together before this one is returned.
+	a.data, a.handed = a.handed, a.data
 	if a.broken && key {
 		a.broken = false
 		a.missing += a.time(a.elapsed - a.since)
@@ -211,20 +214,19 @@ func (a *assembler) frame(data []byte) (kept []byte, key bool) {
 			return nil, false
 		}
 		return data, av1.IsRandomAccess2(kept)
-	case container.H264, container.H265:
+	case container.H264:
+		_, key = unitKinds(data)
+		return data, key
+	case container.H265:
 		var units h264.AnnexB
 		if units.Unmarshal(data) != nil || len(units) == 0 {
 			return nil, false
-		}
-		key := h264.IsRandomAccess(units)
-		if a.codec == container.H265 {
-			key = h265.IsRandomAccess(units)
 		}
 		data, err := h264.AVCC(units).Marshal()
 		if err != nil {
 			return nil, false
 		}
-		return data, key
+		return data, h265.IsRandomAccess(units)
 	}
 	return data, true
 }

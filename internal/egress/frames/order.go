@@ -14,43 +14,55 @@ const usualPatience = time.Second
 // maxHeld bounds the packets that wait for one before them.
 const maxHeld = 4096
 
-// order puts packets into their order.
+// maxSpare bounds the payloads that are kept to be used again. What comes in order needs
+// one.
+const maxSpare = 64
+
+// order puts packets into their order. What it keeps of them is in memory of its own,
+// which it uses again and again: nothing is garbage while they come as they should.
 type order struct {
 	patience time.Duration // 0: the usual one
 
 	begun bool
 	next  int64 // the one that is due
 	held  map[int64]arrival
+	spare [][]byte // payloads that nobody needs
 }
 
+// arrival is what is kept of a packet.
 type arrival struct {
-	packet *rtp.Packet
-	at     time.Time
+	at        time.Time
+	timestamp uint32
+	marker    bool
+	payload   []byte
 }
 
-// add takes a packet.
+// add takes a packet, and keeps a copy.
 func (o *order) add(p *rtp.Packet, at time.Time) {
 	if !o.begun {
 		o.begun, o.next, o.held = true, int64(p.SequenceNumber), make(map[int64]arrival)
 	}
 	seq := o.next + int64(int16(p.SequenceNumber-uint16(o.next)))
-	if seq < o.next {
+	if _, twice := o.held[seq]; twice || seq < o.next {
 		return // it was given up, or is there already
 	}
-	o.held[seq] = arrival{p, at}
+	var payload []byte
+	if n := len(o.spare); n > 0 {
+		payload, o.spare = o.spare[n-1], o.spare[:n-1]
+	}
+	o.held[seq] = arrival{at, p.Timestamp, p.Marker, append(payload[:0], p.Payload...)}
 }
 
-// take returns the next packet in order and when it came, nil if it has to be
-// waited for; gap says that one before it is missing. With all set nothing is
-// waited for.
-func (o *order) take(now time.Time, all bool) (p *rtp.Packet, at time.Time, gap bool) {
+// take returns the next packet in order; ok is false if it has to be waited for. gap says
+// that one before it is missing. With all set nothing is waited for.
+func (o *order) take(now time.Time, all bool) (a arrival, gap, ok bool) {
 	if len(o.held) == 0 {
-		return nil, at, false
+		return a, false, false
 	}
 	if a, ok := o.held[o.next]; ok {
 		delete(o.held, o.next)
 		o.next++
-		return a.packet, a.at, false
+		return a, false, true
 	}
 	first, waited := int64(-1), false
 	for seq, a := range o.held {
@@ -60,10 +72,17 @@ func (o *order) take(now time.Time, all bool) (p *rtp.Packet, at time.Time, gap 
 		waited = waited || now.Sub(a.at) >= cmp.Or(o.patience, usualPatience)
 	}
 	if !all && !waited && len(o.held) < maxHeld {
-		return nil, at, false
+		return a, false, false
 	}
-	p, at = o.held[first].packet, o.held[first].at
+	a = o.held[first]
 	delete(o.held, first)
 	o.next = first + 1
-	return p, at, true
+	return a, true, true
+}
+
+// done takes back a payload of which nothing is needed any more.
+func (o *order) done(payload []byte) {
+	if len(o.spare) < maxSpare {
+		o.spare = append(o.spare, payload)
+	}
 }

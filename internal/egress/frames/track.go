@@ -13,7 +13,7 @@ import (
 type Frame struct {
 	At   time.Time // when it was captured, on the server's clock
 	Key  bool      // nothing before it is needed
-	Data []byte
+	Data []byte    // until the track's next frame is asked for
 }
 
 // Track makes frames of the packets of a track.
@@ -39,7 +39,7 @@ func (t *Track) Gap() bool { return len(t.frames.packets.held) > 0 }
 // Codec is how the frames are encoded.
 func (t *Track) Codec() container.Codec { return t.frames.codec }
 
-// Push takes a packet that arrived at that time, and keeps it.
+// Push takes a packet that arrived at that time, and keeps a copy.
 func (t *Track) Push(p *rtp.Packet, at time.Time) { t.frames.push(p, at) }
 
 // Next returns the next frame that can be decoded; ok is false if there is none

@@ -1,6 +1,7 @@
 package studio
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -206,6 +207,7 @@ func (s *Studio) Frame(track uint16, f frames.Frame, want func()) error {
 	delete(s.cut, track)
 	s.waiting += len(f.Data)
 	s.mu.Unlock()
+	f.Data = bytes.Clone(f.Data)
 	return s.post(event{number: track, frame: &f, at: time.Now()})
 }
 

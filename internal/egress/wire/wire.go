@@ -59,8 +59,9 @@ var ErrFrame = errors.New("malformed frame")
 
 // Reader reads frames.
 type Reader struct {
-	r   *bufio.Reader
-	buf []byte
+	r    *bufio.Reader
+	head [header]byte
+	buf  []byte
 }
 
 // NewReader reads from r.
@@ -69,8 +70,8 @@ func NewReader(r io.Reader) *Reader { return &Reader{r: bufio.NewReaderSize(r, 6
 // Next returns the next frame, whose content is valid until the next call. At the
 // end of the input the error is io.EOF, within a frame io.ErrUnexpectedEOF.
 func (r *Reader) Next() (FrameKind, []byte, error) {
-	var h [header]byte
-	if _, err := io.ReadFull(r.r, h[:]); err != nil {
+	h := r.head[:]
+	if _, err := io.ReadFull(r.r, h); err != nil {
 		return 0, nil, err
 	}
 	length := binary.BigEndian.Uint32(h[1:])

@@ -18,6 +18,7 @@ type fileSink struct {
 
 	w     container.Writer // nil while none is open
 	disk  container.Syncer
+	sync  func() error // that of w
 	path  string
 	begun time.Time
 	ends  []time.Duration // of the tracks: when the last frame is shown
@@ -40,6 +41,7 @@ func (s *fileSink) open(tracks []container.Track, begin time.Time) error {
 	if s.w, err = container.Create(s.path, format, tracks); err != nil {
 		return err
 	}
+	s.sync = s.w.Sync
 	s.say(wire.Report{Kind: wire.Opened, Output: s.output, File: &wire.Made{Path: s.path, Begun: begin.UnixNano()}})
 	return nil
 }
@@ -77,7 +79,7 @@ func (s *fileSink) flush(now time.Time) error {
 	if err := s.w.Put(); err != nil {
 		return err
 	}
-	return s.disk.Sync(now, s.w.Sync)
+	return s.disk.Sync(now, s.sync)
 }
 
 // end closes the file that is open, if one is.

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"bytes"
 	"errors"
 	"time"
 
@@ -170,6 +171,7 @@ func (p *pass) Frame(track uint16, f frames.Frame, want func()) error {
 		p.since = time.Now()
 	}
 	l.framed = true
+	f.Data = bytes.Clone(f.Data)
 	p.held = append(p.held, heldFrame{l, f, want})
 	return p.maybeStart(time.Now())
 }

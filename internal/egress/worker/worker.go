@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"time"
 
 	"github.com/pion/rtp"
@@ -18,8 +19,20 @@ import (
 // flushEvery is how often what there is goes into files: what a death may cost.
 const flushEvery = 200 * time.Millisecond
 
-// settleTime is how long it takes until what is used is what will be used.
-const settleTime = 2 * time.Second
+const (
+	// settleTime is how long it takes until what is used is what will be used.
+	settleTime = 2 * time.Second
+	// unloadEvery is how often what is used seldom is given back.
+	unloadEvery = 30 * time.Second
+	// passGrowth is how much garbage there may be for what is not, in percent. Media as it
+	// is makes little.
+	passGrowth = 25
+)
+
+const (
+	maxRead  = 256  // frames of the input that wait to be taken
+	maxSpare = 2048 // bytes of one whose memory is used again: packets are smaller
+)
 
 // Recorder makes of frames what a job asks for. One goroutine calls its methods.
 // Any error ends the job.
@@ -28,7 +41,8 @@ type Recorder interface {
 	// it.
 	Track(wire.Track) error
 	Gone(track uint16) error
-	// Frame takes the next frame of a track; want asks for a key frame of it.
+	// Frame takes the next frame of a track, whose data it does not keep; want asks for a
+	// key frame of it.
 	Frame(track uint16, f frames.Frame, want func()) error
 	Control(wire.Control) error
 	// Tick is called every 200 ms or so: what there is should be in its file then, and on
@@ -89,13 +103,15 @@ type work struct {
 	rec     Recorder
 	tracks  map[uint16]*track
 	missing time.Duration // of tracks that are gone
+	packet  rtp.Packet    // the last one; what is in it is used again
 }
 
 type track struct {
 	number uint16
 	frames *frames.Track
-	lost   bool // a key frame was asked for
-	gap    bool // the recorder knows of one
+	want   func() // asks for a key frame
+	lost   bool   // that was done
+	gap    bool   // the recorder knows of one
 }
 
 // say says something. A server that does not hear it any more is gone, which the
@@ -122,12 +138,16 @@ func (w *work) run(in io.Reader, kinds map[wire.Kind]New) error {
 	if begin == nil {
 		return fmt.Errorf("no worker of kind %q", job.Kind)
 	}
+	if job.Kind == wire.Pass {
+		debug.SetGCPercent(passGrowth)
+	}
 	rec, err := begin(job, w.say)
 	if err != nil {
 		return err
 	}
 	w.rec = rec
-	read := make(chan frame, 256)
+	read := make(chan frame, maxRead)
+	spare := make(chan []byte, maxRead) // data of frames that were taken
 	done := make(chan struct{})
 	defer close(done)
 	var broken error // what the input ended with; known once read is closed
@@ -141,8 +161,13 @@ func (w *work) run(in io.Reader, kinds map[wire.Kind]New) error {
 				}
 				return
 			}
+			var data []byte
 			select {
-			case read <- frame{kind, append([]byte(nil), content...)}:
+			case data = <-spare:
+			default:
+			}
+			select {
+			case read <- frame{kind, append(data[:0], content...)}:
 			case <-done:
 				return
 			}
@@ -155,20 +180,31 @@ func (w *work) run(in io.Reader, kinds map[wire.Kind]New) error {
 	}
 	tick := time.NewTicker(flushEvery)
 	defer tick.Stop()
-	settled := time.Now().Add(settleTime)
+	load := time.Now().Add(settleTime)
+	settled := false
 	for open := true; open; {
 		select {
 		case f, ok := <-read:
 			if open = ok; ok {
 				err = w.take(f)
+				if cap(f.data) <= maxSpare {
+					select {
+					case spare <- f.data:
+					default:
+					}
+				}
 			} else if broken != nil {
 				return w.fail(broken)
 			}
 		case now := <-tick.C:
 			err = w.rec.Tick(now)
-			if !settled.IsZero() && now.After(settled) {
-				settled = time.Time{}
+			if now.After(load) {
+				if !settled {
+					settled = true
+					debug.FreeOSMemory() // what the start has left
+				}
 				unload()
+				load = now.Add(unloadEvery)
 			}
 		case <-ready:
 			err = source.Take()
@@ -183,7 +219,7 @@ func (w *work) run(in io.Reader, kinds map[wire.Kind]New) error {
 	return w.finish()
 }
 
-// take does what a frame of the input says.
+// take does what a frame of the input says, and keeps nothing of it.
 func (w *work) take(f frame) error {
 	switch f.kind {
 	case wire.TrackFrame:
@@ -228,11 +264,10 @@ func (w *work) take(f frame) error {
 			return fmt.Errorf("%w: packet without its time", wire.ErrFrame)
 		}
 		arrived := moment(rest)
-		media := new(rtp.Packet)
-		if err := media.Unmarshal(rest[8:]); err != nil {
+		if err := w.packet.Unmarshal(rest[8:]); err != nil {
 			return nil // what is no packet is none of the recording
 		}
-		t.frames.Push(media, arrived)
+		t.frames.Push(&w.packet, arrived)
 		return w.drain(t, arrived, false)
 	}
 	return fmt.Errorf("%w: kind %q", wire.ErrFrame, f.kind)
@@ -251,7 +286,9 @@ func (w *work) track(t wire.Track) error {
 		if err != nil {
 			return err
 		}
-		w.tracks[t.Number] = &track{number: t.Number, frames: made}
+		added := &track{number: t.Number, frames: made}
+		added.want = func() { w.wantKeyframe(added) }
+		w.tracks[t.Number] = added
 	}
 	return w.rec.Track(t)
 }
@@ -269,7 +306,7 @@ func (w *work) drain(t *track, now time.Time, end bool) error {
 		if !ok {
 			return w.gap(t)
 		}
-		if err := w.rec.Frame(t.number, f, func() { w.wantKeyframe(t) }); err != nil {
+		if err := w.rec.Frame(t.number, f, t.want); err != nil {
 			return err
 		}
 	}
