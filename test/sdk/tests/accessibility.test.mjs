@@ -4,10 +4,11 @@ import assert from 'node:assert/strict';
 import { broken } from '../harness/accessible.mjs';
 import { Operator } from '../harness/operator.mjs';
 import { desktop, Person, phone } from '../harness/person.mjs';
+import { recordings } from '../harness/recordings.mjs';
 import { scene } from '../harness/scene.mjs';
 import { WebhookSink } from '../harness/webhooks.mjs';
 
-const stage = scene({ config: { development: true } });
+const stage = scene({ config: { development: true, egress: { directory: recordings() } } });
 
 for (const colorScheme of ['light', 'dark']) {
   stage.test(`the meeting page, ${colorScheme}`, async (call) => {
@@ -72,6 +73,67 @@ for (const colorScheme of ['light', 'dark']) {
     } finally {
       await who.page.context().close();
       await crm.close();
+    }
+  });
+
+  stage.test(`recordings in the dashboard, ${colorScheme}`, async (call) => {
+    const found = [];
+    const ana = await call.go('ana');
+    await ana.publishCamera();
+    await ana.publishMicrophone();
+    const who = await Operator.at(call, { colorScheme });
+    const small = await Operator.at(call, { ...phone, colorScheme });
+    const looks = async (name, one = who) => {
+      found.push(...await broken(one.page, name));
+      await one.picture(`accessible-${name.replaceAll(/[^a-z]+/g, '-')}-${colorScheme}`);
+      const wide = await one.page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+      if (wide > 0) found.push(`${name}: ${wide} pixels wider than the window`);
+    };
+    try {
+      await who.open('/recordings');
+      await who.see('recordings-sum');
+      await who.open(`/rooms/${encodeURIComponent(call.room)}`);
+      await who.find('person-row', { identity: 'ana' }).getByRole('button', { name: /Actions for/ }).click();
+      await who.page.getByRole('menuitem', { name: 'Record…' }).click();
+      await who.see('record-participant');
+      await looks('a dialog that records');
+      await who.find('dialog-submit').click();
+      await who.reads('recording-state', /recording/);
+      await who.see('recording-player');
+      await looks('a recording that goes on');
+
+      // Its room's story shows it, and leads back to it.
+      await who.page.getByRole('link', { name: 'Story' }).last().click();
+      await who.see('bars-job', { kind: 'recording', open: 'true' });
+      await who.see('bars-row', { identity: 'ana' });
+      await looks('a story with a recording that goes on');
+      await small.open(new URL(who.page.url()).pathname.replace(/^\/dashboard/, ''));
+      await small.see('bars-job', { kind: 'recording', open: 'true' });
+      await looks('a story with a recording on a phone', small);
+      await who.find('bars-job', { kind: 'recording' }).getByRole('link').click();
+      await who.find('recording-stop').click();
+      await looks('a dialog that ends a recording');
+      await who.find('dialog-submit').click();
+      await who.reads('recording-state', /complete/);
+      await who.see('recording-player');
+      await looks('a recording');
+      await who.page.getByRole('link', { name: 'Story' }).last().click();
+      await who.see('bars-job', { kind: 'recording', open: 'false' });
+      await looks('a story with a recording');
+
+      await small.find('bars-job', { kind: 'recording' }).getByRole('link').click();
+      await small.see('recording-player');
+      await looks('a recording on a phone', small);
+      await small.find('nav-recordings').click();
+      await small.see('recording-row', { status: 'EGRESS_COMPLETE' });
+      await looks('recordings on a phone', small);
+      await who.find('nav-recordings').click();
+      await who.see('recording-row', { status: 'EGRESS_COMPLETE' });
+      await looks('recordings');
+      for (const one of [who, small]) await one.leave();
+      assert.deepEqual(found, []);
+    } finally {
+      for (const one of [who, small]) await one.page.context().close();
     }
   });
 
