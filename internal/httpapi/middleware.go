@@ -3,7 +3,6 @@ package httpapi
 import (
 	"bufio"
 	"context"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -186,37 +185,21 @@ func isWHIP(path string) bool {
 	return path == "/w" || strings.HasPrefix(path, "/w/") || strings.HasPrefix(path, "/whip/")
 }
 
-// limitBody bounds a request's body in length and in time: it has to be there after
-// timeout, and what is done with it may take longer.
-func limitBody(next http.Handler, timeout time.Duration) http.Handler {
+// limitBody bounds a request's body in length and in time.
+func limitBody(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength > maxBody {
 			refuseBody(w, r)
 			return
 		}
 		if r.Body != nil && r.Body != http.NoBody {
-			// An error means a writer without a connection, as in a test.
-			c := http.NewResponseController(w)
-			_ = c.SetReadDeadline(time.Now().Add(timeout))
-			r.Body = &timedBody{http.MaxBytesReader(w, r.Body, maxBody), c}
+			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+			// Ends with the request: net/http sets a new deadline for the next. An
+			// error means a writer without a connection, as in a test.
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
 		}
 		next.ServeHTTP(w, r)
 	})
-}
-
-// timedBody takes its deadline back once it has been read: net/http goes on to look
-// whether the client is there, and would end the request's context with the deadline.
-type timedBody struct {
-	io.ReadCloser
-	c *http.ResponseController
-}
-
-func (b *timedBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if err == io.EOF {
-		_ = b.c.SetReadDeadline(time.Time{}) // as above
-	}
-	return n, err
 }
 
 func refuseBody(w http.ResponseWriter, r *http.Request) {

@@ -131,6 +131,8 @@ func (t *twirpHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuseReading(w, r, err)
 		return
 	}
+	// The call may take longer than what was left of the time for the body.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	if err := awaitMinSeq(r, t.log); err != nil {
 		errorAnswer{t.logger}.answer(w, r, err)
 		return
