@@ -225,7 +225,7 @@ func replayEvents(ctx context.Context, args []string, env environment) error {
 	fs.StringVar(&f.endpoint, "endpoint", "", "`id` of the endpoint that signs and receives")
 	fs.StringVar(&f.to, "to", "", "`URL` that receives in its place")
 	fs.StringVar(&f.room, "room", "", "`name` of a room")
-	fs.StringVar(&f.types, "types", "", "`names` or globs of events, with commas between them")
+	fs.StringVar(&f.types, "types", "", "`names` or globs of events, with commas between them (default what the endpoint has or, without one, what LiveKit has)")
 	fs.Uint64Var(&f.after, "after", 0, "begin after the event of this `seq`")
 	fs.Uint64Var(&f.through, "through", 0, "end with the event of this `seq` (default the last there is)")
 	fs.Var(&f.since, "since", "begin at this `time`: 2h ago as 2h, or 2026-11-23T12:00:00Z")
@@ -312,6 +312,9 @@ func (f *replayFlags) there(ctx context.Context, c *client, env environment) err
 // here reads the events and sends them from this machine.
 func (f *replayFlags) here(ctx context.Context, c *client, env environment) error {
 	rd := reading{room: f.room, types: f.types, after: f.after}
+	if rd.types == "" {
+		rd.types = strings.Join(stockEvents(), ",")
+	}
 	fw := newForwarder(c, f.to, env, f.json)
 	fw.attempts = 5
 	fw.pace(f.rate)

@@ -80,6 +80,7 @@ func listen(ctx context.Context, args []string, env environment) error {
 	if !f.json {
 		fmt.Fprintf(env.stdout, "Forwarding events of %s to %s, after event %d (%s).\n", c.base, f.forwardTo, rd.after, kept)
 	}
+	rd.moved = at.done // retention must not overtake who waits for what does not come
 	fw := newForwarder(c, f.forwardTo, env, f.json)
 	handle := func(r *record, _ []byte) error {
 		if err := fw.deliver(ctx, r); err != nil {
@@ -110,6 +111,9 @@ func (f *listenFlags) drain(ctx context.Context, c *client, rd *reading, handle 
 			if err := handle(&records[i], nil); err != nil {
 				return err
 			}
+		}
+		if err := rd.moved(ctx, rd.after); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -36,11 +36,15 @@ type record struct {
 
 // event returns r as the log has it.
 func (r *record) event() *event.Record {
-	return &event.Record{
+	rec := &event.Record{
 		Seq: r.Seq, RoomSeq: r.RoomSeq, ID: r.ID, Name: r.Name, Room: r.Room, RoomSID: r.RoomSID,
 		ParticipantSID: r.ParticipantSID, Identity: r.Identity, TrackSID: r.TrackSID, Time: r.Time,
 		Synthesized: r.Synthesized, Actor: r.Actor, Reason: r.Reason, Body: r.Body,
 	}
+	if r.Committed != nil {
+		rec.Committed = *r.Committed
+	}
+	return rec
 }
 
 // line is r for people: where, what, who, and why.
@@ -68,6 +72,8 @@ func (r *record) line(s style) string {
 type reading struct {
 	room, types, consumer string
 	after                 uint64
+	// moved is told the place now and then while there is nothing to read; nil: nobody.
+	moved func(ctx context.Context, after uint64) error
 }
 
 func (rd *reading) query() url.Values {
@@ -115,7 +121,9 @@ const maxLine = 16 << 20
 // stream reads events as they come and hands each to f with its line, until f
 // or the connection fails. The server ends a stream when it stops.
 func (c *client) stream(ctx context.Context, rd *reading, f func(r *record, line []byte) error) error {
-	resp, err := c.do(ctx, "GET", "/events", rd.query(), nil, "Accept", "application/x-ndjson")
+	q := rd.query()
+	q.Set("cursors", "true")
+	resp, err := c.do(ctx, "GET", "/events", q, nil, "Accept", "application/x-ndjson")
 	if err != nil {
 		return err
 	}
@@ -127,11 +135,23 @@ func (c *client) stream(ctx context.Context, rd *reading, f func(r *record, line
 		if len(line) == 0 {
 			continue // the stream is alive
 		}
-		var r record
+		var r struct {
+			record
+			Cursor uint64 // of a line without an event
+		}
 		if err := json.Unmarshal(line, &r); err != nil {
 			return fmt.Errorf("decode event: %w", err)
 		}
-		if err := f(&r, line); err != nil {
+		if r.Cursor > 0 {
+			rd.after = r.Cursor
+			if rd.moved != nil {
+				if err := rd.moved(ctx, r.Cursor); err != nil {
+					return err
+				}
+			}
+			continue
+		}
+		if err := f(&r.record, line); err != nil {
 			return err
 		}
 		rd.after = r.Seq

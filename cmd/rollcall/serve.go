@@ -53,7 +53,7 @@ func serve(ctx context.Context, args []string, env environment) error {
 	failure := s.Wait(ctx)
 	if failure == nil {
 		again, stop := signal.NotifyContext(context.WithoutCancel(ctx), os.Interrupt, syscall.SIGTERM)
-		s.Drain(again)
+		failure = s.Drain(again)
 		stop()
 	}
 	log.Info("stopping", "timeout", cfg.Drain.Timeout)

@@ -162,7 +162,7 @@ func (s *Service) begin(ctx context.Context, j *job, key string, r *request.Requ
 		return nil, err
 	}
 	drop := func() { err = errors.Join(err, s.opts.Hooks.Drop(context.WithoutCancel(ctx), hooks)) }
-	if err = os.MkdirAll(filepath.Dir(s.journal(j.id)), 0o755); err != nil {
+	if err = os.MkdirAll(filepath.Dir(s.journal(j.id)), 0o700); err != nil {
 		s.opts.Logger.Error("make the directory of recordings", "error", err)
 		err = refuse(Internal, "cannot write into the directory of recordings")
 		drop()

@@ -206,3 +206,16 @@ func TestExpiredCursorIsGoneAndNamesTheEarliest(t *testing.T) {
 	}
 	a.wantStatus(t, eventsGrant(), "GET", "/events?consumer=crm&wait=0", "", 200)
 }
+
+// An EventSource comes back with its first URL, which names its consumer.
+func TestConsumerThatComesBackGetsWhatIsItsOwn(t *testing.T) {
+	a := newAPI(t)
+	a.log.append("den", `{"n":1}`)
+	a.log.append("attic", `{"n":2}`)
+	a.log.append("den", `{"n":3}`)
+	a.wantStatus(t, eventsGrant(), "PUT", "/consumers/crm", `{"room":"den","types":["room_started"],"after":0}`, 201)
+	for _, claims := range []token.Claims{eventsGrant(), eventsOf("den")} {
+		resp := a.request(t, "GET", "/events?consumer=crm", "", "Authorization", "Bearer "+mint(t, claims), "Last-Event-ID", "1")
+		a.wantStream(t, resp, sse(3, "den", `{"n":3}`))
+	}
+}

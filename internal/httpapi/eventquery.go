@@ -26,9 +26,11 @@ type eventQuery struct {
 	room     roomFilter
 	after    uint64
 	now      bool                // begin at the end of the log, whatever after says
+	placed   bool                // after says where, also of a consumer
 	consumer string              // go on from its cursor
 	names    map[event.Name]bool // nil: all
 	format   eventFormat
+	cursors  bool          // tell an NDJSON stream's place while it is silent
 	limit    int           // of a page
 	wait     time.Duration // for the first event of a page
 }
@@ -80,8 +82,7 @@ func parseEventQuery(r *http.Request) (eventQuery, error) {
 	}
 	if id := r.Header.Get("Last-Event-ID"); id != "" {
 		// It is an EventSource that connects again, with its first URL.
-		name, after = "Last-Event-ID", id
-		q.consumer = ""
+		name, after, q.placed = "Last-Event-ID", id, true
 	}
 	if after == "now" && name == "after" {
 		q.now = true
@@ -106,6 +107,7 @@ func parseEventQuery(r *http.Request) (eventQuery, error) {
 		q.format = formatPage
 	}
 
+	q.cursors = query.Has("cursors")
 	q.limit, err = parseLimit(query.Get("limit"))
 	return q, err
 }

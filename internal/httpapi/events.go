@@ -76,7 +76,7 @@ func (h *events) serve(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// goOn makes a query that of its consumer.
+// goOn makes a query that of its consumer, from its cursor on unless it says where.
 func (h *events) goOn(q *eventQuery) error {
 	c, ok, err := h.consumers.consumer(q.consumer)
 	if err != nil {
@@ -93,7 +93,9 @@ func (h *events) goOn(q *eventQuery) error {
 	if q.names == nil && len(c.Types) > 0 {
 		q.names, _ = parseTypes(c.Types) // they were checked
 	}
-	q.after = c.Cursor
+	if !q.placed {
+		q.after = c.Cursor
+	}
 	return nil
 }
 
@@ -162,6 +164,10 @@ func (h *events) read(ctx context.Context, q *eventQuery, after uint64, limit in
 }
 
 const (
+	// pageBytes is how much a page holds before it takes no further records, and
+	// pageBatch how many it takes at once.
+	pageBytes = 8 << 20
+	pageBatch = 16
 	// scanBatch is how many records a filter looks at in one read.
 	scanBatch = 512
 	// maxScan bounds how many a page looks at. One that finds nothing among them
@@ -194,10 +200,11 @@ func (h *events) page(ctx context.Context, w http.ResponseWriter, q eventQuery) 
 
 // scan collects the records of a page.
 func (h *events) scan(ctx context.Context, q *eventQuery, cursor uint64) (page []event.Record, _ uint64, done bool, err error) {
-	for looked := 0; looked < maxScan; looked += scanBatch {
+	bytes := 0
+	for looked := 0; looked < maxScan && bytes < pageBytes; looked += scanBatch {
 		batch := scanBatch
 		if q.everything() {
-			batch = q.limit - len(page)
+			batch = min(q.limit-len(page), pageBatch)
 		}
 		found, next, end, err := h.read(ctx, q, cursor, batch)
 		if err != nil {
@@ -209,6 +216,9 @@ func (h *events) scan(ctx context.Context, q *eventQuery, cursor uint64) (page [
 		if room := q.limit - len(page); len(found) > room {
 			page = append(page, found[:room]...)
 			return page, page[len(page)-1].Seq, false, nil
+		}
+		for i := range found {
+			bytes += len(found[i].Body)
 		}
 		page, cursor = append(page, found...), next
 		if len(page) == q.limit {

@@ -221,3 +221,24 @@ func TestRecordJSONHasEveryField(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
+
+func TestPagesOfLongEventsAreShort(t *testing.T) {
+	a := newAPI(t)
+	const n = 40
+	body := fmt.Sprintf(`{"x":"%s"}`, strings.Repeat("x", 1<<20))
+	for range n {
+		a.log.append("den", body)
+	}
+	seen, pages := 0, 0
+	for cursor := 0.0; seen < n; pages++ {
+		v := a.wantStatus(t, eventsGrant(), "GET", fmt.Sprintf("/events?after=%.0f&wait=0&limit=1000", cursor), "", 200)
+		got := len(v["events"].([]any))
+		if got == 0 || v["done"] != (seen+got == n) {
+			t.Fatalf("a page of %d after %d of %d, done %v", got, seen, n, v["done"])
+		}
+		seen, cursor = seen+got, v["cursor"].(float64)
+	}
+	if pages == 1 {
+		t.Error("40 MiB came in one page")
+	}
+}

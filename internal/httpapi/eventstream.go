@@ -139,17 +139,33 @@ func (s *eventStream) open() error {
 		h.Set("Content-Type", "text/event-stream")
 	}
 	s.w.WriteHeader(http.StatusOK)
+	if s.q.now {
+		s.place(s.q.after) // it will be another now when the client comes back
+	}
 	return s.flush()
 }
 
-// keepAlive sends what readers of either format pass over: a comment (HTML
-// Standard §9.2.6), or an empty line.
+// keepAlive sends what readers of either format pass over, a comment (HTML Standard
+// §9.2.6) or an empty line, and the place to who can tell it from an event.
 func (s *eventStream) keepAlive() error {
-	if s.q.format != formatNDJSON {
-		s.buf = append(s.buf, ": keep-alive\n"...)
+	switch {
+	case s.q.format == formatNDJSON && s.q.cursors:
+		s.buf = fmt.Appendf(s.buf, "{\"cursor\":%d}\n", s.cursor)
+	case s.q.format == formatNDJSON:
+		s.buf = append(s.buf, '\n')
+	default:
+		s.buf = append(s.buf, ": keep-alive\n\n"...)
+		s.place(s.cursor)
 	}
-	s.buf = append(s.buf, '\n')
 	return s.flush()
+}
+
+// place tells an EventSource how far it is, where nothing that it asks for does: it
+// keeps the id of a block without data, and comes back with it (HTML Standard §9.2.6).
+func (s *eventStream) place(seq uint64) {
+	if s.events != nil && s.q.format != formatNDJSON {
+		s.buf = fmt.Appendf(s.buf, "id: %d\n\n", seq)
+	}
 }
 
 func (s *eventStream) send(records []event.Record) error {

@@ -98,29 +98,34 @@ func serveInBubble(t *testing.T, log *memLog, draining chan struct{}, f func(t *
 }
 
 func TestSilentStreamIsKeptAlive(t *testing.T) {
-	for _, tc := range []struct{ name, accept, want string }{
-		{"SSE", "text/event-stream", ": keep-alive\n\n"},
-		{"NDJSON", "application/x-ndjson", "\n"},
+	for _, tc := range []struct {
+		name, accept, query string
+		want                func(seq int) string
+	}{
+		{"SSE", "text/event-stream", "", func(seq int) string { return fmt.Sprintf(": keep-alive\n\nid: %d\n\n", seq) }},
+		{"NDJSON", "application/x-ndjson", "", func(int) string { return "\n" }},
+		{"NDJSON with cursors", "application/x-ndjson", "&cursors=true", func(seq int) string { return fmt.Sprintf("{\"cursor\":%d}\n", seq) }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			log := newMemLog()
 			inBubble(t, log, nil, func(t *testing.T, p *pipes) {
-				conn := p.dial(t, "/events?room=den", "Accept: "+tc.accept)
+				conn := p.dial(t, "/events?room=den"+tc.query, "Accept: "+tc.accept)
 				defer func() { _ = conn.Close() }()
 				resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 				if err != nil {
 					t.Fatal(err)
 				}
 				start := time.Now()
-				got := make([]byte, len(tc.want))
 				for n := 1; n <= 3; n++ {
+					want := tc.want(2 * n)
+					got := make([]byte, len(want))
 					// The events of another room wake the stream, but are not seen on it.
 					for range 2 {
 						time.Sleep(time.Second)
 						log.append("attic", `{}`)
 					}
-					if _, err := io.ReadFull(resp.Body, got); err != nil || string(got) != tc.want {
-						t.Fatalf("read %q, %v; want %q", got, err, tc.want)
+					if _, err := io.ReadFull(resp.Body, got); err != nil || string(got) != want {
+						t.Fatalf("read %q, %v; want %q", got, err, want)
 					}
 					if silent := time.Since(start); silent != time.Duration(n)*keepAlive {
 						t.Errorf("keep-alive %d after %s", n, silent)
@@ -129,6 +134,23 @@ func TestSilentStreamIsKeptAlive(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestStreamFromNowOnKeepsThatPlace(t *testing.T) {
+	log := newMemLog()
+	log.append("den", `{}`, `{}`)
+	inBubble(t, log, nil, func(t *testing.T, p *pipes) {
+		conn := p.dial(t, "/events?after=now&types=room_finished", "Accept: text/event-stream")
+		defer func() { _ = conn.Close() }()
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := make([]byte, len("id: 2\n\n"))
+		if _, err := io.ReadFull(resp.Body, got); err != nil || string(got) != "id: 2\n\n" {
+			t.Errorf("read %q, %v; want the place to come back to", got, err)
+		}
+	})
 }
 
 func TestSlowReaderCostsOnlyItself(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"path"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -85,8 +86,9 @@ func logAccess(logger *slog.Logger, next http.Handler) http.Handler {
 
 // publicPath is u's path without what admits: the stream keys and sessions of WHIP.
 func publicPath(u *url.URL) string {
+	clean := path.Clean("/" + u.Path) // as it is served, see oneLeadingSlash
 	for _, prefix := range []string{"/w/", "/whip/v1/"} {
-		if strings.HasPrefix(u.Path, prefix) {
+		if strings.HasPrefix(clean, prefix) {
 			return prefix + "-"
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -303,5 +304,16 @@ func TestDebugShowsFiguresToThisMachineOnly(t *testing.T) {
 		if w.Code != tc.status {
 			t.Errorf("%s: %d, want %d", tc.name, w.Code, tc.status)
 		}
+	}
+}
+
+func TestStreamKeysAreNotLoggedHoweverTheyAreWritten(t *testing.T) {
+	for _, path := range []string{"/w/KEY", "//w/KEY", "///w//KEY", "/x/../w/KEY", "/whip/v1/KEY", "//whip/v1/KEY"} {
+		if got := publicPath(&url.URL{Path: path}); strings.Contains(got, "KEY") {
+			t.Errorf("%s is logged as %s", path, got)
+		}
+	}
+	if got := publicPath(&url.URL{Path: "/rooms/w/state"}); got != "/rooms/w/state" {
+		t.Errorf("another path is logged as %s", got)
 	}
 }

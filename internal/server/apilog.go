@@ -11,11 +11,11 @@ import (
 )
 
 // apiLog is the log as httpapi wants it.
-type apiLog struct{ *eventlog.Log }
+type apiLog struct{ eventlog.Intact }
 
 // ByID returns the record with that id.
 func (l apiLog) ByID(ctx context.Context, id string) (event.Record, error) {
-	r, err := l.Log.ByID(ctx, id)
+	r, err := l.Intact.ByID(ctx, id)
 	if errors.Is(err, eventlog.ErrNotFound) {
 		err = fmt.Errorf("find event %.64q: %w", id, delivery.ErrUnknownEvent)
 	}
@@ -24,7 +24,7 @@ func (l apiLog) ByID(ctx context.Context, id string) (event.Record, error) {
 
 // Session returns the room session of that sid, if the log knows it.
 func (l apiLog) Session(ctx context.Context, sid string) (event.Session, bool, error) {
-	s, err := l.Log.Session(ctx, sid)
+	s, err := l.Intact.Session(ctx, sid)
 	if errors.Is(err, eventlog.ErrNotFound) {
 		return s, false, nil
 	}
@@ -32,4 +32,4 @@ func (l apiLog) Session(ctx context.Context, sid string) (event.Session, bool, e
 }
 
 // Delete forgets a value and returns when that is durable.
-func (l apiLog) Delete(ctx context.Context, key string) error { return l.Log.Delete(ctx, key) }
+func (l apiLog) Delete(ctx context.Context, key string) error { return l.Intact.Delete(ctx, key) }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -20,11 +22,8 @@ func TestADrainingServerServesThoseWhoAreThereAndNobodyElse(t *testing.T) {
 	s := start(t, configure(t, t.TempDir(), "drain: {delay: 1h}\nadmin: {port: -1, bind_addresses: [127.0.0.1]}"))
 	conn, first := dial(t, s, "ana")
 	ctx, cancel := context.WithCancel(context.Background())
-	drained := make(chan struct{})
-	go func() {
-		defer close(drained)
-		s.Drain(ctx)
-	}()
+	drained := make(chan error, 1)
+	go func() { drained <- s.Drain(ctx) }()
 	<-s.leaving
 	base := "http://" + s.Addr().String()
 	for path, want := range map[string]int{"/readyz": 503, "/healthz": 200, "/": 200} {
@@ -66,7 +65,9 @@ func TestADrainingServerServesThoseWhoAreThereAndNobodyElse(t *testing.T) {
 	}
 
 	cancel() // the second signal
-	<-drained
+	if err := <-drained; err != nil {
+		t.Errorf("drained: %v", err)
+	}
 	stop(t, s)
 	if err := s.ready(); !errors.Is(err, room.ErrStopping) {
 		t.Errorf("stopped: %v", err)
@@ -75,8 +76,42 @@ func TestADrainingServerServesThoseWhoAreThereAndNobodyElse(t *testing.T) {
 
 func TestWithoutADelayNothingIsDrained(t *testing.T) {
 	s := start(t, configure(t, t.TempDir(), ""))
-	s.Drain(context.Background())
+	if err := s.Drain(context.Background()); err != nil {
+		t.Error(err)
+	}
 	if err := s.ready(); err != nil {
 		t.Errorf("not ready: %v", err)
+	}
+}
+
+// Half a request, or a download, must not keep the last webhooks back.
+func TestAStopWaitsForNoRequestThatDoesNotEnd(t *testing.T) {
+	sink, receiver := newSink(t)
+	s := start(t, configure(t, t.TempDir(), fmt.Sprintf("webhook: {api_key: %s, urls: ['%s']}", key, receiver.URL)))
+	dial(t, s, "alice")
+	half, err := net.Dial("tcp", s.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer half.Close()
+	if _, err := fmt.Fprintf(half, "POST /twirp/livekit.RoomService/ListRooms HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{"); err != nil {
+		t.Fatal(err)
+	}
+	if status, _ := get(t, "http://"+s.Addr().String()+"/", "", ""); status != 200 { // the half one is being served, too
+		t.Fatal("not served")
+	}
+	stop(t, s)
+	want := []string{"room_started", "participant_connection_aborted"}
+	if got := names(sink.Accepted()); !slices.Equal(got, want) {
+		t.Errorf("delivered %v, want %v", got, want)
+	}
+}
+
+func TestADrainEndsWhenTheServerCannotGoOn(t *testing.T) {
+	s := start(t, configure(t, t.TempDir(), "drain: {delay: 1h}"))
+	cause := errors.New("a listener has failed")
+	s.serveErr <- cause
+	if err := s.Drain(context.Background()); !errors.Is(err, cause) {
+		t.Errorf("drained: %v", err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/rollcall-rtc/rollcall/internal/eventlog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -34,7 +35,7 @@ func (s *Server) openEgress(ctx context.Context) error {
 		return fmt.Errorf("egress.directory: %w", err)
 	}
 	o := egress.Options{
-		Rooms: s.rooms, Log: s.events, Hooks: s.delivery,
+		Rooms: s.rooms, Log: eventlog.Intact{Log: s.events}, Hooks: s.delivery,
 		Directory: directory, Worker: []string{program, WorkerVerb}, Logger: s.log,
 		Workers: map[wire.Kind]egress.Worker{wire.Pass: {}, wire.Mix: {}, wire.Encode: s.encodes(), wire.Browse: s.browserWorker()},
 	}

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"github.com/rollcall-rtc/rollcall/internal/eventlog"
 	"net/http"
 	"net/netip"
 	"time"
@@ -25,7 +26,7 @@ func (s *Server) openIngress(ctx context.Context) (err error) {
 	s.transcoders = new(ffmpeg.Children)
 	puller := &source.Puller{FFmpeg: s.cfg.Ingress.FFmpeg, Running: s.transcoders, Logger: s.log, Guard: s.sourceGuard()}
 	s.ingress, err = ingress.Start(ctx, ingress.Options{
-		Rooms: s.rooms, Log: s.events, Logger: s.log, URL: s.ingressURL,
+		Rooms: s.rooms, Log: eventlog.Intact{Log: s.events}, Logger: s.log, URL: s.ingressURL,
 		Pull: puller.Pull, CheckURL: puller.Check,
 	})
 	if err != nil {

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
@@ -21,7 +20,7 @@ func (s *Server) pastOfRooms(ctx context.Context) func(*livekit.Room) *room.Past
 	return func(r *livekit.Room) *room.Past {
 		ctx, cancel := context.WithDeadline(ctx, deadline)
 		defer cancel()
-		past, err := readPast(ctx, s.events, r)
+		past, err := readPast(ctx, eventlog.Intact{Log: s.events}, r)
 		if err != nil {
 			s.log.Warn("the summary of a room will lack what was before this start", "room", r.Name, "room_sid", r.Sid, "error", err)
 		}
@@ -29,7 +28,7 @@ func (s *Server) pastOfRooms(ctx context.Context) func(*livekit.Room) *room.Past
 	}
 }
 
-func readPast(ctx context.Context, log *eventlog.Log, r *livekit.Room) (*room.Past, error) {
+func readPast(ctx context.Context, log eventlog.Intact, r *livekit.Room) (*room.Past, error) {
 	started, err := log.Started(r.Sid)
 	if err != nil {
 		return nil, err
@@ -37,10 +36,6 @@ func readPast(ctx context.Context, log *eventlog.Log, r *livekit.Room) (*room.Pa
 	past := new(room.Past)
 	for after := started - 1; ; {
 		records, err := log.ReadRoom(ctx, r.Name, after, eventlog.MaxRead)
-		if corrupt, ok := errors.AsType[*eventlog.CorruptError](err); ok {
-			after = corrupt.Seq // one event less is counted
-			continue
-		}
 		if err != nil {
 			return nil, err
 		}

@@ -153,7 +153,7 @@ func (s *Server) openLog(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("open event log in %s: %w", s.cfg.DataDir, err), store.Close())
 	}
-	s.consumers = httpapi.NewConsumers(apiLog{s.events})
+	s.consumers = httpapi.NewConsumers(apiLog{eventlog.Intact{Log: s.events}})
 	o := delivery.Options{
 		Log: s.events, Cursors: s.events, Endpoints: endpoints, Logger: s.log,
 		Keys: s.cfg.Keys, AllowNetworks: s.receiverNetworks(),
@@ -231,7 +231,7 @@ func (s *Server) openRooms(ctx context.Context, version string) error {
 	s.rooms.RestoreRevocations(revoked)
 	s.rooms.Restore(s.leftOpen, s.pastOfRooms(ctx))
 	s.agents, err = agent.Start(ctx, agent.Options{
-		Log: s.events, Rooms: s.rooms, Keys: token.Keys(s.cfg.Keys), AutoCreate: s.cfg.Room.AutoCreate,
+		Log: eventlog.Intact{Log: s.events}, Rooms: s.rooms, Keys: token.Keys(s.cfg.Keys), AutoCreate: s.cfg.Room.AutoCreate,
 		ServerInfo: s.info, MaxMetadata: limits.MaxMetadataSize, Logger: s.log,
 	})
 	if err != nil {
@@ -258,7 +258,7 @@ func (s *Server) openRooms(ctx context.Context, version string) error {
 		Keys:         token.Keys(s.cfg.Keys),
 		Rooms:        s.rooms,
 		Participants: s.rooms,
-		Log:          apiLog{s.events},
+		Log:          apiLog{eventlog.Intact{Log: s.events}},
 		Consumers:    s.consumers,
 		Endpoints:    s.delivery,
 		Deliveries:   s.delivery,
@@ -350,25 +350,29 @@ func (s *Server) Wait(ctx context.Context) error {
 
 // Drain goes on for a while for those who are there, before a Stop: the server says
 // that it is not ready, and lets nobody in but who comes back to a session. It
-// returns after the configured delay, or with ctx.
-func (s *Server) Drain(ctx context.Context) {
+// returns after the configured delay, or with ctx, or as Wait does with the reason why
+// it cannot go on.
+func (s *Server) Drain(ctx context.Context) error {
 	delay := s.cfg.Drain.Delay
 	if delay <= 0 {
-		return
+		return nil
 	}
 	s.log.Info("draining", "delay", delay, "participants", s.rooms.Stats().Participants)
 	s.leaveOnce.Do(func() { close(s.leaving) })
 	s.signal.Drain()
 	s.ingress.Drain()
 	s.whip.Drain()
-	select {
-	case <-ctx.Done():
-	case <-time.After(delay):
-	}
+	ctx, cancel := context.WithTimeout(ctx, delay)
+	defer cancel()
+	return s.Wait(ctx)
 }
 
-// recordingGrace is how long a stop lets recordings finish their files.
-const recordingGrace = 5 * time.Second
+const (
+	// recordingGrace is how long a stop lets recordings finish their files.
+	recordingGrace = 5 * time.Second
+	// requestGrace is how long it waits for requests to be answered, and for downloads.
+	requestGrace = 2 * time.Second
+)
 
 // Stop ends the server in good order, within ctx. It may be called twice.
 func (s *Server) Stop(ctx context.Context) error {
@@ -404,7 +408,7 @@ func (s *Server) stop(ctx context.Context) error {
 	if s.whip != nil {
 		errs = append(errs, s.whip.Close(ctx))
 	}
-	errs = append(errs, s.http.stop(ctx), s.redirect.stop(ctx))
+	errs = append(errs, s.stopRequests(ctx))
 	if s.acme != nil {
 		errs = append(errs, s.acme.Close(ctx))
 	}
@@ -429,6 +433,19 @@ func (s *Server) stop(ctx context.Context) error {
 	// The last to go: a stop can be watched to its end.
 	errs = append(errs, s.metrics.stop(ctx), s.admin.stop(ctx))
 	return errors.Join(errs...)
+}
+
+// stopRequests ends the public ports, and whoever does not come to an end there: what
+// follows, the last webhooks among it, must not wait for a download or half a request.
+func (s *Server) stopRequests(ctx context.Context) error {
+	answering, cancel := context.WithTimeout(ctx, requestGrace)
+	defer cancel()
+	err := errors.Join(s.http.stop(answering), s.redirect.stop(answering))
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		s.log.Warn("requests that were not at their end have been cut off", "after", requestGrace)
+		return nil
+	}
+	return err
 }
 
 // drainDelivery waits a moment for endpoints that are up to get the rest.

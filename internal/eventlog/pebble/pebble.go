@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -89,7 +90,11 @@ func damage(err error) error {
 var malformed = regexp.MustCompile(`malformed|corrupt|invalid chunk|checksum|name from file|relevant WALs`)
 
 func (s *Store) open(opts Options) error {
-	if err := opts.FS.MkdirAll(opts.Dir, 0o755); err != nil {
+	if err := opts.FS.MkdirAll(filepath.Dir(opts.Dir), 0o755); err != nil {
+		return err
+	}
+	// Who may read it reads the secrets of endpoints.
+	if err := opts.FS.MkdirAll(opts.Dir, 0o700); err != nil {
 		return err
 	}
 	lock, err := pebble.LockDirectory(opts.Dir, opts.FS)
