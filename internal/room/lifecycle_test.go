@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
@@ -365,7 +366,8 @@ func TestStoppingServerSendsClientsIntoAReconnect(t *testing.T) {
 	})
 }
 
-// TestEveryStoryIsWellFormed plays random lives; checkGrammar judges each.
+// TestEveryStoryIsWellFormed plays random lives; checkGrammar judges each, and
+// wantVersions what clients hear of them.
 func TestEveryStoryIsWellFormed(t *testing.T) {
 	rounds := 150
 	if testing.Short() {
@@ -417,6 +419,10 @@ func TestEveryStoryIsWellFormed(t *testing.T) {
 						})
 					}
 				}
+			}
+			synctest.Wait()
+			for _, c := range clients {
+				c.wantVersions()
 			}
 		})
 		if t.Failed() {

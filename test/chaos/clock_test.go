@@ -26,6 +26,7 @@ import (
 // right refuse what is signed by a wrong one, and in the end have every event once, in
 // order.
 func TestClockThatIsSetDisturbsNobody(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	m := newMeeting(t)
 	clock := takeClock(t, m.s.cmd.Process.Pid)
 	m.wantClock(0)

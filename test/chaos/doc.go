@@ -8,6 +8,9 @@
 // out of order, and whatever began ends exactly once. The seed of a run is
 // printed; set ROLLCALL_CHAOS_SEED to repeat its choices.
 //
+// Where thousands come, they are callers, which cost so little that what stops first
+// is the server: go test ./test/chaos -run Calls -long -v -calls 3000 -talking 20.
+//
 // A meeting of two must go on through a worst day; the server holds afterwards
 // what it held before, and who was at fault is cut off for a reason that the log
 // and the client have. With -long (make worst) the days are longer. Under the race

@@ -18,6 +18,7 @@ import (
 // What a client signals that no client would ends its session, with a reason that
 // it is told.
 func TestClientThatSignalsGarbageIsCutOff(t *testing.T) {
+	takesTurns(t)
 	m := newMeeting(t)
 	for _, c := range []struct {
 		what        string
@@ -68,6 +69,7 @@ func TestClientThatSignalsGarbageIsCutOff(t *testing.T) {
 // What is too long is refused with a reason and changes nothing, and the client
 // stays.
 func TestMetadataBeyondTheLimitIsRefused(t *testing.T) {
+	takesTurns(t)
 	m := newMeeting(t)
 	g := m.enter("wordy")
 	defer g.leave(true)
@@ -88,6 +90,7 @@ func TestMetadataBeyondTheLimitIsRefused(t *testing.T) {
 // A publisher whose packets are garbage below its encryption disturbs nobody, and
 // is cut off for what no client sends.
 func TestPublisherThatSendsGarbagePacketsIsCutOff(t *testing.T) {
+	takesTurns(t)
 	random := rand.New(rand.NewPCG(1, 2))
 	m := newMeeting(t)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -175,6 +178,7 @@ func nonsense(random *rand.Rand) []byte {
 
 // Strangers who send garbage to the ports of media disturb nobody and cost nothing.
 func TestStrangersWhoSendGarbageDisturbNobody(t *testing.T) {
+	takesTurns(t)
 	m := newMeeting(t)
 	random := rand.New(rand.NewPCG(3, 4))
 	conn, err := net.Dial("udp4", fmt.Sprintf("127.0.0.1:%d", m.s.udpPort))

@@ -17,19 +17,21 @@ import (
 	"github.com/rollcall-rtc/rollcall/internal/testkit/webhooksink"
 )
 
+// In the short form; joins are those of a round, were it not for the kill.
+var kills, joins = 6, 100
+
 const (
-	kills   = 20
-	joins   = 200 // a round, were it not for the kill
 	workers = 8
 	rooms   = 12
 	// stepsPerJoin is how many moments a join has at which the server may die.
 	stepsPerJoin = 3
 )
 
-// A server that is killed while 200 people come and go, 20 times over, keeps
+// A server that is killed while people come and go, again and again, keeps
 // every event that anybody could have seen, in its order, delivers each, and
 // closes what its death left open exactly once.
 func TestKilledServerKeepsItsWordAboutEveryEvent(t *testing.T) {
+	takesTurns(t)
 	seed := uint64(time.Now().UnixNano())
 	if s := os.Getenv("ROLLCALL_CHAOS_SEED"); s != "" {
 		var err error
@@ -49,7 +51,7 @@ func TestKilledServerKeepsItsWordAboutEveryEvent(t *testing.T) {
 	for round := range kills {
 		after := story.last
 		witnessed := b.witness(s, after)
-		calamity := &calamity{at: 1 + random.Int64N(joins*stepsPerJoin), strike: s.kill}
+		calamity := &calamity{at: 1 + random.Int64N(int64(joins*stepsPerJoin)), strike: s.kill}
 		crowd(t, gs, fmt.Sprintf("%d", round), random.Uint64(), calamity)
 		calamity.once.Do(calamity.strike) // had the round fewer steps than thought
 		seen := witnessed()
@@ -115,7 +117,7 @@ func crowd(t *testing.T, gs *guests, round string, seed uint64, c *calamity) {
 		wg.Go(func() {
 			for {
 				n := next.Add(1)
-				if n > joins {
+				if n > int64(joins) {
 					return
 				}
 				room := fmt.Sprintf("room-%d", random.IntN(rooms))

@@ -5,7 +5,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -131,12 +130,7 @@ func (r *rawPublisher) offer(api *webrtc.API, certificate tls.Certificate) (stri
 	if err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256(certificate.Certificate[0])
-	hex := make([]string, len(sum))
-	for i, b := range sum {
-		hex[i] = fmt.Sprintf("%02X", b)
-	}
-	ours := fmt.Sprintf("a=ice-ufrag:%s\r\na=ice-pwd:%s\r\na=fingerprint:sha-256 %s\r\n", ufrag, pwd, strings.Join(hex, ":"))
+	ours := fmt.Sprintf("a=ice-ufrag:%s\r\na=ice-pwd:%s\r\na=fingerprint:sha-256 %s\r\n", ufrag, pwd, fingerprint(certificate))
 	text := credentials.ReplaceAllString(offer.SDP, "")
 	text = strings.ReplaceAll(text, "a=mid:", ours+"a=mid:")
 	return strings.Replace(text, "a=sendrecv\r\n", fmt.Sprintf("a=sendrecv\r\na=ssrc:%d cname:raw\r\n", rawSSRC), 1), nil
@@ -144,14 +138,6 @@ func (r *rawPublisher) offer(api *webrtc.API, certificate tls.Certificate) (stri
 
 // connect completes ICE and DTLS with what the answer says.
 func (r *rawPublisher) connect(ctx context.Context, port int, certificate tls.Certificate) error {
-	find := func(name string) string {
-		for line := range strings.Lines(r.answered) {
-			if v, ok := strings.CutPrefix(strings.TrimSpace(line), "a="+name+":"); ok {
-				return v
-			}
-		}
-		return ""
-	}
 	c, err := ice.NewCandidateHost(&ice.CandidateHostConfig{Network: "udp", Address: "127.0.0.1", Port: port, Component: 1})
 	if err == nil {
 		err = r.agent.AddRemoteCandidate(c)
@@ -159,7 +145,7 @@ func (r *rawPublisher) connect(ctx context.Context, port int, certificate tls.Ce
 	if err != nil {
 		return fmt.Errorf("add candidate: %w", err)
 	}
-	if r.ice, err = r.agent.Dial(ctx, find("ice-ufrag"), find("ice-pwd")); err != nil {
+	if r.ice, err = r.agent.Dial(ctx, attribute(r.answered, "ice-ufrag"), attribute(r.answered, "ice-pwd")); err != nil {
 		return fmt.Errorf("ICE: %w", err)
 	}
 	r.dtls, err = dtls.ClientWithOptions(dtlsnet.PacketConnFromConn(r.ice), r.ice.RemoteAddr(),
@@ -173,19 +159,7 @@ func (r *rawPublisher) connect(ctx context.Context, port int, certificate tls.Ce
 	if err != nil {
 		return fmt.Errorf("DTLS: %w", err)
 	}
-	state, ok := r.dtls.ConnectionState()
-	if !ok {
-		return errors.New("DTLS has no state")
-	}
-	material, err := state.ExportKeyingMaterial("EXTRACTOR-dtls_srtp", nil, srtp.AEADAES128GCM.KeyingLen())
-	if err != nil {
-		return fmt.Errorf("export keys: %w", err)
-	}
-	keys, err := srtp.AEADAES128GCM.Split(material, true)
-	if err != nil {
-		return err
-	}
-	r.sealer, err = srtp.NewSealer(keys)
+	r.sealer, err = sealerOf(r.dtls)
 	return err
 }
 

@@ -13,9 +13,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -41,11 +41,25 @@ var long = flag.Bool("long", false, "run the worst days in their long form")
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	// Those that wait most of the time wait beside one another, also on few cores.
-	if err := flag.Set("test.parallel", strconv.Itoa(max(6, runtime.GOMAXPROCS(0)))); err != nil {
+	// Tests wait beside one another, for time to pass or for their turn, also on few cores.
+	if err := flag.Set("test.parallel", "64"); err != nil {
 		panic(err)
 	}
+	if *long {
+		kills, joins = 20, 200
+	}
 	os.Exit(buildAndRun(m))
+}
+
+var busy sync.Mutex
+
+// takesTurns has tests that keep processors busy follow one another, beside those that
+// wait most of the time.
+func takesTurns(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	busy.Lock()
+	t.Cleanup(busy.Unlock)
 }
 
 func buildAndRun(m *testing.M) int {

@@ -45,6 +45,7 @@ func TestClientThatStopsReadingItsSignalsIsCutOff(t *testing.T) {
 // A client that does not take its reliable data is sent away, into a reconnect,
 // when megabytes wait for it; everybody else gets theirs.
 func TestClientThatStopsReadingItsDataIsCutOff(t *testing.T) {
+	takesTurns(t)
 	m := newMeeting(t)
 	g := m.enter("stalled")
 	defer g.leave(false)

@@ -71,13 +71,8 @@ type Duplex struct {
 	round     int         // of timers: what those of an earlier one have posted is void
 }
 
-const (
-	// askAgain is the pause before sections are asked for that offers did not
-	// bring: an offer may have been on its way when they were asked for.
-	askAgain = 2 * time.Second
-	// maxSections bounds what one client is asked for, of each kind.
-	maxSections = maxLines/2 - 24
-)
+// maxSections bounds what one client is asked for, of each kind.
+const maxSections = maxLines/2 - 24
 
 // kinds are the media kinds in the order of SectionsRequired.
 var kinds = [2]webrtc.RTPCodecType{webrtc.RTPCodecTypeAudio, webrtc.RTPCodecTypeVideo}
@@ -154,7 +149,7 @@ func (d *Duplex) Resumed() {
 	_ = d.queue.post(func() {
 		d.asked, d.awaited = [2]int{}, false
 		d.stopTimers()
-		d.askLater(askAgain)
+		d.askLater(d.factory.opts.askAgain)
 	})
 }
 
@@ -436,7 +431,7 @@ func (d *Duplex) answered(offer, answer []line) {
 	case freed || d.asked == [2]int{}:
 		d.change()
 	default:
-		d.askLater(askAgain)
+		d.askLater(d.factory.opts.askAgain)
 	}
 }
 

@@ -49,6 +49,9 @@ type Options struct {
 	// AnswerTimeout is how long a client may take to answer an offer. Default: 15 s.
 	AnswerTimeout time.Duration
 	reminderStep  time.Duration // see reminders; a fifteenth of AnswerTimeout
+	// askAgain is the pause before sections are asked for that offers did not bring: an
+	// offer may have been on its way when they were asked for. 2 s.
+	askAgain time.Duration
 
 	// DataLimit is for each connection. Default: no limit.
 	DataLimit DataLimit
@@ -79,6 +82,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.reminderStep == 0 {
 		o.reminderStep = o.AnswerTimeout / 15
+	}
+	if o.askAgain == 0 {
+		o.askAgain = 2 * time.Second
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

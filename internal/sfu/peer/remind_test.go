@@ -162,7 +162,10 @@ func TestTracksFindSectionsInAnyOrder(t *testing.T) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			random := rand.New(rand.NewPCG(seed, 0))
-			f := newTestFactory(t, patient(400*time.Millisecond))
+			f := newTestFactory(t, func(o *Options) {
+				patient(50 * time.Millisecond)(o)
+				o.askAgain = 100 * time.Millisecond
+			})
 			p, _, _ := publishBoth(t, f)
 			c := enterDuplex(t, f, 1, 1)
 			live := map[string]*Sender{}

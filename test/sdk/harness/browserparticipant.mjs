@@ -76,6 +76,8 @@ export class BrowserParticipant {
   /** quality: 0 low, 1 medium, 2 high. */
   setQuality(identity, source, quality) { return this.#call('setQuality', identity, source, quality); }
   setFPS(identity, source, fps) { return this.#call('setFPS', identity, source, fps); }
+  setAdaptiveStream(on) { return this.#call('setAdaptiveStream', on); }
+  showAt(identity, width, height) { return this.#call('showAt', identity, width, height); }
   setDynacast(on) { return this.#call('setDynacast', on); }
   setSubscribed(identity, source, subscribed) { return this.#call('setSubscribed', identity, source, subscribed); }
   sendData(text, { reliable = true, topic, to } = {}) {

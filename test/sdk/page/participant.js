@@ -153,6 +153,14 @@ window.participant = {
   setFPS: (identity, source, fps) => remotePublication(identity, source).setVideoFPS(fps),
   /** Lets the SDK stop what nobody looks at; to be called before publishing. */
   setDynacast(on) { room.options.dynacast = on; },
+  /** Lets the SDK ask for pictures as large as they are shown; to be called before joining. */
+  setAdaptiveStream(on) { room.options.adaptiveStream = on; },
+  /** Shows somebody's camera that large, in pixels of the page; a width of 0 hides it. */
+  showAt(identity, width, height) {
+    for (const { style } of remotePublication(identity, Track.Source.Camera).track.attachedElements) {
+      Object.assign(style, { width: `${width}px`, height: `${height}px`, display: width ? 'block' : 'none' });
+    }
+  },
   setSubscribed: (identity, source, subscribed) => remotePublication(identity, source).setSubscribed(subscribed),
 
   /** Answers calls of the method with what the caller says, told back. */
