@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -76,7 +77,7 @@ func fingerprint(c tls.Certificate) string {
 	return strings.Join(hex, ":")
 }
 
-// caller is one of them: it speaks if it was made to, and hears one other.
+// caller is one of them: it speaks if it was made to, and hears everybody else.
 type caller struct {
 	// immutable
 	*callers
@@ -86,7 +87,9 @@ type caller struct {
 	socket *websocket.Conn
 	conn   *net.UDPConn
 
-	offered uint32 // run only
+	// run only, from join on
+	offered  uint32 // descriptions
+	sections int    // in which it receives
 
 	answered  chan *livekit.SessionDescription // the first answer
 	connected chan struct{}                    // closed when SRTP has its keys
@@ -107,10 +110,18 @@ type caller struct {
 	next    uint64 // sequence number
 	sent    atomic.Uint64
 
-	// Of whom it hears; the goroutine that reads writes them.
-	received, highest, base atomic.Uint64 // highest and base are extended sequence numbers
-	stream                  atomic.Uint32
+	mu    sync.Mutex
+	heard map[uint32]*stream // mu guards; by SSRC
 }
+
+// stream is what a caller has heard of somebody.
+type stream struct {
+	received      uint64 // packets
+	base, highest uint64 // extended sequence numbers
+}
+
+// missed is how many packets have not come, of those between the first and the last.
+func (s *stream) missed() uint64 { return max(s.highest-s.base+1, s.received) - s.received }
 
 // loudness of what callers say, in -dBov, and of their silence.
 const (
@@ -125,7 +136,7 @@ func (cs *callers) join(ctx context.Context, room, identity string, speaks bool)
 		return nil, err
 	}
 	c := &caller{
-		callers: cs, speaks: speaks,
+		callers: cs, speaks: speaks, sections: 1, heard: map[uint32]*stream{},
 		answered: make(chan *livekit.SessionDescription, 1), connected: make(chan struct{}), nominated: make(chan struct{}), done: make(chan struct{}),
 	}
 	var random [40]byte
@@ -174,14 +185,18 @@ func (c *caller) offer() *livekit.SessionDescription {
 		"a=candidate:1 1 udp 2130706431 %s %d typ host\r\na=end-of-candidates\r\n",
 		c.own.Ufrag, c.own.Password, c.fingerprint, local.IP, local.Port)
 	const opus = "a=rtcp-mux\r\na=rtpmap:111 opus/48000/2\r\na=fmtp:111 minptime=10;useinbandfec=1\r\na=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\n"
-	mids := "0"
-	sections := "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\na=recvonly\r\n" + opus + transport
-	if c.speaks {
-		mids += " 1"
-		sections += "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:1\r\na=sendonly\r\na=msid:- microphone\r\n" +
-			fmt.Sprintf("a=ssrc:%d cname:caller\r\n", c.ssrc) + opus + transport
+	var mids, sections string
+	section := func(mid, what string) {
+		mids += " " + mid
+		sections += "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:" + mid + "\r\n" + what + opus + transport
 	}
-	return &livekit.SessionDescription{Type: "offer", Id: c.offered, Sdp: fmt.Sprintf("v=0\r\no=- %d %d IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE %s\r\n", c.ssrc, c.offered, mids) + sections}
+	if c.speaks {
+		section("own", fmt.Sprintf("a=sendonly\r\na=msid:- microphone\r\na=ssrc:%d cname:caller\r\n", c.ssrc))
+	}
+	for i := range c.sections {
+		section(strconv.Itoa(i), "a=recvonly\r\n")
+	}
+	return &livekit.SessionDescription{Type: "offer", Id: c.offered, Sdp: fmt.Sprintf("v=0\r\no=- %d %d IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE%s\r\n", c.ssrc, c.offered, mids) + sections}
 }
 
 // run reads what the server says until the connection ends.
@@ -205,6 +220,7 @@ func (c *caller) run() {
 			default:
 			}
 		case *livekit.SignalResponse_MediaSectionsRequirement:
+			c.sections += int(m.MediaSectionsRequirement.NumAudios)
 			c.send(&livekit.SignalRequest{Message: &livekit.SignalRequest_Offer{Offer: c.offer()}})
 		case *livekit.SignalResponse_Leave:
 			c.err = fmt.Errorf("%w: %v", errLeft, m.Leave.GetReason())
@@ -350,26 +366,42 @@ func (c *caller) read() {
 
 // hear counts a packet.
 func (c *caller) hear(b []byte) {
-	seq := binary.BigEndian.Uint16(b[2:])
-	if c.received.Add(1) == 1 {
-		c.stream.Store(binary.BigEndian.Uint32(b[8:]))
-		c.base.Store(1<<16 | uint64(seq))
-		c.highest.Store(1<<16 | uint64(seq))
-		return
+	seq, ssrc := binary.BigEndian.Uint16(b[2:]), binary.BigEndian.Uint32(b[8:])
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.heard[ssrc]
+	if s == nil {
+		first := 1<<16 | uint64(seq)
+		s = &stream{base: first, highest: first}
+		c.heard[ssrc] = s
 	}
-	highest := c.highest.Load()
-	if ahead := int16(seq - uint16(highest)); ahead > 0 {
-		c.highest.Store(highest + uint64(ahead))
+	s.received++
+	if ahead := int16(seq - uint16(s.highest)); ahead > 0 {
+		s.highest += uint64(ahead)
 	}
 }
 
-// missed is how many packets it has not got, of those between the first and the last.
-func (c *caller) missed() uint64 {
-	received := c.received.Load()
-	if received == 0 {
-		return 0
+// hears returns how many it has at least n packets of.
+func (c *caller) hears(n uint64) (others int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.heard {
+		if s.received >= n {
+			others++
+		}
 	}
-	return max(c.highest.Load()-c.base.Load()+1, received) - received
+	return others
+}
+
+// counted is how many packets it has heard and missed, of all.
+func (c *caller) counted() (received, missed uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.heard {
+		received += s.received
+		missed += s.missed()
+	}
+	return received, missed
 }
 
 // say sends a packet of 20 ms; its place in time is at that many of them.
@@ -398,12 +430,15 @@ func (c *caller) say(at uint64, level byte, size int) {
 // report says what SDKs say each five seconds: what it has received, and that it is there.
 func (c *caller) report() {
 	c.send(&livekit.SignalRequest{Message: &livekit.SignalRequest_PingReq{PingReq: &livekit.Ping{Timestamp: time.Now().UnixMilli()}}})
-	if c.received.Load() == 0 {
-		return
+	var reports []rtcp.ReceptionReport
+	c.mu.Lock()
+	for ssrc, s := range c.heard {
+		if len(reports) < 31 { // RFC 3550 §6.4.2: five bits
+			reports = append(reports, rtcp.ReceptionReport{SSRC: ssrc, TotalLost: uint32(s.missed()), LastSequenceNumber: uint32(s.highest - 1<<16)})
+		}
 	}
-	b, err := (&rtcp.ReceiverReport{SSRC: c.ssrc, Reports: []rtcp.ReceptionReport{{
-		SSRC: c.stream.Load(), TotalLost: uint32(c.missed()), LastSequenceNumber: uint32(c.highest.Load() - 1<<16),
-	}}}).Marshal()
+	c.mu.Unlock()
+	b, err := (&rtcp.ReceiverReport{SSRC: c.ssrc, Reports: reports}).Marshal()
 	if err != nil {
 		panic("BUG: marshal report: " + err.Error())
 	}

@@ -59,7 +59,7 @@ func TestThousandsOfCallsOfTwo(t *testing.T) {
 	m.s.poll("everybody to hear the other", func() error {
 		deaf := 0
 		for _, l := range c.listeners {
-			if l.received.Load() < 3 {
+			if l.hears(3) == 0 {
 				deaf++
 			}
 		}
@@ -103,14 +103,7 @@ type phoneCalls struct {
 // callUp begins so many calls, as many a second as there is time for.
 func callUp(ctx context.Context, s *server, n int) (*phoneCalls, error) {
 	c := &phoneCalls{speakers: make([]*caller, n), listeners: make([]*caller, n)}
-	c.hangUp = sync.OnceFunc(func() {
-		var leaving errgroup.Group
-		leaving.SetLimit(workers)
-		for _, who := range c.all() {
-			leaving.Go(func() error { who.leave(); return nil })
-		}
-		_ = leaving.Wait()
-	})
+	c.hangUp = sync.OnceFunc(func() { hangUp(c.all()) })
 	cs, err := newCallers(s)
 	if err != nil {
 		return c, err
@@ -136,6 +129,18 @@ func callUp(ctx context.Context, s *server, n int) (*phoneCalls, error) {
 		})
 	}
 	return c, group.Wait()
+}
+
+// hangUp has all leave who have come; nil is who has not.
+func hangUp(all []*caller) {
+	var leaving errgroup.Group
+	leaving.SetLimit(workers)
+	for _, c := range all {
+		if c != nil {
+			leaving.Go(func() error { c.leave(); return nil })
+		}
+	}
+	_ = leaving.Wait()
 }
 
 // all is everybody who has come.
@@ -231,8 +236,9 @@ func (c *phoneCalls) look(s *server) sight {
 		now.sent += who.sent.Load()
 	}
 	for _, who := range c.listeners {
-		now.received += who.received.Load()
-		now.missed += who.missed()
+		received, missed := who.counted()
+		now.received += received
+		now.missed += missed
 	}
 	c.wheel.mu.Lock()
 	now.late = c.wheel.late

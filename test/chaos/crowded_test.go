@@ -8,110 +8,85 @@ import (
 	"testing"
 	"time"
 
-	"github.com/livekit/protocol/livekit"
 	"golang.org/x/sync/errgroup"
 )
 
-// everybody is a number of rooms that are as full.
-type everybody struct {
-	rooms, people, publishers int
-}
+// roomful is a room with so many people, of whom some speak.
+type roomful struct{ people, speakers int }
 
 // Everybody in a crowded room hears everybody who speaks, and when they have
 // gone nothing is left of them.
 func TestEverybodyInACrowdedRoomHearsEverySpeaker(t *testing.T) {
 	takesTurns(t)
-	sizes := []everybody{{rooms: 1, people: 200, publishers: 20}}
+	sizes := []roomful{{200, 20}}
 	if *long {
-		sizes = append(sizes, everybody{rooms: 1, people: 1000, publishers: 3})
+		sizes = append(sizes, roomful{1000, 3})
 	} else if raceDetector {
 		// Of the first are four thousand streams, and there is one machine for all.
-		sizes = []everybody{{rooms: 1, people: 60, publishers: 8}}
+		sizes = []roomful{{60, 8}}
 	}
 	for _, size := range sizes {
-		t.Run(fmt.Sprintf("%dx%d,%d", size.rooms, size.people, size.publishers), func(t *testing.T) {
-			wantFiles(t, 3*size.rooms*size.people+1000)
+		t.Run(fmt.Sprintf("%d,%d", size.people, size.speakers), func(t *testing.T) {
+			wantFiles(t, 2*size.people+1000)
 			m := newMeeting(t)
-			if size.rooms*size.people > 200 {
+			if size.people > 200 {
 				// Webhooks keep up to 16 MiB of the newest events, and the log has a cache.
 				m.spare = 48 << 20
 			}
+			cs, err := newCallers(m.s)
+			m.must(err)
 			ctx, cancel := context.WithTimeout(context.Background(), 10*patience)
 			defer cancel()
-			var running sync.WaitGroup
-			defer running.Wait()
-			speaking, silence := context.WithCancel(ctx)
-			defer silence()
-
-			var mu sync.Mutex
-			var all []*guest
+			all := make([]*caller, size.people)
+			defer func() { hangUp(all) }()
 			enter := func(from, to int) {
 				t.Helper()
 				group, ctx := errgroup.WithContext(ctx)
 				group.SetLimit(workers)
-				for r := range size.rooms {
-					for i := from; i < to; i++ {
-						group.Go(func() error {
-							targets := []livekit.SignalTarget{livekit.SignalTarget_SUBSCRIBER}
-							if i < size.publishers {
-								targets = append(targets, livekit.SignalTarget_PUBLISHER)
-							}
-							g, err := m.gs.dial(ctx, fmt.Sprintf("room-%d", r), fmt.Sprintf("guest-%d", i), targets...)
-							if err != nil {
-								return fmt.Errorf("guest %d of room %d: %w", i, r, err)
-							}
-							mu.Lock()
-							all = append(all, g)
-							mu.Unlock()
-							if err := g.await(ctx, g.active); err != nil {
-								return fmt.Errorf("guest %d of room %d: %w", i, r, err)
-							}
-							if i >= size.publishers {
-								return nil
-							}
-							if err := g.publish(ctx); err != nil {
-								return fmt.Errorf("guest %d of room %d publishes: %w", i, r, err)
-							}
-							running.Go(func() { g.speak(speaking, time.Second) })
-							return nil
-						})
-					}
+				for i := from; i < to; i++ {
+					group.Go(func() (err error) {
+						if all[i], err = cs.join(ctx, "crowd", fmt.Sprintf("caller-%d", i), i < size.speakers); err == nil {
+							err = all[i].connect(ctx)
+						}
+						if err != nil {
+							return fmt.Errorf("caller %d: %w", i, err)
+						}
+						return nil
+					})
 				}
-				if err := group.Wait(); err != nil {
-					t.Fatal(err)
-				}
+				m.must(group.Wait())
 			}
-			enter(0, size.publishers)
-			enter(size.publishers, size.people)
+			enter(0, size.speakers)
+			wheel := wheel{silent: all[:size.speakers]}
+			speaking, hush := context.WithCancel(ctx)
+			var running sync.WaitGroup
+			defer running.Wait()
+			defer hush()
+			running.Go(func() { wheel.turn(speaking) })
+			enter(size.speakers, size.people)
 			m.s.poll("everybody to hear every speaker", func() error {
-				for _, g := range all {
-					want := size.publishers
-					if g.track != nil {
+				for i, c := range all {
+					want := size.speakers
+					if i < size.speakers {
 						want--
 					}
-					if n := g.hears(3); n < want {
-						return fmt.Errorf("somebody hears %d of %d", n, want)
+					select {
+					case <-c.done:
+						t.Fatalf("caller %d: %v", i, c.err)
+					default:
+					}
+					if n := c.hears(3); n < want {
+						return fmt.Errorf("caller %d hears %d of %d", i, n, want)
 					}
 				}
 				return nil
 			})
 			m.wantAlive()
 			now := m.s.usage()
-			people := size.rooms * size.people
 			// Go keeps the descriptors of goroutines that have ended, some 440 bytes each.
 			m.spare += 512 * uint64(now.goroutines)
-			t.Logf("%d people: %d KiB of heap and %.1f goroutines for each", people,
-				(int(now.heap)-int(m.before.heap))/people/1024, float64(now.goroutines-m.before.goroutines)/float64(people))
-			silence()
-			var leaving errgroup.Group
-			leaving.SetLimit(workers)
-			for _, g := range all {
-				leaving.Go(func() error {
-					g.leave(true)
-					return nil
-				})
-			}
-			_ = leaving.Wait()
+			t.Logf("%d people: %d KiB of heap and %.1f goroutines for each", size.people,
+				(int(now.heap)-int(m.before.heap))/size.people/1024, float64(now.goroutines-m.before.goroutines)/float64(size.people))
 		})
 	}
 }

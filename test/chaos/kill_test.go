@@ -135,8 +135,8 @@ func crowd(t *testing.T, gs *guests, round string, seed uint64, c *calamity) {
 	wg.Wait()
 }
 
-// visit is one join and leave: some come without media, some speak, and some
-// leave without a word.
+// visit is one join and leave: some come without media, some speak, some have one
+// connection for both ways, and some leave without a word.
 func visit(ctx context.Context, gs *guests, room, identity string, random *rand.Rand, c *calamity) error {
 	ghost, speaks, politely := random.IntN(8) == 0, random.IntN(3) == 0, random.IntN(4) > 0
 	if !c.step() {
