@@ -66,6 +66,7 @@ export class BrowserParticipant {
   }
 
   publishCamera(options) { return this.#call('publishCamera', options); }
+  setScalability(mode) { return this.#call('setScalability', mode); }
   publishMicrophone() { return this.#call('publishMicrophone'); }
   publishClapper() { return this.#call('publishClapper'); }
   streams(identity) { return this.#call('streams', identity); }

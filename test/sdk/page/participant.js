@@ -129,6 +129,13 @@ window.participant = {
     );
     return { sid: publication.trackSid };
   },
+  /** Has each layer of the camera made of temporal layers, as L1T3 says: the SDK leaves that to the browser. */
+  async setScalability(mode) {
+    const { sender } = room.localParticipant.getTrackPublication(Track.Source.Camera).track;
+    const parameters = sender.getParameters();
+    for (const encoding of parameters.encodings) encoding.scalabilityMode = mode;
+    await sender.setParameters(parameters);
+  },
   async publishMicrophone() {
     // The fake device beeps; what cleans up speech would clean that up too.
     const publication = await room.localParticipant.setMicrophoneEnabled(

@@ -2,73 +2,10 @@
 // of somebody are one stream.
 
 import assert from 'node:assert/strict';
-import { flashesAndBeeps, offsets } from '../harness/flash.mjs';
 import { wantAudio, wantVideo } from '../harness/media.mjs';
 import { scene } from '../harness/scene.mjs';
-import { quantile } from '../harness/stamp.mjs';
-import { waitFor } from '../harness/wait.mjs';
 
 const stage = scene();
-
-// Pictures wait so long, in milliseconds, and sound only if it is to be in step with them.
-const wait = 300;
-
-/** How many milliseconds of its sender's time sound is ahead of pictures, as they are played. */
-async function ahead(viewer) {
-  const { audio, video } = await viewer.played();
-  if (!audio || !video) throw new Error('nothing is known of when they were sent');
-  return audio - video;
-}
-
-/** Beeps and their flashes, by when they were played, and by what the browser knows of when they were sent. */
-async function claps(viewer) {
-  const all = [], found = { flashes: 0, beeps: 0, known: 0 };
-  for (let looks = 0; looks < 4 && all.length < 3; looks++) {
-    const seen = await flashesAndBeeps(viewer.page, 4_000);
-    all.push(...offsets(seen));
-    found.flashes += seen.flashes.length;
-    found.beeps += seen.beeps.length;
-    found.known += seen.apart.length;
-  }
-  assert.ok(all.length >= 3, `${viewer.identity}: ${all.length} flashes with a beep: ${JSON.stringify(found)}`);
-  const median = (of) => Math.round(quantile(all.map(of), 0.5));
-  return { heard: median((o) => o.heard), unknown: median((o) => o.unknown) };
-}
-
-stage.test('camera and microphone are one stream that is played in step, where the room wants it', async (call) => {
-  const apart = `${call.room}-apart`;
-  const delay = { minPlayoutDelay: wait, maxPlayoutDelay: 2_000 };
-  await Promise.all([call.api.createRoom({ name: call.room, syncStreams: true, ...delay }), call.api.createRoom({ name: apart, ...delay })]);
-  const [alice, bob, one, two, other] = await Promise.all([
-    call.browser('alice'), call.guest(apart, 'bob'), call.browser('one', { connections: 1 }), call.browser('two', { connections: 2 }), call.guest(apart, 'other'),
-  ]);
-  await Promise.all([alice, bob].map((who) => who.publishClapper()));
-  const inStep = [one, two];
-  await Promise.all([[one, alice], [two, alice], [other, bob]].flatMap(([viewer, publisher]) =>
-    [wantVideo(viewer, publisher.identity), wantAudio(viewer, publisher.identity)]));
-  for (const viewer of inStep) {
-    assert.deepEqual(await viewer.streams('alice'), { camera: `${alice.sid}|camera`, microphone: `${alice.sid}|camera` });
-  }
-  const own = Object.values(await other.streams('bob'));
-  assert.equal(new Set(own).size, 2, `streams ${own}`);
-
-  // Chromium brings them together by and by, going by their sender reports.
-  await Promise.all(inStep.map((viewer) => waitFor(`sound and pictures of ${viewer.identity} to be in step`, async () => {
-    const by = await ahead(viewer);
-    if (Math.abs(by) < wait / 4) return true;
-    throw new Error(`${by} ms apart`);
-  })));
-  const seen = await Promise.all([one, two, other].map(claps));
-  console.log(`beeps are later than flashes, and than browsers know, by ${JSON.stringify(seen)} ms: in step, in step, and not`);
-  // What is sent together is told to have been sent together, however busy who plays it.
-  for (const { unknown } of seen) assert.ok(Math.abs(unknown) < wait / 2, `beeps were not sent with their flashes: ${unknown} ms`);
-  const by = await waitFor('sound of a room that does not ask for it not to wait', async () => {
-    const now = await ahead(other);
-    if (now > wait / 2) return now;
-    throw new Error(`it is ${now} ms ahead`);
-  });
-  assert.ok(by > wait / 2);
-});
 
 stage.inBothModes('every SDK finds the tracks of one stream', async (call) => {
   await call.api.createRoom({ name: call.room, syncStreams: true });
