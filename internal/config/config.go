@@ -85,6 +85,9 @@ type Ingress struct {
 	RTMP RTMP
 	// FFmpeg is the program that encodes; empty: ffmpeg in PATH.
 	FFmpeg string
+	// LipSyncDelay is how long browsers are asked to wait with pictures, at least, where
+	// their sound is encoded, in milliseconds.
+	LipSyncDelay int
 	// AllowNetworks are the private networks that sources of URLs may be in.
 	AllowNetworks []string
 }
@@ -310,7 +313,7 @@ func Defaults() *Config {
 			TCPPort:    7881,
 			AllowPause: true,
 		},
-		Ingress: Ingress{RTMP: RTMP{ConnectionsPerAddress: 50}},
+		Ingress: Ingress{RTMP: RTMP{ConnectionsPerAddress: 50}, LipSyncDelay: 120},
 		Egress:  Egress{UploadPatience: time.Minute, MaxCPU: 90, PageMemory: 2 << 30},
 		TURN: TURN{
 			UDPPort:               3478,

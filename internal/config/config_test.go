@@ -100,6 +100,7 @@ ingress:
   whip_base_url: https://example.org/w
   rtmp: {port: 1935, tls_port: 1936, connections_per_address: 5}
   ffmpeg: /opt/ffmpeg
+  lip_sync_delay: 80
   allow_networks: [10.0.0.0/8]
 rtc:
   udp_port: 2
@@ -170,7 +171,7 @@ limit:
 		TLS:            TLS{"c.pem", "k.pem", 80, ACME{nil, "a@example.org", "https://ca.example.org/dir", "ca.pem", "/var/cache/acme"}},
 		Ingress: Ingress{
 			RTMPBaseURL: "rtmp://live.example.org/live", WHIPBaseURL: "https://example.org/w",
-			RTMP: RTMP{Port: 1935, TLSPort: 1936, ConnectionsPerAddress: 5}, FFmpeg: "/opt/ffmpeg", AllowNetworks: []string{"10.0.0.0/8"},
+			RTMP: RTMP{Port: 1935, TLSPort: 1936, ConnectionsPerAddress: 5}, FFmpeg: "/opt/ffmpeg", LipSyncDelay: 80, AllowNetworks: []string{"10.0.0.0/8"},
 		},
 		RTC: RTC{
 			UDPPort: 2, TCPPort: -1, NodeIPs: []string{"2001:db8::7", "192.0.2.7"}, AdvertiseInternalIP: true,

@@ -81,6 +81,7 @@ var supported = []key{
 	{"ingress.rtmp.tls_port", number(func(c *Config) *int { return &c.Ingress.RTMP.TLSPort }, -1, maxPort)},
 	{"ingress.rtmp.connections_per_address", number(func(c *Config) *int { return &c.Ingress.RTMP.ConnectionsPerAddress }, 1, maxInt)},
 	{"ingress.ffmpeg", text(func(c *Config) *string { return &c.Ingress.FFmpeg })},
+	{"ingress.lip_sync_delay", number(func(c *Config) *int { return &c.Ingress.LipSyncDelay }, 0, maxPlayoutDelay)},
 	{"ingress.allow_networks", prefixes(func(c *Config) *[]string { return &c.Ingress.AllowNetworks })},
 
 	{"rtc.udp_port", udpPort},

@@ -3,6 +3,7 @@ package ingress
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/livekit/protocol/livekit"
 
@@ -48,6 +49,12 @@ type Options struct {
 	// wrong with a URL. Nil: endpoints of URLs are refused.
 	Pull     func(ctx context.Context, s *Session) error
 	CheckURL func(url string) error
+	// CheckVideo says what this server has not that encoding takes, for what is asked of
+	// video; nil: nothing.
+	CheckVideo func(ctx context.Context, o *livekit.IngressVideoOptions) error
+	// Behind is what browsers are asked to bring pictures behind by, at least, where sound
+	// that belongs to them is encoded anew; 0: nothing.
+	Behind time.Duration
 	// Limits of endpoints; 0 takes the default.
 	MaxEndpoints int // default 10,000
 }

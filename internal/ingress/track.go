@@ -25,6 +25,9 @@ type Format struct {
 	Layers int
 	// Width and Height of the largest, in pixels; 0 if not known yet.
 	Width, Height uint32
+	// Awaits says that pictures come sooner than the sound that belongs to them, which
+	// is encoded anew: browsers are asked to wait for it from the first picture on.
+	Awaits bool
 	// Stereo says that sound has two channels.
 	Stereo bool
 	// Fmtp are parameters of SDP that tell bitstreams of one codec apart, such as
@@ -86,6 +89,9 @@ const (
 	levelExtension = 1
 	reportInterval = time.Second
 	maxLayers      = 3
+	// longest is the longest that browsers may wait with pictures. It is more than they
+	// have cause for, but they are told both limits or none.
+	longest = 40 * time.Second
 )
 
 // codec of a format.
@@ -143,6 +149,8 @@ func (x *Session) Publish(ctx context.Context, f Format) (*Track, error) {
 	if req.Type == livekit.TrackType_AUDIO {
 		media.AudioLevelExt = levelExtension
 		t.loud = newLoudness()
+	} else if least := x.s.opts.Behind; f.Awaits && least > 0 {
+		media.PlayoutDelay = [2]time.Duration{least, longest}
 	}
 	if t.injected, err = injection.Publish(ctx, req, media); err != nil {
 		return nil, err
@@ -153,7 +161,19 @@ func (x *Session) Publish(ctx context.Context, f Format) (*Track, error) {
 	x.mu.Lock()
 	x.tracks = append(x.tracks, t)
 	x.mu.Unlock()
+	x.came()
 	return t, nil
+}
+
+// came has the state name a track that came after the start.
+func (x *Session) came() {
+	infos := x.infos()
+	x.s.mu.Lock()
+	defer x.s.mu.Unlock()
+	if e := x.endpoint; e.session == x && x.started {
+		e.change(func(state *livekit.IngressState) { state.Tracks = infos })
+		e.keep()
+	}
 }
 
 // announcement describes a track as the endpoint's options say.

@@ -42,6 +42,9 @@ type InjectedMedia struct {
 	// Layers is how many streams of video there are, lowest first: one for 0, three at
 	// most.
 	Layers int
+	// PlayoutDelay is how long receivers of video should wait, at least and at most,
+	// before they show it, unless the room says; zeros: as they like.
+	PlayoutDelay [2]time.Duration
 	// AudioLevelExt is the id of the header extension of RFC 6464; 0 if packets
 	// have none.
 	AudioLevelExt uint8
@@ -149,7 +152,7 @@ func (i *Injection) newTrack(req *livekit.AddTrackRequest, media InjectedMedia) 
 	layers := min(max(media.Layers, 1), len(injectedRIDs))
 	t := &Injected{injection: i}
 	up := uptrack.New(uptrack.Options{
-		Codec: media.Codec, AudioLevelExt: media.AudioLevelExt, Clock: i.clock,
+		Codec: media.Codec, AudioLevelExt: media.AudioLevelExt, Clock: i.clock, PlayoutDelay: media.PlayoutDelay,
 		WriteRTCP: func(pkts []rtcp.Packet) error {
 			for _, pkt := range pkts {
 				if pli, ok := pkt.(*rtcp.PictureLossIndication); ok && media.OnKeyframe != nil {

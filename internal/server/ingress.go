@@ -24,10 +24,13 @@ import (
 // openIngress ends the ingress sessions of the last run, and begins to take new ones.
 func (s *Server) openIngress(ctx context.Context) (err error) {
 	s.transcoders = new(ffmpeg.Children)
+	encoder := &source.Encoder{FFmpeg: s.cfg.Ingress.FFmpeg, Running: s.transcoders, Logger: s.log}
 	puller := &source.Puller{FFmpeg: s.cfg.Ingress.FFmpeg, Running: s.transcoders, Logger: s.log, Guard: s.sourceGuard()}
 	s.ingress, err = ingress.Start(ctx, ingress.Options{
 		Rooms: s.rooms, Log: eventlog.Intact{Log: s.events}, Logger: s.log, URL: s.ingressURL,
 		Pull: puller.Pull, CheckURL: puller.Check,
+		CheckVideo: encoder.Check,
+		Behind:     time.Duration(s.cfg.Ingress.LipSyncDelay) * time.Millisecond,
 	})
 	if err != nil {
 		return err
@@ -35,7 +38,7 @@ func (s *Server) openIngress(ctx context.Context) (err error) {
 	proxies := networks(s.cfg.TrustedProxies)
 	s.backstage = room.NewRegistry(s.backstageOptions())
 	s.whip = whip.NewHandler(whip.Options{
-		Backstage: s.backstage, Encoder: &source.Encoder{FFmpeg: s.cfg.Ingress.FFmpeg, Running: s.transcoders, Logger: s.log},
+		Backstage: s.backstage, Encoder: encoder,
 		Rooms: s.rooms, Ingress: s.ingress, Keys: token.Keys(s.cfg.Keys), Logger: s.log,
 		Site: func(r *http.Request) netip.Addr { return signal.ClientSite(r, proxies) },
 	})
@@ -68,7 +71,7 @@ func (s *Server) closeRooms(ctx context.Context) (err error) {
 }
 
 // encodable are the codecs of which others can be made.
-var encodable = []string{"video/VP8", "video/H264", "video/VP9", "video/AV1", "audio/opus"}
+var encodable = []string{"video/VP8", "video/H264", "video/VP9", "video/AV1", "video/H265", "audio/opus"}
 
 // sourceGuard keeps the sources of URLs away from where they have no business, as
 // endpoints of webhooks.

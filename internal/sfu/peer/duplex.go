@@ -33,7 +33,7 @@ type DuplexOptions struct {
 	// Without it, it is sent in its lowest layer.
 	AllowPause bool
 	// PlayoutDelay is how long the client should wait, at least and at most, before
-	// it shows a frame; zeros leave that to it.
+	// it shows a frame; zeros leave that to each track.
 	PlayoutDelay [2]time.Duration
 	// FullICE makes connectivity checks even if the factory's connections are
 	// ICE-lite, for clients that do not get along with that.

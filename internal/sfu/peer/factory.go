@@ -50,7 +50,7 @@ type Factory struct {
 	clock  clock // of media
 	rounds *rounds
 
-	subscriberMedia [2]*webrtc.MediaEngine // the second with playout delay
+	subscriberMedia *webrtc.MediaEngine
 
 	// extensions maps an up-track to the ids its publisher uses, by URI, so
 	// that a subscriber elsewhere can translate them.
@@ -115,13 +115,8 @@ func (f *Factory) configure() error {
 	if err := f.configureEngine(addrs); err != nil {
 		return err
 	}
-	for i := range f.subscriberMedia {
-		f.subscriberMedia[i], err = newMediaEngine(nil, true, withPlayoutDelay(subscriberExtensions, i == 1))
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	f.subscriberMedia, err = newMediaEngine(nil, true, subscriberExtensions)
+	return err
 }
 
 // apiFor returns a pion that makes one connection, without its packets.
@@ -261,15 +256,20 @@ func (f *Factory) configureEngine(addrs []netip.Addr) error {
 }
 
 // publisherMedia returns the enabled codecs. Clients without transport-wide
-// feedback tell their own estimate of what they can be sent if remb is set.
-func (f *Factory) publisherMedia(enabled []string, remb, delayed bool) (*webrtc.MediaEngine, error) {
+// feedback tell their own estimate of what they can be sent on a connection that is
+// duplex.
+func (f *Factory) publisherMedia(enabled []string, duplex bool) (*webrtc.MediaEngine, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	key := fmt.Sprint(strings.ToLower(strings.Join(enabled, " ")), remb, delayed)
+	key := fmt.Sprint(strings.ToLower(strings.Join(enabled, " ")), duplex)
 	if media, ok := f.publishers[key]; ok {
 		return media, nil
 	}
-	media, err := newMediaEngine(enabled, remb, withPlayoutDelay(publisherExtensions, delayed))
+	exts := publisherExtensions
+	if duplex {
+		exts = append(slices.Clip(exts), playoutDelay)
+	}
+	media, err := newMediaEngine(enabled, duplex, exts)
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package peer
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/pion/sdp/v3"
@@ -81,16 +80,12 @@ var subscriberExtensions = []extension{
 	{webrtc.RTPCodecTypeVideo, extTransportCC},
 	{webrtc.RTPCodecTypeVideo, extAbsCaptureTime},
 	{webrtc.RTPCodecTypeVideo, extDependencyDescriptor},
+	playoutDelay,
 }
 
-// withPlayoutDelay are the extensions with that which tells receivers of video
-// how long to wait, for connections that need it.
-func withPlayoutDelay(exts []extension, delayed bool) []extension {
-	if !delayed {
-		return exts
-	}
-	return append(slices.Clip(exts), extension{webrtc.RTPCodecTypeVideo, extPlayoutDelay})
-}
+// playoutDelay tells receivers of video how long to wait. It is for rooms and tracks
+// that say so; the first such track may come to a connection at any time.
+var playoutDelay = extension{webrtc.RTPCodecTypeVideo, extPlayoutDelay}
 
 // forwardedExtension says whether what a publisher writes there is of use to
 // the clients that its packets are sent to.

@@ -62,7 +62,6 @@ type Publisher struct {
 type answering interface {
 	fill(offer []line) error
 	sends(mid string) bool
-	delays() bool
 	decoding(mid string) string // parameters of Opus in a section in which we send
 	midToTrackID() map[string]string
 	answered(offer, answer []line)
@@ -253,7 +252,7 @@ func (p *Publisher) opusOptions(l line) string {
 const stereoOptions = "stereo=1;maxaveragebitrate=510000"
 
 func (p *Publisher) connect() error {
-	media, err := p.factory.publisherMedia(p.codecs, p.answering != nil, p.answering != nil && p.answering.delays())
+	media, err := p.factory.publisherMedia(p.codecs, p.answering != nil)
 	if err != nil {
 		return err
 	}

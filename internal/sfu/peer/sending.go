@@ -15,7 +15,7 @@ import (
 type sending struct {
 	via     *conn            // immutable
 	handler sendingHandler   // immutable
-	delay   [2]time.Duration // immutable; of playout, zeros if it is the client's choice
+	delay   [2]time.Duration // immutable; of playout, zeros: each track's
 
 	// tasks only
 	slots   []*slot
@@ -49,12 +49,12 @@ func (s *sending) prepare(c *conn, h sendingHandler, mayPause bool, delay [2]tim
 // takes it away.
 func (s *sending) LimitBandwidth(bitsPerSecond uint64) { s.budget.limit(bitsPerSecond) }
 
-// delays reports whether the client is told how long to wait with video.
-func (s *sending) delays() bool { return s.delay != [2]time.Duration{} }
-
 // newSender returns a Sender that no section is found for yet.
 func (s *sending) newSender(streamID, trackID string, up *uptrack.UpTrack) *Sender {
 	sender := &Sender{delay: s.delay, streamID: streamID, trackID: trackID, up: up, codec: up.Codec()}
+	if sender.delay == [2]time.Duration{} {
+		sender.delay = up.PlayoutDelay()
+	}
 	o := downtrack.Options{Source: up, Now: s.reports.now}
 	if kindOf(sender.codec) == webrtc.RTPCodecTypeVideo {
 		o.OnFlow = func() { s.streamState(sender, false) }

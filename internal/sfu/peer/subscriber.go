@@ -40,7 +40,7 @@ type SubscriberOptions struct {
 	// Without it, it is sent in its lowest layer.
 	AllowPause bool
 	// PlayoutDelay is how long the client should wait, at least and at most, before
-	// it shows a frame; zeros leave that to it.
+	// it shows a frame; zeros leave that to each track.
 	PlayoutDelay [2]time.Duration
 	// FullICE makes connectivity checks even if the factory's connections are
 	// ICE-lite, for clients that do not get along with that.
@@ -159,11 +159,7 @@ func (s *Subscriber) Answer(sdp string, id uint32) {
 }
 
 func (s *Subscriber) connect() error {
-	media := s.factory.subscriberMedia[0]
-	if s.delays() {
-		media = s.factory.subscriberMedia[1]
-	}
-	if err := s.open(media); err != nil {
+	if err := s.open(s.factory.subscriberMedia); err != nil {
 		return err
 	}
 	lossy := sctp.Reliability{Unordered: true, Limited: true}

@@ -61,6 +61,9 @@ type Options struct {
 	// Clock is shared by the tracks of one publisher so that their sender
 	// reports are mapped alike; nil makes one for this track.
 	Clock *Clock
+	// PlayoutDelay is how long receivers of video should wait, at least and at most,
+	// before they show it, where the room does not say; zeros: as they like.
+	PlayoutDelay [2]time.Duration
 
 	// WriteRTCP sends feedback to the publisher. It is called without locks
 	// held, by Input.Receive, timers and callers of RequestKeyframe.
@@ -156,6 +159,9 @@ func New(opts Options) *UpTrack {
 
 // Codec returns what the track is encoded with.
 func (u *UpTrack) Codec() Codec { return u.opts.Codec }
+
+// PlayoutDelay returns how long receivers should wait; zeros: as they like.
+func (u *UpTrack) PlayoutDelay() [2]time.Duration { return u.opts.PlayoutDelay }
 
 // AddStream returns where to put the packets of one SSRC. A second stream for
 // the same rid takes that layer over. It is nil if the track is closed or has

@@ -78,6 +78,9 @@ for (const [name, video, options, width, late] of [
     assert.ok(apart.length >= 3, JSON.stringify(found));
     const median = quantile(apart.map((o) => o.unknown), 0.5);
     assert.ok(Math.abs(median) < lenience, `beeps are too late by ${median} ms`);
+    // Pictures wait for their sound from the first on, and not once the browser has found out.
+    const each = pictures.waited / pictures.emitted;
+    assert.ok(each > 0.06, `pictures waited ${each} s`);
     assert.ok(pictures.count > 80, `${pictures.count} pictures`);
     const story = await storyOf(call, info, 2);
     assert.deepEqual(story.map((e) => [e.event, e.ingressInfo.state.status]), [
