@@ -66,7 +66,7 @@ func shell(t *testing.T, script string) (dir, output string, err error) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	ports := freePorts(t, 4)
+	ports := freePorts(t, 5)
 	text := strings.NewReplacer("localhost:3000", "localhost:"+ports[0], "localhost:7880", "localhost:"+ports[1]).Replace(script)
 
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
@@ -79,7 +79,7 @@ func shell(t *testing.T, script string) (dir, output string, err error) {
 	cmd.Dir = dir
 	cmd.Env = []string{
 		"PATH=" + filepath.Join(dir, "bin") + ":" + os.Getenv("PATH"), "HOME=" + dir,
-		"ROLLCALL_PORT=" + ports[1], "ROLLCALL_RTC_UDP_PORT=" + ports[2], "ROLLCALL_RTC_TCP_PORT=" + ports[3],
+		"ROLLCALL_PORT=" + ports[1], "ROLLCALL_RTC_UDP_PORT=" + ports[2], "ROLLCALL_RTC_TCP_PORT=" + ports[3], "ROLLCALL_INGRESS_RTMP_PORT=" + ports[4],
 		"ROLLCALL_URL=http://localhost:" + ports[1],
 	}
 	out, err := cmd.CombinedOutput()

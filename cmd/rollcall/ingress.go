@@ -79,6 +79,7 @@ identity. What it prints holds the stream key, which admits whoever has it.
 
   rollcall ingress create stage obs --dev --name 'main camera'
   rollcall ingress create stage obs --dev --input whip
+  rollcall ingress create stage obs --dev --input whip --encode
   rollcall ingress create stage film --dev --from https://example.com/film.mp4`
 
 func createIngress(ctx context.Context, args []string, env environment) error {
@@ -107,7 +108,7 @@ func createIngress(ctx context.Context, args []string, env environment) error {
 		enabled := false
 		req.Enabled = &enabled
 	}
-	req.Audio, req.Video = sources.audio, sources.video
+	req.Audio, req.Video, req.EnableTranscoding = sources.audio, sources.video, sources.encode
 	info, err := c.ingress().CreateIngress(ctx, req)
 	if err != nil {
 		return said(err)
@@ -134,6 +135,8 @@ type ingressSources struct {
 	fs    *flag.FlagSet
 	audio *livekit.IngressAudioOptions
 	video *livekit.IngressVideoOptions
+	// encode says whether what comes is encoded anew; nil: as is usual for the input.
+	encode *bool
 }
 
 func (s *ingressSources) register() {
@@ -144,6 +147,23 @@ func (s *ingressSources) register() {
 		}
 		s.videoOptions().EncodingOptions = &livekit.IngressVideoOptions_Preset{Preset: livekit.IngressVideoEncodingPreset(n)}
 		return nil
+	})
+	s.fs.Func("codec", "encode video anew, as large as it comes and smaller, to the `codec` h264 or vp8", func(text string) error {
+		codec := livekit.VideoCodec_H264_BASELINE
+		switch strings.ToLower(text) {
+		case "h264":
+		case "vp8":
+			codec = livekit.VideoCodec_VP8
+		default:
+			return errors.New("want h264 or vp8")
+		}
+		s.videoOptions().EncodingOptions = &livekit.IngressVideoOptions_Options{Options: &livekit.IngressVideoEncodingOptions{VideoCodec: codec}}
+		return nil
+	})
+	s.fs.BoolFunc("encode", "encode what comes by WHIP anew, in layers, or not; of RTMP and URLs it is what has to be", func(text string) error {
+		encode, err := strconv.ParseBool(text)
+		s.encode = &encode
+		return err
 	})
 	s.fs.BoolFunc("screen", "publish as a shared screen, in place of camera and microphone", func(string) error {
 		s.videoOptions().Source = livekit.TrackSource_SCREEN_SHARE
@@ -169,12 +189,20 @@ func printIngress(w io.Writer, f *clientFlags, info *livekit.IngressInfo) error 
 	if info.Enabled != nil && !info.GetEnabled() {
 		enabled = "no"
 	}
-	fields(w, "id", info.IngressId, "name", info.Name, "input", ingressInput(info), "url", info.Url, "stream key", info.StreamKey,
+	fields(w, "id", info.IngressId, "name", info.Name, "input", ingressInput(info), "url", info.Url, "stream key", info.StreamKey, "push to", pushTo(info),
 		"room", info.RoomName, "identity", info.ParticipantIdentity, "participant name", info.ParticipantName,
 		"metadata", info.ParticipantMetadata, "enabled", enabled, "status", ingressStatus(info), "error", state.GetError(),
 		"since", nanoTime(state.GetStartedAt()), "ended", nanoTime(state.GetEndedAt()),
 		"video", videoIn(state.GetVideo()), "audio", audioIn(state.GetAudio()))
 	return nil
+}
+
+// pushTo is the URL with the key at its end, for encoders that ask for no more.
+func pushTo(info *livekit.IngressInfo) string {
+	if info.InputType != livekit.IngressInput_RTMP_INPUT || info.StreamKey == "" {
+		return ""
+	}
+	return info.Url + "/" + info.StreamKey
 }
 
 func nanoTime(ns int64) string {
@@ -253,7 +281,7 @@ func setIngress(ctx context.Context, args []string, env environment) error {
 	if err != nil {
 		return err
 	}
-	req.IngressId, req.Audio, req.Video = values[0], sources.audio, sources.video
+	req.IngressId, req.Audio, req.Video, req.EnableTranscoding = values[0], sources.audio, sources.video, sources.encode
 	info, err := c.ingress().UpdateIngress(ctx, req)
 	if err != nil {
 		return said(err)

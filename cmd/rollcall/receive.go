@@ -107,6 +107,10 @@ func (r *receiver) show(ev *webhook.Event) {
 		}
 	}
 	note(ev.GetParticipant() != nil, "%s", ev.GetParticipant().GetIdentity())
+	if info := ev.GetIngressInfo(); info != nil {
+		note(true, "%s %s", info.ParticipantIdentity, ingressStatus(info))
+		note(info.State.GetError() != "", "%s", shortened(info.State.GetError(), 60))
+	}
 	note(d.Attempt > 1, "attempt %d", d.Attempt)
 	note(d.Late, "late")
 	note(d.Test, "test")

@@ -72,7 +72,8 @@ func Start(ctx context.Context, o Options) (*Service, error) {
 // this server; see Options.URL.
 //
 // It fails with invalid_argument for values that cannot be, with unimplemented for an
-// input that this server does not take, and with resource_exhausted for one too many.
+// input that this server does not take, with failed_precondition for a codec that its
+// ffmpeg does not encode to, and with resource_exhausted for one too many.
 func (s *Service) Create(ctx context.Context, origin string, req *livekit.CreateIngressRequest) (*livekit.IngressInfo, error) {
 	info := &livekit.IngressInfo{
 		IngressId: "IN_" + rand.Text()[:12], Name: req.Name, InputType: req.InputType,
@@ -101,6 +102,9 @@ func (s *Service) Create(ctx context.Context, origin string, req *livekit.Create
 		}
 	}
 	if err := s.complete(info); err != nil {
+		return nil, err
+	}
+	if err := s.checkVideo(ctx, info.Video); err != nil {
 		return nil, err
 	}
 	e := &endpoint{s: s, created: time.Now(), info: info, settled: true}
@@ -149,9 +153,25 @@ func (s *Service) complete(info *livekit.IngressInfo) error {
 	return nil
 }
 
+// checkVideo says what is missing for a codec that not every ffmpeg encodes to.
+func (s *Service) checkVideo(ctx context.Context, o *livekit.IngressVideoOptions) error {
+	if s.opts.CheckVideo == nil || o.GetOptions().GetVideoCodec() != livekit.VideoCodec_VP8 {
+		return nil
+	}
+	if err := s.opts.CheckVideo(ctx, o); err != nil {
+		return refuse(FailedPrecondition, "invalid ingress: video cannot be encoded as it is asked for: %s", err)
+	}
+	return nil
+}
+
 // Update changes an endpoint: what is not set in the request stays. A session that
-// is under way goes on as it began.
+// is under way goes on as it began. It fails as Create does, and with not_found.
 func (s *Service) Update(ctx context.Context, req *livekit.UpdateIngressRequest) (*livekit.IngressInfo, error) {
+	if validateVideo(req.Video) == nil { // else that is said, in turn
+		if err := s.checkVideo(ctx, req.Video); err != nil {
+			return nil, err
+		}
+	}
 	s.mu.Lock()
 	e := s.endpoints[req.IngressId]
 	switch {

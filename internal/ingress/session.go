@@ -42,9 +42,10 @@ type Session struct {
 	info     *livekit.IngressInfo // immutable; as it was when the session began
 	began    time.Time            // immutable
 
-	heard atomic.Int64 // when media came last, nanoseconds after began, which no step of the clock moves
-	media atomic.Bool  // some has come
-	clock mediaClock
+	expects atomic.Int64 // more tracks, until so many nanoseconds after began
+	heard   atomic.Int64 // when media came last, nanoseconds after began, which no step of the clock moves
+	media   atomic.Bool  // some has come
+	clock   mediaClock
 
 	endOnce sync.Once
 	ended   chan struct{} // closed when it is over
@@ -212,6 +213,17 @@ func (x *Session) SetAudio(mime string, channels, sampleRate uint32) {
 // for an input that has to wait for more before it can write.
 func (x *Session) Alive() { x.heard.Store(int64(time.Since(x.began))) }
 
+// Expects says that more tracks may be published for so long: until then ingress_started
+// is not told, so that it has all of them. Sound need not wait for pictures then. 0: all
+// are there.
+func (x *Session) Expects(more time.Duration) {
+	until := time.Duration(0)
+	if more > 0 {
+		until = time.Since(x.began) + more
+	}
+	x.expects.Store(int64(until))
+}
+
 // silence is how long nothing has come.
 func (x *Session) silence(now time.Time) time.Duration {
 	return now.Sub(x.began) - time.Duration(x.heard.Load())
@@ -220,7 +232,13 @@ func (x *Session) silence(now time.Time) time.Duration {
 // flows says that media has come; the first time the session is publishing.
 func (x *Session) flows() {
 	x.Alive()
-	if x.media.Load() || !x.media.CompareAndSwap(false, true) {
+	if x.media.Load() {
+		return
+	}
+	if until := time.Duration(x.expects.Load()); until > 0 && time.Since(x.began) < until {
+		return
+	}
+	if !x.media.CompareAndSwap(false, true) {
 		return
 	}
 	x.publishing()

@@ -143,7 +143,7 @@ func (h *Handler) publishWithKey(w http.ResponseWriter, r *http.Request) {
 			return nil, err
 		}
 		info := in.Info()
-		if err := h.mayEncode(info); err != nil {
+		if err := h.mayEncode(r.Context(), info); err != nil {
 			in.End(err)
 			return nil, err
 		}
@@ -160,14 +160,14 @@ func (h *Handler) publishWithKey(w http.ResponseWriter, r *http.Request) {
 }
 
 // mayEncode says why what the endpoint asks for cannot be encoded.
-func (h *Handler) mayEncode(info *livekit.IngressInfo) error {
+func (h *Handler) mayEncode(ctx context.Context, info *livekit.IngressInfo) error {
 	switch {
 	case !info.GetEnableTranscoding():
 		return nil
 	case h.opts.Backstage == nil || h.opts.Encoder == nil:
 		return refuse(http.StatusNotImplemented, "this server does not encode what comes by WHIP")
 	}
-	if err := h.opts.Encoder.Ready(); err != nil {
+	if err := h.opts.Encoder.Ready(ctx, info.Video); err != nil {
 		return refuse(http.StatusServiceUnavailable, "%s", err)
 	}
 	return nil

@@ -4,7 +4,6 @@ package ingress
 
 import (
 	"bytes"
-	"encoding/binary"
 	"os/exec"
 	"strings"
 	"testing"
@@ -53,34 +52,6 @@ func runsUntil(t *testing.T, what string, met func() bool, args ...string) {
 	}
 }
 
-// pictures is what ffprobe says of what came of video: how many decode, of which codec
-// and size.
-func pictures(t *testing.T, k kept) (n int, size string) {
-	t.Helper()
-	var stream bytes.Buffer
-	format, begin := "", 0
-	for i, end := range k.ends {
-		frame := k.bytes[begin:end]
-		begin = end
-		switch k.codec {
-		case "video/H265":
-			format = "hevc"
-		case "video/AV1":
-			format = "obu"
-			stream.Write([]byte{0x12, 0}) // a temporal delimiter, which packets leave out
-		default:
-			format = "ivf"
-			if i == 0 {
-				fourCC := map[string]string{"video/VP8": "VP80", "video/VP9": "VP90"}[k.codec]
-				stream.WriteString("DKIF\x00\x00\x20\x00" + fourCC + "\x00\x00\x00\x00\x1e\x00\x00\x00\x01\x00\x00\x00" + strings.Repeat("\x00", 8))
-			}
-			stream.Write(binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint32(nil, uint32(len(frame))), uint64(i)))
-		}
-		stream.Write(frame)
-	}
-	return decoded(t, format, stream.Bytes())
-}
-
 // Codecs that Debian's FFmpeg cannot put into RTMP are not encoded anew.
 func TestEnhancedRTMPOfFFmpeg8IsForwardedAsItComes(t *testing.T) {
 	for _, tc := range []struct{ video, mime, audio, heard string }{
@@ -116,6 +87,20 @@ func TestEnhancedRTMPOfFFmpeg8IsForwardedAsItComes(t *testing.T) {
 				t.Errorf("%d packets of %s came", heard.frames, heard.codec)
 			}
 		})
+	}
+}
+
+// H265 that is asked for in layers is encoded anew.
+func TestH265OfFFmpeg8IsEncodedInLayers(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	info := s.create(toVP8)
+	v := s.view("show")
+	run(t, "encoders/push.py", info.Url+"/"+info.StreamKey, "4", "libx265", "aac")
+	s.is(info, livekit.IngressState_ENDPOINT_INACTIVE)
+	seen := v.got(video)
+	if n, _ := pictures(t, seen); n < 60 || seen.codec != "video/VP8" {
+		t.Errorf("%d of %d pictures of %s decode", n, seen.frames, seen.codec)
 	}
 }
 

@@ -37,6 +37,9 @@ func TestFigures(t *testing.T) {
 		{"720p30 in three layers, and Opus", func(r *livekit.CreateIngressRequest) {
 			r.Video = &livekit.IngressVideoOptions{EncodingOptions: &livekit.IngressVideoOptions_Preset{Preset: livekit.IngressVideoEncodingPreset_H264_720P_30FPS_3_LAYERS}}
 		}},
+		{"720p30 in three layers of VP8, and Opus", func(r *livekit.CreateIngressRequest) {
+			r.Video = &livekit.IngressVideoOptions{EncodingOptions: &livekit.IngressVideoOptions_Options{Options: &livekit.IngressVideoEncodingOptions{VideoCodec: livekit.VideoCodec_VP8}}}
+		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			p := process(t, binary)

@@ -247,6 +247,7 @@ func TestWHIPIsEncodedInLayers(t *testing.T) {
 		{"VP8, and sound as it comes", "a.ivf", []string{"-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8"}, &codecs.VP8Payloader{EnablePictureID: true}, nil},
 		{"H264, and sound as it is asked for", "a.h264", []string{"-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency"}, &codecs.H264Payloader{}, mono},
 		{"VP9, and sound as it is asked for", "a.ivf", []string{"-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8"}, &codecs.VP9Payloader{}, mono},
+		{"H265, and sound as it is asked for", "a.h265", []string{"-c:v", "libx265", "-preset", "ultrafast", "-tune", "zerolatency", "-x265-params", "log-level=none:bframes=0"}, &codecs.H265Payloader{}, mono},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			codec, shown := samples(t, tc.file, append([]string{"-f", "lavfi", "-i", "testsrc2=s=512x288:r=30", "-t", "3", "-pix_fmt", "yuv420p", "-b:v", "800k", "-g", "9999"}, tc.encode...)...)

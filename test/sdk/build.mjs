@@ -6,7 +6,7 @@ import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { build } from 'esbuild';
 import { Browser } from './harness/browser.mjs';
-import { clientPage, clips, goParticipant, out, repository, rollParticipant, serverBinary, suite, tone, webhookVerify } from './harness/paths.mjs';
+import { clientPage, clips, goParticipant, ingressCalls, out, repository, rollParticipant, serverBinary, suite, tone, webhookVerify } from './harness/paths.mjs';
 
 export async function buildAll() {
   mkdirSync(clientPage, { recursive: true });
@@ -18,6 +18,7 @@ export async function buildAll() {
   const goModule = path.join(suite, 'goparticipant');
   run('go', ['build', '-o', goParticipant, '.'], goModule);
   run('go', ['build', '-o', webhookVerify, './webhookverify'], goModule);
+  run('go', ['build', '-o', ingressCalls, './ingresscalls'], goModule);
   await build({
     entryPoints: ['participant.js', 'clips.js', 'components.jsx'].map((file) => path.join(suite, 'page', file)),
     outdir: clientPage,

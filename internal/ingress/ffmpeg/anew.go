@@ -49,6 +49,8 @@ func inBand(tag flv.Tag) (b []byte) {
 	switch {
 	case tag.Codec == flv.AV1 && len(c) > 4: // av1C: four bytes, then OBUs
 		return bytes.Clone(c[4:])
+	case tag.Codec == flv.H265:
+		return inBandHEVC(c)
 	case tag.Codec != flv.H264 || len(c) < 6:
 		return nil
 	}
@@ -67,6 +69,31 @@ func inBand(tag flv.Tag) (b []byte) {
 			break
 		}
 		n, c = int(c[0]), c[1:]
+	}
+	return b
+}
+
+// inBandHEVC are those of hvcC (ISO/IEC 14496-15 §8.3.3): after 22 bytes of what they
+// have in common, arrays of units of a kind.
+func inBandHEVC(c []byte) (b []byte) {
+	if len(c) < 23 {
+		return nil
+	}
+	arrays, c := int(c[22]), c[23:]
+	for range arrays {
+		if len(c) < 3 {
+			return nil
+		}
+		n := int(binary.BigEndian.Uint16(c[1:]))
+		c = c[3:]
+		for range n {
+			if len(c) < 2 || len(c)-2 < int(binary.BigEndian.Uint16(c)) {
+				return nil
+			}
+			size := int(binary.BigEndian.Uint16(c))
+			b = append(binary.BigEndian.AppendUint32(b, uint32(size)), c[2:2+size]...)
+			c = c[2+size:]
+		}
 	}
 	return b
 }

@@ -1,5 +1,6 @@
 // Package ffmpeg has a child process decode and encode what a stream brings: AAC
-// and MP3 to Opus, video with B-frames to some without, in one to three sizes.
+// and MP3 to Opus, video with B-frames to some without, to H264 or VP8 in one to three
+// sizes. What it can is what the ffmpeg at hand can, which Able says.
 //
 // A Transcoder takes tags of FLV, handed on in Matroska if they are of codecs that
 // older versions do not expect there, and returns frames with the times of their tags,

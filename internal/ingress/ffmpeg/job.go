@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/rollcall-rtc/rollcall/internal/ingress/flv"
 )
 
 // A Job is what a child is to do. The zero value is nothing.
@@ -20,13 +22,14 @@ type Job struct {
 	Varies bool
 	// Layers are the encodings of pictures, the smallest first.
 	Layers []Layer
+	// LayersAs is what they are encoded to: H264, which is the default, or VP8.
+	LayersAs flv.Codec
 }
 
 // Opus is how sound is encoded.
 type Opus struct {
 	Bitrate  int // bits a second
 	Channels int // 1 or 2
-	DTX      bool
 }
 
 // A Layer is one encoding of pictures.
@@ -65,15 +68,10 @@ func (j Job) args() []string {
 		a = append(a, "-filter_complex", j.filter())
 	}
 	for i, l := range j.Layers {
-		rate := strconv.Itoa(l.Bitrate)
-		a = append(a,
-			// Times are those of the source, and not rounded to where its frame rate has them.
-			"-map", fmt.Sprintf("[v%d]", i), "-fps_mode", "passthrough", "-enc_time_base", "1:1000",
-			"-c:v", "libx264", "-preset", "superfast", "-tune", "zerolatency", "-profile:v", "main", "-pix_fmt", "yuv420p", "-threads", "1",
-			"-bf", "0", "-g", "600", "-sc_threshold", "0", "-force_key_frames", fmt.Sprintf("expr:if(isnan(prev_forced_t),1,gte(t,prev_forced_t+%d))", keyEvery),
-			"-b:v", rate, "-maxrate", rate, "-bufsize", rate,
-			"-flvflags", "no_duration_filesize", "-flush_packets", "1", "-f", "flv", fmt.Sprintf("pipe:%d", firstPipe+i),
-		)
+		// Times are those of the source, and not rounded to where its frame rate has them.
+		a = append(a, "-map", fmt.Sprintf("[v%d]", i), "-fps_mode", "passthrough", "-enc_time_base", "1:1000")
+		a = append(a, j.encoder(l)...)
+		a = append(a, "-flush_packets", "1", fmt.Sprintf("pipe:%d", firstPipe+i))
 	}
 	if j.Opus != nil {
 		a = append(a,
@@ -84,6 +82,24 @@ func (j Job) args() []string {
 		)
 	}
 	return a
+}
+
+// encoder are the arguments for a layer, from the encoder to what the child writes.
+func (j Job) encoder(l Layer) (a []string) {
+	rate := strconv.Itoa(l.Bitrate)
+	out := []string{"-flvflags", "no_duration_filesize", "-f", "flv"}
+	if j.LayersAs == flv.VP8 {
+		a = []string{"-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8", "-lag-in-frames", "0", "-auto-alt-ref", "0", "-error-resilient", "default", "-minrate", rate}
+		out = []string{"-f", "ivf"}
+	} else {
+		a = []string{"-c:v", "libx264", "-preset", "superfast", "-tune", "zerolatency", "-profile:v", "main", "-bf", "0", "-sc_threshold", "0"}
+	}
+	a = append(a,
+		"-pix_fmt", "yuv420p", "-threads", "1", "-g", "600",
+		"-force_key_frames", fmt.Sprintf("expr:if(isnan(prev_forced_t),1,gte(t,prev_forced_t+%d))", keyEvery),
+		"-b:v", rate, "-maxrate", rate, "-bufsize", rate,
+	)
+	return append(a, out...)
 }
 
 // format is what is written to the child.

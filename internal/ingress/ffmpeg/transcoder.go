@@ -17,7 +17,8 @@ import (
 // Sink takes what a Transcoder makes. Each layer, and sound, has a goroutine of its
 // own. Data is valid during the call. An error ends the child.
 type Sink interface {
-	// Picture takes a tag of H264: a configuration or a frame.
+	// Picture takes a tag of what layers are encoded to: a configuration of H264, or a
+	// frame.
 	Picture(layer int, at time.Duration, t flv.Tag) error
 	// Sound takes 20 ms of Opus.
 	Sound(at time.Duration, packet []byte) error
@@ -104,7 +105,11 @@ func Start(path string, j Job, sink Sink, running *Children, logger *slog.Logger
 	for i, f := range ours {
 		t.readers.Go(func() {
 			defer f.Close()
-			t.fail(t.readPictures(i, f))
+			if j.LayersAs == flv.VP8 {
+				t.fail(t.readVP8(i, f))
+			} else {
+				t.fail(t.readPictures(i, f))
+			}
 		})
 	}
 	if j.Opus != nil {
@@ -291,6 +296,23 @@ func (t *Transcoder) readPictures(layer int, in io.Reader) error {
 			continue
 		}
 		if err := t.sink.Picture(layer, clock.At(ms)+t.zero, tag); err != nil {
+			return err
+		}
+	}
+}
+
+func (t *Transcoder) readVP8(layer int, in io.Reader) error {
+	r := newIVFReader(in, maxTag)
+	for {
+		at, data, err := r.next()
+		if err != nil {
+			return notAtTheEnd(err)
+		}
+		if len(data) == 0 {
+			continue // the encoder has dropped it
+		}
+		key := data[0]&1 == 0 // RFC 6386 §9.1
+		if err := t.sink.Picture(layer, at+t.zero, flv.Tag{Kind: flv.Frame, Codec: flv.VP8, Key: key, Data: data}); err != nil {
 			return err
 		}
 	}

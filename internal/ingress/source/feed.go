@@ -32,8 +32,7 @@ const (
 // Errors that people are shown.
 var (
 	errNothing  = errors.New("the source has neither video nor audio that is known here")
-	errReorders = errors.New("has B-frames, which browsers cannot show, and only those of H264 are encoded anew: turn B-frames off in the encoder")
-	errH265     = errors.New("the ingress asks for video to be encoded, and H265 of sources is only forwarded as it comes: remove the video preset, or send another codec")
+	errReorders = errors.New("has B-frames, which browsers cannot show, and does not say so at the beginning: turn them off in the encoder, or give the ingress a video preset")
 )
 
 // A feed takes the tags of a session. Its methods are called by one goroutine.
@@ -52,7 +51,7 @@ type feed struct {
 
 	// client says that the source is a WebRTC client, which has said what it sends, and
 	// whose pictures have any size for a while: browsers begin with small ones. awaits
-	// says that there are to be pictures: it does not begin without.
+	// says that there are to be pictures, which may come later than sound.
 	client, awaits bool
 
 	pictures  *picture
@@ -69,11 +68,12 @@ type feed struct {
 	video    *ingress.Track
 	audio    *ingress.Track
 	layers   []*layer
-	child    *ffmpeg.Transcoder // or nil
-	watching sync.WaitGroup     // the goroutine that ends it with the session
-	left     chan struct{}      // closed when the source is gone
-	childHas struct{ sound, pictures bool }
-	decoded  []picture // of the child's layers, each by its own goroutine
+	painter  *ffmpeg.Transcoder // encodes pictures, or nil
+	voice    *ffmpeg.Transcoder // encodes sound, or nil; often the same
+	children []*ffmpeg.Transcoder
+	watching sync.WaitGroup // the goroutines that end them with the session
+	left     chan struct{}  // closed when the source is gone
+	decoded  []picture      // of the painter's layers, each by its own goroutine
 
 	heard      bool      // sound of the child has caught up; its goroutine only
 	firstSound time.Time // when it came first; its goroutine only
@@ -122,7 +122,7 @@ func (f *feed) take(ctx context.Context, kind byte, at time.Duration, body []byt
 	f.newest.Store(int64(f.clock.last))
 	f.session.Alive()
 	if f.started {
-		return f.pass(kind, at, body, t)
+		return f.pass(ctx, kind, at, body, t)
 	}
 	return f.gather(ctx, kind, at, body, t)
 }
@@ -143,9 +143,6 @@ func (f *feed) gather(ctx context.Context, kind byte, at time.Duration, body []b
 	}
 	if err := f.learn(t); err != nil {
 		return err
-	}
-	if f.awaits && f.pictures == nil {
-		return nil // what is heard before is not missed
 	}
 	f.gathered = append(f.gathered, tag{kind, at, bytes.Clone(body)})
 	f.size += len(body)
@@ -180,7 +177,7 @@ func (f *feed) gather(ctx context.Context, kind byte, at time.Duration, body []b
 		if err != nil {
 			continue
 		}
-		if err := f.pass(w.kind, w.at, w.body, t); err != nil {
+		if err := f.pass(ctx, w.kind, w.at, w.body, t); err != nil {
 			return err
 		}
 	}
@@ -215,7 +212,7 @@ func (f *feed) learnPicture(t flv.Tag) error {
 		if err != nil {
 			return err
 		}
-		if f.started && (f.pictures == nil || f.pictures.codec != p.codec) {
+		if f.started && !f.expects() && (f.pictures == nil || f.pictures.codec != p.codec) {
 			return f.changed(p.codec)
 		}
 		if old := f.pictures; old != nil && p.order == orderUnknown {
@@ -243,6 +240,9 @@ func (f *feed) learnPicture(t flv.Tag) error {
 	}
 	return f.limited()
 }
+
+// expects says that pictures are still to come.
+func (f *feed) expects() bool { return f.awaits && f.pictures == nil }
 
 // limited fails if pictures that are to be decoded are larger than that is done for.
 func (f *feed) limited() error {
@@ -277,7 +277,7 @@ func (f *feed) changed(to flv.Codec) error {
 }
 
 // pass hands a tag on, as it is or to the child.
-func (f *feed) pass(kind byte, at time.Duration, body []byte, t flv.Tag) error {
+func (f *feed) pass(ctx context.Context, kind byte, at time.Duration, body []byte, t flv.Tag) error {
 	if err := f.failure(); err != nil {
 		return err
 	}
@@ -287,11 +287,16 @@ func (f *feed) pass(kind byte, at time.Duration, body []byte, t flv.Tag) error {
 	if kind == flv.TypeAudio {
 		return f.passSound(at, body, t)
 	}
-	if f.video == nil || f.pictures == nil {
+	if f.pictures == nil || f.video == nil && !f.awaits {
 		return nil
 	}
+	if f.video == nil {
+		if err := f.beginPictures(ctx); err != nil {
+			return err
+		}
+	}
 	if !f.encoding && f.pictures.order == reordered {
-		if err := f.beginEncoding(); err != nil {
+		if err := f.beginEncoding(ctx); err != nil {
 			return err
 		}
 	}
@@ -299,7 +304,7 @@ func (f *feed) pass(kind byte, at time.Duration, body []byte, t flv.Tag) error {
 		f.config = append(f.config[:0], body...)
 	}
 	if f.encoding {
-		return f.child.Write(flv.TypeVideo, at, body)
+		return f.painter.Write(flv.TypeVideo, at, body)
 	}
 	if t.Kind != flv.Frame {
 		return nil
@@ -321,7 +326,7 @@ func (f *feed) passSound(at time.Duration, body []byte, t flv.Tag) error {
 		}
 		return nil
 	}
-	return f.child.Write(flv.TypeAudio, at, body)
+	return f.voice.Write(flv.TypeAudio, at, body)
 }
 
 func (f *feed) failure() error {
@@ -330,18 +335,20 @@ func (f *feed) failure() error {
 	return f.failed
 }
 
-// leave says, once and on any goroutine, that the source is gone: a child that takes
-// nothing is not waited for any longer then.
+// leave says, once and on any goroutine, that the source is gone: children that take
+// nothing are not waited for any longer then.
 func (f *feed) leave() { close(f.left) }
 
-// close ends the child, and returns when it is gone. The session goes on.
+// close ends the children, and returns when they are gone. The session goes on.
 func (f *feed) close(kill bool) {
-	if f.child == nil {
-		return
+	var closing sync.WaitGroup
+	for _, child := range f.children {
+		if kill {
+			child.Kill()
+		}
+		closing.Go(func() { _ = child.Close() })
 	}
-	if kill {
-		f.child.Kill()
-	}
-	_ = f.child.Close()
+	closing.Wait()
 	f.watching.Wait()
+	f.children, f.painter, f.voice = nil, nil, nil
 }

@@ -69,7 +69,7 @@ func TestFrozenChildrenAreGivenUp(t *testing.T) {
 	}
 	var err error
 	for err == nil {
-		err = f.child.Write(flv.TypeAudio, 0, make([]byte, 1<<20))
+		err = f.voice.Write(flv.TypeAudio, 0, make([]byte, 1<<20))
 	}
 	if !errors.Is(err, ffmpeg.ErrStuck) {
 		t.Error(err)
@@ -90,11 +90,11 @@ func TestFrozenChildEndsWithItsSession(t *testing.T) {
 	if err := f.startChild(ffmpeg.Job{Sound: true, Opus: &ffmpeg.Opus{Bitrate: 64_000, Channels: 1}}); err != nil {
 		t.Fatal(err)
 	}
-	defer f.child.Kill()
+	defer f.voice.Kill()
 	failed := make(chan error, 1)
 	go func() {
 		for {
-			if err := f.child.Write(flv.TypeAudio, 0, make([]byte, 1<<20)); err != nil {
+			if err := f.voice.Write(flv.TypeAudio, 0, make([]byte, 1<<20)); err != nil {
 				failed <- err
 				return
 			}

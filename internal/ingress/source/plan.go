@@ -1,7 +1,6 @@
 package source
 
 import (
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -33,9 +32,6 @@ func layersOf(o *livekit.IngressVideoOptions, p picture) ([]ffmpeg.Layer, error)
 	case *livekit.IngressVideoOptions_Preset:
 		return presetLayers(o.Preset, p), nil
 	case *livekit.IngressVideoOptions_Options:
-		if o.Options.GetVideoCodec() == livekit.VideoCodec_VP8 {
-			return nil, fmt.Errorf("the ingress asks for VP8, and only H264 is encoded here")
-		}
 		layers := explicitLayers(o.Options.GetLayers(), p)
 		for i := range layers {
 			layers[i].FrameRate = o.Options.GetFrameRate()
@@ -43,6 +39,14 @@ func layersOf(o *livekit.IngressVideoOptions, p picture) ([]ffmpeg.Layer, error)
 		return layers, nil
 	}
 	return nil, nil
+}
+
+// encodesTo is what pictures are encoded to, if they are.
+func encodesTo(o *livekit.IngressVideoOptions) flv.Codec {
+	if o.GetOptions().GetVideoCodec() == livekit.VideoCodec_VP8 {
+		return flv.VP8
+	}
+	return flv.H264
 }
 
 // usualPreset is what video is encoded to of a source of which only that is said.

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/livekit/protocol/livekit"
 	"github.com/pion/rtp"
 
 	"github.com/rollcall-rtc/rollcall/internal/egress/container"
@@ -27,12 +28,18 @@ type Encoder struct {
 	Logger  *slog.Logger
 }
 
-// Ready says what is missing, in words for people; nil if nothing is.
-func (e *Encoder) Ready() error {
-	if _, err := ffmpeg.Find(e.FFmpeg); err != nil {
+// Ready says what is missing for what the options ask for, in words for people; nil if
+// nothing is.
+func (e *Encoder) Ready(ctx context.Context, video *livekit.IngressVideoOptions) error {
+	if err := e.Check(ctx, video); err != nil {
 		return fmt.Errorf("what has to be encoded cannot be sent to a room: %w", err)
 	}
 	return nil
+}
+
+// Check is Ready, in the words of what is missing.
+func (e *Encoder) Check(ctx context.Context, video *livekit.IngressVideoOptions) error {
+	return ffmpeg.Able(ctx, e.FFmpeg, ffmpeg.Job{Layers: make([]ffmpeg.Layer, 1), LayersAs: encodesTo(video)})
 }
 
 // Media is what a client has said that it sends.

@@ -16,6 +16,8 @@ func sizeOf(t flv.Tag) (width, height int) {
 	switch b := t.Data; t.Codec {
 	case flv.H264:
 		return sizeAVC(b)
+	case flv.H265:
+		return sizeHEVC(b)
 	case flv.VP8: // RFC 6386 §9.1
 		if len(b) >= 10 && b[0]&1 == 0 && b[3] == 0x9d && b[4] == 1 && b[5] == 0x2a {
 			return int(binary.LittleEndian.Uint16(b[6:]) & 0x3fff), int(binary.LittleEndian.Uint16(b[8:]) & 0x3fff)

@@ -14,52 +14,20 @@ import (
 )
 
 // start brings the participant into the room, with the tracks that the source has,
-// and starts the child if something has to be encoded.
+// and starts what encodes them.
 func (f *feed) start(ctx context.Context) error {
-	info := f.session.Info()
-	job := ffmpeg.Job{Varies: f.client}
-	format := ingress.Format{}
-	if p := f.pictures; p != nil {
-		layers, err := f.layersOf(*p)
-		if err != nil {
+	var job ffmpeg.Job
+	var format ingress.Format
+	if f.pictures != nil {
+		var err error
+		if format, err = f.planPictures(&job); err != nil {
 			return err
 		}
-		if p.order == reordered && len(layers) == 0 {
-			layers = sourceLayer(p)
-		}
-		if len(layers) > 0 && p.codec == flv.H265 {
-			if p.order == reordered {
-				return fmt.Errorf("the source's %s %w", p.codec, errReorders)
-			}
-			return errH265
-		}
-		job.Layers, job.Pictures, f.encoding = layers, len(layers) > 0, len(layers) > 0
-		if err := f.limited(); err != nil {
-			return err
-		}
-		job.PicturesAs = p.stream()
-		format = ingress.Format{MimeType: mimeTypes[p.codec], Layers: max(len(layers), 1), Width: uint32(p.width), Height: uint32(p.height)}
-		if f.encoding {
-			format.MimeType = mimeTypes[flv.H264]
-		}
-		if n := len(layers); n > 0 && layers[n-1].Width > 0 {
-			format.Width, format.Height = uint32(layers[n-1].Width), uint32(layers[n-1].Height)
-		}
 	}
-	stereo := false
-	if s := f.sounds; s != nil {
-		stereo = s.channels > 1
-		if s.codec != flv.Opus || info.GetAudio().GetEncodingOptions() != nil {
-			f.recoding = true
-			job.Opus, job.Sound, job.SoundAs = opusOf(info.GetAudio(), *s), true, s.stream()
-			stereo = job.Opus.Channels > 1
-		}
-	}
-	// Before anybody sees the participant: without ffmpeg there is none.
-	if job.Sound || job.Pictures {
-		if _, err := ffmpeg.Find(f.ffmpeg); err != nil {
-			return f.missing(job, err)
-		}
+	stereo := f.sounds != nil && f.planSound(&job)
+	// Before anybody sees the participant: if it cannot be done there is none.
+	if err := f.able(ctx, job); err != nil {
+		return err
 	}
 	if err := f.session.Join(ctx); err != nil {
 		return err
@@ -68,6 +36,8 @@ func (f *feed) start(ctx context.Context) error {
 		if err := f.publishVideo(ctx, format); err != nil {
 			return err
 		}
+	} else if f.awaits {
+		f.session.Expects(picturesWithin)
 	}
 	if f.sounds != nil {
 		var err error
@@ -75,7 +45,79 @@ func (f *feed) start(ctx context.Context) error {
 			return fmt.Errorf("publish audio: %w", err)
 		}
 	}
-	return f.startChild(job)
+	return f.startChildren(job)
+}
+
+// planPictures says how pictures get to the room, and what a child has to do for that.
+func (f *feed) planPictures(job *ffmpeg.Job) (ingress.Format, error) {
+	p, to := f.pictures, encodesTo(f.session.Info().GetVideo())
+	layers, err := f.layersOf(*p)
+	if err != nil {
+		return ingress.Format{}, err
+	}
+	if p.order == reordered && len(layers) == 0 {
+		layers = sourceLayer(p)
+	}
+	f.encoding = len(layers) > 0
+	if err := f.limited(); err != nil {
+		return ingress.Format{}, err
+	}
+	job.Layers, job.LayersAs, job.Pictures, job.PicturesAs, job.Varies = layers, to, f.encoding, p.stream(), f.client
+	format := ingress.Format{MimeType: mimeTypes[p.codec], Layers: max(len(layers), 1), Width: uint32(p.width), Height: uint32(p.height)}
+	if f.encoding {
+		format.MimeType = mimeTypes[to]
+	}
+	if n := len(layers); n > 0 && layers[n-1].Width > 0 {
+		format.Width, format.Height = uint32(layers[n-1].Width), uint32(layers[n-1].Height)
+	}
+	format.Awaits = f.sounds != nil && f.recodes()
+	return format, nil
+}
+
+// recodes says whether sound has to be encoded.
+func (f *feed) recodes() bool {
+	return f.sounds.codec != flv.Opus || f.session.Info().GetAudio().GetEncodingOptions() != nil
+}
+
+// planSound is planPictures for sound, and says whether it will have two channels.
+func (f *feed) planSound(job *ffmpeg.Job) (stereo bool) {
+	if f.recoding = f.recodes(); !f.recoding {
+		return f.sounds.channels > 1
+	}
+	job.Opus, job.Sound, job.SoundAs = opusOf(f.session.Info().GetAudio(), *f.sounds), true, f.sounds.stream()
+	return job.Opus.Channels > 1
+}
+
+// able fails if what has to be encoded cannot be.
+func (f *feed) able(ctx context.Context, job ffmpeg.Job) error {
+	if !job.Sound && !job.Pictures {
+		return nil
+	}
+	if err := ffmpeg.Able(ctx, f.ffmpeg, job); err != nil {
+		return f.missing(job, err)
+	}
+	return nil
+}
+
+// picturesWithin is how long a client's pictures may come after its sound, for the start
+// of both to be told as one.
+const picturesWithin = time.Second
+
+// beginPictures adds the pictures of a client whose sound is there already.
+func (f *feed) beginPictures(ctx context.Context) error {
+	var job ffmpeg.Job
+	format, err := f.planPictures(&job)
+	if err != nil {
+		return err
+	}
+	if err := f.able(ctx, job); err != nil {
+		return err
+	}
+	if err := f.publishVideo(ctx, format); err != nil {
+		return err
+	}
+	f.session.Expects(0)
+	return f.startChildren(job)
 }
 
 // missing says what ffmpeg would have been needed for.
@@ -144,6 +186,18 @@ func (f *feed) publishVideo(ctx context.Context, format ingress.Format) (err err
 // leavesWithin is how long a child may take for what it has of a source that is gone.
 const leavesWithin = time.Second
 
+// startChildren starts what the job needs. Of a client pictures may come later than
+// sound, so each has its own.
+func (f *feed) startChildren(job ffmpeg.Job) error {
+	if f.client && job.Sound && job.Pictures {
+		if err := f.startChild(ffmpeg.Job{Sound: true, SoundAs: job.SoundAs, Opus: job.Opus}); err != nil {
+			return err
+		}
+		job.Sound, job.SoundAs, job.Opus = false, ffmpeg.Stream{}, nil
+	}
+	return f.startChild(job)
+}
+
 // startChild starts a child, which ends with the session at the latest: one that
 // takes nothing any more would have its writer wait for ever.
 func (f *feed) startChild(job ffmpeg.Job) error {
@@ -154,7 +208,13 @@ func (f *feed) startChild(job ffmpeg.Job) error {
 	if err != nil {
 		return err
 	}
-	f.child = child
+	f.children = append(f.children, child)
+	if job.Pictures {
+		f.painter = child
+	}
+	if job.Sound {
+		f.voice = child
+	}
 	f.watching.Go(func() {
 		select {
 		case <-f.session.Ended():
@@ -173,7 +233,7 @@ func (f *feed) startChild(job ffmpeg.Job) error {
 
 // beginEncoding has the child take over pictures that were forwarded so far, for the
 // source turns out to have B-frames. They are shown again from the next key frame on.
-func (f *feed) beginEncoding() error {
+func (f *feed) beginEncoding(ctx context.Context) error {
 	if f.pictures.codec != flv.H264 {
 		return fmt.Errorf("the source's %s %w", f.pictures.codec, errReorders)
 	}
@@ -181,8 +241,8 @@ func (f *feed) beginEncoding() error {
 	if f.sounds != nil && f.recoding {
 		job.Sound, job.SoundAs, job.Opus = true, f.sounds.stream(), opusOf(f.session.Info().GetAudio(), *f.sounds)
 	}
-	if _, err := ffmpeg.Find(f.ffmpeg); err != nil {
-		return f.missing(job, err)
+	if err := f.able(ctx, job); err != nil {
+		return err
 	}
 	f.encoding = true
 	if err := f.limited(); err != nil {
@@ -194,7 +254,7 @@ func (f *feed) beginEncoding() error {
 	}
 	for kind, body := range map[byte][]byte{flv.TypeVideo: f.config, flv.TypeAudio: f.soundConf} {
 		if len(body) > 0 && (kind == flv.TypeVideo || job.Sound) {
-			if err := f.child.Write(kind, f.clock.last, body); err != nil {
+			if err := f.painter.Write(kind, f.clock.last, body); err != nil {
 				return err
 			}
 		}
@@ -216,7 +276,7 @@ func (e *encoded) Picture(layer int, at time.Duration, t flv.Tag) error {
 		p.codec, p.params = t.Codec, params
 		return nil
 	}
-	return e.fail(e.layers[layer].put(appendUnits(nil, p, t), at+t.CTS, t.Key))
+	return e.fail(e.layers[layer].put(appendFrame(nil, p, t), at+t.CTS, t.Key))
 }
 
 // startsWithin is how far behind the source sound may begin. What the child has to

@@ -15,7 +15,7 @@ type tagger struct {
 	codec  container.Codec
 	kind   byte   // of the tags
 	fourCC string // of Enhanced RTMP; empty for H264
-	config []byte // of H264, as it was told last
+	config []byte // of H264 and H265, as it was told last
 }
 
 // taggerOf fails for a codec whose frames are not encoded anew.
@@ -23,6 +23,8 @@ func taggerOf(c container.Codec) (tagger, error) {
 	t := tagger{codec: c, kind: flv.TypeVideo}
 	switch c {
 	case container.H264:
+	case container.H265:
+		t.fourCC = "hvc1"
 	case container.VP8:
 		t.fourCC = "vp08"
 	case container.VP9:
@@ -40,8 +42,14 @@ func taggerOf(c container.Codec) (tagger, error) {
 // of returns the bodies of the tags of a frame: one, or two if what configures decoders
 // is new.
 func (t *tagger) of(f frames.Frame) (bodies [][]byte) {
-	const codedFrames = 1
+	const sequenceStart, codedFrames, codedFramesX = 0, 1, 3 // X: shown when they are decoded
 	switch {
+	case t.codec == container.H265:
+		if config := hevcConfig(f.Data); f.Key && config != nil && !bytes.Equal(config, t.config) {
+			t.config = config
+			bodies = append(bodies, append(append([]byte{0x80 | frameType(f) | sequenceStart}, t.fourCC...), config...))
+		}
+		return append(bodies, append(append([]byte{0x80 | frameType(f) | codedFramesX}, t.fourCC...), f.Data...))
 	case t.codec == container.Opus:
 		return [][]byte{append(append([]byte{9<<4 | codedFrames}, t.fourCC...), f.Data...)}
 	case t.codec != container.H264:

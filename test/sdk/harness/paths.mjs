@@ -10,6 +10,7 @@ export const out = path.join(repository, 'out', 'sdk');
 export const serverBinary = path.join(out, 'rollcall');
 export const goParticipant = path.join(out, 'goparticipant');
 export const rollParticipant = path.join(out, 'rollparticipant');
+export const ingressCalls = path.join(out, 'ingresscalls');
 export const webhookVerify = path.join(out, 'webhookverify');
 export const screenshots = path.join(out, 'screenshots');
 export const clientPage = path.join(out, 'page');

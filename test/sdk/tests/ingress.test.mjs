@@ -2,9 +2,12 @@
 // participants who see and hear what they send.
 
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { IngressInput, IngressState_Status as Status, IngressVideoEncodingPreset, IngressVideoOptions, TrackSource } from '@livekit/protocol';
 import { IngressClient } from 'livekit-server-sdk';
 import { Operator } from '../harness/operator.mjs';
+import { ingressCalls } from '../harness/paths.mjs';
 import { scene } from '../harness/scene.mjs';
 import { apiKey, apiSecret, joinToken, rawToken } from '../harness/tokens.mjs';
 import { waitFor } from '../harness/wait.mjs';
@@ -65,6 +68,46 @@ stage.test('an endpoint is made, listed, changed and deleted', async (call) => {
   await assert.rejects(create(call, { video: new IngressVideoOptions({ source: TrackSource.MICROPHONE }) }), { code: 'invalid_argument' });
   await assert.rejects(create(call, { video: inTwoLayers }), { code: 'invalid_argument' });
   await assert.rejects(new IngressClient(call.server.url, apiKey, 'x'.repeat(40)).listIngress(), { status: 401 });
+});
+
+stage.test('the Go SDK makes, changes, lists and deletes an endpoint with every field', async (call) => {
+  const { stdout } = await promisify(execFile)(ingressCalls, ['-url', call.server.url, '-key', apiKey, '-secret', apiSecret, '-room', call.room]);
+  const [made, changed, list, deleted, again] = stdout.trim().split('\n').map((line) => JSON.parse(line));
+  assert.match(made.ingressId, /^IN_/);
+  assert.ok(made.streamKey.length >= 12);
+  const common = { inputType: 'WHIP_INPUT', url: `${call.server.url}/w`, roomName: call.room, participantIdentity: 'go-encoder', participantName: 'Go',
+    participantMetadata: '{"a":1}', reusable: true, enableTranscoding: true, ingressId: made.ingressId, streamKey: made.streamKey,
+    audio: { name: 'desk', source: 'SCREEN_SHARE_AUDIO', options: { audioCodec: 'OPUS', bitrate: 48000, disableDtx: true, channels: 1 } } };
+  const part = (info, ...keys) => Object.fromEntries([...Object.keys(common), ...keys].map((key) => [key, info[key]]));
+  assert.deepEqual(part(made, 'name', 'enabled', 'video'), { ...common, name: 'main camera', enabled: true, video: {
+    name: 'screen', source: 'SCREEN_SHARE', options: { videoCodec: 'VP8', frameRate: 25, layers: [
+      { width: 320, height: 180, bitrate: 150000 }, { quality: 'HIGH', width: 640, height: 360, bitrate: 500000 }] } } });
+  assert.deepEqual(part(changed, 'name', 'enabled', 'video'), { ...common, name: 'other', enabled: false, video: { preset: 'H264_540P_25FPS_2_LAYERS' } });
+  assert.deepEqual(list.items, [changed]);
+  assert.equal(deleted.ingressId, made.ingressId);
+  assert.equal(again, 'not_found');
+});
+
+stage.test('the example page publishes by WHIP', async (call) => {
+  const viewer = await call.browser('viewer');
+  const info = await create(call);
+  const page = await call.stage.browser.tab();
+  await page.goto(new URL('../../../examples/whip/index.html', import.meta.url).href);
+  await page.getByLabel('URL').fill(info.url);
+  const publish = async (key) => {
+    await page.getByLabel('Stream key').fill(key);
+    await page.getByRole('button', { name: 'Publish' }).click();
+  };
+  await publish('wrong');
+  await page.getByText('401: there is no ingress with this stream key').waitFor();
+  await publish(info.streamKey);
+  await page.getByText('The connection is connected.').waitFor();
+  await seen(viewer, 'encoder');
+  await waitFor('sound', async () => (await viewer.audioEnergy('encoder')) > 0);
+  await page.getByRole('button', { name: 'End' }).click();
+  await page.getByText('It has ended.').waitFor();
+  await status(call, info, Status.ENDPOINT_INACTIVE);
+  await page.context().close();
 });
 
 stage.test('a page that speaks WHIP is seen and heard', async (call) => {
