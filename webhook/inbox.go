@@ -166,7 +166,8 @@ func (in *Inbox[Tx]) fill(ctx context.Context, lane string, pos *Position, cause
 	if first := cause.Delivery.FirstSeq; first > 0 && !ofRoom(lane) {
 		after = max(after, first-1) // the batch before it ended there
 	}
-	missing := false
+	missing := false // until an event is handed over that tells of it
+reading:
 	for after < through {
 		page, cursor, err := in.Source.ReadRoom(ctx, cause.GetRoom().GetName(), after, pageSize)
 		if expired, ok := errors.AsType[*ExpiredError](err); ok && expired.Earliest > after+1 {
@@ -178,7 +179,7 @@ func (in *Inbox[Tx]) fill(ctx context.Context, lane string, pos *Position, cause
 		}
 		for _, ev := range page {
 			if ev.Delivery.Seq > through {
-				return nil
+				break reading
 			}
 			if ev.Delivery.Seq <= pos.Seq || laneOf(ev) != lane || !in.wants(ev) {
 				continue

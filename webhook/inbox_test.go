@@ -158,6 +158,25 @@ func TestExpiredEventsAreReportedMissing(t *testing.T) {
 	}
 }
 
+// What is missing is told of with the delivery itself, when it is the first of its
+// room that the log still has; other rooms' events lie in between.
+func TestExpiredEventsRightBeforeTheDeliveryAreReportedMissing(t *testing.T) {
+	b := newBench(t)
+	ev := b.append(event.RoomStarted, event.ParticipantJoined)
+	for range 7 {
+		b.log.Append(event.ParticipantJoined, "red")
+	}
+	b.take(ev[0], nil)
+	last := b.append(event.ParticipantLeft, event.ParticipantJoined)
+	b.log.Earliest = 3
+	b.take(last[0], nil)
+	b.take(last[1], nil)
+	b.wantTook(1, 10, 11)
+	if !slices.Equal(b.gaps, []uint64{10}) {
+		t.Errorf("Missing with %v, want 10", b.gaps)
+	}
+}
+
 func TestUnknownRoomBeginsAfterTheGivenPlace(t *testing.T) {
 	b := newBench(t)
 	ev := b.append(event.RoomStarted, event.ParticipantJoined, event.ParticipantLeft, event.ParticipantJoined)
