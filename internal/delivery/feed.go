@@ -25,6 +25,10 @@ type entry struct {
 	lane laneKey
 }
 
+// weight is how many bytes a record takes that may be many: an event of a track
+// has the whole room and participant beside its body, while an endpoint wants them.
+func weight(rec *event.Record) int { return len(rec.Body) + len(rec.FullBody) }
+
 // feed reads the log once for all endpoints: it keeps the newest records and
 // wakes the endpoints. Who is further behind reads the log through it.
 type feed struct {
@@ -163,14 +167,14 @@ func (f *feed) append(entries []entry, upTo, generation uint64) {
 	f.entries = append(f.entries, entries...)
 	f.end = upTo
 	for _, e := range entries {
-		f.bytes += len(e.rec.Body)
+		f.bytes += weight(e.rec)
 	}
 	if len(f.entries) <= 2*feedRecords && f.bytes <= 2*feedBytes {
 		return
 	}
 	cut, bytes := 0, f.bytes
 	for len(f.entries)-cut > feedRecords || bytes > feedBytes {
-		bytes -= len(f.entries[cut].rec.Body)
+		bytes -= weight(f.entries[cut].rec)
 		cut++
 	}
 	f.start = f.entries[cut-1].rec.Seq

@@ -121,6 +121,9 @@ func (ep *endpoint) lost(l *lane, i int, now time.Time) {
 	if i == 0 {
 		ep.drop(l, now)
 	} else {
+		if it.rec != nil {
+			ep.retained -= weight(it.rec)
+		}
 		l.items = slices.Delete(l.items, i, i+1)
 	}
 }
@@ -144,7 +147,7 @@ func (ep *endpoint) forgo(s span, now time.Time) {
 // drop removes the head, which needs no more attempts.
 func (ep *endpoint) drop(l *lane, now time.Time) {
 	if rec := l.head().rec; rec != nil {
-		ep.retained -= len(rec.Body)
+		ep.retained -= weight(rec)
 	}
 	l.pop()
 	ep.touch(l.key, now)

@@ -146,7 +146,7 @@ func (ep *endpoint) siftLane(l *lane, now time.Time) {
 	l.unsifted = false
 	for _, it := range l.items {
 		if it.rec != nil {
-			ep.retained -= len(it.rec.Body)
+			ep.retained -= weight(it.rec)
 		}
 	}
 	if len(l.items) > 0 {

@@ -129,8 +129,8 @@ func (ep *endpoint) maybeEnd(rec *event.Record, now time.Time) {
 // add puts a record at the end of its lane.
 func (ep *endpoint) add(l *lane, e entry) {
 	it := item{seq: e.rec.Seq, prev: l.tail, time: e.rec.Time.UnixMicro()}
-	if ep.retained+len(e.rec.Body) <= retainBytes {
-		ep.retained += len(e.rec.Body)
+	if n := weight(e.rec); ep.retained+n <= retainBytes {
+		ep.retained += n
 		it.rec = e.rec
 	}
 	l.items = append(l.items, it)
