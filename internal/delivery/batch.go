@@ -26,7 +26,7 @@ func (s *sender) loadBatch(ctx context.Context, j *job) ([]byte, error) {
 		}
 		entries, _, err := s.feed.read(ctx, j.batch[i].seq-1, scanChunk)
 		if _, gone := left(j.batch[i].seq-1, err); gone {
-			return nil, errMissing
+			return nil, &missingError{j.batch[i].seq}
 		}
 		if err != nil {
 			return nil, err
@@ -39,7 +39,7 @@ func (s *sender) loadBatch(ctx context.Context, j *job) ([]byte, error) {
 			}
 		}
 		if i == found {
-			return nil, errMissing
+			return nil, &missingError{j.batch[i].seq}
 		}
 	}
 	size, n := 2, 0

@@ -34,6 +34,15 @@ var (
 	errRead = errors.New("read record")
 )
 
+// missingError is errMissing of one record among several.
+type missingError struct{ seq uint64 }
+
+// Error implements error.
+func (e *missingError) Error() string { return errMissing.Error() }
+
+// Unwrap makes it errMissing.
+func (e *missingError) Unwrap() error { return errMissing }
+
 // EndpointError says which field of an endpoint is wrong, and how. It is an
 // ErrEndpoint.
 type EndpointError struct {

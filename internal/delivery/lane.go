@@ -1,6 +1,8 @@
 package delivery
 
 import (
+	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -151,6 +153,15 @@ const (
 )
 
 func (l *lane) head() *item { return &l.items[0] }
+
+// missing is which item an errMissing is about: the head, unless it says another.
+func (l *lane) missing(err error) int {
+	gone, ok := errors.AsType[*missingError](err)
+	if !ok {
+		return 0
+	}
+	return max(slices.IndexFunc(l.items, func(it item) bool { return it.seq == gone.seq }), 0)
+}
 
 // pop removes the head, which is done.
 func (l *lane) pop() {

@@ -43,7 +43,11 @@ func (ep *endpoint) finish(r result, now time.Time) {
 		ep.accepted(l, &r, now)
 	case errors.Is(r.err, errMissing):
 		ep.breaker.aborted(r.probe)
-		ep.lost(l, 0, now)
+		i := l.missing(r.err)
+		if i > 0 {
+			l.attempts-- // at the head, which nobody was sent
+		}
+		ep.lost(l, i, now)
 		ep.settle(l, now)
 	case r.cancelled:
 		ep.breaker.aborted(r.probe)
@@ -204,7 +208,7 @@ func (ep *endpoint) refused(l *lane, r *result, now time.Time) {
 		ep.settle(l, now)
 	case l.unsifted:
 		ep.siftLane(l, now)
-	case r.count > 1 && (l.searching || ep.mayTry(l, r, now)):
+	case r.count > 1 && r.retryAfter <= 0 && (l.searching && !unreachable(r.err) || ep.mayTry(l, r, now)):
 		l.searching, l.size = true, r.count/2
 		ep.retry.push(l)
 	case ep.mayTry(l, r, now):
