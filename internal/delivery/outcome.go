@@ -320,13 +320,33 @@ func (ep *endpoint) disable(now time.Time) {
 
 // resume ends a pause and what a 410 did.
 func (ep *endpoint) resume() {
-	if ep.disabled == nil && !ep.paused {
-		return
+	ep.enable()
+	ep.unpause()
+}
+
+// enable ends what a 410 did.
+func (ep *endpoint) enable() {
+	if ep.disabled != nil {
+		ep.disabled = nil
+		ep.goOn()
 	}
-	ep.disabled, ep.paused, ep.more = nil, false, true
+}
+
+// unpause ends a pause.
+func (ep *endpoint) unpause() {
+	if ep.paused {
+		ep.paused = false
+		ep.goOn()
+	}
+}
+
+func (ep *endpoint) goOn() {
+	ep.more = true
 	ep.breaker = newBreaker(ep.opts.Breaker, ep.opts.Concurrency)
 	ep.touchSelf(time.Now())
-	ep.logger.Info("webhooks: endpoint goes on")
+	if !ep.held() {
+		ep.logger.Info("webhooks: endpoint goes on")
+	}
 }
 
 func (ep *endpoint) pause() {

@@ -111,6 +111,9 @@ func (ep *endpoint) change(desc Endpoint, s *sender, now time.Time) {
 	if !filterEqual(ep.desc.Filter, desc.Filter) {
 		ep.passed = ep.scan
 	}
+	if ep.desc.URL != desc.URL {
+		ep.enable() // it was another that is gone
+	}
 	ep.become(desc, s)
 	if layoutOf(&desc) != ep.layout {
 		ep.relaying = true
@@ -119,7 +122,7 @@ func (ep *endpoint) change(desc Endpoint, s *sender, now time.Time) {
 	if desc.Paused {
 		ep.pause()
 	} else {
-		ep.resume()
+		ep.unpause()
 	}
 	ep.touchSelf(now)
 }

@@ -345,3 +345,47 @@ func TestEndpointIsChangedWhileARequestIsInFlight(t *testing.T) {
 		})
 	}
 }
+
+func TestOnlyResumeOrAnotherURLEndsWhatA410Did(t *testing.T) {
+	inAPIWorld(t, func(w *world) {
+		got := w.put(Endpoint{ID: "a"})
+		w.sinks["a"].Script(func(*webhooksink.Delivery) fault { return fault{Status: 410} })
+		w.emit("blue", 1)
+		synctest.Wait()
+		w.sinks["a"].Script(nil)
+		disabled := func(when string) {
+			t.Helper()
+			synctest.Wait()
+			if s := w.eng.Stats()[1]; s.State != Disabled || w.sinks["a"].Len() != 1 {
+				t.Errorf("%s: state %s after %d requests", when, s.State, w.sinks["a"].Len())
+			}
+		}
+		disabled("after a 410")
+		got.Description = "of the crm"
+		got = w.put(got)
+		disabled("put with another description")
+		if _, err := w.eng.RotateSecret(bg, "a", time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		disabled("rotated")
+		for _, paused := range []bool{true, false} {
+			got.Paused = paused
+			got = w.put(got)
+			disabled("paused and let go on")
+		}
+		w.crash()
+		disabled("after a crash")
+		got.URL = "http://b/hook"
+		got = w.put(got)
+		w.wantWithin(time.Second, "b", "", 1)
+
+		w.sinks["b"].Script(func(*webhooksink.Delivery) fault { return fault{Status: 410} })
+		w.emit("blue", 1)
+		synctest.Wait()
+		w.sinks["b"].Script(nil)
+		if err := w.eng.Resume(bg, "a"); err != nil {
+			t.Fatal(err)
+		}
+		w.wantWithin(time.Second, "b", "", 2)
+	}, "a", "b")
+}
