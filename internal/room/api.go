@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/livekit/protocol/livekit"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/rollcall-rtc/rollcall/event"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
@@ -269,6 +270,9 @@ func (g *Registry) SendData(ctx context.Context, req *livekit.SendDataRequest) e
 			Topic:                 req.Topic,
 			Nonce:                 req.Nonce,
 		}},
+	}
+	if size := proto.Size(packet); size > maxPacket {
+		return invalid("the message is %d bytes long with its topic and those whom it is for, the limit is %d: send less, or to fewer at a time", size, maxPacket)
 	}
 	return g.in(ctx, req.Room, func(s *state) {
 		if len(req.Nonce) > 0 && !s.firstTime(req.Nonce) {

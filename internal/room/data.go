@@ -1,6 +1,9 @@
 package room
 
 import (
+	"context"
+	"errors"
+	"log/slog"
 	"slices"
 
 	"github.com/livekit/protocol/livekit"
@@ -140,12 +143,33 @@ func (s *state) metricsReaders(p *participant) (identities []string) {
 	return identities
 }
 
+// maxPacket is the longest packet that clients are sent, in bytes: what older clients
+// of pion read into holds no more.
+const maxPacket = peer.MaxMessageSize - 1
+
+// tooLarge notes that a packet is not sent, as it is too long with the name of who
+// sends it.
+func (s *state) tooLarge(sender *participant, size int) {
+	log, level := s.log, slog.LevelDebug
+	if sender != nil {
+		log = sender.log
+		if !sender.oversized {
+			sender.oversized, level = true, slog.LevelWarn
+		}
+	}
+	log.Log(context.Background(), level, "data message is too large and dropped", "bytes", size, "limit", maxPacket)
+}
+
 // sendData gives packet to the named participants, or to everybody but its
 // sender when none is named. Names of nobody are ignored.
 func (s *state) sendData(kind peer.DataKind, packet *livekit.DataPacket, sender *participant, identities, sids []string) {
 	payload, err := proto.Marshal(packet)
 	if err != nil {
 		s.log.Debug("data packet dropped", "error", err)
+		return
+	}
+	if len(payload) > maxPacket {
+		s.tooLarge(sender, len(payload))
 		return
 	}
 	kept := sentData{at: s.now, seq: packet.Sequence, payload: payload}
@@ -198,6 +222,10 @@ func (p *participant) sendData(kind peer.DataKind, payload []byte, batch uptrack
 		err = p.subscriber.SendData(kind, payload, batch)
 	case p.publisher != nil:
 		err = p.publisher.SendData(kind, payload, batch)
+	}
+	if errors.Is(err, peer.ErrDataTooLarge) {
+		p.log.Warn("data message not sent", "bytes", len(payload), "error", err)
+		return // not the client's fault
 	}
 	if err != nil && kind == peer.Reliable && p.joined {
 		p.log.Warn("client does not take its reliable data", "error", err)

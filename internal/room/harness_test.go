@@ -79,6 +79,15 @@ func (f *fakePeer) SendData(kind peer.DataKind, b []byte, _ uptrack.Batch) error
 		f.mu.Unlock()
 		return nil
 	}
+	if len(b) > peer.MaxMessageSize {
+		return peer.ErrDataTooLarge
+	}
+	f.mu.Lock()
+	gone := f.closed
+	f.mu.Unlock()
+	if gone {
+		return peer.ErrClosed
+	}
 	packet := new(livekit.DataPacket)
 	if err := proto.Unmarshal(b, packet); err != nil {
 		return err

@@ -74,6 +74,7 @@ type participant struct {
 	permissions   *trackPermissions // who may subscribe to its tracks; nil: everybody
 	reliable      sequenceWindow    // reliable data received from it
 	overflowed    bool              // it does not read its reliable data; removed in the next tick
+	oversized     bool              // it sent a message that is too large to be sent on
 	simulation    simulation
 	negotiation   negotiation
 	turns         turns

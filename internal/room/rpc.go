@@ -41,6 +41,9 @@ func (g *Registry) PerformRPC(ctx context.Context, req *livekit.PerformRpcReques
 	if req.Method == "" {
 		return "", invalid("method is required")
 	}
+	if err := checkText("method", req.Method, g.opts.Limits.MaxName); err != nil {
+		return "", err
+	}
 	if len(req.Payload) > maxRPCPayload {
 		return "", invalid("payload is %d bytes long, the limit is %d", len(req.Payload), maxRPCPayload)
 	}
@@ -81,6 +84,9 @@ func (s *state) callRPC(id string, call *rpcCall, p *participant, req *livekit.P
 	})
 	if err != nil {
 		return invalid("method and payload must be valid UTF-8")
+	}
+	if len(raw) > maxPacket {
+		return invalid("the call is %d bytes long with its method, the limit is %d", len(raw), maxPacket)
 	}
 	if s.rpcs == nil {
 		s.rpcs = make(map[string]*rpcCall)
