@@ -1,6 +1,8 @@
 package room
 
 import (
+	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -136,5 +138,51 @@ func FuzzAddTrack(f *testing.F) {
 				alice.say(&livekit.SignalRequest{Message: &livekit.SignalRequest_Mute{Mute: &livekit.MuteTrackRequest{Sid: p.info.Sid, Muted: !p.info.Muted}}})
 			}
 		})
+	})
+}
+
+// What a room's loop does for a message grows as the message does, and no faster.
+func TestChoicesOfManyTracksCostWhatTheyAre(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		alice := tc.enter("demo", "alice")
+		allocated := func(n int) uint64 {
+			update := &livekit.UpdateSubscription{TrackSids: make([]string, n)}
+			for range n {
+				update.ParticipantTracks = append(update.ParticipantTracks, &livekit.ParticipantTracks{})
+			}
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			alice.say(&livekit.SignalRequest{Message: &livekit.SignalRequest_Subscription{Subscription: update}})
+			runtime.ReadMemStats(&after)
+			return after.TotalAlloc - before.TotalAlloc
+		}
+		if n := allocated(5_000); n > 5_000*16 {
+			t.Errorf("%d bytes for a message of 20,000", n)
+		}
+	})
+}
+
+func TestInventedTracksGetLittleMemory(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		alice := tc.enter("demo", "alice")
+		sids := []string{"", strings.Repeat("x", 1<<20)}
+		for i := range 2 * maxWanted {
+			sids = append(sids, fmt.Sprint("TR_", i))
+		}
+		choose := func(subscribe bool) {
+			alice.say(&livekit.SignalRequest{Message: &livekit.SignalRequest_Subscription{Subscription: &livekit.UpdateSubscription{
+				Subscribe: subscribe, ParticipantTracks: []*livekit.ParticipantTracks{{TrackSids: sids}}}}})
+		}
+		choose(true)
+		choose(false)
+		wanted := alice.p().wanted
+		if len(wanted) != maxWanted || wanted["TR_1"] {
+			t.Errorf("%d are kept, the second as wanted: %v", len(wanted), wanted["TR_1"])
+		}
+		for sid := range wanted {
+			if sid == "" || len(sid) > maxSID {
+				t.Errorf("%d bytes are kept as a sid", len(sid))
+			}
+		}
 	})
 }

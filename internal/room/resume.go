@@ -174,8 +174,8 @@ func (p *participant) syncState(m *livekit.SyncState) {
 	if sub := m.GetSubscription(); sub != nil {
 		p.choose(sub.TrackSids, sub.ParticipantTracks, sub.Subscribe)
 	}
-	for sid, sub := range p.subscriptions {
-		if slices.Contains(m.GetTrackSidsDisabled(), sid) {
+	for _, sid := range m.GetTrackSidsDisabled() {
+		if sub := p.subscriptions[sid]; sub != nil {
 			sub.sender.DownTrack().SetPaused(true)
 			sub.demands(sub.wished())
 		}

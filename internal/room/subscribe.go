@@ -225,23 +225,33 @@ func (p *participant) dropSubscriptions() {
 // choose records the wish of p, or of the API for it, about tracks. A track that
 // is not there yet is remembered.
 func (p *participant) choose(sids []string, ofParticipants []*livekit.ParticipantTracks, subscribe bool) {
-	for _, o := range ofParticipants {
-		sids = append(slices.Clone(sids), o.TrackSids...)
-	}
 	for _, sid := range sids {
-		t := p.state.tracks[sid]
-		if t == nil && len(p.wanted) >= maxWanted {
-			continue // a client that invents sids gets no memory for it
-		}
-		p.wanted[sid] = subscribe
-		if t != nil {
-			p.reconcile(t)
+		p.chooseTrack(sid, subscribe)
+	}
+	for _, o := range ofParticipants {
+		for _, sid := range o.TrackSids {
+			p.chooseTrack(sid, subscribe)
 		}
 	}
 }
 
-// maxWanted bounds the remembered choices about tracks that do not exist.
-const maxWanted = 4096
+func (p *participant) chooseTrack(sid string, subscribe bool) {
+	t := p.state.tracks[sid]
+	if _, chosen := p.wanted[sid]; t == nil && !chosen && (len(p.wanted) >= maxWanted || sid == "" || len(sid) > maxSID) {
+		return // a client that invents sids gets no memory for it
+	}
+	p.wanted[sid] = subscribe
+	if t != nil {
+		p.reconcile(t)
+	}
+}
+
+const (
+	// maxWanted bounds the remembered choices about tracks that do not exist.
+	maxWanted = 4096
+	// maxSID is longer than any sid, in bytes.
+	maxSID = 64
+)
 
 // trackSettings applies what p wants to see of tracks it has.
 func (p *participant) trackSettings(req *livekit.UpdateTrackSettings) {
