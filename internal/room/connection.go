@@ -196,7 +196,7 @@ func (s *state) transportChanged(p *participant, st peer.State, primary bool) {
 			s.activate(p)
 			p.back()
 		}
-		if p.joined && p.sink != nil && p.leaving == 0 && !p.transportFailed() {
+		if p.joined && p.sink != nil && p.leaving == 0 && !p.overflowed && !p.transportFailed() {
 			p.deadline = time.Time{}
 		}
 	case peer.Disconnected:
@@ -215,6 +215,9 @@ func (s *state) transportChanged(p *participant, st peer.State, primary bool) {
 			// that may be slower.
 			p.hangUp = s.now.Add(goodbyeGrace)
 			s.wakeAt(p.hangUp)
+			if p.overflowed { // because of this
+				p.overflowed, p.deadline = false, time.Time{}
+			}
 		case p.joined && p.leaving == 0:
 			if p.sink != nil && s.now.Sub(p.resumedAt) < resumePatience {
 				// The client has noticed before us, and is at it: what failed is

@@ -208,7 +208,7 @@ func (s *state) sendData(kind peer.DataKind, packet *livekit.DataPacket, sender 
 }
 
 // sendData gives payload to p's client, with the batch if there is one. A client that does not take reliable
-// messages is sent into a reconnect, because it would miss one.
+// messages is sent into a reconnect, because it would miss one, unless it leaves.
 //
 // A client may see itself connected before the server does, and expects what is
 // sent from then on: reliable data waits in the connection until that is up.
@@ -223,14 +223,24 @@ func (p *participant) sendData(kind peer.DataKind, payload []byte, batch uptrack
 	case p.publisher != nil:
 		err = p.publisher.SendData(kind, payload, batch)
 	}
-	if errors.Is(err, peer.ErrDataTooLarge) {
-		p.log.Warn("data message not sent", "bytes", len(payload), "error", err)
-		return // not the client's fault
+	if err == nil || kind != peer.Reliable || !p.joined {
+		return
 	}
-	if err != nil && kind == peer.Reliable && p.joined {
+	switch {
+	case errors.Is(err, peer.ErrDataTooLarge):
+		p.log.Warn("data message not sent", "bytes", len(payload), "error", err)
+	case errors.Is(err, peer.ErrNoData):
+		// An encoder, which has nothing to take it with.
+	case errors.Is(err, peer.ErrClosed):
+		// The client is on its way out, and its state and its goodbye say so.
+	case !p.overflowed && p.leaving == 0:
 		p.log.Warn("client does not take its reliable data", "error", err)
 		p.overflowed = true
-		p.setDeadline(0)
+		if errors.Is(err, peer.ErrDataOverflow) {
+			p.setDeadline(0)
+		} else {
+			p.setDeadline(goodbyeGrace) // whose client has ended it may be leaving
+		}
 	}
 }
 

@@ -44,6 +44,7 @@ type fakePeer struct {
 	data   []*livekit.DataPacket
 	frames [][]byte // of data tracks
 	closed bool
+	fails  error  // of data
 	held   bool   // data that has arrived
 	after  func() // called when it is not held any more
 	restarts, reminders,
@@ -83,10 +84,13 @@ func (f *fakePeer) SendData(kind peer.DataKind, b []byte, _ uptrack.Batch) error
 		return peer.ErrDataTooLarge
 	}
 	f.mu.Lock()
-	gone := f.closed
+	gone, fails := f.closed, f.fails
 	f.mu.Unlock()
-	if gone {
+	switch {
+	case gone:
 		return peer.ErrClosed
+	case fails != nil:
+		return fails
 	}
 	packet := new(livekit.DataPacket)
 	if err := proto.Unmarshal(b, packet); err != nil {

@@ -21,7 +21,7 @@ func (tc *test) undisturbed(why string, clients ...*client) {
 	tc.t.Helper()
 	sleep(10 * time.Second)
 	for _, c := range clients {
-		if c.p().gone || slices.ContainsFunc(c.heard(), func(w string) bool { return strings.HasPrefix(w, "leave") }) {
+		if c.left() != nil || slices.ContainsFunc(c.heard(), func(w string) bool { return strings.HasPrefix(w, "leave") }) {
 			tc.t.Errorf("%s: %s has to go", why, c.join.Identity)
 		}
 	}

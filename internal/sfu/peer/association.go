@@ -275,8 +275,11 @@ func (a *association) ask(ch *channel, now time.Time) {
 // sendData sends a message, unless more than limit bytes wait on the channel.
 func (a *association) sendData(batch *transport.Batch, ch *channel, payload []byte, limit int, full error) error {
 	defer a.end(a.begin(batch))
-	if a.closed || ch.gone {
+	switch {
+	case a.closed:
 		return ErrClosed
+	case ch.gone:
+		return ErrDataEnded
 	}
 	if a.sctp.Buffered(ch.id)+len(payload) > limit {
 		return full

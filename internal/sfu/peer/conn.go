@@ -319,9 +319,11 @@ func (c *conn) described(lines []line) {
 	c.accepted = 0
 	c.seek(lines)
 	c.updateState()
-	if slices.ContainsFunc(lines, func(l line) bool { return l.kind == "application" && !l.rejected }) {
+	wanted := slices.ContainsFunc(lines, func(l line) bool { return l.kind == "application" && !l.rejected })
+	if wanted {
 		c.packets.data.negotiated(time.Now())
 	}
+	c.out.described(wanted)
 	waiting := c.waiting
 	c.waiting = nil
 	for _, candidate := range waiting {
@@ -333,7 +335,8 @@ func (c *conn) described(lines []line) {
 
 // SendData sends to the client, with a batch of Together or by itself, and never
 // waits for it. Lossy data that would queue up is dropped with ErrDataDropped;
-// ErrDataOverflow says that the client is too far behind to be served reliably.
+// ErrDataOverflow says that the client is too far behind to be served reliably, ErrNoData
+// that it has nothing to take data with.
 func (c *conn) SendData(kind DataKind, payload []byte, batch uptrack.Batch) error {
 	into, _ := batch.(*transport.Batch)
 	return c.out.send(kind, payload, into)

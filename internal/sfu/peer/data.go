@@ -51,6 +51,7 @@ type dataOut struct {
 	channels [kindCount]*channel // mu guards; by DataKind, nil until open
 	backlog  [][]byte            // mu guards; reliable, until the channel is open
 	backlogN int                 // mu guards; bytes in it
+	unwanted bool                // mu guards; the client's description has no section for data
 	closed   bool                // mu guards
 }
 
@@ -72,6 +73,9 @@ func (d *dataOut) send(kind DataKind, payload []byte, batch *transport.Batch) er
 		return d.to.sendData(batch, dc, payload, maxLossyBuffer+len(payload), ErrDataDropped)
 	}
 	if dc == nil {
+		if d.unwanted {
+			return ErrNoData
+		}
 		if d.backlogN+len(payload) > maxReliableBuffer {
 			return ErrDataOverflow
 		}
@@ -80,6 +84,16 @@ func (d *dataOut) send(kind DataKind, payload []byte, batch *transport.Batch) er
 		return nil
 	}
 	return d.to.sendData(batch, dc, payload, maxReliableBuffer, ErrDataOverflow)
+}
+
+// described says whether the client's description has a section for data. To one that
+// has none nothing is kept for a channel that it will not have.
+func (d *dataOut) described(wanted bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.unwanted = !wanted; d.unwanted {
+		d.backlog, d.backlogN = nil, 0
+	}
 }
 
 // opened lets data out through dc, first what waited for it.

@@ -33,6 +33,10 @@ var (
 	ErrDataOverflow = errors.New("reliable data overflows")
 	// ErrDataDropped means that lossy data was dropped, as it may be.
 	ErrDataDropped = errors.New("lossy data dropped")
+	// ErrNoData means that the client's description has no section for data.
+	ErrNoData = errors.New("client has no section for data")
+	// ErrDataEnded means that the client has closed its data channel.
+	ErrDataEnded = errors.New("client has closed its data channel")
 	// ErrDataTooLarge means that a message exceeds MaxMessageSize.
 	ErrDataTooLarge = errors.New("data message too large")
 )
