@@ -80,7 +80,12 @@ func (g *Registry) Join(ctx context.Context, req *Join, sink Sink) (*Participant
 		}
 		var p *participant
 		var refused error
-		_, err = r.do(ctx, func(s *state) { p, refused = s.join(req, sink) })
+		_, err = r.do(ctx, func(s *state) {
+			// Its owner may have been removed in a turn that was before this one.
+			if refused = g.admits(req); refused == nil {
+				p, refused = s.join(req, sink)
+			}
+		})
 		switch {
 		case errors.Is(err, errClosed):
 			continue // it ended meanwhile; its successor is ours to make
@@ -104,7 +109,11 @@ func (g *Registry) Resume(ctx context.Context, req *Join, sid string, sink Sink)
 		return nil, g.gone(sid)
 	}
 	var p *participant
+	var refused error
 	_, err := r.do(ctx, func(s *state) {
+		if refused = g.admits(req); refused != nil {
+			return
+		}
 		if p = s.session(req.Identity, sid); p != nil {
 			s.resume(p, req, sid, sink)
 		}
@@ -112,6 +121,8 @@ func (g *Registry) Resume(ctx context.Context, req *Join, sid string, sink Sink)
 	switch {
 	case err != nil && !errors.Is(err, errClosed):
 		return nil, err
+	case refused != nil:
+		return nil, g.goneOr(sid, refused)
 	case err == nil && p != nil:
 		return &Participant{p.berth}, nil
 	}

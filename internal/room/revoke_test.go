@@ -7,6 +7,7 @@ import (
 	"maps"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
@@ -138,5 +139,45 @@ func (tc *test) SaveCursors(puts map[string][]byte, deletes []string) {
 	maps.Copy(tc.kept, puts)
 	for _, key := range deletes {
 		delete(tc.kept, key)
+	}
+}
+
+// A join or a resume that is let in waits for its turn, and a removal may be before it.
+func TestRemovalIsOfWhoIsOnTheWayInToo(t *testing.T) {
+	ctx := context.Background()
+	for name, comes := range map[string]func(*test, *client) error{
+		"join": func(tc *test, alice *client) error {
+			_, err := tc.reg.Join(ctx, alice.join, &recorder{})
+			return err
+		},
+		"resume": func(tc *test, alice *client) error {
+			_, err := tc.reg.Resume(ctx, alice.join, alice.h.SID(), &recorder{})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, Options{}, func(tc *test) {
+				alice, bob := tc.enter("demo", "alice"), tc.enter("demo", "bob")
+				gate := make(chan struct{})
+				alice.room().post(func(*state) { <-gate })
+				removed, came := make(chan error, 1), make(chan error, 1)
+				go func() { removed <- tc.reg.RemoveParticipant(ctx, "demo", "alice", time.Time{}) }()
+				synctest.Wait()
+				go func() { came <- comes(tc, alice) }()
+				synctest.Wait()
+				close(gate)
+				if err := <-removed; err != nil {
+					t.Error(err)
+				}
+				var gone *Gone
+				if err := <-came; !errors.Is(err, ErrTokenRevoked) && !(errors.As(err, &gone) && gone.Final()) {
+					t.Errorf("who was removed comes in: %v", err)
+				}
+				if there, err := tc.reg.ListParticipants(ctx, "demo"); err != nil || len(there) != 1 {
+					t.Errorf("in the room: %v, %v", there, err)
+				}
+				bob.leave()
+			})
+		})
 	}
 }
