@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/livekit/protocol/livekit"
+
 	"github.com/rollcall-rtc/rollcall/event"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
 )
@@ -114,4 +116,30 @@ func TestWhoHasNoSectionForDataStays(t *testing.T) {
 		encoder.leave()
 		ben.leave()
 	})
+}
+
+// The log says who ended a session and why: a client does not choose that.
+func TestGoodbyesAreOfClientsWhateverTheySay(t *testing.T) {
+	own := map[livekit.DisconnectReason]string{
+		livekit.DisconnectReason_USER_UNAVAILABLE: "user_unavailable",
+		livekit.DisconnectReason_USER_REJECTED:    "user_rejected",
+		livekit.DisconnectReason_AGENT_ERROR:      "agent_error",
+	}
+	for reason := livekit.DisconnectReason(-1); reason <= 20; reason++ {
+		want := own[reason]
+		if want == "" {
+			want = "client_initiated"
+		}
+		inBubble(t, Options{}, func(tc *test) {
+			ana := tc.enter("demo", "ana")
+			ana.publishCamera()
+			ana.say(&livekit.SignalRequest{Message: &livekit.SignalRequest_Leave{Leave: &livekit.LeaveRequest{Reason: reason}}})
+			ana.wantLeft(reason.String(), event.ActorClient, want)
+			for _, e := range tc.events {
+				if e.Name == event.TrackUnpublished && (e.Actor != event.ActorClient || e.Reason != want) {
+					t.Errorf("%s: the track ends because of the %s, %s", reason, e.Actor, e.Reason)
+				}
+			}
+		})
+	}
 }

@@ -258,7 +258,7 @@ func (s *state) leave(p *participant, reason livekit.DisconnectReason) {
 	if p.gone || p.leaving != 0 {
 		return
 	}
-	if reason == livekit.DisconnectReason_UNKNOWN_REASON {
+	if !clientsReason(reason) {
 		reason = livekit.DisconnectReason_CLIENT_INITIATED
 	}
 	// The client may know that data of its arrived which is still on its way to here.

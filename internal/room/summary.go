@@ -212,13 +212,24 @@ func actorOf(reason livekit.DisconnectReason) event.Actor {
 	switch reason {
 	case livekit.DisconnectReason_PARTICIPANT_REMOVED, livekit.DisconnectReason_ROOM_DELETED:
 		return event.ActorAPI
-	case livekit.DisconnectReason_CLIENT_INITIATED, livekit.DisconnectReason_DUPLICATE_IDENTITY,
-		livekit.DisconnectReason_SIGNAL_CLOSE,
-		livekit.DisconnectReason_USER_UNAVAILABLE, livekit.DisconnectReason_USER_REJECTED,
-		livekit.DisconnectReason_AGENT_ERROR:
+	case livekit.DisconnectReason_DUPLICATE_IDENTITY, livekit.DisconnectReason_SIGNAL_CLOSE:
+		return event.ActorClient
+	}
+	if clientsReason(reason) {
 		return event.ActorClient
 	}
 	return event.ActorServer
+}
+
+// clientsReason says whether a client may give this as the reason of its goodbye. The
+// others are what the server or the API does, or see, and not for a client to claim.
+func clientsReason(reason livekit.DisconnectReason) bool {
+	switch reason {
+	case livekit.DisconnectReason_CLIENT_INITIATED, livekit.DisconnectReason_USER_UNAVAILABLE,
+		livekit.DisconnectReason_USER_REJECTED, livekit.DisconnectReason_AGENT_ERROR:
+		return true
+	}
+	return false
 }
 
 // endOf says who ends the room and why.
