@@ -14,6 +14,9 @@ import (
 const (
 	maxSDP   = 1 << 20 // bytes
 	maxLines = 1024    // media sections
+	// Of one media section: SDKs send three layers, and there are 128 payload types.
+	maxRIDs    = 16
+	maxFormats = 128
 )
 
 // line is a media section of a description, as far as it concerns us.
@@ -96,6 +99,9 @@ func parseLine(m *sdp.MediaDescription, session string) (line, error) {
 	if l.kind == "application" {
 		return l, nil
 	}
+	if n := len(m.MediaName.Formats); n > maxFormats {
+		return l, fmt.Errorf("%w: %d formats of a media section", ErrDescription, n)
+	}
 	codecs := map[string]*lineCodec{}
 	for _, a := range m.Attributes {
 		switch a.Key {
@@ -104,8 +110,11 @@ func parseLine(m *sdp.MediaDescription, session string) (line, error) {
 			l.trackID = strings.TrimSpace(l.trackID)
 		case "rid":
 			id, rest, _ := strings.Cut(a.Value, " ")
-			if id != "" && strings.HasPrefix(rest, "send") && !slices.Contains(l.rids, id) {
-				l.rids = append(l.rids, id)
+			if id == "" || !strings.HasPrefix(rest, "send") || slices.Contains(l.rids, id) {
+				break
+			}
+			if l.rids = append(l.rids, id); len(l.rids) > maxRIDs {
+				return l, fmt.Errorf("%w: more than %d rids in a media section", ErrDescription, maxRIDs)
 			}
 		case "ssrc":
 			id, _, _ := strings.Cut(a.Value, " ")

@@ -1,6 +1,8 @@
 package peer
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -136,6 +138,30 @@ func TestCodecsMatchByProfile(t *testing.T) {
 		want := lineCodec{mime: c.mime, fmtp: c.fmtp}
 		if got, _ := matchCodec(codecs, want.describe()); got.pt != c.pt {
 			t.Errorf("%s %q: payload type %d, want %d", c.mime, c.fmtp, got.pt, c.pt)
+		}
+	}
+}
+
+func TestDescriptionsAreBoundedInEachSection(t *testing.T) {
+	section := func(formats, rids int) string {
+		var b strings.Builder
+		b.WriteString("v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96")
+		for range formats - 1 {
+			b.WriteString(" 97")
+		}
+		b.WriteString("\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\na=sendonly\r\na=rtpmap:96 VP8/90000\r\n")
+		for i := range rids {
+			fmt.Fprintf(&b, "a=rid:%d send\r\n", i)
+		}
+		return b.String()
+	}
+	for _, tt := range []struct {
+		formats, rids int
+		fits          bool
+	}{{1, 3, true}, {maxFormats, maxRIDs, true}, {1, maxRIDs + 1, false}, {1, 50_000, false}, {maxFormats + 1, 3, false}, {200_000, 0, false}} {
+		lines, err := parseLines(section(tt.formats, tt.rids))
+		if tt.fits && (err != nil || len(lines[0].rids) != tt.rids) || !tt.fits && !errors.Is(err, ErrDescription) {
+			t.Errorf("%d formats, %d rids: %v", tt.formats, tt.rids, err)
 		}
 	}
 }
