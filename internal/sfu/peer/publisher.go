@@ -56,6 +56,7 @@ type Publisher struct {
 	// tasks only
 	lines     map[string]*publication // by mid
 	preferred map[string]Preference   // by track id
+	announced []string                // ids of preferred, the last one last
 }
 
 // answering is what a connection that also sends does when it answers.
@@ -129,10 +130,24 @@ func (p *Publisher) Offer(sdp string, id uint32) {
 // offers that come after it. Without it the client's own order is kept.
 func (p *Publisher) Prefer(trackID string, preference Preference) {
 	_ = p.queue.post(func() {
-		if _, known := p.preferred[trackID]; known || len(p.preferred) < maxPreferred {
-			p.preferred[trackID] = preference
+		same := func(id string) bool { return id == trackID }
+		p.announced = append(slices.DeleteFunc(p.announced, same), trackID)
+		p.preferred[trackID] = preference
+		if len(p.announced) > maxPreferred {
+			p.forget()
 		}
 	})
+}
+
+// forget drops the preference that is oldest, of those whose track is not sent.
+func (p *Publisher) forget() {
+	sent := map[string]bool{}
+	for _, pub := range p.lines {
+		sent[pub.offer.trackID] = true
+	}
+	oldest := max(0, slices.IndexFunc(p.announced, func(id string) bool { return !sent[id] }))
+	delete(p.preferred, p.announced[oldest])
+	p.announced = slices.Delete(p.announced, oldest, oldest+1)
 }
 
 // reorder applies the preferences to the sections of an offer that pion has.
