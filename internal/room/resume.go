@@ -107,8 +107,11 @@ func (s *state) resume(p *participant, req *Join, sid string, sink Sink) {
 	if len(p.dataHandles) > 0 {
 		p.tellDataHandles()
 	}
-	if p.transportFailed() {
-		p.setDeadline(s.opts.JoinTimeout)
+	if p.joined && p.leaving == 0 && !p.overflowed && !p.deadline.IsZero() || p.transportFailed() {
+		// It came in time, and its transport may need longer.
+		if p.setDeadline(s.opts.JoinTimeout); p.primary() == peer.Connected {
+			p.deadline = time.Time{} // it was the other one that failed
+		}
 	}
 	switch {
 	case p.duplex != nil:
