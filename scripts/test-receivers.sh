@@ -73,13 +73,20 @@ command -v node >/dev/null || die "Node is missing; want 20.19 or newer"
 need_receivers
 install_packages
 
-# Rust waits for the network at first, then for the processor: it goes along.
+# They wait for the network at first, each for another registry: all go along.
+builds=()
 built rust {"$src",examples}/rust/{Cargo.*,src/*} &
-rust=$!
-built go "$src"/go/*
-built node "$src/node/package-lock.json" examples/node/package-lock.json
-built python "$src/python/requirements.txt"
-built jvm "$src"/jvm/*
-wait "$rust" || die "the Rust receiver was not built"
+builds+=($!)
+built go "$src"/go/* &
+builds+=($!)
+built node "$src/node/package-lock.json" examples/node/package-lock.json &
+builds+=($!)
+built python "$src/python/requirements.txt" &
+builds+=($!)
+built jvm "$src"/jvm/* &
+builds+=($!)
+for build in "${builds[@]}"; do
+	wait "$build" || die "not every receiver was built"
+done
 
 go run "./$src" -build "$out" "$@"

@@ -5,9 +5,8 @@
 #   scripts/test.sh go     what needs Go and a C compiler only
 #
 # On a Debian machine with Go and Node it installs what is missing and says so.
-# Every step runs, whatever failed before it; the last line counts them. What gets and
-# builds goes along with the tests in Go, which wait half of the time: what it says
-# comes after them.
+# Every step runs, whatever failed before it; the last line counts them. Some go along
+# with others, which wait half of the time: what they say comes after these.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -36,34 +35,51 @@ step() {
 
 source scripts/packages.sh
 
-# along COMMAND...: runs steps beside those that follow, with less of the processor,
-# until joined.
-alongside=
+# along NAME NICENESS COMMAND...: runs steps beside those that follow, with less of the
+# processor, until joined by the name.
+declare -A alongside=() said=()
 along() {
-	joined=$(mktemp -d)
+	local name=$1 niceness=$2
+	shift 2
+	said[$name]=$(mktemp -d)
 	set -m # in a group of its own, to be ended with us
 	(
-		passed=0 failed=()
-		renice -n 10 "$BASHPID" >/dev/null
+		passed=0 failed=() alongside=()
+		((niceness == 0)) || renice -n "$niceness" "$BASHPID" >/dev/null
 		"$@"
-		printf '%s\n' "$passed" "${failed[@]}" >"$joined/steps"
-	) </dev/null >"$joined/said" 2>&1 &
-	alongside=$!
+		printf '%s\n' "$passed" "${failed[@]}" >"${said[$name]}/steps"
+	) </dev/null >"${said[$name]}/all" 2>&1 &
+	alongside[$name]=$!
 	set +m
 }
-trap '[[ -z $alongside ]] || kill -- "-$alongside" 2>/dev/null' EXIT
+trap 'for group in "${alongside[@]}"; do kill -- "-$group" 2>/dev/null; done' EXIT
 trap 'exit 130' INT TERM
 
-# joined: waits for what goes along, shows what it said and counts its steps.
+# joined NAME: waits for what goes along, shows what it said and counts its steps.
 joined() {
-	local steps=()
-	wait "$alongside"
-	alongside=
-	cat "$joined/said"
-	mapfile -t steps <"$joined/steps" || steps=(0 "what goes along with the tests")
+	local name=$1 steps=()
+	wait "${alongside[$name]}"
+	unset "alongside[$name]"
+	cat "${said[$name]}/all"
+	mapfile -t steps <"${said[$name]}/steps" || steps=(0 "$name, which goes along with the tests")
 	passed=$((passed + steps[0]))
 	failed+=("${steps[@]:1}")
-	rm -rf "$joined"
+	rm -rf "${said[$name]}"
+}
+
+# together COMMAND...: runs commands at the same time, for they wait for networks, and
+# shows what each has said.
+together() {
+	local command ended=0 commands=() dir i
+	dir=$(mktemp -d)
+	for command; do
+		$command >"$dir/$command" 2>&1 &
+		commands+=($!)
+	done
+	for i in "${commands[@]}"; do wait "$i" || ended=1; done
+	for command; do cat "$dir/$command"; done
+	rm -rf "$dir"
+	return $ended
 }
 
 formatted() {
@@ -72,27 +88,49 @@ formatted() {
 	[[ -z $unformatted ]] || { printf 'not formatted (run gofmt -w):\n%s\n' "$unformatted"; return 1; }
 }
 
-pure_go() { CGO_ENABLED=0 go build -trimpath -o bin/rollcall ./cmd/rollcall; }
+# What is built without the race detector is built as releases are, so that all of it
+# is compiled once: what tests build, too.
+flags=${GOFLAGS:-}
+export CGO_ENABLED=0 GOFLAGS="-trimpath${flags:+ $flags}"
+go_test_race() { CGO_ENABLED=1 GOFLAGS=$flags go test -race -exec "env CGO_ENABLED=$CGO_ENABLED 'GOFLAGS=$GOFLAGS'" "$@"; }
+
+pure_go() { go build -o bin/rollcall ./cmd/rollcall; }
 # Most of the longer packages wait for networks and processes: four run at a time, the
 # longest first. What vet says is a step of its own.
-race() { CGO_ENABLED=1 go test -race -vet=off -p 4 -timeout 20m ./test/chaos ./client ./cmd/... ./internal/delivery ./test/ingress ./internal/server ./...; }
-tools() { npm_ci test/sdk && python_with out/sdk/agent test/sdk/agent/requirements.txt && scripts/stores.sh && scripts/ops-tools.sh && scripts/encoders.sh; }
+race() { go_test_race -vet=off -p 4 -timeout 20m ./test/chaos ./client ./cmd/... ./internal/delivery ./test/ingress ./internal/server ./...; }
+
+sdk_packages() { npm_ci test/sdk; }
+agent_packages() { python_with out/sdk/agent test/sdk/agent/requirements.txt; }
+store_tools() { scripts/stores.sh; }
+ops_tools() { scripts/ops-tools.sh; }
+encoder_tools() { scripts/encoders.sh; }
+tools() { together sdk_packages agent_packages store_tools ops_tools encoder_tools; }
 web() { npm_ci web && (cd web && npm run check); }
 goparticipant() { (cd test/sdk/goparticipant && go vet ./... && go build -o /dev/null .) && (cd test/clientbench && go vet ./...); }
 receivers() { scripts/test-receivers.sh; }
-getting() {
-	step "tools, SDKs and stores that tests need" tools
+getting() { step "tools, SDKs and stores that tests need" tools; }
+checking() {
 	step "web: types, tests, fresh build" web
 	step "receivers: five languages verify what is sent" receivers
 	step "sdk: Go participant, and what compares clients" goparticipant
 }
 
-examples() (cd examples && go vet -tags postgres ./... && CGO_ENABLED=1 go test -race -timeout 10m -tags postgres ./...)
-ops() { CGO_ENABLED=1 go test -race -tags tools -timeout 10m ./test/ops; }
-stores() { CGO_ENABLED=1 go test -race -tags stores -timeout 10m -run RealStores ./internal/egress/storage; }
-encoders() { CGO_ENABLED=1 go test -race -tags encoders -timeout 10m -run 'OfFFmpeg8|OfOtherLibraries' ./test/ingress; }
-sdk() { (cd test/sdk && ROLLCALL_RACE=1 npm test); }
-net() { ROLLCALL_RACE=1 node test/net/run.mjs; }
+encoders() { go_test_race -tags encoders -timeout 10m -run 'OfFFmpeg8|OfOtherLibraries' ./test/ingress; }
+examples() (cd examples && go vet -tags postgres ./... && go_test_race -timeout 10m -tags postgres ./...)
+ops() { go_test_race -tags tools -timeout 10m ./test/ops; }
+stores() { go_test_race -tags stores -timeout 10m -run RealStores ./internal/egress/storage; }
+operating() {
+	step "examples, and docs/webhooks.md as written" examples
+	step "ops: metrics, alerts and packages, read by the tools for them" ops
+	step "stores: recordings into S3, Google's and Azure's" stores
+}
+
+# Two files of the one and one of the other at a time: with more, two processors are
+# behind for so long that SDKs miss what they should not.
+built() { (cd test/sdk && ROLLCALL_RACE=1 node -e 'import("./build.mjs").then(({ buildAll }) => buildAll())'); }
+sdk() { (cd test/sdk && ROLLCALL_BUILT=1 npm test); }
+net() { ROLLCALL_BUILT=1 ROLLCALL_LANES=1 node test/net/run.mjs; }
+networks() { step "net: networks that block, lose, delay and change" net; }
 
 command -v go >/dev/null || die "Go is missing; go.mod says which version"
 command -v git >/dev/null || packages+=(git)
@@ -120,21 +158,27 @@ fi
 install_packages
 
 step "gofmt" formatted
-[[ $what == all ]] && along getting
+if [[ $what == all ]]; then
+	along getting 10 getting
+	along checking 10 checking
+fi
 step "go vet" go vet ./...
 step "server without cgo" pure_go
 step "go test -race" race
 if [[ $what == all ]]; then
-	joined
-	step "examples, and docs/webhooks.md as written" examples
-	step "ops: metrics, alerts and packages, read by the tools for them" ops
-	step "stores: recordings into S3, Google's and Azure's" stores
-	step "encoders: Enhanced RTMP of FFmpeg 8, WHIP of aiortc and GStreamer" encoders
+	joined getting
+	step "what the tests with SDKs drive" built
+	along operating 19 operating
+	along networks 0 networks
 	step "sdk: browsers, rtc-node, server SDKs" sdk
-	step "net: networks that block, lose, delay and change" net
+	joined networks
+	joined checking
+	joined operating
+	step "encoders: Enhanced RTMP of FFmpeg 8, WHIP of aiortc and GStreamer" encoders # in real time, so by itself
 fi
 
 echo
+echo "took $SECONDS s"
 ((${#failed[@]})) && printf 'failed: %s\n' "${failed[@]}"
 echo "$passed passed, ${#failed[@]} failed"
 ((${#failed[@]} == 0))

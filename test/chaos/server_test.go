@@ -74,10 +74,13 @@ func buildAndRun(m *testing.M) int {
 	builds := [][]string{{"-o", program}}
 	if raceDetector {
 		raced += "-race"
-		builds = append(builds, []string{"-race", "-o", raced})
+		builds = append(builds, []string{"-race", "-trimpath=false", "-o", raced}) // as this test was built itself
 	}
 	for _, flags := range builds {
 		build := exec.Command("go", append(append([]string{"build"}, flags...), "../../cmd/rollcall")...)
+		if flags[0] == "-race" {
+			build.Env = append(os.Environ(), "CGO_ENABLED=1")
+		}
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "build the server: %v\n%s", err, out)
 			return 1

@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { buildAll } from '../sdk/build.mjs';
 import { repository } from '../sdk/harness/paths.mjs';
+import { conclude, inLanes, said } from '../sdk/lanes.mjs';
 import { out, suite, wire } from './harness/paths.mjs';
 
 const root = process.getuid() === 0;
@@ -16,8 +17,9 @@ mkdirSync(out, { recursive: true });
 build('./test/net/wire', wire);
 
 // Files wait for timeouts of clients and servers most of the time, so three at a
-// time are hardly slower than one; each has a network of its own.
-const atATime = 3;
+// time are hardly slower than one; each has a network of its own. Beside other tests
+// that are as busy, ROLLCALL_LANES says how many.
+const lanes = Number(process.env.ROLLCALL_LANES ?? 3);
 
 const options = process.argv.slice(2).filter((word) => word.startsWith('--'));
 const named = process.argv.slice(2).filter((word) => !word.startsWith('--'));
@@ -25,36 +27,11 @@ const files = named.length ? named : readdirSync(path.join(suite, 'tests'))
   .filter((name) => name.endsWith('.test.mjs'))
   .sort()
   .map((name) => path.join('tests', name));
-// The long ones go first, so that the last one does not run alone.
-const long = ['turn', 'events', 'reconnect', 'quality'];
-const rank = (file) => {
-  const i = long.indexOf(path.basename(file, '.test.mjs'));
-  return i < 0 ? long.length : i;
-};
-const waiting = files.toSorted((a, b) => rank(a) - rank(b));
-const failed = [];
-await Promise.all(Array.from({ length: atATime }, async () => {
-  while (waiting.length) {
-    const file = waiting.shift();
-    const { code, output } = await runFile(file);
-    process.stdout.write(`--- ${file}\n${output}`);
-    if (code !== 0) failed.push(file);
-  }
+const first = ['turn', 'events', 'reconnect', 'quality'];
+const start = (file) => said(spawn('unshare', [...inside(), process.execPath, 'inside.mjs', ...options, file], {
+  cwd: suite, stdio: ['ignore', 'pipe', 'pipe'],
 }));
-for (const file of failed) console.log(`failed: ${file}`);
-console.log(`${files.length - failed.length} passed, ${failed.length} failed`);
-process.exit(failed.length || files.length === 0 ? 1 : 0);
-
-function runFile(file) {
-  const child = spawn('unshare', [...inside(), process.execPath, 'inside.mjs', ...options, file], {
-    cwd: suite, stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const chunks = [];
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => chunks.push(chunk));
-  return new Promise((resolve) => {
-    child.once('close', (code) => resolve({ code, output: Buffer.concat(chunks) }));
-  });
-}
+conclude(files, await inLanes(files, { lanes, first, start }));
 
 // What runs inside sees its own network and processes only, and ends with us.
 function inside() {

@@ -1,5 +1,6 @@
 // Builds what the tests drive: the server, the Go programs, the test pages and
-// the clips. Run by run.mjs; the outputs are in the ignored out directory.
+// the clips. Run by run.mjs; the outputs are in the ignored out directory. With
+// ROLLCALL_BUILT that was done, and others use it.
 
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
@@ -9,12 +10,12 @@ import { Browser } from './harness/browser.mjs';
 import { clientPage, clips, goParticipant, ingressCalls, out, repository, rollParticipant, serverBinary, suite, tone, webhookVerify } from './harness/paths.mjs';
 
 export async function buildAll() {
+  if (process.env.ROLLCALL_BUILT) return;
   mkdirSync(clientPage, { recursive: true });
   if (!process.env.ROLLCALL_SERVER_COMMAND) {
-    const race = process.env.ROLLCALL_RACE ? ['-race'] : [];
-    run('go', ['build', ...race, '-o', serverBinary, './cmd/rollcall'], repository);
+    buildOurs(serverBinary, './cmd/rollcall');
   }
-  run('go', ['build', ...(process.env.ROLLCALL_RACE ? ['-race'] : []), '-o', rollParticipant, './test/sdk/rollparticipant'], repository);
+  buildOurs(rollParticipant, './test/sdk/rollparticipant');
   const goModule = path.join(suite, 'goparticipant');
   run('go', ['build', '-o', goParticipant, '.'], goModule);
   run('go', ['build', '-o', webhookVerify, './webhookverify'], goModule);
@@ -82,7 +83,13 @@ function wav(hertz, seconds) {
   return file;
 }
 
-function run(command, args, cwd) {
-  const { status, error } = spawnSync(command, args, { cwd, stdio: 'inherit' });
+// With the race detector, which wants cgo, as go test builds: what that has compiled is used.
+function buildOurs(binary, pkg) {
+  const race = process.env.ROLLCALL_RACE ? ['-race', '-trimpath=false'] : [];
+  run('go', ['build', ...race, '-o', binary, pkg], repository, race.length ? { CGO_ENABLED: '1' } : {});
+}
+
+function run(command, args, cwd, env = {}) {
+  const { status, error } = spawnSync(command, args, { cwd, stdio: 'inherit', env: { ...process.env, ...env } });
   if (status !== 0) throw new Error(`${command} ${args.join(' ')}: ${error?.message ?? `exit ${status}`}`);
 }

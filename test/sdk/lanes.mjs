@@ -1,0 +1,45 @@
+// Runs test files side by side, in lanes: each lane takes the next file when its last
+// one has ended. What a file says is printed as a whole.
+
+import path from 'node:path';
+
+/**
+ * lanes: how many; first: names of files that take long, longest first, so that none
+ * of them is left to run alone at the end; start: runs one file, and resolves to
+ * {code, output}. Resolves to the files that failed.
+ */
+export async function inLanes(files, { lanes, first, start }) {
+  const rank = (file) => {
+    const i = first.indexOf(path.basename(file, '.test.mjs'));
+    return i < 0 ? first.length : i;
+  };
+  const waiting = files.toSorted((a, b) => rank(a) - rank(b));
+  const failed = [];
+  await Promise.all(Array.from({ length: lanes }, async () => {
+    while (waiting.length) {
+      const file = waiting.shift();
+      const began = Date.now();
+      const { code, output } = await start(file);
+      process.stdout.write(`--- ${file} (${Math.round((Date.now() - began) / 1000)} s)\n`);
+      process.stdout.write(output);
+      if (code !== 0) failed.push(file);
+    }
+  }));
+  return failed;
+}
+
+/** Collects what a process says; resolves to {code, output} when it has ended. */
+export function said(child) {
+  const chunks = [];
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => chunks.push(chunk));
+  return new Promise((resolve) => {
+    child.once('close', (code) => resolve({ code, output: Buffer.concat(chunks) }));
+  });
+}
+
+/** Says how it went, and ends. */
+export function conclude(files, failed) {
+  for (const file of failed) console.log(`failed: ${file}`);
+  console.log(`${files.length - failed.length} passed, ${failed.length} failed`);
+  process.exitCode = failed.length || files.length === 0 ? 1 : 0;
+}
