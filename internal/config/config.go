@@ -313,7 +313,7 @@ func Defaults() *Config {
 			TCPPort:    7881,
 			AllowPause: true,
 		},
-		Ingress: Ingress{RTMP: RTMP{ConnectionsPerAddress: 50}, LipSyncDelay: 120},
+		Ingress: Ingress{RTMP: RTMP{ConnectionsPerAddress: 50}, LipSyncDelay: 150},
 		Egress:  Egress{UploadPatience: time.Minute, MaxCPU: 90, PageMemory: 2 << 30},
 		TURN: TURN{
 			UDPPort:               3478,
