@@ -138,7 +138,7 @@ func (s *Pusher) run() {
 		if connected {
 			since, wait = time.Now(), s.opts.Retry
 		}
-		if time.Since(since)+wait > s.opts.GiveUp {
+		if time.Since(since)+wait > s.opts.GiveUp || s.stopped() {
 			s.say(Failed, err)
 			return
 		}
@@ -159,7 +159,17 @@ func (s *Pusher) run() {
 	}
 }
 
-// connect sends until it is stopped, which is no error, or cannot go on.
+func (s *Pusher) stopped() bool {
+	select {
+	case <-s.stopc:
+		return true
+	default:
+		return false
+	}
+}
+
+// connect sends until it is stopped, which is no error if there is a connection, or
+// cannot go on.
 func (s *Pusher) connect() (connected bool, err error) {
 	way, err := s.dest.open(s.opts.Guard, s.stopc)
 	if err != nil {
@@ -204,6 +214,9 @@ func (s *Pusher) connect() (connected bool, err error) {
 	}
 	end := c.end(patience)
 	reading.Wait()
+	if err == nil && !connected {
+		err = end
+	}
 	if err != nil && end != nil {
 		err = hide(end, way.url) // it knows better
 	}
