@@ -38,7 +38,7 @@ var layers = []layer{
 	// What the others count, for Prometheus.
 	{"internal/metrics", []string{
 		"internal/room", "internal/signal", "internal/agent", "internal/delivery", "internal/eventlog", "internal/sfu/peer",
-		"internal/turn", "internal/histogram", "internal/ingress", "internal/ingress/rtmp",
+		"internal/turn", "internal/histogram", "internal/egress", "internal/ingress", "internal/ingress/rtmp",
 	}},
 
 	// Edges: bytes to commands. The event log reaches httpapi through its own interfaces.

@@ -330,6 +330,7 @@ func (j *job) end(why string, last wire.Report, died error) {
 	s.mu.Lock()
 	before := j.info
 	j.change(func(info *livekit.EgressInfo) { finished(info, status, why, problem, code, j.outputs, made) })
+	s.count(status, last.Lacks)
 	if j.manifest && !nothing(made) {
 		j.writeManifest(made, last)
 	}
@@ -341,7 +342,7 @@ func (j *job) end(why string, last wire.Report, died error) {
 	}
 	s.mu.Unlock()
 	s.opts.Logger.Info("recording ended", "egress", j.id, "room", final.RoomName, "room_sid", final.RoomId, "status", status, "why", why,
-		"files", len(slices.Concat(made...)), "seconds", playsOf(made).Seconds(), "missing", last.Missing, "filled", last.Filled, "error", problem)
+		"files", len(slices.Concat(made...)), "seconds", playsOf(made).Seconds(), "missing", last.Missing, "filled", last.Filled, "dropped_pictures", last.Dropped, "error", problem)
 	if seq != 0 {
 		j.settle(seq)
 	}

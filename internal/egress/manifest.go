@@ -27,11 +27,14 @@ type manifest struct {
 	VideoTrackID      string `json:"video_track_id,omitempty"`
 	// MissingMs is how much of what was published is not there, SilenceMs how much of
 	// the sound is silence because nothing was published.
-	MissingMs int64  `json:"missing_ms,omitempty"`
-	SilenceMs int64  `json:"silence_ms,omitempty"`
-	Files     []file `json:"files,omitempty"`
-	Playlists []list `json:"playlists,omitempty"`
-	Images    []file `json:"images,omitempty"`
+	MissingMs int64 `json:"missing_ms,omitempty"`
+	SilenceMs int64 `json:"silence_ms,omitempty"`
+	// DroppedPictures are those that the machine was too slow to encode; MissingMs has how
+	// long others are seen in their place.
+	DroppedPictures int64  `json:"dropped_pictures,omitempty"`
+	Files           []file `json:"files,omitempty"`
+	Playlists       []list `json:"playlists,omitempty"`
+	Images          []file `json:"images,omitempty"`
 }
 
 type file struct {
@@ -49,7 +52,7 @@ type list struct {
 func (j *job) writeManifest(made [][]wire.Made, last wire.Report) {
 	m := manifest{
 		EgressID: j.id, RoomID: j.info.RoomId, RoomName: j.info.RoomName, StartedAt: j.info.StartedAt, EndedAt: j.info.EndedAt,
-		MissingMs: last.Missing.Milliseconds(), SilenceMs: last.Filled.Milliseconds(),
+		MissingMs: last.Missing.Milliseconds(), SilenceMs: last.Filled.Milliseconds(), DroppedPictures: last.Dropped,
 	}
 	if len(j.info.FileResults) > 0 {
 		m.StartedAt = j.info.FileResults[0].StartedAt

@@ -40,6 +40,7 @@ type Service struct {
 	costs    costs
 	free     func() (bytes int64, ok bool) // memory that can be had; nil: no limit
 	spare    *spare                        // a worker that has no job yet
+	ended    Stats                         // of those that did
 	leftover []*job                        // that are not listed any more, and have something to send
 }
 

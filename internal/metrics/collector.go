@@ -32,6 +32,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	c.webhooks(e)
 	c.agents(e)
 	c.relay(e)
+	c.egress(e)
 	c.ingress(e)
 }
 

@@ -10,10 +10,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/livekit/protocol/livekit"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"github.com/rollcall-rtc/rollcall/internal/agent"
 	"github.com/rollcall-rtc/rollcall/internal/delivery"
+	"github.com/rollcall-rtc/rollcall/internal/egress"
 	"github.com/rollcall-rtc/rollcall/internal/eventlog"
 	"github.com/rollcall-rtc/rollcall/internal/histogram"
 	"github.com/rollcall-rtc/rollcall/internal/ingress"
@@ -35,15 +37,16 @@ func times() histogram.Snapshot {
 }
 
 type (
-	rooms    struct{}
-	media    struct{}
-	signals  struct{}
-	agents   struct{}
-	relay    struct{}
-	streams  struct{}
-	pushed   struct{}
-	encoding struct{}
-	log      struct{}
+	rooms      struct{}
+	media      struct{}
+	signals    struct{}
+	agents     struct{}
+	relay      struct{}
+	recordings struct{}
+	streams    struct{}
+	pushed     struct{}
+	encoding   struct{}
+	log        struct{}
 )
 
 func (rooms) Stats() room.Stats {
@@ -58,6 +61,12 @@ func (media) Traffic() peer.Traffic {
 	t := peer.Traffic{Connections: 9, Reminders: 37, Routes: map[peer.Route]int{{Protocol: "udp", Candidate: "host"}: 9}}
 	t.Video.Out = peer.Flow{Packets: 10, Bytes: 11, Lost: 12, NACKs: 13, Resent: 14, PLIs: 15}
 	return t
+}
+
+func (recordings) Stats() egress.Stats {
+	return egress.Stats{
+		Running: 38, Ended: map[livekit.EgressStatus]uint64{livekit.EgressStatus_EGRESS_LIMIT_REACHED: 39}, Missing: 1500 * time.Millisecond, Dropped: 40,
+	}
 }
 
 func (streams) Stats() ingress.Stats {
@@ -92,7 +101,7 @@ func sources(endpoints ...delivery.EndpointStats) Sources {
 	return Sources{
 		Version: "v1", Started: time.UnixMilli(1500), Ready: func() error { return nil },
 		Rooms: rooms{}, Media: media{}, Signal: signals{}, Agents: agents{}, Log: log{}, Relay: relay{},
-		Ingress: streams{}, RTMP: pushed{}, Transcoders: encoding{},
+		Egress: recordings{}, Ingress: streams{}, RTMP: pushed{}, Transcoders: encoding{},
 		Delivery: figures{endpoints},
 	}
 }
@@ -151,6 +160,8 @@ func TestEachSourceIsShown(t *testing.T) {
 		`rollcall_ingress_dropped_frames_total{reason="catch_up"} 32`, "rollcall_ingress_first_frame_duration_seconds_count 2",
 		"rollcall_rtmp_connections 33", "rollcall_rtmp_connections_accepted_total 34", `rollcall_rtmp_refusals_total{reason="wrong_key"} 35`,
 		"rollcall_ingress_transcoders 36", "rollcall_ingress_transcoder_cpu_seconds_total 1.5",
+		"rollcall_egress_running 38", `rollcall_egress_ended_total{status="limit_reached"} 39`,
+		"rollcall_egress_missing_seconds_total 1.5", "rollcall_egress_dropped_pictures_total 40",
 		"rollcall_turn_sessions 19", `rollcall_turn_bytes_total{direction="in"} 20`,
 		"rollcall_events_appended_total 21", "rollcall_event_log_append_wait_seconds_total 1.5",
 		"rollcall_event_log_disk_bytes 22", "rollcall_event_log_first_seq 23", "rollcall_event_log_last_seq 24",

@@ -5,6 +5,7 @@ import (
 
 	"github.com/rollcall-rtc/rollcall/internal/agent"
 	"github.com/rollcall-rtc/rollcall/internal/delivery"
+	"github.com/rollcall-rtc/rollcall/internal/egress"
 	"github.com/rollcall-rtc/rollcall/internal/eventlog"
 	"github.com/rollcall-rtc/rollcall/internal/histogram"
 	"github.com/rollcall-rtc/rollcall/internal/ingress"
@@ -28,6 +29,7 @@ type Sources struct {
 	Agents   Agents
 	Log      Log
 	Delivery Delivery
+	Egress   Egress
 	Ingress  Ingress
 	RTMP     RTMP
 	Relay    Relay // nil if there is none
@@ -62,6 +64,9 @@ type Delivery interface {
 	ScopedTotals() delivery.Totals
 	AttemptTimes() histogram.Snapshot
 }
+
+// Egress is egress.Service.
+type Egress interface{ Stats() egress.Stats }
 
 // Ingress is ingress.Service.
 type Ingress interface{ Stats() ingress.Stats }

@@ -84,11 +84,21 @@ func (s *Server) encodes() egress.Worker {
 		}
 		return studio.Check(program, egress.Sketch(r))
 	}
-	prepare := func(_ context.Context, _ *request.Request, job *wire.Job) error {
+	prepare := func(ctx context.Context, _ *request.Request, job *wire.Job) error {
 		job.Allow = s.receiverNetworks()
-		return nil
+		return s.lendFFmpeg(ctx, job)
 	}
 	return egress.Worker{Check: check, Prepare: prepare}
+}
+
+// lendFFmpeg tells a job which ffmpeg there is: the worker need not look for it.
+func (s *Server) lendFFmpeg(ctx context.Context, job *wire.Job) error {
+	program, err := s.encoding.Find(ctx)
+	if err != nil {
+		return err
+	}
+	job.FFmpeg = wire.FFmpeg{Path: program.Path, Can: program.Abilities()}
+	return nil
 }
 
 // firstKey is the API key that signs where nobody says which: the first by its name.

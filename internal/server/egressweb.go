@@ -65,9 +65,14 @@ func (s *Server) checkPage(ctx context.Context, r *request.Request) error {
 }
 
 // preparePage tells a job of the browser, and of the page that lays out its room.
-func (s *Server) preparePage(_ context.Context, r *request.Request, job *wire.Job) error {
+func (s *Server) preparePage(ctx context.Context, r *request.Request, job *wire.Job) error {
 	job.Allow = s.receiverNetworks()
 	job.Browser = wire.Browser{Program: s.cfg.Egress.Chromium, Memory: s.cfg.Egress.PageMemory, Own: s.ownAddresses()}
+	if job.NeedsStudio() {
+		if err := s.lendFFmpeg(ctx, job); err != nil {
+			return err
+		}
+	}
 	if r.Source.Kind == request.Web {
 		return nil
 	}

@@ -13,7 +13,7 @@ func (s *Server) metricsHandler(version string) http.Handler {
 	sources := metrics.Sources{
 		Version: version, Started: s.startedAt, Ready: s.ready,
 		Rooms: s.rooms, Media: s.media, Signal: s.signal, Agents: s.agents,
-		Log: s.events, Delivery: s.delivery, Ingress: s.ingress, RTMP: s.rtmp, Transcoders: s.transcoders,
+		Log: s.events, Delivery: s.delivery, Egress: s.egress, Ingress: s.ingress, RTMP: s.rtmp, Transcoders: s.transcoders,
 	}
 	if s.relay != nil {
 		sources.Relay = s.relay

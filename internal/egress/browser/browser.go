@@ -42,14 +42,14 @@ type Browser struct {
 	stopc   chan struct{} // closed by stop: nothing more is captured
 	donec   chan struct{} // closed when the browser is gone
 
-	readyc  chan struct{} // has an element when there is something to take
-	mu      sync.Mutex
-	chunks  []chunk
-	begun   bool      // recording
-	over    bool      // the page said so
-	origin  time.Time // of the times that the capturing tab says
-	err     error     // why it ended
-	dropped int       // pictures that the encoder was too slow for
+	readyc chan struct{} // has an element when there is something to take
+	mu     sync.Mutex
+	chunks []chunk
+	begun  bool      // recording
+	over   bool      // the page said so
+	origin time.Time // of the times that the capturing tab says
+	err    error     // why it ended
+	lacks  gaps      // of pictures that the encoder was too slow for
 }
 
 // chunk is one encoded picture, or packet of sound.
@@ -327,7 +327,7 @@ func (b *Browser) captured(payload string) {
 		return
 	case "d":
 		b.mu.Lock()
-		b.dropped++
+		b.lacks.dropped(time.Duration(at) * time.Microsecond)
 		b.mu.Unlock()
 		return
 	case "a":
@@ -343,6 +343,9 @@ func (b *Browser) captured(payload string) {
 		c.Data = lengths(c.Data)
 	}
 	b.mu.Lock()
+	if c.track == pictureTrack {
+		b.lacks.seen(time.Duration(at) * time.Microsecond)
+	}
 	c.At = b.origin.Add(time.Duration(at) * time.Microsecond)
 	b.chunks = append(b.chunks, c)
 	b.mu.Unlock()
@@ -399,14 +402,18 @@ func (b *Browser) Finish(now time.Time) (wire.Report, error) {
 	if err := b.Take(); err != nil && !errors.Is(err, worker.ErrOver) {
 		return wire.Report{}, errors.Join(err, b.out.Abandon())
 	}
-	if b.dropped > 0 {
-		fmt.Fprintf(os.Stderr, "%d pictures were left out: the machine is too slow for them\n", b.dropped)
-	}
 	return b.out.Finish(now)
 }
 
 // Lacks implements worker.Recorder.
-func (b *Browser) Lacks() (missing, filled time.Duration) { return b.out.Lacks() }
+func (b *Browser) Lacks() wire.Lacks {
+	l := b.out.Lacks()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	l.Dropped += b.lacks.count
+	l.Missing += b.lacks.missing()
+	return l
+}
 
 // Abandon implements worker.Recorder.
 func (b *Browser) Abandon() error {

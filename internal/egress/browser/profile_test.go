@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/rollcall-rtc/rollcall/internal/egress/frames"
 	"github.com/rollcall-rtc/rollcall/internal/egress/wire"
@@ -45,4 +44,4 @@ type nothing struct{ worker.Recorder }
 func (nothing) Track(wire.Track) error                   { return nil }
 func (nothing) Frame(uint16, frames.Frame, func()) error { return nil }
 func (nothing) Abandon() error                           { return nil }
-func (nothing) Lacks() (missing, filled time.Duration)   { return 0, 0 }
+func (nothing) Lacks() wire.Lacks                        { return wire.Lacks{} }

@@ -46,13 +46,13 @@ func encode(t testing.TB, s Settings, pictures int) []container.Frame {
 	for i := range pictures {
 		if s.Video != "" {
 			pic.Fill(pic.Bounds(), compose.Color{Y: byte(40 + 2*i), U: 128, V: 128})
-			if err := e.Picture(pic); err != nil {
-				t.Fatal(err, e.child.problem())
+			if err := e.Picture(int64(i), pic); err != nil {
+				t.Fatal(err, e.pictures.problem())
 			}
 		}
 		for ; s.Audio != "" && slots < (i+1)*50/30; slots++ {
 			if err := e.Sound(make([]byte, compose.Slot*4)); err != nil {
-				t.Fatal(err, e.child.problem())
+				t.Fatal(err, e.sound.problem())
 			}
 		}
 	}

@@ -137,3 +137,18 @@ func TestHungProgramIsLetGo(t *testing.T) {
 		t.Error("it waits for the child")
 	}
 }
+
+// Who is told of a program need not ask it.
+func TestProgramIsKnownByItsAbilities(t *testing.T) {
+	found := program(t)
+	known := Known(found.Path, found.Abilities())
+	if err := known.Need("libx264", "aac", "rtmp:"); err != nil {
+		t.Error(err)
+	}
+	if err := known.Need("no_such_encoder"); err == nil {
+		t.Error("it can what the program cannot")
+	}
+	if _, err := Known(filepath.Join(t.TempDir(), "none"), found.Abilities()).Encode(h264); err == nil {
+		t.Error("one that is not there encodes")
+	}
+}

@@ -3,7 +3,9 @@ package ffmpeg
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 )
@@ -14,6 +16,18 @@ type Program struct {
 	Version string
 	can     map[string]bool // encoders by name, protocols with ":" after it
 }
+
+// Known is a program that somebody else has found, with its abilities.
+func Known(path string, abilities []string) *Program {
+	p := &Program{Path: path, can: make(map[string]bool, len(abilities))}
+	for _, name := range abilities {
+		p.can[name] = true
+	}
+	return p
+}
+
+// Abilities are all that Need may be asked for, in order.
+func (p *Program) Abilities() []string { return slices.Sorted(maps.Keys(p.can)) }
 
 // MissingError says that a program, or a part of it, is not installed.
 type MissingError struct {

@@ -58,7 +58,7 @@ func BenchmarkRoom(b *testing.B) {
 				made := done.Made[0][0]
 				played += made.Plays
 				frames, _ := strconv.Atoi(probe(b, made.Path, "v")["nb_read_frames"])
-				dropped += max(int(made.Plays.Seconds()*30)-frames, 0) + int(done.Missing.Seconds()*30)
+				dropped += max(int(made.Plays.Seconds()*30)-frames, int(done.Dropped), 0)
 			}
 			b.ReportMetric(used.Seconds()/played.Seconds(), "cores")
 			b.ReportMetric(float64(dropped), "dropped")

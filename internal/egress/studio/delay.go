@@ -4,8 +4,8 @@ import "time"
 
 // delay is how late pictures are drawn. It grows at once with what is needed, and shrinks
 // by a tenth of the time that passes: if it shrank at once, what is on time would be late
-// from one moment to the next, and that many pictures be drawn at once, or be repeated as
-// if the machine were too slow.
+// from one moment to the next, and that many pictures be drawn at once, or be left out
+// as if the machine were too slow.
 type delay struct{ now time.Duration }
 
 // atLeast has it be at least as much as is needed, and returns it.

@@ -7,7 +7,7 @@ import (
 
 // When less has to be waited for than before, no machine is taken for one that is too
 // slow, and it is waited for less in the end.
-func TestLessDelayRepeatsNoPictures(t *testing.T) {
+func TestLessDelayLeavesNoPictureOut(t *testing.T) {
 	const step, most, least = time.Second / 30, 400 * time.Millisecond, 60 * time.Millisecond
 	for _, takes := range []time.Duration{5 * time.Millisecond, 20 * time.Millisecond, 32 * time.Millisecond} {
 		var d delay
@@ -22,13 +22,10 @@ func TestLessDelayRepeatsNoPictures(t *testing.T) {
 			now = max(now, due+d.atLeast(needed))
 			late := now - due - d.atLeast(needed)
 			d.shrink(late, step)
-			if p.draw(late, step); p.hurries() {
-				t.Fatalf("picture %d, %v each: it hurries", n, takes)
+			if !p.draw(due, late, encoderState{}) {
+				t.Fatalf("picture %d, %v each: it is left out", n, takes)
 			}
 			now += takes
-		}
-		if p.repeated != 0 {
-			t.Errorf("%v each: %d pictures are repeated", takes, p.repeated)
 		}
 		if d.atLeast(least) > least+step {
 			t.Errorf("%v each: the delay is %v at the end", takes, d.now)

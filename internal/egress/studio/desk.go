@@ -13,7 +13,7 @@ import (
 
 // flushEvery is how often what there is goes into files. It is less than for what is not
 // encoded, as a death costs what is being encoded, too.
-const flushEvery = 120 * time.Millisecond
+const flushEvery = 80 * time.Millisecond
 
 // sink is an output of frames. It is the desk's.
 type sink interface {
@@ -32,7 +32,6 @@ type desk struct {
 	begun   bool
 	encoder *ffmpeg.Encoder      // set by begin; nil if nothing is encoded
 	film    chan container.Frame // pictures that are encoded already; nil without
-	held    []container.Frame    // of film, until sound has come so far
 	shift   int                  // what is added to the encoder's numbers of tracks
 	epoch   time.Time
 	sinks   []sink // by the job's outputs; nil for images
@@ -141,26 +140,32 @@ func (d *desk) run() {
 	if d.encoder != nil {
 		encoded = d.encoder.Frames()
 	}
+	order := merge{apart: apart, out: d.put}
+	if d.film != nil {
+		order.apart = 0 // sound comes later than that, of what is not lost with us
+	}
+	for n := range order.ended { // what is one track only waits for no other
+		order.ended[n] = n >= len(d.tracks) || d.film != nil && d.encoder == nil
+	}
 	for film := d.film; encoded != nil || film != nil; {
 		select {
 		case f, ok := <-encoded:
 			if !ok {
 				encoded = nil
-				d.release(nil)
+				for n := d.shift; n < len(order.ended); n++ {
+					order.end(n)
+				}
 				continue
 			}
 			f.Track += d.shift
-			d.release(&f)
-			d.put(f)
+			order.put(f)
 		case f, ok := <-film:
-			switch {
-			case !ok:
+			if !ok {
 				film = nil
-			case encoded == nil:
-				d.put(f)
-			default:
-				d.held = append(d.held, f)
+				order.end(0)
+				continue
 			}
+			order.put(f)
 		case <-d.controlc:
 			for _, c := range d.takeControls() {
 				d.streams.control(c)
@@ -171,16 +176,6 @@ func (d *desk) run() {
 			}
 		}
 	}
-}
-
-// release puts out pictures that are held and not later than that, nil for all.
-func (d *desk) release(upTo *container.Frame) {
-	n := 0
-	for n < len(d.held) && (upTo == nil || d.held[n].At <= upTo.At) {
-		d.put(d.held[n])
-		n++
-	}
-	d.held = d.held[n:]
 }
 
 func (d *desk) put(f container.Frame) {

@@ -1,8 +1,6 @@
 package studio
 
 import (
-	"cmp"
-	"slices"
 	"time"
 
 	"github.com/thesyncim/gopus"
@@ -25,13 +23,6 @@ const (
 // pageLatency is that of pages, whose pictures and sound a browser encodes first.
 const pageLatency = time.Second
 
-// loudEvery is how often it is looked who speaks, and speakFor how long somebody has
-// to be the loudest to be shown large.
-const (
-	loudEvery = 200 * time.Millisecond
-	speakFor  = 800 * time.Millisecond
-)
-
 // floor draws, mixes and hands on. All of it is one goroutine's.
 type floor struct {
 	studio   *Studio
@@ -51,7 +42,7 @@ type floor struct {
 	lag     *frames.Lag     // of what comes; nil of pages
 	delay   delay           // how late it is drawn for that
 	begun   bool            // there was media
-	encoder *ffmpeg.Encoder // nil before the first media, or if there is nothing to encode
+	encoder *ffmpeg.Encoder // nil if there is nothing to encode
 	epoch   time.Time       // of the first picture
 	next    int64           // picture, or without pictures slot of sound
 	slot    int64           // of sound, the next
@@ -114,6 +105,9 @@ func (f *floor) latency() time.Duration {
 // run is the goroutine's, up to the end. The encoder is told that nothing follows.
 func (f *floor) run() (err error) {
 	defer f.close(&err)
+	if err := f.start(); err != nil {
+		return err
+	}
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
@@ -131,7 +125,7 @@ func (f *floor) run() (err error) {
 				late = time.Since(f.epoch.Add(f.due(f.next) + f.latency()))
 				f.delay.shrink(late, f.due(1))
 			}
-			if err := f.step(late); err != nil {
+			if err := f.step(late, end.IsZero()); err != nil {
 				return err
 			}
 			// What came meanwhile may be of the next step.
@@ -216,21 +210,6 @@ func (f *floor) takeAll() (end time.Time, err error) {
 	return end, nil
 }
 
-// change is another layout, from its moment on.
-type change struct {
-	at     time.Time
-	layout compose.Layout
-}
-
-// relayout takes the layouts whose moment has come.
-func (f *floor) relayout(now time.Time) {
-	for len(f.layouts) > 0 && !f.layouts[0].at.After(now) {
-		f.canvas.SetLayout(f.layouts[0].layout)
-		f.sizes()
-		f.layouts = f.layouts[1:]
-	}
-}
-
 func (f *floor) track(t wire.Track) error {
 	codec, err := container.CodecOf(t.MimeType)
 	if err != nil {
@@ -266,62 +245,6 @@ func (f *floor) track(t wire.Track) error {
 	return nil
 }
 
-// arrange lays out what there is.
-func (f *floor) arrange() {
-	if f.canvas == nil {
-		return
-	}
-	heard := make(map[string]bool)
-	for _, v := range f.voices {
-		heard[v.Identity] = heard[v.Identity] || !v.Muted
-	}
-	var tiles []compose.Tile
-	seen := make(map[string]bool)
-	for _, n := range sorted(f.tiles) {
-		t := f.tiles[n]
-		seen[t.Identity] = true
-		tiles = append(tiles, compose.Tile{
-			ID: t.Sid, Owner: t.Identity, Name: t.Name, Screen: f.plain || t.Source == "screen_share", Blank: t.Muted, Silent: !heard[t.Identity],
-			Width: t.Width, Height: t.Height, Number: n,
-		})
-	}
-	if len(tiles) == 0 && !f.plain {
-		for _, n := range sorted(f.voices) { // who is there at least
-			if v := f.voices[n]; !seen[v.Identity] {
-				seen[v.Identity] = true
-				tiles = append(tiles, compose.Tile{ID: v.Sid, Owner: v.Identity, Name: v.Name, Blank: true})
-			}
-		}
-	}
-	if !slices.Equal(tiles, f.canvas.Tiles()) {
-		f.canvas.SetTiles(tiles)
-	}
-	f.sizes()
-}
-
-// sizes tells the decoders how large their pictures are to be.
-func (f *floor) sizes() {
-	for _, t := range f.tiles {
-		t.show(0, 0, false)
-	}
-	for _, p := range f.canvas.Places() {
-		c := f.canvas.Tiles()[p.Tile]
-		if t := f.tiles[c.Number]; t != nil && !c.Blank {
-			w, h := f.canvas.Want(p)
-			t.show(w, h, c.Screen)
-		}
-	}
-}
-
-func sorted[V any](m map[uint16]V) []uint16 {
-	keys := make([]uint16, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.SortFunc(keys, cmp.Compare)
-	return keys
-}
-
 // frame takes a frame: the first begins the recording.
 func (f *floor) frame(track uint16, fr *frames.Frame) error {
 	t, v := f.tiles[track], f.voices[track]
@@ -337,9 +260,7 @@ func (f *floor) frame(track uint16, fr *frames.Frame) error {
 		case passes && !fr.Key, v != nil && f.film:
 			return nil // pictures are the first that is seen
 		}
-		if err := f.begin(fr.At); err != nil {
-			return err
-		}
+		f.begin(fr.At)
 	}
 	at := fr.At.Sub(f.epoch)
 	if passes {
@@ -360,21 +281,24 @@ func (f *floor) frame(track uint16, fr *frames.Frame) error {
 	return nil
 }
 
-// begin begins the outputs, and the encoder if there is anything to encode.
-func (f *floor) begin(at time.Time) (err error) {
+// start starts the encoder if there is anything to encode: it is there when the first
+// media comes.
+func (f *floor) start() (err error) {
 	if f.settings.Video != "" || f.settings.Audio != "" {
-		if f.encoder, err = f.program.Encode(f.settings); err != nil {
-			return err
-		}
+		f.encoder, err = f.program.Encode(f.settings)
 	}
+	return err
+}
+
+// begin begins the outputs.
+func (f *floor) begin(at time.Time) {
 	f.begun, f.epoch = true, at
-	f.pace.debt = time.Since(at)
+	f.pace.begin(time.Since(at))
 	f.desk.begin(f.encoder, f.epoch)
-	return nil
 }
 
 // steps says whether there is something to do as time passes.
-func (f *floor) steps() bool { return f.encoder != nil || f.begun && f.strip != nil }
+func (f *floor) steps() bool { return f.begun && (f.encoder != nil || f.strip != nil) }
 
 // slots is how many slots of sound begin before that time, and are not mixed yet.
 func (f *floor) slots(end time.Duration) int64 {
@@ -382,8 +306,9 @@ func (f *floor) slots(end time.Duration) int64 {
 }
 
 // step draws one picture, which is so late, and mixes the sound that is heard while it
-// is seen.
-func (f *floor) step(late time.Duration) error {
+// is seen. After the end, when nothing is live any more, no picture is left out.
+func (f *floor) step(late time.Duration, live bool) error {
+	n := f.next
 	now := f.due(f.next)
 	f.next++
 	if f.settings.Audio != "" {
@@ -405,54 +330,62 @@ func (f *floor) step(late time.Duration) error {
 		}
 	}
 	if f.strip != nil {
-		if f.strip.advance(now); f.strip.current != nil {
+		if f.strip.advance(now, time.Now().Add(decodePatience)); f.strip.current != nil {
 			f.desk.picture(now, f.strip.current)
 		}
 	}
 	if f.canvas == nil {
 		return nil
 	}
-	if !f.pace.draw(late, f.due(1)) {
-		return f.encoder.Picture(f.canvas.Picture())
+	patience := decodePatience
+	if live {
+		state := encoderState{starting: !f.encoder.Begun(), full: f.encoder.Full(n)}
+		if !f.pace.draw(now, late, state) {
+			f.follow(now)
+			return nil
+		}
+		patience = f.pace.patience(state)
 	}
+	f.draw(now, patience)
+	f.desk.picture(now, f.canvas.Picture())
+	return f.encoder.Picture(n, f.canvas.Picture())
+}
+
+// follow takes what has been decoded up to that time, so that decoders go on.
+func (f *floor) follow(now time.Duration) {
+	for _, p := range f.canvas.Places() {
+		if t := f.tiles[f.canvas.Tiles()[p.Tile].Number]; t != nil {
+			t.hurry = true
+			t.advance(now, time.Time{})
+		}
+	}
+}
+
+// draw has the canvas be what is to be seen at that time. What is being decoded is
+// waited for so long.
+func (f *floor) draw(now, patience time.Duration) {
 	f.relayout(f.epoch.Add(now))
 	// The picture that is nearest: of two, neither is more than half a step early or late.
-	shown := now + (f.due(f.next)-now)/2
+	shown := now + f.due(1)/2
+	until := time.Now().Add(patience)
 	for _, p := range f.canvas.Places() {
 		var pic *compose.Picture
 		if t := f.tiles[f.canvas.Tiles()[p.Tile].Number]; t != nil {
-			t.hurry = f.pace.hurries()
-			t.advance(shown)
+			t.hurry = patience == 0
+			t.advance(shown, until)
 			pic = t.current
 		}
 		f.canvas.Draw(p, pic)
 	}
-	f.desk.picture(now, f.canvas.Picture())
-	return f.encoder.Picture(f.canvas.Picture())
 }
 
-// missing is for how long pictures are the ones before them.
-func (f *floor) missing() time.Duration {
-	if f.pace.repeated == 0 {
-		return 0
+// lacks are the pictures that were left out, and for how long others are seen in their
+// place.
+func (f *floor) lacks() (l wire.Lacks) {
+	if l.Dropped = f.pace.dropped; l.Dropped > 0 {
+		l.Missing = f.due(l.Dropped)
 	}
-	return f.due(f.pace.repeated)
-}
-
-// listen notes who speaks. Who has been the loudest for a while is shown large.
-func (f *floor) listen(now time.Duration, speakers []string) {
-	first := ""
-	if len(speakers) > 0 {
-		first = speakers[0]
-	}
-	if first != f.loud {
-		f.loud, f.since = first, now
-	}
-	before := f.canvas.Speaker()
-	f.canvas.SetHeard(speakers)
-	if f.loud != "" && (now-f.since >= speakFor || before == "") && f.canvas.SetSpeaker(f.loud) {
-		f.sizes()
-	}
+	return l
 }
 
 // close ends what there is.
@@ -469,7 +402,7 @@ func (f *floor) close(err *error) {
 	if f.encoder == nil {
 		return
 	}
-	if *err != nil {
+	if *err != nil || !f.begun {
 		f.encoder.Close()
 		return
 	}

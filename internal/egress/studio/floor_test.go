@@ -50,7 +50,7 @@ func TestStepEndsAfterDays(t *testing.T) {
 		done := make(chan error, 1)
 		go func() {
 			for range steps {
-				if err := f.step(0); err != nil {
+				if err := f.step(0, true); err != nil {
 					done <- err
 					return
 				}

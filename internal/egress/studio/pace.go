@@ -3,50 +3,60 @@ package studio
 import "time"
 
 const (
-	// slack is how far behind drawing may be for each picture that is repeated after one
-	// that is drawn.
+	// slack is how far behind drawing may be: pictures that are later are left out.
 	slack = 125 * time.Millisecond
-	// maxWait is how far behind it may be and still wait for pictures that are being
-	// decoded.
-	maxWait = 4 * slack
-	// starting is how many pictures may be late because children are being started.
-	starting = 15
-	// maxRepeats is how often one picture is repeated at most.
-	maxRepeats = 9
+	// maxStart is how late it may be because programs have to start.
+	maxStart = 300 * time.Millisecond
 )
 
-// pace says which pictures are drawn while the machine is too slow for all of them:
-// what is not is the picture before it again, which costs an encoder little. So no more
-// than a moment waits for the encoder, which a death would cost, and by which streams
-// would be late.
+// pace says which pictures are drawn while the machine is too slow for all of them. What
+// is not is left out: what is seen stays for longer, at no cost. So no more than a
+// moment waits for the encoder, which a death would cost, and by which streams would
+// be late; and sound, which always goes on, is in step.
 type pace struct {
-	// debt is how late it was from the beginning on: a recording begins with what was
-	// published before it, and with programs that have to start. That is caught up, by a
-	// tenth of the time at least.
-	debt     time.Duration
-	begun    int           // pictures of the first
-	behind   time.Duration // how late the last was beyond that
-	repeats  int           // that are to come
-	repeated int64         // so far
+	// debt is how late pictures may be beyond that: a recording begins with what was
+	// published before it, and with programs that have to start. It is caught up in the
+	// time that it is long, or what is left of it is left out.
+	debt    time.Duration
+	most    time.Duration // of debt
+	at      time.Duration // on the clock, since the first picture: when debt was that
+	behind  time.Duration // how late the last was beyond it
+	dropped int64
 }
 
-// hurries says whether there is no time to wait for pictures.
-func (p *pace) hurries() bool { return p.behind > maxWait }
+// begin says how late the first picture is already.
+func (p *pace) begin(late time.Duration) { p.debt, p.most = late, late+maxStart }
 
-// draw says whether a picture is drawn that is so late; from one to the next it is a
-// step.
-func (p *pace) draw(late, step time.Duration) bool {
-	if p.begun < starting {
-		p.begun++
-		p.debt = max(p.debt, late)
+// encoderState is that of the encoder for the next picture.
+type encoderState struct {
+	starting bool // nothing has come of it so far
+	full     bool // the picture would wait
+}
+
+// draw says whether the picture of that time, which is so late, is drawn. One that the
+// encoder has no room for may have to be waited with.
+func (p *pace) draw(due, late time.Duration, e encoderState) bool {
+	now := due + late
+	if e.starting {
+		p.debt = min(max(p.debt, late), p.most)
+	} else {
+		p.debt -= max(now-p.at, 0)
 	}
-	p.debt = max(min(p.debt-step/10, late), 0)
+	p.at = now
+	p.debt = max(min(p.debt, late), 0)
 	p.behind = late - p.debt
-	if p.repeats > 0 {
-		p.repeats--
-		p.repeated++
+	wait := e.starting || p.debt > 0
+	if e.full && !wait || p.behind > slack {
+		p.dropped++
 		return false
 	}
-	p.repeats = int(max(min(p.behind/slack, maxRepeats), 0))
 	return true
+}
+
+// patience is how long pictures that are being decoded may be waited for.
+func (p *pace) patience(e encoderState) time.Duration {
+	if e.starting || p.debt > 0 {
+		return decodePatience
+	}
+	return max(slack-p.behind, 0)
 }

@@ -41,7 +41,7 @@ type Studio struct {
 	reports []wire.Report
 	err     error // why it ended
 	result  wire.Report
-	missing time.Duration // for which pictures are those before them
+	lacks   wire.Lacks
 }
 
 // event is one thing that happened.
@@ -70,9 +70,12 @@ func New(guard Guard) worker.New {
 
 func begin(job wire.Job, guard ffmpeg.Guard, say func(wire.Report)) (*Studio, error) {
 	debug.SetMemoryLimit(memory)
-	program, err := ffmpeg.Find(context.Background(), "")
-	if err != nil {
-		return nil, err
+	program := ffmpeg.Known(job.FFmpeg.Path, job.FFmpeg.Can)
+	if job.FFmpeg.Path == "" {
+		var err error
+		if program, err = ffmpeg.Find(context.Background(), ""); err != nil {
+			return nil, err
+		}
 	}
 	settings, err := Settings(job)
 	if err != nil {
@@ -92,7 +95,7 @@ func begin(job wire.Job, guard ffmpeg.Guard, say func(wire.Report)) (*Studio, er
 		err := f.run()
 		result, err2 := d.finish(err != nil)
 		s.mu.Lock()
-		s.err, s.result, s.missing = errors.Join(err, err2), result, f.missing()
+		s.err, s.result, s.lacks = errors.Join(err, err2), result, f.lacks()
 		s.mu.Unlock()
 	}()
 	return s, nil
@@ -249,10 +252,10 @@ func (s *Studio) Abandon() error {
 }
 
 // Lacks implements worker.Recorder.
-func (s *Studio) Lacks() (missing, filled time.Duration) {
+func (s *Studio) Lacks() wire.Lacks {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.missing, 0
+	return s.lacks
 }
 
 var errEncoder = errors.New("the encoder ended")

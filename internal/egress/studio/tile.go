@@ -59,7 +59,8 @@ type decoding struct {
 // maxBehind is how far a decoder may be behind on a machine that is too slow.
 const maxBehind = time.Second
 
-// decodePatience is how long a picture is waited for that should be there.
+// decodePatience is how long a picture is waited for that should be there, where nothing
+// is late by it.
 const decodePatience = time.Second
 
 // maxMissed is how long a decoder that is behind is given no frames while no picture
@@ -128,8 +129,8 @@ func (t *tile) frame(at time.Duration, key bool, data []byte) error {
 }
 
 // advance has current be the picture that is to be seen at that time. It waits for
-// what is being decoded, unless there is no time for that.
-func (t *tile) advance(at time.Duration) {
+// what is being decoded, up to a moment.
+func (t *tile) advance(at time.Duration, until time.Time) {
 	var patience *time.Timer
 	for {
 		if t.head != nil {
@@ -165,7 +166,7 @@ func (t *tile) advance(at time.Duration) {
 				continue
 			}
 			if patience == nil {
-				patience = time.NewTimer(decodePatience)
+				patience = time.NewTimer(time.Until(until))
 				defer patience.Stop()
 			}
 			select {

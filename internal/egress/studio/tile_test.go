@@ -31,6 +31,9 @@ func (s *scripted) give(at time.Duration) {
 	s.pictures <- ffmpeg.Decoded{At: at, Picture: &compose.Picture{Width: 2, Height: 2}}
 }
 
+// soon is until when a picture is waited for.
+func soon() time.Time { return time.Now().Add(decodePatience) }
+
 // newScripted makes a tile that is shown, and notes its decoders and how often a key
 // frame was asked for.
 func newScripted() (t *tile, made *[]*scripted, wanted *int) {
@@ -59,14 +62,14 @@ func TestTileGoesOnAfterAFrameWithoutAPicture(t *testing.T) {
 		frame(0, true)
 		first := (*made)[0]
 		first.give(0)
-		tile.advance(0)
+		tile.advance(0, soon())
 		tile.hurry = true
 		shown := tile.current
 		frame(step, false) // of which nothing comes
 		var at time.Duration
 		for at = 40 * step; at < 60*time.Second && *wanted == 0; at += step {
 			frame(at, false)
-			tile.advance(at)
+			tile.advance(at, soon())
 			time.Sleep(step)
 		}
 		if at < 40*step+maxMissed || *wanted == 0 || tile.current != shown || len(first.given) != 2 {
@@ -79,7 +82,7 @@ func TestTileGoesOnAfterAFrameWithoutAPicture(t *testing.T) {
 		}
 		second := (*made)[1]
 		second.give((at + step).Truncate(time.Millisecond))
-		tile.advance(at + step)
+		tile.advance(at+step, soon())
 		if !first.closed || tile.current == shown || len(second.given) != 1 {
 			t.Errorf("the first is closed: %v; the second has %v", first.closed, second.given)
 		}
@@ -103,11 +106,11 @@ func TestSlowDecoderKeepsItsFrames(t *testing.T) {
 			if err := tile.frame(at, false, nil); err != nil {
 				t.Fatal(err)
 			}
-			tile.advance(at)
+			tile.advance(at, soon())
 			time.Sleep(maxMissed - step)
 			at += maxMissed - step
 			d.give(time.Duration(n) * step)
-			tile.advance(at)
+			tile.advance(at, soon())
 		}
 		if *wanted != 0 || len(d.given) != 12 {
 			t.Errorf("%d key frames are asked for, it has %v", *wanted, d.given)

@@ -38,6 +38,8 @@ type Job struct {
 	URL     string  `json:"url,omitempty"`
 	Await   bool    `json:"await,omitempty"`
 	Browser Browser `json:"browser,omitzero"`
+	// FFmpeg is the program of what is encoded anew; empty: the worker looks for it.
+	FFmpeg FFmpeg `json:"ffmpeg,omitzero"`
 	// Allow are the private networks that pages and streams may reach.
 	Allow []netip.Prefix `json:"allow,omitempty"`
 	// Stereo has the tracks of which Side says so on one side each.
@@ -59,6 +61,12 @@ func (j *Job) NeedsStudio() bool {
 		}
 	}
 	return false
+}
+
+// FFmpeg is an ffmpeg, and what it can: a worker that had to ask it would begin later.
+type FFmpeg struct {
+	Path string   `json:"path,omitempty"`
+	Can  []string `json:"can,omitempty"` // as ffmpeg.Program.Abilities has it
 }
 
 // Browser is that of Browse.

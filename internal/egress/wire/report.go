@@ -13,16 +13,25 @@ type Report struct {
 	File *Made `json:"file,omitempty"`
 	// Made is all that there is of each output; of Done.
 	Made [][]Made `json:"made,omitempty"`
-	// Missing is how much could not be recorded, in nanoseconds, and Filled how much
-	// of the file is silence where nothing came; of Done and Failed.
-	Missing time.Duration `json:"missing,omitempty"`
-	Filled  time.Duration `json:"filled,omitempty"`
+	// Lacks are of Done and Failed.
+	Lacks
 	// URL, or ID, is the destination that State and Error are of; of StreamState.
 	URL   string `json:"url,omitempty"`
 	ID    string `json:"id,omitempty"`
 	State string `json:"state,omitempty"` // "active", "finished", "failed" or "retrying"
 	// Error says why there is no file; of Failed and StreamState.
 	Error string `json:"error,omitempty"`
+}
+
+// Lacks are what a recording has not.
+type Lacks struct {
+	// Missing is how much could not be recorded, in nanoseconds, and Filled how much
+	// of the file is silence where nothing came.
+	Missing time.Duration `json:"missing,omitempty"`
+	Filled  time.Duration `json:"filled,omitempty"`
+	// Dropped are pictures that were left out because the machine is too slow to encode
+	// them. Missing has how long others are seen in their place.
+	Dropped int64 `json:"dropped,omitempty"`
 }
 
 // Made is a file that was made.

@@ -41,11 +41,11 @@ func (l *lacking) Abandon() error {
 	return nil
 }
 
-func (l *lacking) Lacks() (missing, filled time.Duration) {
+func (l *lacking) Lacks() wire.Lacks {
 	if !l.ended {
-		return 0, 0
+		return wire.Lacks{}
 	}
-	return time.Hour, time.Minute
+	return wire.Lacks{Missing: time.Hour, Filled: time.Minute, Dropped: 7}
 }
 
 // However a recording ends, it is told what is not in it: what its recorder left out, and
@@ -83,8 +83,8 @@ func TestWhatARecordingLacksIsTold(t *testing.T) {
 			t.Errorf("%s: %v, %+v", name, err, got)
 		}
 		lost := got.Missing - time.Hour
-		if got.Filled != time.Minute || lost < 0 || lost > 2*time.Second || (lost > 0) != c.lost {
-			t.Errorf("%s: %v are missing, %v filled", name, got.Missing, got.Filled)
+		if got.Filled != time.Minute || got.Dropped != 7 || lost < 0 || lost > 2*time.Second || (lost > 0) != c.lost {
+			t.Errorf("%s: %+v", name, got.Lacks)
 		}
 	}
 	// One that does not begin has nothing that it lacks.

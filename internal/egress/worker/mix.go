@@ -218,7 +218,7 @@ func (m *mixed) Finish(time.Time) (wire.Report, error) {
 }
 
 // Lacks implements Recorder: silence is as all that is mixed.
-func (m *mixed) Lacks() (missing, filled time.Duration) { return 0, 0 }
+func (m *mixed) Lacks() wire.Lacks { return wire.Lacks{} }
 
 // Abandon implements Recorder.
 func (m *mixed) Abandon() (err error) {

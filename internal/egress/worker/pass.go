@@ -362,7 +362,7 @@ func (p *pass) Finish(now time.Time) (wire.Report, error) {
 }
 
 // Lacks implements Recorder.
-func (p *pass) Lacks() (missing, filled time.Duration) { return 0, p.filled }
+func (p *pass) Lacks() wire.Lacks { return wire.Lacks{Filled: p.filled} }
 
 // Abandon implements Recorder.
 func (p *pass) Abandon() (err error) {

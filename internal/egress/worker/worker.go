@@ -53,9 +53,9 @@ type Recorder interface {
 	Finish(now time.Time) (wire.Report, error)
 	// Abandon closes what is open after an error.
 	Abandon() error
-	// Lacks says how much the recorder has left out itself of what came, and how much of
-	// what it made is silence where nothing came. It is called after Finish or Abandon.
-	Lacks() (missing, filled time.Duration)
+	// Lacks says what the recorder has left out itself of what came, and how much of what
+	// it made is silence where nothing came. It is called after Finish or Abandon.
+	Lacks() wire.Lacks
 }
 
 // Source is a Recorder whose media does not come from the server. Take is called
@@ -92,7 +92,7 @@ func Run(in io.Reader, out io.Writer, kinds map[wire.Kind]New) error {
 	err := w.run(in, kinds)
 	if err != nil {
 		r := wire.Report{Kind: wire.Failed, Error: err.Error()}
-		r.Missing, r.Filled = w.lacks()
+		r.Lacks = w.lacks()
 		w.say(r)
 	}
 	return err
@@ -345,20 +345,21 @@ func (w *work) finish() error {
 		return err
 	}
 	r.Kind = wire.Done
-	r.Missing, r.Filled = w.lacks()
+	r.Lacks = w.lacks()
 	w.say(r)
 	return nil
 }
 
 // lacks is what a recording has not, when it has ended, well or not.
-func (w *work) lacks() (missing, filled time.Duration) {
+func (w *work) lacks() (l wire.Lacks) {
 	if w.rec != nil {
-		missing, filled = w.rec.Lacks()
+		l = w.rec.Lacks()
 	}
 	for _, t := range w.tracks {
-		missing += t.frames.Missing()
+		l.Missing += t.frames.Missing()
 	}
-	return missing + w.missing, filled
+	l.Missing += w.missing
+	return l
 }
 
 func (w *work) whole() (wire.Report, error) {

@@ -56,7 +56,9 @@ stage.test('a room is recorded in a layout that changes, with segments and image
   assert.equal(file.filename, 'whole.mp4');
   const seen = await streamsOf(file.location);
   assert.equal(seen.h264.width, 640);
-  assert.ok(Math.abs(seen.h264.frames / 24 - seen.seconds) < 0.2, `no picture is missing: ${JSON.stringify(seen)}`);
+  const { dropped_pictures: dropped = 0, missing_ms: missing = 0 } = JSON.parse(await readFile(info.manifestLocation, 'utf8'));
+  assert.ok(Math.abs((seen.h264.frames + dropped) / 24 - seen.seconds) < 0.2, `no picture is missing but those that are said to be: ${JSON.stringify({ seen, dropped })}`);
+  assert.ok(dropped / 24 * 1000 - missing < 1, `${dropped} pictures were left out, and ${missing} ms are missing`);
   assert.ok(seen.aac.channels === 2 && Math.abs(seen.seconds - Number(file.duration) / 1e9) < 0.3, JSON.stringify(seen));
   const [segments] = info.segmentResults;
   assert.ok(Number(segments.segmentCount) >= 2, JSON.stringify(info.toJson()));
@@ -79,15 +81,15 @@ stage.test('a worker that is killed costs its recording the last moment, and not
   // How long encoding takes is the machine's business.
   await waitFor('three seconds in the file', async () => {
     const [{ fileResults: [{ location }] }] = await egressOf(call).listEgress({ egressId });
-    return (await streamsOf(location)).h264.frames >= 72;
+    return (await streamsOf(location)).seconds >= 3;
   }, 60_000);
   process.kill(await workerOf(egressId), 'SIGKILL');
   const { egressInfo: info } = (await storyOf(call, egressId)).at(-1);
   assert.equal(info.status, EgressStatus.EGRESS_FAILED);
   const seen = await streamsOf(info.fileResults[0].location);
-  assert.ok(seen.h264.frames >= 48, JSON.stringify(seen));
+  assert.ok(seen.seconds >= 2 && seen.h264.frames >= 10, JSON.stringify(seen));
   assert.ok(Number(info.segmentResults[0].segmentCount) >= 2, JSON.stringify(info.toJson()));
-  assert.ok((await streamsOf(info.segmentResults[0].playlistLocation)).h264.frames >= 36);
+  assert.ok((await streamsOf(info.segmentResults[0].playlistLocation)).seconds >= 1.5);
   assert.ok(Number(info.imageResults[0].imageCount) >= 2);
 });
 
