@@ -1,21 +1,24 @@
 package tcp
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
 	"sync"
+	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-const supported = true
-
-// Conn is a TCP connection. It is used like the one in it.
+// Conn is a TCP connection that was accepted.
 type Conn struct {
-	*net.TCPConn
-	in, out half
+	file          *os.File // immutable; the runtime waits for its socket
+	raw           syscall.RawConn
+	local, remote net.Addr // immutable
+	in, out       half
 }
 
 // half is one direction. Its system call is made on the goroutine that reads or
@@ -30,15 +33,72 @@ type half struct {
 	err  unix.Errno                     // mu guards
 }
 
-func newConn(tcp *net.TCPConn) (*Conn, error) {
-	raw, err := tcp.SyscallConn()
+// newConn takes over a socket that does not block.
+func newConn(fd int, local, remote net.Addr) (*Conn, error) {
+	c := &Conn{file: os.NewFile(uintptr(fd), "tcp"), local: local, remote: remote}
+	raw, err := c.file.SyscallConn()
 	if err != nil {
+		_ = c.file.Close()
 		return nil, err
 	}
-	c := &Conn{TCPConn: tcp}
+	c.raw = raw
 	c.in.op, c.in.wait, c.in.call = "read", raw.Read, c.in.read
 	c.out.op, c.out.wait, c.out.call = "write", raw.Write, c.out.write
 	return c, nil
+}
+
+// LocalAddr implements net.Conn.
+func (c *Conn) LocalAddr() net.Addr { return c.local }
+
+// RemoteAddr implements net.Conn.
+func (c *Conn) RemoteAddr() net.Addr { return c.remote }
+
+// SetDeadline implements net.Conn.
+func (c *Conn) SetDeadline(t time.Time) error { return c.setting(c.file.SetDeadline(t)) }
+
+// SetReadDeadline implements net.Conn.
+func (c *Conn) SetReadDeadline(t time.Time) error { return c.setting(c.file.SetReadDeadline(t)) }
+
+// SetWriteDeadline implements net.Conn.
+func (c *Conn) SetWriteDeadline(t time.Time) error { return c.setting(c.file.SetWriteDeadline(t)) }
+
+// CloseWrite ends what is sent, as that of net.TCPConn does.
+func (c *Conn) CloseWrite() error {
+	var e unix.Errno
+	err := c.raw.Control(func(fd uintptr) {
+		_, _, e = unix.RawSyscall(unix.SYS_SHUTDOWN, fd, unix.SHUT_WR, 0)
+	})
+	if err == nil && e != 0 {
+		err = os.NewSyscallError("shutdown", e)
+	}
+	if err != nil {
+		return c.wrap("close", closed(err))
+	}
+	return nil
+}
+
+// Close implements net.Conn.
+func (c *Conn) Close() error {
+	if err := c.file.Close(); err != nil {
+		return c.wrap("close", closed(err))
+	}
+	return nil
+}
+
+func (c *Conn) setting(err error) error {
+	if err != nil {
+		return c.wrap("set", closed(err))
+	}
+	return nil
+}
+
+// closed is what net says of a connection that was closed, which files call otherwise.
+func closed(err error) error {
+	var e unix.Errno
+	if errors.As(err, &e) || errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
+	}
+	return net.ErrClosed
 }
 
 // Read implements net.Conn.
@@ -60,21 +120,18 @@ func (c *Conn) do(h *half, b []byte) (int, error) {
 	h.b, h.n, h.err = b, 0, 0
 	err := h.wait(h.call)
 	h.b = nil
-	if err == nil && h.err != 0 {
-		err = os.NewSyscallError(h.op, h.err)
-	}
-	if err != nil {
-		return h.n, c.wrap(h.op, err)
+	switch {
+	case err != nil:
+		return h.n, c.wrap(h.op, closed(err))
+	case h.err != 0:
+		return h.n, c.wrap(h.op, os.NewSyscallError(h.op, h.err))
 	}
 	return h.n, nil
 }
 
 // wrap has an error say what net says.
 func (c *Conn) wrap(op string, err error) error {
-	if in, ok := err.(*net.OpError); ok {
-		err = in.Err
-	}
-	return &net.OpError{Op: op, Net: "tcp", Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: err}
+	return &net.OpError{Op: op, Net: "tcp", Source: c.local, Addr: c.remote, Err: err}
 }
 
 // maxCall is how much one call reads or writes, in bytes: a call that copies

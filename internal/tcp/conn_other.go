@@ -9,4 +9,4 @@ import (
 
 const supported = false
 
-func newConn(*net.TCPConn) (net.Conn, error) { return nil, errors.ErrUnsupported }
+func wrap(*net.TCPListener) (net.Listener, error) { return nil, errors.ErrUnsupported }

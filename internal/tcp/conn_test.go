@@ -12,7 +12,7 @@ import (
 	"golang.org/x/net/nettest"
 )
 
-// pair returns both ends of a connection, as Wrap gives them out.
+// pair returns a connection as Wrap gives it out, and its other end.
 func pair(t testing.TB) (one, other net.Conn) {
 	t.Helper()
 	plain, err := net.Listen("tcp", "127.0.0.1:0")
@@ -34,14 +34,8 @@ func pair(t testing.TB) (one, other net.Conn) {
 	if one == nil {
 		t.Fatal("nothing accepted")
 	}
-	if supported {
-		if other, err = newConn(dialled.(*net.TCPConn)); err != nil {
-			t.Fatal(err)
-		}
-		if _, ok := one.(*Conn); !ok {
-			t.Fatalf("accepted a %T", one)
-		}
-		return one, other
+	if _, plain := one.(*net.TCPConn); plain == supported {
+		t.Fatalf("accepted a %T", one)
 	}
 	return one, dialled
 }
@@ -55,32 +49,46 @@ func TestItIsAConn(t *testing.T) {
 
 // More than the kernel buffers, and than one call takes.
 func TestMuchArrivesWhole(t *testing.T) {
-	one, other := pair(t)
-	defer one.Close()
 	sent := make([]byte, 16<<20+1)
 	for i := range sent {
 		sent[i] = byte(i * 7 >> 3)
 	}
-	wrote := make(chan error, 1)
-	go func() {
-		n, err := other.Write(sent)
-		if err == nil && n != len(sent) {
-			err = io.ErrShortWrite
+	for _, in := range []bool{true, false} {
+		to, from := pair(t)
+		if !in {
+			to, from = from, to
 		}
-		wrote <- errors.Join(err, other.Close())
-	}()
-	got, err := io.ReadAll(one)
-	if err != nil || !bytes.Equal(got, sent) {
-		t.Errorf("read %d bytes of %d, %v", len(got), len(sent), err)
-	}
-	if err := <-wrote; err != nil {
-		t.Error(err)
+		wrote := make(chan error, 1)
+		go func() {
+			n, err := from.Write(sent)
+			if err == nil && n != len(sent) {
+				err = io.ErrShortWrite
+			}
+			// Who is not written to any more still reads.
+			wrote <- errors.Join(err, from.(interface{ CloseWrite() error }).CloseWrite())
+		}()
+		got, err := io.ReadAll(to)
+		if err != nil || !bytes.Equal(got, sent) {
+			t.Errorf("read %d bytes of %d, %v", len(got), len(sent), err)
+		}
+		if err := <-wrote; err != nil {
+			t.Error(err)
+		}
+		if _, err := to.Write([]byte("thanks")); err != nil {
+			t.Error(err)
+		}
+		b := make([]byte, 6)
+		if _, err := io.ReadFull(from, b); err != nil {
+			t.Error(err)
+		}
+		if err := errors.Join(to.Close(), from.Close()); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
 func TestErrorsAreThoseOfNet(t *testing.T) {
 	one, other := pair(t)
-	defer other.Close()
 	if err := one.SetReadDeadline(time.Now().Add(-time.Second)); err != nil {
 		t.Fatal(err)
 	}
@@ -93,9 +101,19 @@ func TestErrorsAreThoseOfNet(t *testing.T) {
 	if _, err := one.Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("write to a closed connection: %v", err)
 	}
+	if err := one.Close(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("closed twice: %v", err)
+	}
+	if err := one.SetDeadline(time.Now()); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("deadline of a closed connection: %v", err)
+	}
+	_ = other.Close()
 	// The other side has closed: what is written is refused, sooner or later.
+	one, other = pair(t)
+	defer one.Close()
+	_ = other.Close()
 	for err = nil; err == nil; {
-		_, err = other.Write(make([]byte, 1024))
+		_, err = one.Write(make([]byte, 1024))
 	}
 	if !errors.As(err, &op) || op.Op != "write" || op.Timeout() {
 		t.Errorf("write to who has gone: %v", err)

@@ -1,5 +1,5 @@
-// Package tcp accepts connections whose reads and writes are not announced to Go's
-// scheduler.
+// Package tcp accepts connections that are not announced to Go's scheduler, and nor are
+// their reads and writes.
 //
 // A system call that may block is: the scheduler then wakes its watchdog, which looks
 // around for a while in case that the call does not return. A socket's calls never

@@ -3,23 +3,12 @@ package tcp
 import "net"
 
 // Wrap returns a listener whose connections are Conns, where the system has them;
-// elsewhere l.
+// elsewhere l, which is closed with it.
 func Wrap(l net.Listener) net.Listener {
-	if !supported {
-		return l
-	}
-	return listener{l}
-}
-
-type listener struct{ net.Listener }
-
-// Accept implements net.Listener.
-func (l listener) Accept() (net.Conn, error) {
-	conn, err := l.Listener.Accept()
-	if tcp, ok := conn.(*net.TCPConn); ok && err == nil {
-		if quick, err := newConn(tcp); err == nil {
-			return quick, nil
+	if t, ok := l.(*net.TCPListener); ok {
+		if quick, err := wrap(t); err == nil {
+			return quick
 		}
 	}
-	return conn, err
+	return l
 }

@@ -1,0 +1,25 @@
+package tcp
+
+import (
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestConnectionsAreKeptAliveAsThoseOfNet(t *testing.T) {
+	accepted, dialled := pair(t)
+	defer accepted.Close()
+	defer dialled.Close()
+	raw := accepted.(*Conn).raw
+	for _, o := range keptAlive {
+		err := raw.Control(func(fd uintptr) {
+			got, err := unix.GetsockoptInt(int(fd), o.level, o.option)
+			if err != nil || got != o.value {
+				t.Errorf("option %d of level %d is %d, %v; want %d", o.option, o.level, got, err, o.value)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
