@@ -2,7 +2,9 @@ package outbox
 
 import (
 	"bufio"
+	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -27,6 +29,33 @@ func (o *Outbox) Accept(w http.ResponseWriter, r *http.Request, opts *websocket.
 	}
 	return &Conn{conn, u.line}, nil
 }
+
+// Receive is Read into b, if that is long enough, without a context: a context costs more
+// than all else that is done to read a short message. Drop ends it.
+func (c *Conn) Receive(b []byte) (websocket.MessageType, []byte, error) {
+	kind, r, err := c.Reader(context.Background())
+	if err != nil {
+		return 0, nil, err
+	}
+	b = b[:0]
+	for {
+		if len(b) == cap(b) {
+			b = append(b, 0)[:len(b)]
+		}
+		n, err := r.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		switch err {
+		case nil:
+		case io.EOF:
+			return kind, b, nil
+		default:
+			return 0, nil, err
+		}
+	}
+}
+
+// Drop ends the connection under the WebSocket, and with it what reads and writes.
+func (c *Conn) Drop() { _ = c.line.Close() }
 
 // waiting says whether anything is queued.
 func (o *Outbox) waiting() bool {

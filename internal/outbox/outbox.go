@@ -167,6 +167,8 @@ func (o *Outbox) take() (queue []Message, more bool) {
 // cannot be written to any more. Pongs come in only while somebody reads.
 func (o *Outbox) Write(conn *Conn, watch *Watch) bool {
 	defer o.stop()
+	drop := context.AfterFunc(o.writing, conn.Drop)
+	defer drop()
 	o.ended.Store(watch.now())
 	o.mu.Lock()
 	o.conn, o.watch = conn, watch
@@ -237,7 +239,7 @@ func (o *Outbox) write(conn *Conn, watch *Watch) (more bool, err error) {
 	for i, f := range frames {
 		conn.line.hold(i < len(frames)-1)
 		o.began.Store(watch.now())
-		if o.failed = conn.Write(o.writing, f.kind, f.data); o.failed != nil {
+		if o.failed = conn.Write(context.Background(), f.kind, f.data); o.failed != nil {
 			break
 		}
 	}

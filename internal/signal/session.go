@@ -1,6 +1,7 @@
 package signal
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"time"
@@ -33,6 +34,8 @@ func (s *session) Send(m *room.Message) { s.Outbox.Send(m) }
 // if the client had to be cut off.
 func (s *session) run(conn *outbox.Conn, p *room.Participant, watch *outbox.Watch, limits Limits) (fair bool) {
 	written, heard := make(chan struct{}), make(chan struct{})
+	drop := context.AfterFunc(s.Context(), conn.Drop)
+	defer drop()
 	go func() {
 		defer close(written)
 		if !s.Write(conn, watch) {
@@ -69,12 +72,21 @@ func (s *session) hearOut(heard <-chan struct{}) {
 	}
 }
 
+const (
+	shortMessage = 512     // bytes; most are shorter
+	maxKept      = 8 << 10 // bytes; what is read into again
+)
+
 // read brings the client's messages into the room, until the connection ends. It
 // reports false if the client had to be cut off.
 func (s *session) read(conn *outbox.Conn, p *room.Participant, limits *limiter) bool {
 	answers := pings{to: s.Outbox}
+	into := make([]byte, 0, shortMessage)
 	for {
-		kind, data, err := conn.Read(s.Context())
+		kind, data, err := conn.Receive(into)
+		if cap(data) <= maxKept {
+			into = data
+		}
 		if err != nil {
 			s.log.Debug("signal connection ended", "status", websocket.CloseStatus(err).String(), "error", err)
 			return !errors.Is(err, websocket.ErrMessageTooBig)
