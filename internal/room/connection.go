@@ -15,7 +15,7 @@ import (
 // post touch p. It serves both connections: the names say which.
 type connection struct{ *berth }
 
-func (c *connection) description(typ, sdp string, id uint32, mids map[string]string) *livekit.SessionDescription {
+func description(typ, sdp string, id uint32, mids map[string]string) *livekit.SessionDescription {
 	return &livekit.SessionDescription{Type: typ, Sdp: sdp, Id: id, MidToTrackId: mids}
 }
 
@@ -30,7 +30,7 @@ func (c *connection) trickle(target livekit.SignalTarget, init string, final boo
 // PublisherAnswer sends the answer to the client's offer.
 func (c *connection) PublisherAnswer(sdp string, id uint32, mids map[string]string) {
 	c.post(func(_ *state, p *participant) {
-		p.negotiate(&livekit.SignalResponse{Message: &livekit.SignalResponse_Answer{Answer: c.description("answer", sdp, id, mids)}})
+		p.negotiate(&livekit.SignalResponse{Message: &livekit.SignalResponse_Answer{Answer: description("answer", sdp, id, mids)}})
 		p.answered()
 	})
 }
@@ -86,7 +86,7 @@ func (c *connection) PublisherTrackEnded(r *peer.Receiver) {
 // SubscriberOffer sends the server's offer.
 func (c *connection) SubscriberOffer(sdp string, id uint32, mids map[string]string) {
 	c.post(func(_ *state, p *participant) {
-		p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_Offer{Offer: c.description("offer", sdp, id, mids)}})
+		p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_Offer{Offer: description("offer", sdp, id, mids)}})
 	})
 }
 

@@ -61,14 +61,15 @@ func (f *fakePeer) AfterData(fn func()) bool {
 	f.after = fn
 	return f.held
 }
-func (f *fakePeer) Answer(string, uint32)     {}
-func (f *fakePeer) AddCandidate(string) error { return nil }
-func (f *fakePeer) Look()                     { f.mu.Lock(); f.looks++; f.mu.Unlock() }
-func (f *fakePeer) Negotiate()                { f.mu.Lock(); f.offers++; f.mu.Unlock() }
-func (f *fakePeer) RestartICE()               { f.mu.Lock(); f.restarts++; f.mu.Unlock() }
-func (f *fakePeer) Resumed()                  { f.mu.Lock(); f.restarts++; f.mu.Unlock() }
-func (f *fakePeer) Remind()                   { f.mu.Lock(); f.reminders++; f.mu.Unlock() }
-func (f *fakePeer) Close()                    { f.mu.Lock(); f.closed = true; f.mu.Unlock() }
+func (f *fakePeer) Answer(string, uint32)         {}
+func (f *fakePeer) AddCandidate(string) error     { return nil }
+func (f *fakePeer) Look()                         { f.mu.Lock(); f.looks++; f.mu.Unlock() }
+func (f *fakePeer) Negotiate()                    { f.mu.Lock(); f.offers++; f.mu.Unlock() }
+func (f *fakePeer) Begin() (string, uint32, bool) { return "", 0, false }
+func (f *fakePeer) RestartICE()                   { f.mu.Lock(); f.restarts++; f.mu.Unlock() }
+func (f *fakePeer) Resumed()                      { f.mu.Lock(); f.restarts++; f.mu.Unlock() }
+func (f *fakePeer) Remind()                       { f.mu.Lock(); f.reminders++; f.mu.Unlock() }
+func (f *fakePeer) Close()                        { f.mu.Lock(); f.closed = true; f.mu.Unlock() }
 func (f *fakePeer) Route() (peer.Route, bool) {
 	return peer.Route{Protocol: "udp", Candidate: "host"}, true
 }

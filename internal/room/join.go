@@ -130,7 +130,7 @@ func (s *state) join(req *Join, sink Sink) (*participant, error) {
 	// with none: the client waits for this connection.
 	p.reconcileSubscriptions()
 	if p.subscriber != nil {
-		p.subscriber.Negotiate()
+		p.beginSubscriber()
 	}
 	for _, add := range req.AddTracks {
 		p.addTrack(add)

@@ -30,6 +30,7 @@ type Publisher interface {
 type Subscriber interface {
 	Tracks
 	Negotiate()
+	Begin() (sdp string, id uint32, ok bool)
 	Answer(sdp string, id uint32)
 	AddCandidate(init string) error
 	RestartICE()

@@ -49,6 +49,16 @@ func (p *participant) openSubscriber() error {
 	return nil
 }
 
+// beginSubscriber makes the first offer to p, in the same turn if it can be.
+func (p *participant) beginSubscriber() {
+	sdp, id, ok := p.subscriber.Begin()
+	if !ok {
+		p.subscriber.Negotiate()
+		return
+	}
+	p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_Offer{Offer: description("offer", sdp, id, nil)}})
+}
+
 // mayPause says whether video that does not fit may be paused.
 func (p *participant) mayPause() bool {
 	if allow := p.req.AllowPause; allow != nil {

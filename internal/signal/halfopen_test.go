@@ -65,8 +65,10 @@ func (silentMedia) NewSubscriber(peer.SubscriberOptions) (room.Subscriber, error
 type silentPeer struct{ room.Subscriber }
 
 func (silentPeer) Negotiate() {}
-func (silentPeer) Look()      {}
-func (silentPeer) Close()     {}
+
+func (silentPeer) Begin() (string, uint32, bool) { return "", 0, false }
+func (silentPeer) Look()                         {}
+func (silentPeer) Close()                        {}
 
 func TestClientWhoseConnectionVanishesSilentlyIsNoticed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -43,7 +43,9 @@ type conn struct {
 	route   atomic.Pointer[Route] // nil before ICE has chosen, and after the end
 
 	// tasks only
-	pc       *webrtc.PeerConnection
+	ahead    *ahead // nil if pion makes the first offer
+	api      *webrtc.API
+	pc       *webrtc.PeerConnection // nil before it is needed
 	state    State
 	waiting  []remoteCandidate // for the description they belong to
 	accepted int               // candidates since the last description
@@ -116,7 +118,8 @@ func (c *conn) guarded(op func() error) (err error) {
 
 // open makes the pion connection, for the codecs of media.
 func (c *conn) open(media *webrtc.MediaEngine) error {
-	pc, err := c.factory.apiFor(c, media).NewPeerConnection(c.factory.config)
+	c.api = c.factory.apiFor(c, media)
+	pc, err := c.api.NewPeerConnection(c.factory.config)
 	if err != nil {
 		return err
 	}
@@ -197,6 +200,9 @@ func (c *conn) follow(pair *webrtc.ICECandidatePair) {
 }
 
 func (c *conn) updateState() {
+	if c.pc == nil {
+		return
+	}
 	s := c.vigil.adjust(stateFromPion(c.pc.ConnectionState(), c.pc.ICEConnectionState()))
 	if c.state < Connected && s > Connected && c.wasUp.Load() {
 		c.enter(Connected)
@@ -248,6 +254,9 @@ func (c *conn) enter(s State) {
 // gathered sends our candidates. The last one of all is marked final; if that was not
 // known of it, it is sent again.
 func (c *conn) gathered(found []*webrtc.ICECandidate, done bool) {
+	if c.claimed() {
+		return // they were in our offer
+	}
 	if len(found) == 0 && c.held != nil {
 		found = []*webrtc.ICECandidate{c.held}
 	}
@@ -367,6 +376,7 @@ func (c *conn) Close() {
 // teardown runs after the last task, so it owns what tasks own.
 func (c *conn) teardown() {
 	close(c.endingc)
+	c.claimed()
 	c.factory.rounds.remove(c)
 	c.out.close()
 	c.packets.close()

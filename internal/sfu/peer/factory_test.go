@@ -207,7 +207,13 @@ type candidates struct {
 }
 
 func (c *candidates) SubscriberOffer(sdp string, _ uint32, _ map[string]string) {
-	c.with(func() { c.offer = sdp })
+	c.with(func() {
+		c.offer = sdp
+		for _, candidate := range attribute(sdp, "candidate") {
+			c.inits = append(c.inits, mustJSON(webrtc.ICECandidateInit{Candidate: "candidate:" + candidate}))
+		}
+		c.done = strings.Contains(sdp, "a=end-of-candidates")
+	})
 }
 
 func (c *candidates) StreamState(*Sender, bool) {}

@@ -25,6 +25,10 @@ func TestAChosenPathIsWatchedOverInTurn(t *testing.T) {
 	task(func() { <-queued })
 	c.sub.Negotiate()
 	task(func() { // before the answer
+		if err := c.sub.connect(); err != nil {
+			t.Error(err)
+			return
+		}
 		conn.pc.SCTP().Transport().ICETransport().OnSelectedCandidatePairChange(func(pair *webrtc.ICECandidatePair) {
 			first.Do(func() {
 				task(func() { close(busy); <-release })

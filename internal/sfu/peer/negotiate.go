@@ -33,6 +33,10 @@ func (s *Subscriber) offer() {
 	if !s.begun || !s.wanted || s.outstanding || s.conn.state == Closed {
 		return
 	}
+	if s.pc == nil && s.draftOffer() {
+		s.sendOffer()
+		return
+	}
 	if err := s.makeOffer(); err != nil {
 		s.fail("make offer", err)
 		return
@@ -40,11 +44,52 @@ func (s *Subscriber) offer() {
 	s.sendOffer()
 }
 
+// draftOffer makes the offer of a connection that has no track yet, without pion if that
+// is not needed for it.
+func (s *Subscriber) draftOffer() bool {
+	lite := 0
+	if s.factory.opts.ICELite && !s.fullICE {
+		lite = 1
+	}
+	d := s.factory.drafts[lite]
+	if d == nil || s.tcpOnly {
+		return false
+	}
+	text, own := d.offer(time.Now())
+	release, err := s.packets.link.Reserve(own.ufrag)
+	if err != nil {
+		return false
+	}
+	own.release, s.ahead = release, own
+	s.offered(text)
+	return true
+}
+
+// offered notes the offer that was made.
+func (s *Subscriber) offered(text string) {
+	s.wanted, s.restart = false, false
+	s.made++
+	s.offerText, s.offerLines = text, strings.Count(text, "\nm=")
+}
+
+// catchUp has pion make the offer that the client has been told already.
+func (s *Subscriber) catchUp() error {
+	offer, err := s.pc.CreateOffer(nil)
+	if err != nil {
+		return err
+	}
+	forgetCredentials(s.api)
+	return s.pc.SetLocalDescription(offer)
+}
+
 func (s *Subscriber) makeOffer() error {
 	if s.pc == nil {
 		if err := s.connect(); err != nil {
 			return err
 		}
+	}
+	if s.restart {
+		s.claimed() // of candidates that are not those of the restart
 	}
 	offer, err := s.pc.CreateOffer(&webrtc.OfferOptions{ICERestart: s.restart})
 	if errors.Is(err, webrtc.ErrSenderWithNoCodecs) {
@@ -62,13 +107,14 @@ func (s *Subscriber) makeOffer() error {
 	if err != nil {
 		return err
 	}
+	if s.ahead != nil {
+		text = s.ahead.resume(text)
+	}
 	if s.restart {
 		s.vigil.restart(time.Now())
 		s.updateState()
 	}
-	s.wanted, s.restart = false, false
-	s.made++
-	s.offerText, s.offerLines = text, strings.Count(text, "\nm=")
+	s.offered(text)
 	return nil
 }
 
@@ -85,10 +131,16 @@ func (s *Subscriber) dropUndecodable() {
 
 // sendOffer sends the description made last, under a new id.
 func (s *Subscriber) sendOffer() {
+	s.expectAnswer()
+	id, text, mids := s.lastID, s.offerText, s.midToTrackID()
+	s.call(func() { s.handler.SubscriberOffer(text, id, mids) })
+}
+
+// expectAnswer begins to wait for the answer to the description made last.
+func (s *Subscriber) expectAnswer() {
 	s.lastID++
-	id, text := s.lastID, s.offerText
+	id := s.lastID
 	s.outstanding = true
-	mids := s.midToTrackID()
 	if s.timeout != nil {
 		s.timeout.Stop()
 	}
@@ -99,14 +151,16 @@ func (s *Subscriber) sendOffer() {
 			}
 		})
 	})
-	s.call(func() { s.handler.SubscriberOffer(text, id, mids) })
 }
 
 // restartICE also serves a client that has lost our last offer, as happens
 // when its signalling breaks.
 func (s *Subscriber) restartICE() {
 	if s.outstanding {
-		applied := s.pc.CurrentRemoteDescription()
+		var applied *webrtc.SessionDescription
+		if s.pc != nil {
+			applied = s.pc.CurrentRemoteDescription()
+		}
 		if applied == nil {
 			// No ICE to restart yet: the same offer once more.
 			s.sendOffer()
@@ -140,6 +194,12 @@ func (s *Subscriber) handleAnswer(text string, id uint32) error {
 		}
 		return fmt.Errorf("%w: %d sections answer %d", ErrDescription, len(answer), s.offerLines)
 	}
+	if s.pc == nil {
+		if err := s.connect(); err != nil {
+			return err
+		}
+	}
+	first := s.pc.CurrentRemoteDescription() == nil
 	s.seek(answer)
 	err = s.guarded(func() error {
 		return s.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: text})
@@ -151,7 +211,11 @@ func (s *Subscriber) handleAnswer(text string, id uint32) error {
 	s.timeout.Stop()
 	s.described(answer)
 	s.answered(answer)
-	if s.wanted {
+	switch {
+	case !s.wanted:
+	case first:
+		s.change() // clients of pion's take it for a restart, if it meets an agent that has not begun
+	default:
 		s.offer()
 	}
 	return nil

@@ -44,6 +44,36 @@ func (q *queue) add(task func(), bounded bool) error {
 	return nil
 }
 
+// try runs a task on the goroutine that calls it, if none is under way and none waits.
+// It reports false if so, or if the queue is closed.
+func (q *queue) try(task func()) bool {
+	q.mu.Lock()
+	if q.closed || q.running {
+		q.mu.Unlock()
+		return false
+	}
+	q.running = true
+	q.mu.Unlock()
+	task()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.tasks) > 0 {
+		go q.run()
+		return true
+	}
+	q.rest()
+	return true
+}
+
+// rest says that no task runs, and none waits. mu is held.
+func (q *queue) rest() {
+	q.running = false
+	q.tasks = nil
+	if q.closed {
+		close(q.idlec)
+	}
+}
+
 // close drops the tasks that have not begun. The channel it returns is closed
 // once none runs. Closing twice is harmless.
 func (q *queue) close() <-chan struct{} {
@@ -64,11 +94,7 @@ func (q *queue) run() {
 	for {
 		q.mu.Lock()
 		if len(q.tasks) == 0 {
-			q.running = false
-			q.tasks = nil
-			if q.closed {
-				close(q.idlec)
-			}
+			q.rest()
 			q.mu.Unlock()
 			return
 		}

@@ -51,7 +51,7 @@ type SubscriberOptions struct {
 }
 
 // Subscriber carries media and data to a client. We offer; nothing is sent
-// before Negotiate.
+// before Negotiate or Begin.
 type Subscriber struct {
 	conn
 	handler SubscriberHandler // immutable
@@ -136,6 +136,21 @@ func (s *Subscriber) Negotiate() {
 	})
 }
 
+// Begin is Negotiate for a Subscriber to which nobody has added a track. The handler
+// does not hear of its first offer, which Begin returns. ok is false, and nothing has
+// happened, if pion has to be asked for it: call Negotiate.
+func (s *Subscriber) Begin() (sdp string, id uint32, ok bool) {
+	s.queue.try(func() {
+		if s.pc != nil || s.begun || s.conn.state == Closed || !s.draftOffer() {
+			return
+		}
+		s.begun = true
+		s.expectAnswer()
+		sdp, id, ok = s.offerText, s.lastID, true
+	})
+	return sdp, id, ok
+}
+
 // RestartICE offers new ICE credentials. An offer without an answer is taken
 // as lost.
 func (s *Subscriber) RestartICE() {
@@ -166,6 +181,9 @@ func (s *Subscriber) connect() error {
 	s.packets.data.open(channelRequest{label: labelReliable})
 	s.packets.data.open(channelRequest{label: labelLossy, rel: lossy})
 	s.packets.data.open(channelRequest{label: labelTrack, rel: lossy})
+	if s.ahead != nil {
+		return s.catchUp()
+	}
 	return nil
 }
 

@@ -131,6 +131,21 @@ func (l *Link) GetConn(ufrag string, addr net.Addr) (net.PacketConn, error) {
 	return l.mux.conn(l, ufrag, addr)
 }
 
+// Reserve has what arrives for a user name fragment wait for the agent that will have
+// it, as if that had called GetConn on every address. It ends with release, which may be
+// called once the agent has.
+func (l *Link) Reserve(ufrag string) (release func(), err error) {
+	conns, err := l.mux.reserve(l, ufrag)
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		for _, c := range conns {
+			_ = c.Close()
+		}
+	}, nil
+}
+
 // RemoveConnByUfrag closes what GetConn returned for it.
 func (l *Link) RemoveConnByUfrag(ufrag string) { l.mux.remove(l, ufrag) }
 

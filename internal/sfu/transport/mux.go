@@ -103,6 +103,21 @@ func (m *Mux) conn(l *Link, ufrag string, addr net.Addr) (net.PacketConn, error)
 	return nil, &AddrError{Addr: at, Err: errNotBound}
 }
 
+func (m *Mux) reserve(l *Link, ufrag string) ([]*Conn, error) {
+	conns := make([]*Conn, 0, len(m.sockets))
+	for _, s := range m.sockets {
+		c, err := s.conn(l, ufrag)
+		if err != nil {
+			for _, c := range conns {
+				_ = c.Close()
+			}
+			return nil, err
+		}
+		conns = append(conns, c)
+	}
+	return conns, nil
+}
+
 func (m *Mux) remove(l *Link, ufrag string) {
 	for _, s := range m.sockets {
 		if c := s.byUfrag(ufrag); c != nil && c.link == l {

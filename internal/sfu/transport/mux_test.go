@@ -35,6 +35,44 @@ func TestMediaGoesToTheHandlerAndTheRestToTheAgent(t *testing.T) {
 	})
 }
 
+func TestWhatArrivesForAReservedNameWaitsForTheAgent(t *testing.T) {
+	m, cl := newMux(t, Options{}), newClient(t)
+	l := NewLink(m, new(catcher))
+	release, err := l.Reserve("ours")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := NewLink(m, new(catcher)).Reserve("ours"); err == nil {
+		t.Error("reserved twice")
+	}
+	cl.send(m, check("ours"))
+	eventually(t, "it arrives", func() bool {
+		c := m.sockets[0].byUfrag("ours")
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return len(c.queue) == 1
+	})
+	c := share(t, m, l, "ours")
+	release()
+	b := make([]byte, 1500)
+	if n, from, err := c.ReadFromAddrPort(b); err != nil || from != cl.addr() || string(b[:n]) != string(check("ours")) {
+		t.Errorf("agent has read %q from %v, %v", b[:n], from, err)
+	}
+	_ = c.Close()
+	if m.sockets[0].byUfrag("ours") != nil {
+		t.Error("the name is still there")
+	}
+
+	release, err = l.Reserve("unclaimed")
+	if err != nil {
+		t.Fatal(err)
+	}
+	release()
+	if m.sockets[0].byUfrag("unclaimed") != nil {
+		t.Error("a name that nobody has claimed is still there")
+	}
+}
+
 func TestAnAddressFollowsTheConnectionThatAnswersIt(t *testing.T) {
 	m, cl := newMux(t, Options{}), newClient(t)
 	first, second := new(catcher), new(catcher)
