@@ -4,8 +4,9 @@ import assert from 'node:assert/strict';
 import { broken } from '../harness/accessible.mjs';
 import { Operator } from '../harness/operator.mjs';
 import { desktop, Person, phone } from '../harness/person.mjs';
-import { recordings } from '../harness/recordings.mjs';
+import { egressOf, recordings } from '../harness/recordings.mjs';
 import { scene } from '../harness/scene.mjs';
+import { waitFor } from '../harness/wait.mjs';
 import { WebhookSink } from '../harness/webhooks.mjs';
 
 const stage = scene({ config: { development: true, egress: { directory: recordings() } } });
@@ -88,6 +89,8 @@ for (const colorScheme of ['light', 'dark']) {
       await one.picture(`accessible-${name.replaceAll(/[^a-z]+/g, '-')}-${colorScheme}`);
       const wide = await one.page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
       if (wide > 0) found.push(`${name}: ${wide} pixels wider than the window`);
+      const words = await one.page.evaluate(() => [...document.querySelectorAll('.shell-nav a')].filter((a) => a.scrollWidth > a.clientWidth).map((a) => a.innerText));
+      if (words.length > 0) found.push(`${name}: no room for ${words}`);
     };
     try {
       await who.open('/recordings');
@@ -115,7 +118,12 @@ for (const colorScheme of ['light', 'dark']) {
       await looks('a dialog that ends a recording');
       await who.find('dialog-submit').click();
       await who.reads('recording-state', /complete/);
-      await who.see('recording-player');
+      // The player has asked once more: it knows how long all of it is.
+      const [{ fileResults: [file] }] = await egressOf(call).listEgress({ roomName: call.room });
+      await waitFor('the player to know all of the recording', async () => {
+        const seconds = await who.find('recording-player').evaluate((media) => media.readyState >= 2 && media.duration);
+        return Math.abs(seconds - Number(file.duration) / 1e9) < 0.3 || assert.fail(`it knows ${seconds} of ${Number(file.duration) / 1e9} s`);
+      });
       await looks('a recording');
       await who.page.getByRole('link', { name: 'Story' }).last().click();
       await who.see('bars-job', { kind: 'recording', open: 'false' });

@@ -1,5 +1,5 @@
 import { useQueryClient } from '@tanstack/react-query';
-import { useState, type ReactNode } from 'react';
+import { useEffect, useRef, useState, type ReactNode } from 'react';
 import { Link } from 'wouter';
 import { usePolled } from '../api/usePolled';
 import { Age } from '../ui/Age';
@@ -65,7 +65,8 @@ function Head({ id, recording }: { id: string; recording: Recording | undefined 
           onClose={() => setStopping(false)}
           onSubmit={async () => {
             await egress('StopEgress', { egress_id: id });
-            await queries.invalidateQueries({ queryKey: ['recordings', id] });
+            // Not the links to its files: what plays goes on.
+            await queries.invalidateQueries({ queryKey: ['recordings', id], exact: true });
           }}
         >
           <p>What is recorded by now is kept.</p>
@@ -120,11 +121,19 @@ function Shown({ recording }: { recording: Recording }) {
 }
 
 // Player shows a file that is on the server. What grows is shown as far as it is
-// when the player asks.
+// when the player asks, and all of it once it has ended.
 function Player({ recording, file, number }: { recording: Recording; file: FileInfo; number: number }) {
   const here = isHere(file);
   const begun = Number(file.started_at) > 0;
   const link = useLink(recording.egress_id, number, here && begun);
+  const media = useRef<HTMLVideoElement>(null);
+  const { live } = stateOf(recording);
+  const grew = useRef(live);
+  useEffect(() => {
+    if (live || !grew.current || !media.current || !link.data) return;
+    grew.current = false;
+    loadAgain(media.current, `${link.data}&whole`);
+  }, [live, link.data]);
   if (!here) {
     return (
       <p className="recording-elsewhere" data-testid="recording-elsewhere">
@@ -141,7 +150,7 @@ function Player({ recording, file, number }: { recording: Recording; file: FileI
   const Media = isSound(file) ? 'audio' : 'video';
   return (
     <figure className="recording-player">
-      <Media controls preload="metadata" src={link.data} data-testid="recording-player" aria-label={`${file.filename} of ${whatOf(recording)}`} />
+      <Media ref={media} controls preload="metadata" src={link.data} data-testid="recording-player" aria-label={`${file.filename} of ${whatOf(recording)}`} />
       <figcaption>
         <span>{file.filename}</span>
         <a className="button small" href={`${link.data}&download`} download={file.filename} data-testid="recording-download">
@@ -150,6 +159,15 @@ function Player({ recording, file, number }: { recording: Recording; file: FileI
       </figcaption>
     </figure>
   );
+}
+
+// loadAgain has a player ask for its file once more, and go on where it was. Of the same
+// address a browser would show what it has.
+function loadAgain(media: HTMLMediaElement, address: string) {
+  const { currentTime, paused, ended } = media;
+  media.src = address;
+  media.currentTime = currentTime;
+  if (!paused && !ended) void media.play().catch(() => undefined); // it may have gone meanwhile
 }
 
 function Fact({ label, children }: { label: string; children: ReactNode }) {
