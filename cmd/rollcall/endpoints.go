@@ -28,6 +28,7 @@ var endpointVerbs = []verb{
 	{"attempts", "list the last attempts", endpointVerb("attempts", "Lists the last attempts at an endpoint.", "GET", "/attempts", showAttempts)},
 	{"dead", "list dead letters", endpointVerb("dead", "Lists what an endpoint refused while it accepted other events.", "GET", "/dead-letters", showDead)},
 	{"redrive", "try dead letters again", redriveEndpoint},
+	{"dismiss", "forget dead letters", dismissDeadLetters},
 	{"redeliver", "send one event once more", redeliverEvent},
 }
 
@@ -417,39 +418,6 @@ func rotateEndpoint(ctx context.Context, args []string, env environment) error {
 	}
 	body := map[string]int64{"overlapSeconds": int64(overlap.Seconds())}
 	return f.endpointCall(ctx, env, "POST", values[0], "/rotate", body, showEndpoint)
-}
-
-const redriveAbout = `Tries dead letters again at once: those of --seqs, or all.`
-
-func redriveEndpoint(ctx context.Context, args []string, env environment) error {
-	var f clientFlags
-	body := map[string]any{"all": true}
-	fs := flag.NewFlagSet("rollcall endpoints redrive", flag.ContinueOnError)
-	f.register(fs)
-	fs.Func("seqs", "`seqs` of dead letters, with commas between them (default all)", func(v string) error {
-		var seqs []uint64
-		for text := range strings.SplitSeq(v, ",") {
-			n, err := strconv.ParseUint(strings.TrimSpace(text), 10, 64)
-			if err != nil {
-				return errors.New("want numbers with commas between them")
-			}
-			seqs = append(seqs, n)
-		}
-		body = map[string]any{"seqs": seqs}
-		return nil
-	})
-	values, err := parseArgs(fs, args, env, redriveAbout, "ID")
-	if err != nil {
-		return err
-	}
-	return f.endpointCall(ctx, env, "POST", values[0], "/redrive", body, func(env environment, raw json.RawMessage) error {
-		var answer struct{ Redriven int }
-		if err := json.Unmarshal(raw, &answer); err != nil {
-			return fmt.Errorf("decode answer: %w", err)
-		}
-		fmt.Fprintf(env.stdout, "%s tried again\n", plural(answer.Redriven, "dead letter"))
-		return nil
-	})
 }
 
 func redeliverEvent(ctx context.Context, args []string, env environment) error {

@@ -136,9 +136,7 @@ func (ep *endpoint) bury(l *lane, attempts int, since time.Time, now time.Time) 
 	if d.RetryUntil = since.Add(p.MaxAge).UTC(); now.Before(d.RetryUntil) {
 		d.Next = now.Add(jitter(p.Late[0], p.Jitter, ep.opts.Random())).UTC()
 	}
-	ep.dead[d.Seq] = d
-	ep.deadTimers.wait(d)
-	ep.touchDead(d.Seq, now)
+	ep.keepDead(d, now)
 	ep.abandoned++
 	ep.totals.abandoned.Add(1)
 	ep.logger.Error("webhooks: an event is refused while others are accepted, it is a dead letter now",
@@ -207,7 +205,7 @@ func (ep *endpoint) finishDead(r *result, now time.Time) {
 	d.flying = false
 	ep.deadFlying--
 	if ep.dead[d.Seq] != d {
-		return // delivered by other means
+		return // delivered by other means, or dropped
 	}
 	p := &ep.opts.Retry
 	switch {
@@ -243,7 +241,7 @@ func (ep *endpoint) finishDead(r *result, now time.Time) {
 	ep.touchDead(d.Seq, now)
 }
 
-// exhume forgets a dead letter that was delivered.
+// exhume forgets a dead letter.
 func (ep *endpoint) exhume(seq uint64, now time.Time) {
 	d := ep.dead[seq]
 	if d == nil {

@@ -78,6 +78,7 @@ type endpoint struct {
 	dead       map[uint64]*deadLetter
 	deadTimers timers[*deadLetter]
 	deadFlying int
+	sweepAt    time.Time            // when dead letters that cannot be sent are looked for
 	owed       map[laneKey][]uint64 // gaps that a lane's next delivery tells of
 	gone       span                 // what left the log unread, until a delivery has told of it
 
@@ -93,6 +94,7 @@ type endpoint struct {
 	// loop only: counters
 	tried, successes, failures uint64
 	missing, abandoned         uint64
+	dropped                    uint64 // dead letters
 	lastError                  string
 	lastErrorAt                time.Time
 }
@@ -193,11 +195,12 @@ func (ep *endpoint) restore(s storedState, last uint64) error {
 	p := &ep.opts.Retry
 	for _, d := range s.dead {
 		longest := p.Late[len(p.Late)-1]
-		d.Since = earliest(d.Since, now)
+		d.Since, d.AbandonedAt = earliest(d.Since, now), earliest(d.AbandonedAt, now)
 		d.Next = earliest(d.Next, now.Add(longest+time.Duration(max(p.Jitter, 0)*float64(longest))))
 		ep.dead[d.Seq] = d
 		ep.deadTimers.wait(d)
 	}
+	ep.boundDead(now)
 	for key, gaps := range s.owed {
 		ep.owed[key] = gaps
 	}
@@ -239,6 +242,7 @@ func (ep *endpoint) run(ctx, sending context.Context, closing <-chan struct{}) {
 			ep.relay(now)
 		}
 		ep.expire(now)
+		ep.sweep(now)
 		ep.refill(ctx, now)
 		ep.launch(sending, now)
 		if ep.closing && ep.inFlight == 0 {
@@ -313,6 +317,9 @@ func (ep *endpoint) deadline(now time.Time) time.Time {
 		}
 	}
 	earlier(ep.saveAt)
+	if len(ep.dead) > 0 {
+		earlier(ep.sweepAt)
+	}
 	if ep.readAt.After(now) {
 		earlier(ep.readAt)
 	}

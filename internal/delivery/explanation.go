@@ -54,7 +54,8 @@ const (
 	Delivered Fate = "delivered"
 	// Abandoned events were refused alone and are retried in the background.
 	Abandoned Fate = "abandoned"
-	// Dead events were abandoned, and are not tried again by themselves.
+	// Dead events were abandoned, and are not tried again by themselves; or were
+	// dismissed.
 	Dead Fate = "dead"
 	// Before events happened before the endpoint was there.
 	Before Fate = "before"

@@ -233,6 +233,14 @@ func (f *feed) changes() uint64 {
 	return f.generation
 }
 
+// first is the oldest record that the log has, 0 where it cannot tell.
+func (f *feed) first() uint64 {
+	if log, ok := f.log.(interface{ First() uint64 }); ok {
+		return log.First()
+	}
+	return 0
+}
+
 func (f *feed) last() uint64 {
 	f.mu.RLock()
 	defer f.mu.RUnlock()

@@ -60,6 +60,9 @@ type Options struct {
 	// Window is how many records one lane keeps in memory: 128.
 	Window int
 
+	// MaxDeadLetters is how many an endpoint keeps; beyond it the oldest go: 10 000.
+	MaxDeadLetters int
+
 	Transport TransportOptions
 	// Trace begins the span of an attempt and may add to its headers; done says how
 	// it ended. Batches, which are of many, are not traced. Nil: nothing is.
@@ -97,6 +100,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.Window <= 0 {
 		o.Window = 128
+	}
+	if o.MaxDeadLetters <= 0 {
+		o.MaxDeadLetters = 10_000
 	}
 	if o.Random == nil {
 		o.Random = rand.Float64

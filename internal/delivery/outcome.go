@@ -119,8 +119,7 @@ func (ep *endpoint) lost(l *lane, i int, now time.Time) {
 	if i == 0 {
 		d.Since, d.Attempts = l.firstFailure.UTC(), l.attempts
 	}
-	ep.dead[d.Seq] = d
-	ep.touchDead(d.Seq, now)
+	ep.keepDead(d, now)
 	ep.owe(l.key, it.seq, now)
 	if i == 0 {
 		ep.drop(l, now)

@@ -32,6 +32,8 @@ type EndpointStats struct {
 	// DeadLetters are there now.
 	Abandoned   uint64
 	DeadLetters int
+	// Dropped dead letters were too many, or their events had left the log.
+	Dropped uint64
 	// Missing events left the log before they were delivered.
 	Missing     uint64
 	LastError   string
@@ -44,7 +46,7 @@ func (ep *endpoint) stats() EndpointStats {
 		ID: ep.id, Source: ep.desc.Source, URL: ep.label, State: ep.breaker.state,
 		Lanes: len(ep.lanes), InFlight: ep.inFlight,
 		Attempts: ep.tried, Successes: ep.successes, Failures: ep.failures,
-		Abandoned: ep.abandoned, DeadLetters: len(ep.dead),
+		Abandoned: ep.abandoned, DeadLetters: len(ep.dead), Dropped: ep.dropped,
 		Missing: ep.missing, LastError: ep.lastError, LastErrorAt: ep.lastErrorAt,
 	}
 	switch {
@@ -86,12 +88,13 @@ func (e *Engine) AttemptTimes() histogram.Snapshot { return e.opts.times.Snapsho
 type Totals struct {
 	Successes, Failures uint64 // attempts
 	Abandoned           uint64 // events
+	Dropped             uint64 // dead letters
 }
 
-type totals struct{ successes, failures, abandoned atomic.Uint64 }
+type totals struct{ successes, failures, abandoned, dropped atomic.Uint64 }
 
 // ScopedTotals returns a snapshot.
 func (e *Engine) ScopedTotals() Totals {
 	t := e.opts.totals
-	return Totals{Successes: t.successes.Load(), Failures: t.failures.Load(), Abandoned: t.abandoned.Load()}
+	return Totals{Successes: t.successes.Load(), Failures: t.failures.Load(), Abandoned: t.abandoned.Load(), Dropped: t.dropped.Load()}
 }

@@ -106,6 +106,15 @@ func (d *EndpointDelivery) conclude() {
 			return
 		}
 	}
+	if d.Fate != Delivered {
+		return
+	}
+	for _, a := range slices.Backward(d.Attempts) {
+		if !a.Requested {
+			d.Fate, d.Because = Dead, "It was given up, and its dead letter was dismissed or dropped."
+			return
+		}
+	}
 }
 
 // storedAttempts returns what is kept of the attempts at an endpoint, in order.

@@ -138,6 +138,30 @@ func (h *endpointAPI) redrive(c *call) error {
 	return nil
 }
 
+// dismiss forgets dead letters: those of the query, or all.
+func (h *endpointAPI) dismiss(c *call) error {
+	query := c.URL.Query()
+	var seqs []uint64
+	for _, text := range query["seq"] {
+		seq, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			return badRequest("seq is %.40q, want the seq of an event", text)
+		}
+		seqs = append(seqs, seq)
+	}
+	if all := query.Get("all"); all != "" && all != "true" || (all == "true") == (len(seqs) > 0) {
+		return badRequest("the query wants seqs of dead letters, or all: ?seq=42&seq=43 or ?all=true")
+	}
+	n, err := h.deliveries.Dismiss(c.Context(), c.id, seqs...)
+	if err != nil {
+		return err
+	}
+	writeJSON(c.w, http.StatusOK, struct {
+		Dismissed int `json:"dismissed"`
+	}{n})
+	return nil
+}
+
 // recoverInput is delivery.RecoverRequest without its endpoint, which the path
 // names.
 type recoverInput struct {

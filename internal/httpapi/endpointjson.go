@@ -97,6 +97,7 @@ type endpointStatus struct {
 	Failures        uint64    `json:"failures"`
 	Abandoned       uint64    `json:"abandoned"`
 	DeadLetters     int       `json:"deadLetters"`
+	Dropped         uint64    `json:"dropped"`
 	Missing         uint64    `json:"missing"`
 	LastError       string    `json:"lastError,omitempty"`
 	LastErrorAt     time.Time `json:"lastErrorAt,omitzero"`
@@ -122,7 +123,7 @@ func newEndpointJSON(ep delivery.Endpoint, stats []delivery.EndpointStats) endpo
 		out.Status = &endpointStatus{
 			State: stateOf(s.State), Lag: s.Lag, OldestPendingMS: s.OldestPending.Milliseconds(), Lanes: s.Lanes,
 			InFlight: s.InFlight, Attempts: s.Attempts, Successes: s.Successes, Failures: s.Failures,
-			Abandoned: s.Abandoned, DeadLetters: s.DeadLetters, Missing: s.Missing, LastError: s.LastError, LastErrorAt: s.LastErrorAt,
+			Abandoned: s.Abandoned, DeadLetters: s.DeadLetters, Dropped: s.Dropped, Missing: s.Missing, LastError: s.LastError, LastErrorAt: s.LastErrorAt,
 		}
 	}
 	return out

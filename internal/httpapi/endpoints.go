@@ -37,6 +37,7 @@ func (h *endpointAPI) routes() []route {
 		{"GET", "/endpoints/{id}/lanes", h.admin(h.lanes)},
 		{"POST", "/endpoints/{id}/redeliver", h.admin(h.redeliver)},
 		{"GET", "/endpoints/{id}/dead-letters", h.admin(h.deadLetters)},
+		{"DELETE", "/endpoints/{id}/dead-letters", h.admin(h.dismiss)},
 		{"POST", "/endpoints/{id}/redrive", h.admin(h.redrive)},
 		{"POST", "/endpoints/{id}/recover", h.admin(h.recover)},
 		{"GET", "/recoveries", h.admin(h.recoveries)},

@@ -194,6 +194,7 @@ type Deliveries interface {
 	Lanes(ctx context.Context, endpoint string, limit int) ([]delivery.LaneStats, error)
 	DeadLetters(ctx context.Context, endpoint string, after uint64, limit int) ([]delivery.DeadLetter, error)
 	Redrive(ctx context.Context, endpoint string, seqs ...uint64) (int, error)
+	Dismiss(ctx context.Context, endpoint string, seqs ...uint64) (int, error)
 	Recover(ctx context.Context, r delivery.RecoverRequest) (id string, err error)
 	Recovery(id string) (delivery.Recovery, error)
 	Recoveries() []delivery.Recovery

@@ -31,6 +31,7 @@ func (t *tally) add(s delivery.EndpointStats) {
 	t.Successes += s.Successes
 	t.Failures += s.Failures
 	t.Abandoned += s.Abandoned
+	t.Dropped += s.Dropped
 	if t.states == nil {
 		t.states = make(map[delivery.State]int)
 	}
@@ -52,7 +53,7 @@ func (c collector) webhooks(e emitter) {
 		case own:
 			rest.add(s)
 		default:
-			s.Successes, s.Failures, s.Abandoned = 0, 0, 0 // are in the totals
+			s.Successes, s.Failures, s.Abandoned, s.Dropped = 0, 0, 0, 0 // are in the totals
 			rest.add(s)
 		}
 	}
@@ -68,6 +69,7 @@ func endpoint(e emitter, id string, t tally) {
 	e.gauge("webhook_oldest_pending_seconds", "How long ago the oldest of them happened.", t.oldest.Seconds(), who)
 	e.gauge("webhook_dead_letters", "Events that the endpoint refused alone and that are kept.", float64(t.dead), who)
 	e.counter("webhook_abandoned_events_total", "Events that were given up as heads of their lanes.", t.Abandoned, who)
+	e.counter("webhook_dead_letters_dropped_total", "Dead letters that were too many, or whose events had left the log.", t.Dropped, who)
 	e.gauge("webhook_missing_events", "Events that left the log before they were delivered.", float64(t.missing), who)
 	for _, s := range states {
 		e.gauge("webhook_endpoint_state", "1 for the state that the endpoint is in; of several endpoints, how many are.", float64(t.states[s]), who, label{"state", s.String()})

@@ -172,6 +172,16 @@ stage.test('a person holds back, recovers and removes an endpoint', async (call)
     await who.reads('redriven', /1 event is tried again now/);
     await who.find('dead-letter').first().waitFor({ state: 'detached' });
 
+    // Another one is not worth the while.
+    audit.answer = ({ event }) => (event?.event === 'room_started' ? { status: 422, body: 'no such room' } : { status: 200 });
+    await call.api.createRoom({ name: `${call.room}-too` });
+    await call.api.deleteRoom(`${call.room}-too`);
+    await who.reads('dead-letter', /room_started room .*422/, {}, 60_000);
+    audit.answer = () => ({ status: 200 });
+    await who.find('dismiss').click();
+    await who.reads('redriven', /1 event is dismissed/);
+    await who.find('dead-letter').first().waitFor({ state: 'detached' });
+
     // Held back, and let go.
     await who.find('pause').click();
     await who.see('endpoint-state', { state: 'paused' });

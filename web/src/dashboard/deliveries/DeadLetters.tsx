@@ -9,7 +9,7 @@ import { useActions, useDeadLetters } from './queries';
 // DeadLetters lists what an endpoint refused while it accepted others.
 export function DeadLetters({ id }: { id: string }) {
   const query = useDeadLetters(id);
-  const { redrive } = useActions();
+  const { redrive, dismiss } = useActions();
   const [said, setSaid] = useState('');
   if (query.isPending) return <Loading what="the dead letters" />;
   if (query.isError && !query.data) return <Problem error={query.error} onRetry={() => void query.refetch()} />;
@@ -18,6 +18,14 @@ export function DeadLetters({ id }: { id: string }) {
     try {
       const { redriven } = await redrive(id, seqs);
       setSaid(`${plural(redriven, 'event is', 'events are')} tried again now.`);
+    } catch (err) {
+      setSaid(messageOf(err));
+    }
+  };
+  const forget = async (seqs: readonly number[]) => {
+    try {
+      const { dismissed } = await dismiss(id, seqs);
+      setSaid(`${plural(dismissed, 'event is', 'events are')} dismissed.`);
     } catch (err) {
       setSaid(messageOf(err));
     }
@@ -45,6 +53,9 @@ export function DeadLetters({ id }: { id: string }) {
         <button type="button" className="button small" onClick={() => void again([])} data-testid="redrive-all">
           Try all again
         </button>
+        <button type="button" className="button small" onClick={() => void forget([])} data-testid="dismiss-all">
+          Dismiss all
+        </button>
       </div>
       {status}
       <ul className="lanes" aria-label="Dead letters">
@@ -63,6 +74,9 @@ export function DeadLetters({ id }: { id: string }) {
               </Link>
               <button type="button" className="button small" onClick={() => void again([letter.seq])} data-testid="redrive">
                 Try again
+              </button>
+              <button type="button" className="button small" onClick={() => void forget([letter.seq])} data-testid="dismiss">
+                Dismiss
               </button>
             </p>
           </li>

@@ -8,7 +8,7 @@ export interface Filter {
   tags?: Record<string, string>;
 }
 
-export type State = 'up' | 'down' | 'recovering' | 'disabled' | 'paused';
+export type State = 'up' | 'down' | 'recovering' | 'disabled' | 'paused' | 'unusable';
 
 export interface Status {
   state: State;
@@ -140,6 +140,7 @@ const states: Record<State, { tone: Tone; label: string; says: string }> = {
   recovering: { tone: 'warn', label: 'Recovering', says: 'It is back, and gets more with each success.' },
   down: { tone: 'bad', label: 'Down', says: 'It is probed with one event at a time. Nothing is lost: what waits is sent when it is back.' },
   disabled: { tone: 'bad', label: 'Disabled', says: 'It answered 410 Gone. Resume it to go on.' },
+  unusable: { tone: 'bad', label: 'Unusable', says: 'Its API key is gone, and what happens waits in the log. Set one that there is, or delete it.' },
   paused: { tone: 'warn', label: 'Paused', says: 'Nothing is sent. What happens meanwhile waits in the log.' },
 };
 

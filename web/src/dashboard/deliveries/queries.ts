@@ -94,6 +94,7 @@ export interface Actions {
   test: (id: string) => Promise<Attempt>;
   redeliver: (id: string, seq: number) => Promise<Attempt>;
   redrive: (id: string, seqs: readonly number[]) => Promise<{ redriven: number }>;
+  dismiss: (id: string, seqs: readonly number[]) => Promise<{ dismissed: number }>;
   recover: (id: string, input: unknown) => Promise<Recovery>;
   cancel: (recovery: string) => Promise<Recovery>;
 }
@@ -121,6 +122,7 @@ export function useActions(): Actions {
     test: (id) => call('POST', path(id, '/test')),
     redeliver: (id, seq) => call('POST', path(id, '/redeliver'), { seq }),
     redrive: (id, seqs) => call('POST', path(id, '/redrive'), seqs.length === 0 ? { all: true } : { seqs }),
+    dismiss: (id, seqs) => call('DELETE', path(id, `/dead-letters?${seqs.length === 0 ? 'all=true' : seqs.map((seq) => `seq=${seq}`).join('&')}`)),
     recover: (id, input) => call('POST', path(id, '/recover'), input),
     cancel: (recovery) => call('DELETE', `/recoveries/${encodeURIComponent(recovery)}`),
   };
