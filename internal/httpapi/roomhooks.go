@@ -127,7 +127,8 @@ func (s *roomService) createWithHooks(ctx context.Context, req *livekit.CreateRo
 	}
 	for _, ep := range made {
 		if _, err := s.endpoints.Bind(ctx, ep.ID, room.Sid); err != nil {
-			return nil, err
+			// One that nobody binds would hold its place in the log for good.
+			return nil, errors.Join(err, s.endpoints.Drop(context.WithoutCancel(ctx), made))
 		}
 	}
 	return room, nil
