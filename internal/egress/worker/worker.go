@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"runtime/metrics"
 	"time"
 
 	"github.com/pion/rtp"
@@ -22,11 +23,13 @@ const flushEvery = 200 * time.Millisecond
 const (
 	// settleTime is how long it takes until what is used is what will be used.
 	settleTime = 2 * time.Second
-	// unloadEvery is how often what is used seldom is given back.
-	unloadEvery = 30 * time.Second
+	// unloadEvery is how often what is used seldom is given back; after a collection, which
+	// reads tables for each function that waits, it is after a collectedTime at most.
+	unloadEvery   = 30 * time.Second
+	collectedTime = 5 * time.Second
 	// passGrowth is how much garbage there may be for what is not, in percent. Media as it
-	// is makes little.
-	passGrowth = 25
+	// is makes little, but for codecs whose frames others put together.
+	passGrowth, usualGrowth = 25, 100
 )
 
 const (
@@ -182,6 +185,8 @@ func (w *work) run(in io.Reader, kinds map[wire.Kind]New) error {
 	defer tick.Stop()
 	load := time.Now().Add(settleTime)
 	settled := false
+	collections := []metrics.Sample{{Name: "/gc/cycles/total:gc-cycles"}}
+	collected := uint64(0)
 	for open := true; open; {
 		select {
 		case f, ok := <-read:
@@ -205,6 +210,12 @@ func (w *work) run(in io.Reader, kinds map[wire.Kind]New) error {
 				}
 				unload()
 				load = now.Add(unloadEvery)
+				metrics.Read(collections)
+				collected = collections[0].Value.Uint64()
+			} else if settled && load.Sub(now) > collectedTime {
+				if metrics.Read(collections); collections[0].Value.Uint64() != collected {
+					load = now.Add(collectedTime)
+				}
 			}
 		case <-ready:
 			err = source.Take()
@@ -285,6 +296,9 @@ func (w *work) track(t wire.Track) error {
 		made, err := frames.New(codec, t.ClockRate)
 		if err != nil {
 			return err
+		}
+		if codec == container.AV1 || codec == container.H265 {
+			debug.SetGCPercent(usualGrowth)
 		}
 		added := &track{number: t.Number, frames: made}
 		added.want = func() { w.wantKeyframe(added) }
