@@ -19,7 +19,8 @@ const maxWaiting = 4 << 20
 // feed carries to a worker what happens to its tracks, and their packets. The
 // latter come on the packet path: there it copies and never waits.
 type feed struct {
-	w io.WriteCloser // the writing goroutine's
+	w     io.WriteCloser // the writing goroutine's
+	began time.Time      // immutable; see shown
 
 	mu      sync.Mutex
 	waiting []byte // frames
@@ -29,12 +30,15 @@ type feed struct {
 }
 
 func newFeed(w io.WriteCloser, job wire.Job) *feed {
-	f := &feed{w: w, wakec: make(chan struct{}, 1), donec: make(chan struct{})}
+	f := &feed{w: w, began: time.Now(), wakec: make(chan struct{}, 1), donec: make(chan struct{})}
 	f.waiting = wire.AppendJSON(nil, wire.JobFrame, job)
 	go f.run()
 	f.wake()
 	return f
 }
+
+// shown is what a worker is told for now: a clock that nobody sets while it records.
+func (f *feed) shown(now time.Time) time.Time { return f.began.Add(now.Sub(f.began)) }
 
 func (f *feed) wake() {
 	select {
@@ -118,7 +122,7 @@ func (t *trackFeed) WriteRTP(h *rtp.Header, payload []byte, _ uptrack.Batch) (in
 	now := time.Now()
 	var at [10]byte
 	binary.BigEndian.PutUint16(at[:], t.number)
-	binary.BigEndian.PutUint64(at[2:], uint64(now.UnixNano()))
+	binary.BigEndian.PutUint64(at[2:], uint64(t.feed.shown(now).UnixNano()))
 	var shown [4]byte
 	clocked := false
 	if t.clockAt != nil && now.Sub(t.clock) >= clockEvery {

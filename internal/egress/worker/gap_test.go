@@ -59,7 +59,7 @@ func TestSoundAfterALossIsHeard(t *testing.T) {
 		}
 		e := &ear{decoder: decoder}
 		rec.(*mixed).sinks = []sink{e}
-		w := &work{out: json.NewEncoder(io.Discard), rec: rec, tracks: make(map[uint16]*track)}
+		w := &work{out: json.NewEncoder(io.Discard), began: time.Now(), rec: rec, tracks: make(map[uint16]*track)}
 		for n := range uint16(2) {
 			if err := w.track(wire.Track{Number: n, MimeType: "audio/opus", ClockRate: 48000, Channels: 2}); err != nil {
 				t.Fatal(err)

@@ -103,6 +103,7 @@ func Run(in io.Reader, out io.Writer, kinds map[wire.Kind]New) error {
 
 type work struct {
 	out     *json.Encoder
+	began   time.Time // when the job came
 	rec     Recorder
 	tracks  map[uint16]*track
 	missing time.Duration // of tracks that are gone
@@ -137,6 +138,7 @@ func (w *work) run(in io.Reader, kinds map[wire.Kind]New) error {
 	if err != nil {
 		return fmt.Errorf("read the job: %w", err)
 	}
+	w.began = time.Now()
 	begin := kinds[job.Kind]
 	if begin == nil {
 		return fmt.Errorf("no worker of kind %q", job.Kind)
@@ -268,13 +270,13 @@ func (w *work) take(f frame) error {
 		if len(rest) < 12 {
 			return fmt.Errorf("%w: clock without its time", wire.ErrFrame)
 		}
-		t.frames.Clock(moment(rest), binary.BigEndian.Uint32(rest[8:]))
+		t.frames.Clock(w.moment(rest), binary.BigEndian.Uint32(rest[8:]))
 		return nil
 	case wire.Packet:
 		if len(rest) < 8 {
 			return fmt.Errorf("%w: packet without its time", wire.ErrFrame)
 		}
-		arrived := moment(rest)
+		arrived := w.moment(rest)
 		if err := w.packet.Unmarshal(rest[8:]); err != nil {
 			return nil // what is no packet is none of the recording
 		}
@@ -284,7 +286,13 @@ func (w *work) take(f frame) error {
 	return fmt.Errorf("%w: kind %q", wire.ErrFrame, f.kind)
 }
 
-func moment(b []byte) time.Time { return time.Unix(0, int64(binary.BigEndian.Uint64(b))) }
+// moment is what the server's clock showed, which nobody sets, as a time that stands to
+// those of this process as it does to the job's beginning: also when somebody has set
+// the machine's clock since.
+func (w *work) moment(b []byte) time.Time {
+	told := time.Unix(0, int64(binary.BigEndian.Uint64(b)))
+	return w.began.Add(told.Sub(w.began.Round(0)))
+}
 
 // track takes a track that is new, or has changed.
 func (w *work) track(t wire.Track) error {
