@@ -24,10 +24,11 @@ import (
 // The machine's clock is set hours ahead, then behind, then right. Who is there stays
 // there; who comes needs a token that is valid by the clock; receivers whose own clock is
 // right refuse what is signed by a wrong one, and in the end have every event once, in
-// order.
+// order. A recording lasts as long as it took.
 func TestClockThatIsSetDisturbsNobody(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	m := newMeeting(t)
+	recording := m.record("speaker")
 	clock := takeClock(t, m.s.cmd.Process.Pid)
 	m.wantClock(0)
 	var stays *guest // somebody who comes when the clock is ahead, and goes when it is behind
@@ -51,6 +52,7 @@ func TestClockThatIsSetDisturbsNobody(t *testing.T) {
 		m.gs.ahead = 0
 		m.wantAlive()
 	}
+	recording.wantWhole()
 	var records []*record
 	m.s.poll("the room aside to end", func() error {
 		records = m.s.read(0)
