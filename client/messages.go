@@ -135,6 +135,9 @@ func (r *Room) handleMoved(s *session, m *livekit.RoomMovedResponse) {
 		r.token = m.GetToken()
 	}
 	r.change(func() {
+		if r.known(m.GetParticipant()) {
+			r.updateLocal(m.GetParticipant()) // under another sid
+		}
 		for len(r.remotes) > 0 {
 			r.removeParticipant(r.remotes[0], livekit.DisconnectReason_MIGRATION)
 		}
@@ -142,5 +145,5 @@ func (r *Room) handleMoved(s *session, m *livekit.RoomMovedResponse) {
 			r.handleRoom(m.GetRoom())
 		}
 	})
-	r.handleParticipants(s, append([]*livekit.ParticipantInfo{m.GetParticipant()}, m.GetOtherParticipants()...))
+	r.handleParticipants(s, m.GetOtherParticipants())
 }

@@ -96,7 +96,8 @@ func (p *participant) bindBackup(r Receiver) bool {
 	r.UpTrack().SetOpaque(t.info.Encryption != livekit.Encryption_NONE)
 	r.UpTrack().SetMuted(t.info.Muted)
 	t.backup.receiver = r
-	t.backup.regressed = t.info.BackupCodecPolicy != livekit.BackupCodecPolicy_SIMULCAST
+	// A recording is in one codec to its end: while there is one the first codec goes on.
+	t.backup.regressed = t.info.BackupCodecPolicy != livekit.BackupCodecPolicy_SIMULCAST && len(t.taps) == 0
 	if t.backup.regressed {
 		t.receiver, t.backup.receiver = r, t.receiver
 	}

@@ -1,7 +1,9 @@
 package room
 
 import (
+	"context"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -96,6 +98,34 @@ func TestSecondCodecIsForThoseWhoDoNotDecodeTheFirst(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A recording goes on in the codec that it began with, whoever comes.
+func TestRecordedTrackKeepsItsFirstCodec(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		alice, bob := tc.enter("demo", "alice"), tc.enter("demo", "bob")
+		first := alice.announceCodecs(livekit.BackupCodecPolicy_PREFER_REGRESSION)
+		sid := bob.trackOf(alice)
+		tap, err := tc.reg.Tap(context.Background(), "demo", sid, func() { t.Error("the tap has ended") })
+		if err != nil {
+			t.Fatal(err)
+		}
+		tap.Start(new(countingWriter))
+		bob.rejects(sid)
+		alice.announceBackup(sid, "vp8")
+		alice.heard()
+		alice.mediaOf("second", "video/VP8")
+		for _, told := range alice.demandsHeard() {
+			if strings.Contains(told, "vp9:") {
+				t.Errorf("the publisher is told %q while it is recorded in VP9", told)
+			}
+		}
+		if n, got := first.up.Stats().Sinks, bob.gets(sid); n != 1 || got != "video/VP8" {
+			t.Errorf("%d recordings get the first codec, and bob %s", n, got)
+		}
+		tap.onEnd = nil
+		alice.leave()
+	})
 }
 
 func TestSecondCodecThatMakesNoSenseIsRefused(t *testing.T) {
