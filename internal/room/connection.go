@@ -39,7 +39,7 @@ func (c *connection) PublisherAnswer(sdp string, id uint32, mids map[string]stri
 // sections to receive in or none.
 func (c *connection) SectionsRequired(audio, video int) {
 	c.post(func(_ *state, p *participant) {
-		p.prompt(func() { p.askForOffer(audio, video) })
+		p.prompt(func(p *participant) { p.askForOffer(audio, video) })
 	})
 }
 

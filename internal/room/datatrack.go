@@ -142,6 +142,19 @@ func (s *state) dataTrack(sid string) *dataTrack {
 	return nil
 }
 
+// hideDataTracks takes p's tracks from those who have them.
+func (p *participant) hideDataTracks() {
+	for _, other := range p.state.participants {
+		changed := false
+		for _, t := range p.dataTracks {
+			changed = other.dropDataTrack(t) || changed
+		}
+		if changed {
+			other.tellDataHandles()
+		}
+	}
+}
+
 // takeDataTrack gives a track a handle of p's. Handles are not used again before
 // all others were.
 func (p *participant) takeDataTrack(t *dataTrack) bool {

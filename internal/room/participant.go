@@ -253,6 +253,7 @@ func (p *participant) tick() {
 	}
 	p.tickNegotiation()
 	p.tickTurns()
+	p.tickEnded()
 	p.matchReceivers()
 	for _, w := range p.unmatched {
 		if due := w.since.Add(matchPatience); due.After(now) {
@@ -368,6 +369,8 @@ func (p *participant) setPermission(permission *livekit.ParticipantPermission) {
 		hidden := proto.CloneOf(p.info())
 		hidden.State = livekit.ParticipantInfo_DISCONNECTED
 		s.broadcastInfo(p, hidden)
+		s.remember(hidden)
+		p.hideDataTracks()
 	}
 	s.broadcast(p, true)
 	if permission.CanSubscribe {

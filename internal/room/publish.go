@@ -81,7 +81,7 @@ func (p *participant) addTrack(req *livekit.AddTrackRequest) {
 	}
 	p.pending = append(p.pending, t)
 	p.prefer(t, req)
-	p.prompt(func() {
+	p.prompt(func(p *participant) {
 		p.expectOffer(t)
 		p.trackPublished(t)
 	})
@@ -285,7 +285,19 @@ const revival = 5 * time.Second
 
 // endedLately returns the tracks that media may still come back to.
 func (p *participant) endedLately() []endedTrack {
-	return slices.DeleteFunc(p.ended, func(e endedTrack) bool { return p.state.now.Sub(e.at) > revival })
+	return slices.DeleteFunc(p.ended, func(e endedTrack) bool { return p.state.now.Sub(e.at) >= revival })
+}
+
+// tickEnded lets go of media that cannot come back.
+func (p *participant) tickEnded() {
+	if len(p.ended) == 0 {
+		return
+	}
+	if p.ended = p.endedLately(); len(p.ended) == 0 {
+		p.ended = nil
+		return
+	}
+	p.state.wakeAt(p.ended[0].at.Add(revival))
 }
 
 // revived returns the track that this media carried until a moment ago, to be
@@ -363,6 +375,7 @@ func (p *participant) receiverEnded(r Receiver) {
 	t := p.tracks[i]
 	p.state.unpublish(t, event.ActorClient, mediaEnded)
 	p.ended = append(p.endedLately(), endedTrack{t, p.state.now})
+	p.state.wakeAt(p.state.now.Add(revival))
 	p.state.broadcast(p, false)
 }
 
@@ -401,9 +414,11 @@ func (s *state) setMuted(t *track, muted bool, by event.Actor) {
 	}
 	s.changeTrack(t, func(info *livekit.TrackInfo) { info.Muted = muted })
 	if t.receiver != nil {
-		t.receiver.UpTrack().SetMuted(muted)
-		if second := t.backup.receiver; second != nil {
-			second.UpTrack().SetMuted(muted)
+		if t.original == "" { // else the media is muted by its own room
+			t.receiver.UpTrack().SetMuted(muted)
+			if second := t.backup.receiver; second != nil {
+				second.UpTrack().SetMuted(muted)
+			}
 		}
 		name := event.TrackUnmuted
 		if muted {

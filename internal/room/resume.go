@@ -151,11 +151,11 @@ func (p *participant) back() {
 // departureSlack covers what was sent into a connection already dead.
 const departureSlack = 30 * time.Second
 
-// departedSince returns who left after t and is not back.
+// departedSince returns who left after t, or was hidden, and is not seen again.
 func (s *state) departedSince(t time.Time) []*livekit.ParticipantInfo {
 	var infos []*livekit.ParticipantInfo
 	for _, d := range s.departures {
-		if d.at.After(t) && s.participants[d.info.Identity] == nil {
+		if p := s.participants[d.info.Identity]; d.at.After(t) && (p == nil || !p.visible()) {
 			infos = append(infos, d.info)
 		}
 	}

@@ -54,6 +54,15 @@ func (g *Registry) Tap(ctx context.Context, room, trackSID string, onEnd func())
 		}
 	})
 	if err != nil {
+		// Its turn may have been, or is yet to come.
+		if r := g.lookup(room); r != nil {
+			r.post(func(s *state) {
+				if tap != nil {
+					tap.down.Close()
+					s.untap(s.tracks[trackSID], tap)
+				}
+			})
+		}
 		return nil, err
 	}
 	return tap, refused
@@ -109,6 +118,9 @@ func (t *Tap) Close() {
 
 // untap forgets a tap of the track.
 func (s *state) untap(t *track, tap *Tap) {
+	if t == nil {
+		return
+	}
 	if _, ok := t.taps[tap]; !ok {
 		return
 	}

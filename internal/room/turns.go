@@ -21,23 +21,24 @@ const (
 type turns struct {
 	begun    time.Time // when the first went out that is not answered; zero: there is none
 	offering bool      // the offer is here, and nothing can go along
-	held     []func()
+	held     []func(*participant)
 }
 
 func (p *participant) takesTurns() bool { return p.duplex != nil && p.req.rustCore() }
 
-// prompt sends what gives the client cause for an offer, when it can take that.
-func (p *participant) prompt(send func()) {
+// prompt sends what gives the client cause for an offer, when it can take that. The
+// participant may have been moved into another room by then.
+func (p *participant) prompt(send func(*participant)) {
 	t, now := &p.turns, p.state.now
 	switch {
 	case !p.takesTurns():
-		send()
+		send(p)
 	case t.begun.IsZero():
 		t.begun = now
 		p.state.wakeAt(now.Add(turnPatience))
-		send()
+		send(p)
 	case !t.offering && len(t.held) == 0 && now.Sub(t.begun) < together:
-		send()
+		send(p)
 	default:
 		t.held = append(t.held, send)
 	}

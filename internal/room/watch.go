@@ -73,6 +73,9 @@ func (g *Registry) watch(ctx context.Context, room string, w *Watch) (*Watch, er
 		}
 	})
 	if err != nil {
+		if r := g.lookup(room); r != nil { // its turn may have been, or is yet to come
+			r.post(func(s *state) { s.unwatch(w) })
+		}
 		return nil, err
 	}
 	return w, nil
@@ -80,14 +83,14 @@ func (g *Registry) watch(ctx context.Context, room string, w *Watch) (*Watch, er
 
 // Close ends it. What is on its way may still be told. It may be called twice, and
 // after RoomOver.
-func (w *Watch) Close() {
-	w.room.post(func(s *state) {
-		if _, ok := s.watches[w]; ok {
-			delete(s.watches, w)
-			s.taps -= w.recording
-			s.countsChanged()
-		}
-	})
+func (w *Watch) Close() { w.room.post(func(s *state) { s.unwatch(w) }) }
+
+func (s *state) unwatch(w *Watch) {
+	if _, ok := s.watches[w]; ok {
+		delete(s.watches, w)
+		s.taps -= w.recording
+		s.countsChanged()
+	}
 }
 
 func (s *state) watched(c Change) {
