@@ -54,6 +54,7 @@ type conn struct {
 	broken   bool // pion panicked and may hold locks for ever
 
 	onConnected func()
+	onPath      func() // each time that ICE is seen to have a path; may be nil
 	onClosed    func() // by anybody
 
 	out  dataOut
@@ -208,6 +209,9 @@ func (c *conn) updateState() {
 		c.enter(Connected)
 	}
 	c.enter(s)
+	if c.onPath != nil && settled(c.pc.ICEConnectionState()) {
+		c.onPath()
+	}
 }
 
 // Look finds out whether the client can have seen the connection come up while

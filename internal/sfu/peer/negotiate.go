@@ -14,6 +14,7 @@ import (
 //	quiet        nothing to offer, or Negotiate was not called yet
 //	gathering    a track came or went; its offer waits for others
 //	outstanding  an offer waits for its answer; changes wait for that too
+//	unbegun      the first answer is here, and no path yet; changes wait, for a moment
 
 // change asks for an offer soon.
 func (s *Subscriber) change() {
@@ -30,7 +31,7 @@ func (s *Subscriber) offer() {
 		s.gathering.Stop()
 		s.gathering = nil
 	}
-	if !s.begun || !s.wanted || s.outstanding || s.conn.state == Closed {
+	if !s.begun || !s.wanted || s.outstanding || s.unbegun != nil && !s.restart || s.conn.state == Closed {
 		return
 	}
 	if s.pc == nil && s.draftOffer() {
@@ -211,11 +212,10 @@ func (s *Subscriber) handleAnswer(text string, id uint32) error {
 	s.timeout.Stop()
 	s.described(answer)
 	s.answered(answer)
-	switch {
-	case !s.wanted:
-	case first:
-		s.change() // clients of pion's take it for a restart, if it meets an agent that has not begun
-	default:
+	if first {
+		s.begin()
+	}
+	if s.wanted {
 		s.offer()
 	}
 	return nil
@@ -251,4 +251,27 @@ func (s *Subscriber) answered(answer []line) {
 		}
 		s.bound(sender)
 	}
+}
+
+// beginPatience is how long a client is given to look for a path before it gets a second
+// offer; by then it has begun, if it ever does.
+const beginPatience = time.Second
+
+// begin gives the client time to begin with what it was offered first, until there is a
+// path. Clients of pion's take an offer that meets an agent which has not begun for a
+// restart of ICE, and never connect. Media waits for the path anyway.
+func (s *Subscriber) begin() {
+	if !settled(s.pc.ICEConnectionState()) {
+		s.unbegun = time.AfterFunc(beginPatience, func() { _ = s.queue.post(s.hasBegun) })
+	}
+}
+
+// hasBegun offers what has waited for the client.
+func (s *Subscriber) hasBegun() {
+	if s.unbegun == nil {
+		return
+	}
+	s.unbegun.Stop()
+	s.unbegun = nil
+	s.offer()
 }

@@ -69,13 +69,14 @@ type Subscriber struct {
 	restart     bool // with new ICE credentials
 	gathering   *time.Timer
 	timeout     *time.Timer
+	unbegun     *time.Timer // the client may not have begun with our first offer; see begin
 }
 
 // NewSubscriber returns a Subscriber that waits for tracks and Negotiate.
 func (f *Factory) NewSubscriber(opts SubscriberOptions) (*Subscriber, error) {
 	s := &Subscriber{handler: opts.Handler, extensions: make(extensions)}
 	s.sending.prepare(&s.conn, s.handler, opts.AllowPause, opts.PlayoutDelay)
-	s.onConnected, s.onClosed = s.flow, s.closeAll
+	s.onConnected, s.onClosed, s.onPath = s.flow, s.closeAll, s.hasBegun
 	s.fullICE, s.tcpOnly = opts.FullICE, opts.TCPOnly
 	if err := s.init(f, opts.Logger, subscriberEvents{s}); err != nil {
 		return nil, err
