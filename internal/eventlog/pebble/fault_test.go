@@ -95,8 +95,23 @@ func TestPowerCutBeforeEachFileOperation(t *testing.T) {
 	if len(cuts) < 2*len(events) {
 		t.Fatalf("%d cuts in %d commits", len(cuts), len(events))
 	}
+	unborn := 0
 	for _, c := range cuts {
-		l := openLog(t, pebble.Options{Dir: "log", FS: c.fs})
+		store, err := pebble.Open(pebble.Options{Dir: "log", FS: c.fs})
+		if c.synced == 0 && errors.Is(err, eventlog.ErrDamaged) {
+			// Pebble syncs its first manifest and the marker that names it together: of
+			// files that may come back in any order this can be the younger one alone. It
+			// says so, and holds nothing yet.
+			unborn++
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := eventlog.Open(eventlog.Options{Store: store})
+		if err != nil {
+			t.Fatal(err)
+		}
 		if l.Last() < c.synced {
 			t.Errorf("cut before %v: %d was durable, the log ends at %d", c.op, c.synced, l.Last())
 		}
@@ -108,6 +123,9 @@ func TestPowerCutBeforeEachFileOperation(t *testing.T) {
 			}
 		}
 		closeLog(t, l)
+	}
+	if unborn > 2 {
+		t.Errorf("%d cuts left a store that cannot be opened", unborn)
 	}
 }
 
