@@ -81,11 +81,12 @@ func (g *Registry) Join(ctx context.Context, req *Join, sink Sink) (*Participant
 		var p *participant
 		var refused error
 		_, err = r.do(ctx, func(s *state) {
-			if ctx.Err() != nil {
-				return // nobody reads what the sink is given
+			// Nobody may read any more what the sink is given, and the client's owner may
+			// have been removed in a turn that was before this one.
+			if refused = ctx.Err(); refused == nil {
+				refused = g.admits(req)
 			}
-			// Its owner may have been removed in a turn that was before this one.
-			if refused = g.admits(req); refused == nil {
+			if refused == nil {
 				p, refused = s.join(req, sink)
 			}
 		})

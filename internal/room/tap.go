@@ -58,8 +58,7 @@ func (g *Registry) Tap(ctx context.Context, room, trackSID string, onEnd func())
 		if r := g.lookup(room); r != nil {
 			r.post(func(s *state) {
 				if tap != nil {
-					tap.down.Close()
-					s.untap(s.tracks[trackSID], tap)
+					tap.close(s)
 				}
 			})
 		}
@@ -108,19 +107,20 @@ func (t *Tap) RequestKeyframe() { t.down.RequestKeyframe() }
 // its way. It may be called twice, and after the track's end.
 func (t *Tap) Close() {
 	t.down.Close()
-	t.room.post(func(s *state) {
-		if track := s.tracks[t.Track.Sid]; track != nil {
-			t.onEnd = nil
-			s.untap(track, t)
-		}
-	})
+	t.room.post(t.close)
+}
+
+// close is Close in the room's loop.
+func (t *Tap) close(s *state) {
+	t.down.Close()
+	if track := s.tracks[t.Track.Sid]; track != nil {
+		t.onEnd = nil
+		s.untap(track, t)
+	}
 }
 
 // untap forgets a tap of the track.
 func (s *state) untap(t *track, tap *Tap) {
-	if t == nil {
-		return
-	}
 	if _, ok := t.taps[tap]; !ok {
 		return
 	}

@@ -82,15 +82,7 @@ func TestWhatIsForgottenIsInNoFile(t *testing.T) {
 
 // Who asks may go away: that is no failure of the log, and asking again does it.
 func TestForgettingThatIsGivenUpLeavesTheLogAtWork(t *testing.T) {
-	dir := t.TempDir()
-	store, err := pebble.Open(pebble.Options{Dir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := eventlog.Open(eventlog.Options{Store: store})
-	if err != nil {
-		t.Fatal(err)
-	}
+	store, l := openStore(t, t.TempDir())
 	join := event.Event{Name: event.ParticipantJoined, Room: &livekit.Room{Sid: "RM_1", Name: "den"}, Participant: &livekit.ParticipantInfo{Sid: "PA_1", Identity: "anna"}}
 	if err := l.Sync(t.Context(), l.Append(join)); err != nil {
 		t.Fatal(err)
@@ -113,6 +105,12 @@ func TestForgettingThatIsGivenUpLeavesTheLogAtWork(t *testing.T) {
 
 func openDir(t *testing.T, dir string) *eventlog.Log {
 	t.Helper()
+	_, l := openStore(t, dir)
+	return l
+}
+
+func openStore(t *testing.T, dir string) (*pebble.Store, *eventlog.Log) {
+	t.Helper()
 	store, err := pebble.Open(pebble.Options{Dir: dir})
 	if err != nil {
 		t.Fatal(err)
@@ -121,5 +119,5 @@ func openDir(t *testing.T, dir string) *eventlog.Log {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return l
+	return store, l
 }

@@ -57,13 +57,9 @@ func inBand(tag flv.Tag) (b []byte) {
 	// avcC (ISO/IEC 14496-15 §5.3.3): sequence parameter sets, then those of pictures.
 	n, c := int(c[5]&31), c[6:]
 	for range 2 {
-		for range n {
-			if len(c) < 2 || len(c)-2 < int(binary.BigEndian.Uint16(c)) {
-				return nil
-			}
-			size := int(binary.BigEndian.Uint16(c))
-			b = append(binary.BigEndian.AppendUint32(b, uint32(size)), c[2:2+size]...)
-			c = c[2+size:]
+		var ok bool
+		if b, c, ok = appendUnits(b, c, n); !ok {
+			return nil
 		}
 		if len(c) == 0 {
 			break
@@ -84,16 +80,24 @@ func inBandHEVC(c []byte) (b []byte) {
 		if len(c) < 3 {
 			return nil
 		}
-		n := int(binary.BigEndian.Uint16(c[1:]))
-		c = c[3:]
-		for range n {
-			if len(c) < 2 || len(c)-2 < int(binary.BigEndian.Uint16(c)) {
-				return nil
-			}
-			size := int(binary.BigEndian.Uint16(c))
-			b = append(binary.BigEndian.AppendUint32(b, uint32(size)), c[2:2+size]...)
-			c = c[2+size:]
+		var ok bool
+		if b, c, ok = appendUnits(b, c[3:], int(binary.BigEndian.Uint16(c[1:]))); !ok {
+			return nil
 		}
 	}
 	return b
+}
+
+// appendUnits appends n units, whose lengths are in two bytes before them in c and in
+// four in b, and returns what is left of c. It is not ok if c ends before they do.
+func appendUnits(b, c []byte, n int) (_, rest []byte, ok bool) {
+	for range n {
+		if len(c) < 2 || len(c)-2 < int(binary.BigEndian.Uint16(c)) {
+			return nil, nil, false
+		}
+		size := int(binary.BigEndian.Uint16(c))
+		b = append(binary.BigEndian.AppendUint32(b, uint32(size)), c[2:2+size]...)
+		c = c[2+size:]
+	}
+	return b, c, true
 }
