@@ -88,7 +88,12 @@ func (g *Registry) expect(ctx context.Context, name string, req *Join) (*Room, e
 			return nil, err
 		}
 		var refused error
-		_, err = r.do(ctx, func(s *state) { refused = s.expect(req) })
+		// Whoever keeps a place gives it up. A caller who is gone would not.
+		_, err = r.do(context.WithoutCancel(ctx), func(s *state) {
+			if refused = ctx.Err(); refused == nil {
+				refused = s.expect(req)
+			}
+		})
 		switch {
 		case errors.Is(err, errClosed):
 			continue // it ended meanwhile

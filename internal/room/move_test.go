@@ -184,6 +184,34 @@ func TestPlaceIsKeptForWhoIsMoved(t *testing.T) {
 	})
 }
 
+// busy has the room's loop do something else for a while.
+func (r *Room) busy(d time.Duration) { r.post(func(*state) { time.Sleep(d) }) }
+
+// A caller that gives up while the room is busy gives up the place, too: nobody else would,
+// and the room would stay open for ever.
+func TestPlaceOfAMoveWhoseCallerGaveUpIsNotKept(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		ana, ben := tc.enter("den", "ana"), tc.enter("attic", "ben")
+		attic := ben.room()
+		attic.busy(2 * time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		err := tc.reg.MoveParticipant(ctx, &livekit.MoveParticipantRequest{Room: "den", Identity: "ana", DestinationRoom: "attic"})
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("moved: %v", err)
+		}
+		sleep(5 * time.Second)
+		if ana.room().name != "den" {
+			t.Errorf("ana is in %s", ana.room().name)
+		}
+		ben.leave()
+		sleep(time.Minute)
+		if tc.reg.lookup("attic") != nil {
+			t.Error("the room waits for somebody who does not come")
+		}
+	})
+}
+
 func TestMoveIntoARoomThatIsDeletedMeanwhileMakesItAnew(t *testing.T) {
 	inBubble(t, Options{}, func(tc *test) {
 		ana := tc.enter("den", "ana")

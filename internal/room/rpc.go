@@ -53,13 +53,13 @@ func (g *Registry) PerformRPC(ctx context.Context, req *livekit.PerformRpcReques
 	}
 	id := newSID(rpcPrefix)
 	call := &rpcCall{ackc: make(chan struct{}, 1), answerc: make(chan rpcAnswer, 1)}
+	defer g.forgetRPC(req.Room, id) // the turn may still come, after an error
 	err := g.with(ctx, req.Room, req.DestinationIdentity, func(s *state, p *participant) error {
 		return s.callRPC(id, call, p, req, timeout)
 	})
 	if err != nil {
 		return "", err
 	}
-	defer g.forgetRPC(req.Room, id)
 	return call.wait(ctx, timeout)
 }
 

@@ -103,6 +103,27 @@ func TestRPCFailuresAreToldApart(t *testing.T) {
 	}
 }
 
+// Else a room would refuse calls in the end, because of those nobody waits for.
+func TestCallIsForgottenIfItsCallerGivesUpWhileTheRoomIsBusy(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		bob := tc.enter("demo", "bob")
+		bob.room().busy(2 * time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		req := &livekit.PerformRpcRequest{Room: "demo", DestinationIdentity: "bob", Method: "greet"}
+		if _, err := tc.reg.PerformRPC(ctx, req); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("called: %v", err)
+		}
+		sleep(5 * time.Second)
+		_, _ = bob.room().do(context.Background(), func(s *state) {
+			if len(s.rpcs) > 0 {
+				t.Errorf("%d calls are remembered", len(s.rpcs))
+			}
+		})
+		bob.leave()
+	})
+}
+
 func TestRPCThatCannotBeIsRefusedAtOnce(t *testing.T) {
 	inBubble(t, Options{}, func(tc *test) {
 		bob := tc.enter("demo", "bob")
