@@ -196,9 +196,8 @@ func (g *Registry) MuteTrack(ctx context.Context, room, identity, trackSID strin
 			return ErrRemoteUnmute
 		}
 		if t.info.Muted != muted {
-			p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_Mute{
-				Mute: &livekit.MuteTrackRequest{Sid: trackSID, Muted: muted},
-			}})
+			t.asked = s.now
+			p.askToMute(t, muted)
 			s.setMuted(t, muted, event.ActorAPI)
 		}
 		info = t.info

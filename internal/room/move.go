@@ -208,7 +208,7 @@ func (s *state) depart(p *participant, name string) (*participant, []*track) {
 	for _, t := range p.tracks {
 		// What its client was told to send it goes on to send.
 		tracks = append(tracks, &track{
-			owner: next, cids: t.cids, info: t.info, receiver: t.receiver, subscribed: t.subscribed,
+			owner: next, cids: t.cids, info: t.info, receiver: t.receiver, subscribed: t.subscribed, asked: t.asked,
 			demand: demand{told: t.demand.told, begun: true}, backup: t.backup,
 		})
 	}

@@ -83,7 +83,8 @@ type participant struct {
 	lastHandle    uint16
 	way           livekit.CandidateProtocol // what its media has to travel over; UDP: anything
 	speaking      speakerState
-	speech        speech // the segment that is going on
+	voiceAt       time.Time // when speaking changed last
+	speech        speech    // the segment that is going on
 	session       session
 	lost          bool // told as lost and not yet back
 	quality       connectionQuality

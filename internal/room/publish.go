@@ -21,6 +21,7 @@ type track struct {
 	info       *livekit.TrackInfo // immutable, replaced on change
 	receiver   Receiver           // nil while pending
 	subscribed bool               // somebody subscribed once
+	asked      time.Time          // when the API muted or unmuted it; zero: its client has had a say since
 	demand     demand
 	backup     backup
 	original   string // the sid where it is forwarded from; empty for media of its own

@@ -88,7 +88,9 @@ func (s *state) resume(p *participant, req *Join, sid string, sink Sink) {
 		// It was moved while it was not there to be told.
 		p.tellMoved(p.info())
 	}
-	if infos := s.departedSince(lostAt.Add(-departureSlack)); len(infos) > 0 {
+	since := lostAt.Add(-departureSlack)
+	p.tellMutes(since)
+	if infos := s.departedSince(since); len(infos) > 0 {
 		p.send(updateMessage(infos...))
 	}
 	p.send(updateMessage(append(s.others(p), p.info())...))
@@ -98,6 +100,8 @@ func (s *state) resume(p *participant, req *Join, sid string, sink Sink) {
 	}})
 	// What was told meanwhile is lost, and clients act on changes only.
 	p.tellStreams(slices.Collect(maps.Values(p.subscriptions))...)
+	p.tellVoices(since)
+	p.toldQuality = nil
 	for _, t := range p.tracks {
 		if t.demand.begun {
 			t.tellDemand(t.demand.told)
@@ -127,6 +131,18 @@ func (s *state) resume(p *participant, req *Join, sid string, sink Sink) {
 	}
 	if req.Offer != nil && !p.gone {
 		p.offer(req.Offer)
+	}
+}
+
+// tellMutes repeats what the API has asked of p's tracks since then. It comes before
+// p's own description: a client corrects what it finds muted there and has not muted.
+func (p *participant) tellMutes(since time.Time) {
+	for _, tracks := range [][]*track{p.tracks, p.pending} {
+		for _, t := range tracks {
+			if t.asked.After(since) {
+				p.askToMute(t, t.info.Muted)
+			}
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package room
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/livekit/protocol/livekit"
 
@@ -175,7 +176,15 @@ func (p *participant) mute(m *livekit.MuteTrackRequest) {
 			Request: &livekit.RequestResponse_Mute{Mute: m}})
 		return
 	}
+	t.asked = time.Time{}
 	p.state.setMuted(t, m.GetMuted(), event.ActorClient)
+}
+
+// askToMute has p's client mute or unmute a track.
+func (p *participant) askToMute(t *track, muted bool) {
+	p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_Mute{
+		Mute: &livekit.MuteTrackRequest{Sid: t.info.Sid, Muted: muted},
+	}})
 }
 
 // updateOwn changes the participant's own name, metadata and attributes. The

@@ -32,7 +32,7 @@ func (s *state) tickSpeakers() {
 			if now.active != p.speaking.active {
 				spoke = append(spoke, p)
 			}
-			p.speaking = now
+			p.speaking, p.voiceAt = now, s.now
 			changed = append(changed, p)
 		}
 	}
@@ -101,6 +101,21 @@ func (p *participant) hears(speaker *participant) bool {
 		}
 	}
 	return false
+}
+
+// tellVoices tells p again whose voices it hears, and which have ended since.
+func (p *participant) tellVoices(since time.Time) {
+	var infos []*livekit.SpeakerInfo
+	for _, other := range p.state.inJoinOrder() {
+		switch {
+		case other != p && !other.visible():
+		case other.speaking.active && p.hears(other):
+			infos = append(infos, other.speakerInfo())
+		case other.speaking.active || other.voiceAt.After(since):
+			infos = append(infos, &livekit.SpeakerInfo{Sid: other.sid})
+		}
+	}
+	p.sendSpeakers(infos)
 }
 
 func (p *participant) speakerInfo() *livekit.SpeakerInfo {
