@@ -104,9 +104,10 @@ func RedactStreamURL(s string) string {
 }
 
 func redactKey(key string) string {
+	letters := []rune(key) // what is cut within one is no text, and cannot be told
 	for n := 3; n > 0; n-- {
-		if len(key) >= n*3 {
-			return fmt.Sprintf("{%s...%s}", key[:n], key[len(key)-n:])
+		if len(letters) >= n*3 {
+			return fmt.Sprintf("{%s...%s}", string(letters[:n]), string(letters[len(letters)-n:]))
 		}
 	}
 	return "{...}"

@@ -161,6 +161,8 @@ func TestKeysOfStreamsAreNotShown(t *testing.T) {
 		"rtmp://h/app?SECRET/SECRET":                 "rtmp://h/app?{...}",
 		"rtmp://u:SECRET@SECRET@h/app/abcSECRETxyz":  "rtmp://{user}@h/app/{abc...xyz}",
 		"Mux://abcSECRETxyz":                         "Mux://{abc...xyz}",
+		"mux://ключSECRETключ":                       "mux://{клю...люч}",
+		"rtmp://h/app/äöüäö":                         "rtmp://h/app/{ä...ö}",
 		"TWITCH://abcSECRETxyz":                      "TWITCH://{abc...xyz}",
 		"SRT://h:1?passphrase=SECRET&mode=caller":    "SRT://h:1?passphrase={...}&mode={...}",
 		"srt://u:SECRET@h:1?streamid=SECRET&SECRETS": "srt://{user}@h:1?streamid={...}&{...}",
