@@ -10,6 +10,7 @@ import (
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 
+	"github.com/rollcall-rtc/rollcall/internal/sfu/seqmap"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
 )
 
@@ -55,6 +56,21 @@ func TestNACKIsAnsweredAsNegotiated(t *testing.T) {
 		}
 		if s := r.down.Stats(); s.NACKs != 6 || s.NACKMisses != 2 || s.Retransmitted != 3 {
 			t.Fatalf("stats %+v", s)
+		}
+	})
+}
+
+func TestWhoAsksForEverIsAnsweredAFewTimes(t *testing.T) {
+	withRig(t, vp8, func(t *testing.T, r *rig) {
+		r.down.Bind(Binding{SSRC: 1000, PayloadType: 120, Writer: r.out})
+		r.send(vp8Key)
+		sent := r.one("sent")
+		for range 50 {
+			r.pass(unknownRTT)
+			r.nack(1000, sent.SequenceNumber)
+		}
+		if n := len(r.out.take()); n != seqmap.MaxResends {
+			t.Errorf("answered %d times, want %d", n, seqmap.MaxResends)
 		}
 	})
 }

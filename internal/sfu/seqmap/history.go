@@ -12,7 +12,7 @@ import (
 type History struct {
 	mask    uint16
 	entries []atomic.Uint64 // present:1 | note:7 | tag:8 | down:16 | up:32
-	resent  []atomic.Uint64 // present:1 | down:16 | milliseconds since the epoch of the caller:32
+	resent  []atomic.Uint64 // present:1 | times:4 | down:16 | milliseconds since the epoch of the caller:32
 }
 
 // NewHistory returns a History of at least size packets.
@@ -54,15 +54,27 @@ func (h *History) Lookup(down uint16) (up uint32, tag, note uint8, ok bool) {
 	return uint32(e), uint8(e >> 48), uint8(e>>56) & NoteMask, true
 }
 
-// Resend reports whether down may be sent again: the last time was at least
-// interval before at, a time since an epoch of the caller's. It notes at.
+// MaxResends is how often a packet may be sent again: as often as receivers that are built
+// as browsers ask for it.
+const MaxResends = 10
+
+// maxAge is how long nobody asks for a packet before it is another one of the same number:
+// those come round after 65,536.
+const maxAge = 5 * time.Second
+
+// Resend reports whether down may be sent again: it was not MaxResends times, and the
+// last time was at least interval before at, a time since an epoch of the caller's. It
+// notes at.
 func (h *History) Resend(down uint16, at, interval time.Duration) bool {
 	r := &h.resent[down&h.mask]
 	now := uint32(max(at.Milliseconds(), 0))
 	last := r.Load()
-	same := last&present != 0 && uint16(last>>32) == down
-	if same && time.Duration(now-uint32(last))*time.Millisecond < interval {
-		return false
+	ago := time.Duration(now-uint32(last)) * time.Millisecond
+	times := uint64(0)
+	if last&present != 0 && uint16(last>>32) == down && ago < maxAge {
+		if times = last >> 48 & 0xf; times >= MaxResends || ago < interval {
+			return false
+		}
 	}
-	return r.CompareAndSwap(last, present|uint64(down)<<32|uint64(now))
+	return r.CompareAndSwap(last, present|(times+1)<<48|uint64(down)<<32|uint64(now))
 }

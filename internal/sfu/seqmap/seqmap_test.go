@@ -194,6 +194,29 @@ func TestResendIsPacedPerPacket(t *testing.T) {
 	}
 }
 
+// Receivers ask ten times at most. Who asks for ever, and says that it is near, would have
+// a thousand packets each few milliseconds for one of its own.
+func TestResendsOfAPacketAreBounded(t *testing.T) {
+	h := NewHistory(16)
+	times := func(seq uint16, from time.Duration) (n int) {
+		for i := range 1000 {
+			if h.Resend(seq, from+time.Duration(i)*10*time.Millisecond, 10*time.Millisecond) {
+				n++
+			}
+		}
+		return n
+	}
+	if n := times(7, 0); n != MaxResends {
+		t.Errorf("a packet may be sent %d times more, want %d", n, MaxResends)
+	}
+	if n := times(7, time.Minute); n != MaxResends {
+		t.Errorf("the next one of that number may be sent %d times more, want %d", n, MaxResends)
+	}
+	if n := times(7+16, time.Minute); n != MaxResends {
+		t.Errorf("one in the same place may be sent %d times more, want %d", n, MaxResends)
+	}
+}
+
 func TestHistoryIsReadWhileWritten(t *testing.T) {
 	h := NewHistory(64)
 	var wg sync.WaitGroup
