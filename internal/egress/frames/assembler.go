@@ -26,8 +26,9 @@ type assembler struct {
 	depacketizer rtp.Depacketizer
 	data         []byte // of the frame that is being put together
 	handed       []byte // of the one before it, which is used again after the next
+	size         int    // of the packets of that frame, in bytes
 	open         bool   // there is one
-	damaged      bool   // a packet of it is missing
+	damaged      bool   // a packet of it is missing, or there are too many
 
 	begun     bool
 	timestamp uint32 // of the last packet
@@ -38,6 +39,10 @@ type assembler struct {
 	since   int64 // from when on
 	missing time.Duration
 }
+
+// maxFrame bounds what is put together of one frame, in bytes: a key frame of 4K at the
+// highest quality is a fourth of it. What never ends would take all memory else.
+const maxFrame = 8 << 20
 
 var errClockRate = errors.New("track without a clock rate")
 
@@ -127,7 +132,14 @@ func (a *assembler) take(payload []byte) {
 		if a.damaged && a.codec.Video() && !a.depacketizer.IsPartitionHead(payload) {
 			return // its beginning is missing
 		}
-		a.open, a.damaged, a.data = true, false, a.data[:0]
+		a.open, a.damaged, a.size, a.data = true, false, 0, a.data[:0]
+	}
+	if a.size > maxFrame {
+		return
+	}
+	if a.size += len(payload); a.size > maxFrame {
+		a.depacketizer, a.data, a.damaged = newDepacketizer(a.codec), nil, true // it may keep some, too
+		return
 	}
 	data, err := a.depacketizer.Unmarshal(payload)
 	if err != nil {
@@ -141,7 +153,7 @@ func (a *assembler) take(payload []byte) {
 // together. Some clients send parameter sets by themselves, marked as if they
 // were: they belong to the picture that follows.
 func (a *assembler) pictured() bool {
-	if !a.open || a.codec != container.H264 && a.codec != container.H265 {
+	if !a.open || a.size > maxFrame || a.codec != container.H264 && a.codec != container.H265 {
 		return a.open
 	}
 	if a.codec == container.H264 {
