@@ -19,7 +19,12 @@ type clock struct {
 	told     bool
 	reported bool
 	early    *report // one of before the first packet
+	arrived  time.Time
 }
+
+// maxLate is how long something may have been under way: a recording begins with the last
+// key frame, which may be some seconds old.
+const maxLate = time.Minute
 
 // apart is how far what follows is from what was told last, if it would be before it.
 const apart = time.Millisecond
@@ -37,6 +42,7 @@ func (c *clock) begin(arrived time.Time) { c.base, c.want = arrived, arrived }
 // have waited for long: a recording begins with the last key frame, and what has
 // followed it comes at once.
 func (c *clock) arrive(arrived time.Time, passed time.Duration) {
+	c.arrived = arrived
 	if base := arrived.Add(-passed); !c.reported && base.Before(c.base) {
 		c.base, c.want = base, base
 	}
@@ -50,13 +56,18 @@ func (c *clock) report(at time.Time, passed time.Duration) {
 	}
 }
 
-// at is when something was captured.
+// at is when something was captured. What nobody can have captured then, as it came
+// before, or long after, was captured when it came: such a time is of a publisher that
+// jumps, and hours of nothing would be recorded for it.
 func (c *clock) at(passed time.Duration) time.Time {
 	if c.told && passed > c.last {
 		room := time.Duration(float64(passed-c.last) * slew)
 		c.base = c.base.Add(min(max(c.want.Sub(c.base), -room), room))
 	}
 	now := c.base.Add(passed)
+	if late := c.arrived.Sub(now); late < -maxSlew || late > maxLate {
+		return c.arrived
+	}
 	if c.told && passed > c.last && !now.After(c.said) && c.said.Sub(now) < maxSlew {
 		now = c.said.Add(apart)
 	}

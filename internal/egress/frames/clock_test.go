@@ -20,6 +20,7 @@ type sound struct {
 	ppm    float64
 	step   time.Duration
 	passed time.Duration // since the beginning
+	offset uint32        // of the clock, in ticks
 }
 
 func newSound(t *testing.T, ppm float64) *sound {
@@ -32,7 +33,7 @@ func newSound(t *testing.T, ppm float64) *sound {
 
 // shows is what the clock shows of what was captured so long after the beginning.
 func (s *sound) shows(passed time.Duration) uint32 {
-	return uint32(int64(passed.Seconds() * 48000 * (1 + s.ppm/1e6)))
+	return s.offset + uint32(int64(passed.Seconds()*48000*(1+s.ppm/1e6)))
 }
 
 // next sends the next packet, with that much delay, and returns when it is said to
@@ -105,8 +106,47 @@ func TestClockThatIsSetIsFollowedAtOnce(t *testing.T) {
 	s.report()
 	s.next(0)
 	s.track.Clock(begin.Add(time.Hour), s.shows(s.passed))
-	if off := s.next(0) - s.passed - time.Hour; off.Abs() > 25*time.Millisecond {
+	if off := s.next(time.Hour) - s.passed - time.Hour; off.Abs() > 25*time.Millisecond {
 		t.Errorf("off by %v", off)
+	}
+}
+
+// Times of half a day later, or earlier, that a publisher says are none: they would have
+// half a day of silence recorded, and nothing of what follows.
+func TestTimesThatNobodyCanHaveCapturedAreNotFollowed(t *testing.T) {
+	const far = 1<<31 - 1
+	for name, jump := range map[string]func(s *sound) (back func()){
+		"a packet later":      func(s *sound) func() { s.offset += far; return func() { s.offset -= far } },
+		"a packet earlier":    func(s *sound) func() { s.offset -= far; return func() { s.offset += far } },
+		"packets from now on": func(s *sound) func() { s.offset += far; return func() {} },
+		"a report": func(s *sound) func() {
+			s.track.Clock(begin.Add(s.passed), s.shows(s.passed)+far)
+			return s.report
+		},
+		"a report of before": func(s *sound) func() {
+			s.track.Clock(begin.Add(s.passed), s.shows(s.passed)-far)
+			return s.report
+		},
+	} {
+		for _, first := range []bool{true, false} {
+			s := newSound(t, 0)
+			if !first {
+				s.report()
+				for range 50 {
+					s.next(0)
+				}
+			}
+			back := jump(s)
+			if off := s.next(0) - s.passed; off.Abs() > maxSlew {
+				t.Errorf("%s, first: %v: it is taken to be captured %v after it came", name, first, off)
+			}
+			back()
+			for range 10 {
+				if off := s.next(0) - s.passed; off.Abs() > maxSlew {
+					t.Fatalf("%s, first: %v: what follows is off by %v", name, first, off)
+				}
+			}
+		}
 	}
 }
 
