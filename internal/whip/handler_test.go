@@ -291,6 +291,7 @@ func TestWhatIsNoWHIPIsRefusedAndChangesNothing(t *testing.T) {
 		"no sections":  {"POST", "/w", "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n", typeSDP, key, 400, "no media sections"},
 		"nothing sent": {"POST", "/w", strings.ReplaceAll(offer, "a=sendonly", "a=recvonly"), typeSDP, key, 400, "no section that sends"},
 		"no ICE":       {"POST", "/w", strings.ReplaceAll(offer, "a=ice-ufrag", "a=x-frag"), typeSDP, key, 400, "ice-ufrag"},
+		"no text":      {"POST", "/w", strings.ReplaceAll(offer, "a=msid:", "a=msid:\xff\xfe "), typeSDP, key, 400, "UTF-8"},
 		"too long":     {"POST", "/w", offer + strings.Repeat("a=x\r\n", maxOffer/4), typeSDP, key, 413, "longer"},
 		"GET":          {"GET", "/w", "", "", key, 405, ""},
 		"no session":   {"PATCH", "/w/session/none", "a=x", typeFragment, key, 404, "no such session"},

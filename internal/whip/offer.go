@@ -1,9 +1,11 @@
 package whip
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/livekit/protocol/livekit"
 	"github.com/pion/sdp/v3"
@@ -36,6 +38,9 @@ type naming struct {
 // errors may be shown.
 func parseOffer(body string, names naming) (*offer, error) {
 	var d sdp.SessionDescription
+	if !utf8.ValidString(body) { // RFC 8866 §5; others could not be told of the tracks
+		return nil, errors.New("the body is no SDP: it is not in UTF-8")
+	}
 	if err := d.UnmarshalString(body); err != nil {
 		return nil, fmt.Errorf("the body is no SDP: %.200s", err)
 	}
