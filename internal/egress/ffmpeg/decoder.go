@@ -42,6 +42,10 @@ type encoded struct {
 // maxUndecoded is how many frames wait for the decoder: some seconds of them.
 const maxUndecoded = 256
 
+// maxPixels is the area of the largest pictures that are decoded: those of a screen of 6K.
+// What some bytes of a publisher say about the size of a picture would else take gigabytes.
+const maxPixels = 6144 * 3456
+
 // fourCC are the names of codecs in IVF.
 var fourCC = map[container.Codec]string{
 	container.VP8: "VP80", container.VP9: "VP90", container.AV1: "AV01", container.H264: "H264", container.H265: "HEVC",
@@ -76,7 +80,7 @@ func (p *Program) Decode(codec container.Codec, width, height int, whole bool) (
 		fit = fmt.Sprintf("scale=%d:%d:force_original_aspect_ratio=decrease:force_divisible_by=2:flags=bilinear:out_range=tv,pad=%d:%d:-1:-1", width, height, width, height)
 	}
 	c, err := p.start([]string{
-		"-copyts", "-threads", "1", "-flags", "low_delay", "-probesize", "32", "-analyzeduration", "1", "-f", "ivf", "-i", "pipe:0",
+		"-copyts", "-max_pixels", strconv.Itoa(maxPixels), "-threads", "1", "-flags", "low_delay", "-probesize", "32", "-analyzeduration", "1", "-f", "ivf", "-i", "pipe:0",
 		"-an", "-fps_mode", "passthrough", "-filter_threads", "1",
 		// The time of each picture is told beside it: raw video has none.
 		"-vf", fit + ",format=yuv420p,setsar=1,metadata=mode=add:key=r:value=1,metadata=mode=print:direct=1:file=/dev/fd/3",
