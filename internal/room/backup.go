@@ -90,7 +90,7 @@ func (p *participant) bindBackup(r Receiver) bool {
 		return false
 	}
 	t, s := p.tracks[i], p.state
-	if !p.mayPublish(t.info.Source) {
+	if !p.mayPublish(t.info.Type, t.info.Source) {
 		return true
 	}
 	r.UpTrack().SetOpaque(t.info.Encryption != livekit.Encryption_NONE)

@@ -339,7 +339,7 @@ func (t *track) shows(original portraitTrack) bool {
 }
 
 func (s *state) showTrack(p *participant, original portraitTrack) {
-	if !p.mayPublish(original.info.Source) {
+	if !p.mayPublish(original.info.Type, original.info.Source) {
 		return
 	}
 	info := proto.CloneOf(original.info)

@@ -177,7 +177,7 @@ func (i *Injection) newTrack(req *livekit.AddTrackRequest, media InjectedMedia) 
 
 func (s *state) publishInjected(p *participant, t *Injected, req *livekit.AddTrackRequest) error {
 	switch {
-	case !p.mayPublish(req.Source):
+	case !p.mayPublish(req.Type, req.Source):
 		return &Error{PermissionDenied, "the participant may not publish this source"}
 	case len(p.tracks)+len(p.pending) >= s.opts.Limits.MaxTracks:
 		return &Error{ResourceExhausted, "too many tracks"}

@@ -352,7 +352,7 @@ func (p *participant) setPermission(permission *livekit.ParticipantPermission) {
 	p.touch()
 	s.snapshot = nil
 	for _, t := range slices.Clone(p.tracks) {
-		if !p.mayPublish(t.info.Source) {
+		if !p.mayPublish(t.info.Type, t.info.Source) {
 			p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_TrackUnpublished{
 				TrackUnpublished: &livekit.TrackUnpublishedResponse{TrackSid: t.info.Sid},
 			}})
@@ -386,11 +386,22 @@ func (p *participant) setPermission(permission *livekit.ParticipantPermission) {
 	s.emit(event.Event{Name: event.ParticipantPermissionsChanged, Participant: p.info(), Actor: event.ActorAPI, Detail: &event.Changed{By: event.ActorAPI}})
 }
 
-// mayPublish says whether p's permission allows a track of this source.
-func (p *participant) mayPublish(source livekit.TrackSource) bool {
-	if !p.permission.CanPublish {
-		return false
-	}
+// mayPublish says whether p's permission allows a track of this kind and source. Where
+// sources are restricted a track is what its source says: there are no pictures of a
+// microphone.
+func (p *participant) mayPublish(kind livekit.TrackType, source livekit.TrackSource) bool {
 	sources := p.permission.CanPublishSources
-	return len(sources) == 0 || slices.Contains(sources, source)
+	switch {
+	case !p.permission.CanPublish:
+		return false
+	case len(sources) == 0:
+		return true
+	}
+	switch source {
+	case livekit.TrackSource_MICROPHONE, livekit.TrackSource_SCREEN_SHARE_AUDIO:
+		return kind == livekit.TrackType_AUDIO && slices.Contains(sources, source)
+	case livekit.TrackSource_CAMERA, livekit.TrackSource_SCREEN_SHARE:
+		return kind == livekit.TrackType_VIDEO && slices.Contains(sources, source)
+	}
+	return slices.Contains(sources, source)
 }

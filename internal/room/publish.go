@@ -46,7 +46,7 @@ func (p *participant) addTrack(req *livekit.AddTrackRequest) {
 		p.refuse(reason, msg, &livekit.RequestResponse{Request: &livekit.RequestResponse_AddTrack{AddTrack: echo}})
 	}
 	switch {
-	case !p.mayPublish(req.Source):
+	case !p.mayPublish(req.Type, req.Source):
 		refuse(livekit.RequestResponse_NOT_ALLOWED, "the token does not allow publishing this source")
 		return
 	case req.Type != livekit.TrackType_AUDIO && req.Type != livekit.TrackType_VIDEO:
@@ -244,7 +244,7 @@ func (p *participant) matchReceivers() {
 		switch {
 		case t == nil:
 			still = append(still, w)
-		case !p.mayPublish(t.info.Source):
+		case !p.mayPublish(t.info.Type, t.info.Source):
 			// Permission went away meanwhile: neither announced nor forwarded.
 		default:
 			p.state.publish(t, w.receiver)

@@ -85,6 +85,31 @@ func TestPermissionDecidesWhatMayBePublished(t *testing.T) {
 		c.wantHeard("camera refused", "response NOT_ALLOWED")
 		c.announce("mic", livekit.TrackType_AUDIO, livekit.TrackSource_MICROPHONE)
 		c.wantHeard("microphone accepted", "trackpublished")
+		c.announce("mic2", livekit.TrackType_VIDEO, livekit.TrackSource_MICROPHONE)
+		c.wantHeard("pictures of a microphone refused", "response NOT_ALLOWED")
+	})
+}
+
+func TestNarrowedPermissionEndsWhatIsNotOfItsSource(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		alice, bob := tc.enter("demo", "alice"), tc.enter("demo", "bob")
+		alice.announce("mic", livekit.TrackType_AUDIO, livekit.TrackSource_MICROPHONE)
+		alice.media("mic", "audio")
+		alice.announce("odd", livekit.TrackType_VIDEO, livekit.TrackSource_MICROPHONE)
+		alice.media("odd", "video") // without a restriction sources are names
+		if n := len(bob.sub().tracks); n != 2 {
+			t.Fatalf("bob has %d tracks", n)
+		}
+		if _, err := tc.reg.UpdateParticipant(context.Background(), &livekit.UpdateParticipantRequest{
+			Room: "demo", Identity: "alice", Permission: &livekit.ParticipantPermission{
+				CanSubscribe: true, CanPublish: true, CanPublishSources: []livekit.TrackSource{livekit.TrackSource_MICROPHONE},
+			},
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if own := alice.p().tracks; len(own) != 1 || own[0].info.Type != livekit.TrackType_AUDIO {
+			t.Errorf("alice publishes %v", alice.p().info().Tracks)
+		}
 	})
 }
 
