@@ -25,6 +25,18 @@ func redact(text, source string) string {
 	})
 }
 
+// maxText is the longest text for people of why a session ended, in bytes.
+const maxText = 1 << 10
+
+// legible is a text that can be told: in UTF-8, whatever a source has put into what a
+// program quotes of it, and no longer than it is read.
+func legible(text string) string {
+	if len(text) > maxText {
+		text = text[:maxText] + "…"
+	}
+	return strings.ToValidUTF8(text, "")
+}
+
 // bare is a URL without all that may be secret.
 func bare(raw string) string {
 	scheme, rest, ok := strings.Cut(raw, "://")

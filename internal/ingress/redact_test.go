@@ -70,3 +70,18 @@ func TestTheEndOfASessionTellsNoSecrets(t *testing.T) {
 		}
 	}
 }
+
+// What a program quotes of a source may be no text, and without end.
+func TestTheEndOfASessionIsAText(t *testing.T) {
+	r := newRig(t, nil)
+	info := r.create()
+	for said, want := range map[string]string{
+		"a title of \xff\xfe":       "a title of ",
+		strings.Repeat("ж", 10_000): strings.Repeat("ж", maxText/2) + "…",
+	} {
+		r.admit(info).End(errors.New(said))
+		if text := r.state(info.IngressId).Error; text != want {
+			t.Errorf("%.40q… of %d bytes, want %.40q… of %d", text, len(text), want, len(want))
+		}
+	}
+}

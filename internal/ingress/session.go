@@ -343,6 +343,7 @@ func (x *Session) end(cause error) {
 	if key := e.info.StreamKey; key != "" {
 		text = strings.ReplaceAll(text, key, "{stream key}") // what a library says may quote it
 	}
+	text = legible(text)
 	e.change(func(state *livekit.IngressState) {
 		state.Status, state.Error, state.EndedAt = status, text, time.Now().UnixNano()
 	})
