@@ -41,7 +41,9 @@ func rewritePlaylist(r io.Reader, scheme string) ([]byte, error) {
 			line = uriAttribute.ReplaceAllFunc(line, func(found []byte) []byte {
 				ref := bytes.Trim(found[len("URI="):], `"`)
 				to, err := toPlain(string(ref), scheme)
-				bad = errors.Join(bad, err)
+				if bad == nil { // the first says enough, and there may be any number
+					bad = err
+				}
 				return []byte(`URI="` + to + `"`)
 			})
 			if bad != nil {

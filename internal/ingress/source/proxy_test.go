@@ -283,6 +283,14 @@ func TestPlaylistsAreRewritten(t *testing.T) {
 	}
 }
 
+// One that refers to what is not fetched again and again is refused by the first.
+func TestPlaylistIsRefusedInFewWords(t *testing.T) {
+	list := "#EXTM3U\n#EXT-X-MAP:" + strings.Repeat("URI=file:,", 2000)
+	if _, err := rewritePlaylist(strings.NewReader(list), "https"); err == nil || len(err.Error()) > 200 {
+		t.Errorf("%.500v", err)
+	}
+}
+
 // pull has a child read a URL to its end, and returns how many tags came.
 func pull(t *testing.T, p *Puller, raw string) (tags int, err error) {
 	t.Helper()
