@@ -65,6 +65,7 @@ func (t *Target) scrub(what string, err error) error {
 	if len(text) > 300 {
 		text = text[:300] + "…"
 	}
+	text = strings.ToValidUTF8(text, "") // of a letter that was cut, or of what is no text
 	if errors.Is(err, ErrRefused) {
 		return &scrubbed{text, ErrRefused}
 	}

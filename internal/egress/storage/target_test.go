@@ -18,6 +18,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"unicode/utf8"
 )
 
 func TestLocationIsThatOfLiveKitsEgress(t *testing.T) {
@@ -181,6 +182,16 @@ func TestRequestedTargetIsDialledUnderTheGuard(t *testing.T) {
 		}
 		if len(target.Hosts()) == 0 && name != "azure" {
 			t.Errorf("%s: no host to check beforehand", name)
+		}
+	}
+}
+
+// What is told of a try is text, wherever it was cut.
+func TestProblemsAreTexts(t *testing.T) {
+	target := Target{S3: &S3{Bucket: "b", Secret: "geheim"}}
+	for _, said := range []string{strings.Repeat("a", 299) + "ж", "read /srv/\xff: no space"} {
+		if got := target.scrub("s3: send", errors.New(said)).Error(); !utf8.ValidString(got) {
+			t.Errorf("%q", got)
 		}
 	}
 }
