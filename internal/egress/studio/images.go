@@ -40,8 +40,8 @@ func (i *images) start(epoch time.Time) {
 	i.epoch, i.work = epoch, make(chan taken, 1)
 	i.running.Go(func() {
 		for t := range i.work {
-			if err := i.write(t); err != nil {
-				i.err = errors.Join(i.err, err)
+			if err := i.write(t); i.err == nil {
+				i.err = err // of a disk that is full each fails
 			}
 		}
 	})
