@@ -226,11 +226,24 @@ func (s *Pusher) connect() (connected bool, err error) {
 	return connected, err
 }
 
-// hide leaves the URL, which has a key in it, out of an error.
+// hide leaves the URL, which has a key in it, out of an error, and so what of it a server
+// may quote: the key, with what follows it or without, and the values of parameters.
 func hide(err error, url string) error {
 	msg := strings.ReplaceAll(err.Error(), url, "the destination")
-	if i := strings.LastIndexByte(url, '/'); i >= 0 && len(url)-i > 4 {
-		msg = strings.ReplaceAll(msg, url[i+1:], "…")
+	path, query, _ := strings.Cut(url, "?")
+	secrets := []string{url[strings.LastIndexByte(path, '/')+1:]}
+	if key, _, _ := strings.Cut(path[strings.LastIndexByte(path, '/')+1:], " "); !strings.HasPrefix(url, "srt:") { // where it is the host
+		secrets = append(secrets, key)
+	}
+	for parameter := range strings.SplitSeq(query, "&") {
+		_, value, _ := strings.Cut(parameter, "=")
+		before, after, _ := strings.Cut(value, "/") // some have the query before the key
+		secrets = append(secrets, value, before, after)
+	}
+	for _, secret := range secrets {
+		if len(secret) > 3 { // what is shorter is in any sentence
+			msg = strings.ReplaceAll(msg, secret, "…")
+		}
 	}
 	return errors.New(msg)
 }

@@ -1,6 +1,8 @@
 package ffmpeg
 
 import (
+	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -30,5 +32,20 @@ func TestStalledDestinationDoesNotHoldUpTheEnd(t *testing.T) {
 	}
 	if s := <-states; s != Finished && s != Failed {
 		t.Errorf("it ends %s", s)
+	}
+}
+
+// What a server says of a key is told without it.
+func TestErrorsOfDestinationsHaveNoKeys(t *testing.T) {
+	for url, says := range map[string]string{
+		"rtmp://127.0.0.1:9/app/geheim":                          "Server error: no stream geheim",
+		"rtmp://127.0.0.1:9/app/geheim?sign=offenbar":            "Server error: no stream geheim, signed by offenbar",
+		"rtmp://127.0.0.1:9/app/geheim live=1":                   "geheim: Input/output error",
+		"rtmp://127.0.0.1:9/app?token=offenbar/geheim":           "no application ?token=offenbar/geheim, no stream geheim",
+		"srt://192.0.2.1:9?streamid=geheim&passphrase=offenbar!": "srt://192.0.2.1:9?streamid=geheim&passphrase=offenbar!: geheim was refused",
+	} {
+		if told := hide(errors.New(says), url).Error(); strings.Contains(told, "geheim") || strings.Contains(told, "offenbar") {
+			t.Errorf("%s tells %q", url, told)
+		}
 	}
 }
