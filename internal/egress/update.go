@@ -45,8 +45,8 @@ func (s *Service) updateLayout(req *livekit.UpdateLayoutRequest) (*livekit.Egres
 		return nil, nil, err
 	case j.kind != wire.Encode && j.kind != wire.Browse:
 		return nil, nil, refuse(FailedPrecondition, "egress %s has no layout", j.id)
-	case req.Layout == "":
-		return nil, nil, refuse(InvalidArgument, "layout is required")
+	case req.Layout == "" || len(req.Layout) > request.MaxLayout:
+		return nil, nil, refuse(InvalidArgument, "layout is required, of at most %d bytes", request.MaxLayout)
 	}
 	j.feed.tell(wire.ControlFrame, wire.Control{Layout: req.Layout})
 	return j.info, s.opts.Workers[j.kind].Layout, nil
@@ -83,7 +83,7 @@ func (s *Service) UpdateStream(ctx context.Context, req *livekit.UpdateStreamReq
 		err = refuse(FailedPrecondition, "egress %s does not stream", j.id)
 	}
 	for _, u := range req.RemoveOutputUrls {
-		if err == nil && !streamsTo(j.info, u) {
+		if err == nil && (len(u) > request.MaxURL || !streamsTo(j.info, u)) {
 			err = refuse(NotFound, "egress %s does not stream to %.256s", j.id, request.RedactStreamURL(u))
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 
 	"github.com/livekit/protocol/livekit"
@@ -49,4 +50,41 @@ func TestStreamTakesSoManyDestinationsAtATime(t *testing.T) {
 			t.Errorf("%+v: %v", c, err)
 		}
 	}
+}
+
+// What is too long for a worker to be told is refused: it would end, and what it records.
+func TestWorkersAreToldNothingTooLong(t *testing.T) {
+	n := &notebook{cursors: make(map[string][]byte)}
+	s, err := Open(t.Context(), testOptions(t, n))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closes(t, s)
+	in, out := io.Pipe()
+	j := &job{s: s, id: "EG_x", kind: wire.Encode, feed: newFeed(out, wire.Job{}), info: &livekit.EgressInfo{EgressId: "EG_x"}}
+	s.jobs[j.id] = j
+	key := "rtmp://h/app/abcdefghixyz"
+	j.info.StreamResults = []*livekit.StreamInfo{{Url: request.RedactStreamURL(key)}}
+	long := "abc" + strings.Repeat("<", 1<<20) + "xyz" // each is longer in JSON
+	if _, err := s.UpdateLayout(t.Context(), &livekit.UpdateLayoutRequest{EgressId: j.id, Layout: long}); err == nil {
+		t.Error("the layout is taken")
+	}
+	if _, err := s.UpdateStream(t.Context(), &livekit.UpdateStreamRequest{EgressId: j.id, RemoveOutputUrls: []string{"rtmp://h/app/" + long}}); err == nil {
+		t.Error("the destination is taken for another")
+	}
+	if _, err := s.UpdateLayout(t.Context(), &livekit.UpdateLayoutRequest{EgressId: j.id, Layout: strings.Repeat("<", request.MaxLayout)}); err != nil {
+		t.Error(err)
+	}
+	j.feed.end()
+	frames := wire.NewReader(in)
+	for {
+		kind, _, err := frames.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if kind == wire.End {
+			break
+		}
+	}
+	<-j.feed.donec
 }

@@ -13,8 +13,11 @@ const (
 	maxOutputs = 16
 	// MaxStreams is how many destinations a stream may have at a time.
 	MaxStreams = 32
-	maxURL     = 4096 // bytes
-	maxEdge    = 8192 // pixels
+	// MaxURL and MaxLayout are how long those may be, in bytes: a worker is told of them in
+	// one piece, which has its bounds.
+	MaxURL    = 4096
+	MaxLayout = 16 << 10
+	maxEdge   = 8192 // pixels
 )
 
 // check says what is wrong with what was read.
@@ -31,6 +34,8 @@ func (r *Request) check() error {
 		return wrong("identity", "is required")
 	case s.Kind == Web && !isURL(s.URL, "http", "https"):
 		return wrong("url", "has to begin with https:// or http://")
+	case len(s.Layout) > MaxLayout:
+		return wrong("layout", "is longer than %d bytes", MaxLayout)
 	case s.BaseURL != "" && !isURL(s.BaseURL, "http", "https"):
 		return wrong("custom_base_url", "has to begin with https:// or http://")
 	}
@@ -39,7 +44,7 @@ func (r *Request) check() error {
 
 func isURL(s string, schemes ...string) bool {
 	u, err := url.Parse(s)
-	if err != nil || u.Host == "" || len(s) > maxURL {
+	if err != nil || u.Host == "" || len(s) > MaxURL {
 		return false
 	}
 	for _, scheme := range schemes {
@@ -134,8 +139,8 @@ func CheckStreamURL(u string, p livekit.StreamProtocol) error {
 	rtmp := long || shortURL.MatchString(u)
 	srt := isURL(u, "srt")
 	switch {
-	case len(u) > maxURL:
-		return wrong("urls", "have one that is longer than %d bytes", maxURL)
+	case len(u) > MaxURL:
+		return wrong("urls", "have one that is longer than %d bytes", MaxURL)
 	case p == livekit.StreamProtocol_RTMP && !rtmp, p == livekit.StreamProtocol_SRT && !srt, !rtmp && !srt:
 		return wrong("urls", "have one that does not fit: want rtmp://, rtmps://, mux://, twitch:// or srt://, as the protocol says")
 	case long && !rtmpURL.MatchString(u) && !authURL.MatchString(u):

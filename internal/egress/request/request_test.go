@@ -115,6 +115,7 @@ func TestWhatCannotBeIsRefusedByItsField(t *testing.T) {
 		"urls":            {&livekit.RoomCompositeEgressRequest{}, `{"roomName":"r","streamOutputs":[{"protocol":"SRT","urls":["rtmp://h/app/key"]}]}`},
 		"width":           {&livekit.RoomCompositeEgressRequest{}, `{"roomName":"r","advanced":{"width":641},"fileOutputs":[{}]}`},
 		"framerate":       {&livekit.RoomCompositeEgressRequest{}, `{"roomName":"r","advanced":{"framerate":-1},"fileOutputs":[{}]}`},
+		"layout":          {&livekit.RoomCompositeEgressRequest{}, `{"roomName":"r","layout":"` + strings.Repeat("l", MaxLayout+1) + `","fileOutputs":[{}]}`},
 		"source":          {&livekit.StartEgressRequest{}, `{"roomName":"r","outputs":[{"file":{}}]}`},
 		"media":           {&livekit.StartEgressRequest{}, `{"roomName":"r","media":{},"outputs":[{"file":{}}]}`},
 		"media.data":      {&livekit.StartEgressRequest{}, `{"roomName":"r","media":{"data":{"captureAll":true}},"outputs":[{"file":{}}]}`},
@@ -177,7 +178,7 @@ func TestKeysOfStreamsAreNotShown(t *testing.T) {
 }
 
 func TestStreamsThatCannotBe(t *testing.T) {
-	long := strings.Repeat("k", maxURL)
+	long := strings.Repeat("k", MaxURL)
 	for _, u := range []string{
 		"rtmp://h", "rtmp://h/", "rtmp://h/KEY", "rtmp://h/KEY/", "rtmp://h/app/", "rtmp://h/app/KEY and more", "rtmp://h/my app/KEY", "rtmp://h/KEY?a=b",
 		"rtmp://h/app/" + long, "mux://" + long, "twitch://" + long, "mux://", "mux://a b", "srt://h:1?streamid=" + long,
