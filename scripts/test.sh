@@ -118,7 +118,7 @@ checking() {
 encoders() { go_test_race -tags encoders -timeout 10m -run 'OfFFmpeg8|OfOtherLibraries' ./test/ingress; }
 examples() (cd examples && go vet -tags postgres ./... && go_test_race -timeout 10m -tags postgres ./...)
 ops() { go_test_race -tags tools -timeout 10m ./test/ops; }
-stores() { go_test_race -tags stores -timeout 10m -run RealStores ./internal/egress/storage; }
+stores() { go_test_race -tags stores -timeout 10m -run RealStores ./internal/egress ./internal/egress/storage ./internal/egress/upload; }
 operating() {
 	step "examples, and docs/webhooks.md as written" examples
 	step "ops: metrics, alerts and packages, read by the tools for them" ops

@@ -150,6 +150,14 @@ func (e *Engine) Drop(ctx context.Context, endpoints []Endpoint) error {
 	return errors.Join(errs...)
 }
 
+// DropEgress deletes the endpoints of an egress that did not come about: no event says
+// that it is over.
+func (e *Engine) DropEgress(ctx context.Context, egressID string) error {
+	return e.Drop(ctx, slices.DeleteFunc(e.Endpoints(), func(ep Endpoint) bool {
+		return ep.Source != SourceEgress || ep.Scope != egressID
+	}))
+}
+
 // unbound says that nobody has said yet of which session the endpoint is.
 func (e *Endpoint) unbound() bool { return e.Source == SourceRoom && e.Session == "" }
 

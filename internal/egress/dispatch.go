@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/livekit/protocol/livekit"
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/rollcall-rtc/rollcall/event"
@@ -290,13 +289,4 @@ func (j *job) resume(p upload.Parcel) {
 	j.s.mu.Lock()
 	defer j.s.mu.Unlock()
 	j.sendParcel(p)
-}
-
-// decodeFinal reads what keep wrote.
-func (j *job) decodeFinal(raw json.RawMessage) error {
-	if len(raw) == 0 {
-		return nil
-	}
-	j.final = new(livekit.EgressInfo)
-	return protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(raw, j.final)
 }

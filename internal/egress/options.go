@@ -47,7 +47,8 @@ type Log interface {
 // Hooks tell the webhooks that a request asks for; *delivery.Engine does.
 type Hooks interface {
 	PutEgress(ctx context.Context, egressID, defaultKey string, hooks []*livekit.WebhookConfig) ([]delivery.Endpoint, error)
-	Drop(ctx context.Context, endpoints []delivery.Endpoint) error
+	// DropEgress ends those of an egress, with what they have not been told.
+	DropEgress(ctx context.Context, egressID string) error
 }
 
 // Options configure a Service. What stands before Storage is required.

@@ -33,25 +33,17 @@ func (s *Service) restore(ctx context.Context) error {
 	}
 	deadline := time.Now().Add(orphanPatience)
 	for key, value := range values {
-		var k kept
-		info := new(livekit.EgressInfo)
-		err := json.Unmarshal(value, &k)
-		if err == nil {
-			err = protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(k.Info, info)
-		}
+		j, process, err := s.decodeJob(strings.TrimPrefix(key, jobPrefix), value)
 		if err != nil {
 			s.opts.Logger.Error("forget unreadable recording", "key", key, "error", err)
-			s.opts.Log.SaveCursors(nil, []string{key})
+			if err := s.dropHooks(ctx, strings.TrimPrefix(key, jobPrefix)); err != nil {
+				return err
+			}
 			continue
-		}
-		j := &job{s: s, id: strings.TrimPrefix(key, jobPrefix), info: info, after: k.After, begun: true, over: k.Settled, outputs: k.Outputs}
-		j.to = k.To
-		if err := j.decodeFinal(k.Final); err != nil {
-			return fmt.Errorf("%s: %w", j.id, err)
 		}
 		parcel, sending := parcels[j.id]
 		if !j.over {
-			if err := j.restore(ctx, k.Process, deadline, parcel, sending); err != nil {
+			if err := j.restore(ctx, process, deadline, parcel, sending); err != nil {
 				return fmt.Errorf("%s: %w", j.id, err)
 			}
 		} else if sending {
@@ -76,6 +68,27 @@ func (s *Service) restore(ctx context.Context) error {
 	return nil
 }
 
+// decodeJob reads what keep wrote, and which process its worker was.
+func (s *Service) decodeJob(id string, value []byte) (j *job, process int, err error) {
+	var k kept
+	if err := json.Unmarshal(value, &k); err != nil {
+		return nil, 0, err
+	}
+	read := protojson.UnmarshalOptions{DiscardUnknown: true}
+	j = &job{s: s, id: id, info: new(livekit.EgressInfo), after: k.After, begun: true, over: k.Settled, outputs: k.Outputs}
+	j.to = k.To
+	if err := read.Unmarshal(k.Info, j.info); err != nil {
+		return nil, 0, err
+	}
+	if len(k.Final) > 0 {
+		j.final = new(livekit.EgressInfo)
+		if err := read.Unmarshal(k.Final, j.final); err != nil {
+			return nil, 0, fmt.Errorf("its end: %w", err)
+		}
+	}
+	return j, k.Process, nil
+}
+
 // restore ends a job whose end may not be in the log.
 func (j *job) restore(ctx context.Context, process int, deadline time.Time, parcel upload.Parcel, sending bool) error {
 	s := j.s
@@ -93,12 +106,12 @@ func (j *job) restore(ctx context.Context, process int, deadline time.Time, parc
 			j.resume(parcel)
 		}
 		return nil
-	case told == "" && !ended(j.info.Status):
-		// Nobody was told that it began.
-		s.opts.Log.SaveCursors(nil, []string{jobKey(j.id), uploadKey(j.id)})
+	case told == "" && !ended(j.info.Status) && s.opts.Log.First() <= j.after+1:
+		// Nobody was told that it began: the log has all that came after.
 		_ = s.salvage(j.id, j.outputs)
 		s.forgetJournal(j.id)
-		return nil
+		s.opts.Log.SaveCursors(nil, []string{uploadKey(j.id)})
+		return s.dropHooks(ctx, j.id)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -124,7 +137,9 @@ func (j *job) restore(ctx context.Context, process int, deadline time.Time, parc
 			j.info = before
 			j.sendParcel(parcel)
 			if seq := j.dispatchEnd(final, left); seq != 0 {
-				s.working.Go(func() { j.settle(seq) })
+				s.mu.Unlock()
+				defer s.mu.Lock()
+				j.settle(seq)
 			}
 			return nil
 		}
@@ -136,6 +151,9 @@ func (j *job) restore(ctx context.Context, process int, deadline time.Time, parc
 	s.mu.Unlock()
 	defer s.mu.Lock()
 	j.settle(seq)
+	if sending {
+		j.resume(parcel)
+	}
 	return nil
 }
 

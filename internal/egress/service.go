@@ -17,7 +17,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/rollcall-rtc/rollcall/event"
-	"github.com/rollcall-rtc/rollcall/internal/delivery"
 	"github.com/rollcall-rtc/rollcall/internal/egress/request"
 	"github.com/rollcall-rtc/rollcall/internal/egress/wire"
 	"github.com/rollcall-rtc/rollcall/internal/room"
@@ -155,14 +154,10 @@ func (s *Service) begin(ctx context.Context, j *job, key string, r *request.Requ
 			return nil, err
 		}
 	}
-	hooks, err := s.opts.Hooks.PutEgress(ctx, j.id, key, r.Webhooks)
-	if err != nil {
-		if problem, ok := errors.AsType[*delivery.EndpointError](err); ok {
-			return nil, refuse(InvalidArgument, "webhooks: %s %s", problem.Field, problem.Problem)
-		}
+	if err = s.openHooks(ctx, j, key, r.Webhooks); err != nil {
 		return nil, err
 	}
-	drop := func() { err = errors.Join(err, s.opts.Hooks.Drop(context.WithoutCancel(ctx), hooks)) }
+	drop := func() { err = errors.Join(err, s.dropHooks(context.WithoutCancel(ctx), j.id)) }
 	if err = os.MkdirAll(filepath.Dir(s.journal(j.id)), 0o700); err != nil {
 		s.opts.Logger.Error("make the directory of recordings", "error", err)
 		err = refuse(Internal, "cannot write into the directory of recordings")

@@ -2,7 +2,9 @@ package storage
 
 import (
 	"context"
+	"crypto/md5"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -126,12 +128,11 @@ func (s *s3) put(o Object) minio.PutObjectOptions {
 
 // whole sends a small object at once.
 func (s *s3) whole(ctx context.Context, o Object) error {
-	body, sum, err := signed(o, 0, o.Size)
+	p, err := readPiece(o, 0, o.Size)
 	if err != nil {
 		return err
 	}
-	opts := s.put(o)
-	_, err = s.core.PutObject(ctx, s.target.S3.Bucket, o.Name, body, o.Size, "", sum, opts)
+	_, err = s.core.PutObject(ctx, s.target.S3.Bucket, o.Name, p.body, o.Size, p.md5, p.sha256, s.put(o))
 	return err
 }
 
@@ -157,11 +158,11 @@ func (s *s3) parts(ctx context.Context, o Object, state s3State) error {
 		size := min(state.Part, o.Size-at)
 		p, ok := have[n]
 		if !ok || p.Size != size {
-			body, sum, err := signed(o, at, size)
+			b, err := readPiece(o, at, size)
 			if err != nil {
 				return err
 			}
-			if p, err = s.core.PutObjectPart(ctx, bucket, o.Name, state.Upload, n, body, size, minio.PutObjectPartOptions{Sha256Hex: sum}); err != nil {
+			if p, err = s.core.PutObjectPart(ctx, bucket, o.Name, state.Upload, n, b.body, size, minio.PutObjectPartOptions{Md5Base64: b.md5, Sha256Hex: b.sha256}); err != nil {
 				return err
 			}
 		}
@@ -171,15 +172,22 @@ func (s *s3) parts(ctx context.Context, o Object, state s3State) error {
 	return err
 }
 
-// signed reads a part of an object, with its SHA-256, by which it is signed: what
-// arrives is what was read.
-func signed(o Object, at, size int64) (io.Reader, string, error) {
+// s3Piece is a part of an object.
+type s3Piece struct {
+	body io.Reader
+	// sha256 is what it is signed by, in hexadecimal: what arrives is what was read.
+	sha256 string
+	// md5 is in base64. A bucket that locks its objects takes none without it.
+	md5 string
+}
+
+func readPiece(o Object, at, size int64) (*s3Piece, error) {
 	b, err := o.read(at, size)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	sum := sha256.Sum256(b)
-	return o.piece(b), hex.EncodeToString(sum[:]), nil
+	long, short := sha256.Sum256(b), md5.Sum(b)
+	return &s3Piece{o.piece(b), hex.EncodeToString(long[:]), base64.StdEncoding.EncodeToString(short[:])}, nil
 }
 
 // fail makes of an error of the library one that may be told.

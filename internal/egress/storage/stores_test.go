@@ -24,54 +24,9 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/rollcall-rtc/rollcall/internal/testkit/tools"
 )
-
-// tool is a program that scripts/stores.sh has got.
-func tool(t *testing.T, name string) string {
-	t.Helper()
-	path, err := filepath.Abs(filepath.Join("../../../out/tools", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(path); err != nil {
-		t.Fatalf("%s is missing: run scripts/stores.sh", path)
-	}
-	return path
-}
-
-// run starts a server on a free port, and returns its address once it listens.
-func run(t *testing.T, start func(port string) *exec.Cmd) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	l.Close()
-	_, port, _ := net.SplitHostPort(addr)
-	cmd := start(port)
-	var said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		if t.Failed() {
-			t.Log(said.String())
-		}
-	})
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
-		if c, err := net.Dial("tcp", addr); err == nil {
-			c.Close()
-			return addr
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s does not listen", cmd.Path)
-		}
-	}
-}
 
 // faulty is a way to a server that breaks after a number of requests that carry a
 // part of an object.
@@ -119,13 +74,10 @@ func s3Bench(t *testing.T) *bench {
 	if err := os.MkdirAll(filepath.Join(dir, "recordings"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	addr := run(t, func(port string) *exec.Cmd {
-		cmd := exec.Command(tool(t, "usr/bin/versitygw"), "--port", "127.0.0.1:"+port, "--access", "access", "--secret", "hushhush", "posix", "--sidecar", t.TempDir(), dir)
-		return cmd
-	})
+	addr := tools.S3(t, dir)
 	way := newFaulty(t, addr)
 	return &bench{
-		target: Target{S3: &S3{AccessKey: "access", Secret: "hushhush", Bucket: "recordings", Endpoint: way.url, Metadata: map[string]string{"call": "7"}, Tagging: "team=a"}},
+		target: Target{S3: &S3{AccessKey: tools.S3AccessKey, Secret: tools.S3Secret, Bucket: "recordings", Endpoint: way.url, Metadata: map[string]string{"call": "7"}, Tagging: "team=a"}},
 		part:   5 << 20, way: way,
 		read: func(name string) []byte {
 			b, err := os.ReadFile(filepath.Join(dir, "recordings", name))
@@ -152,9 +104,9 @@ func gcsBench(t *testing.T) *bench {
 	}))
 	t.Cleanup(tokens.Close)
 	var way *faulty
-	addr := run(t, func(port string) *exec.Cmd {
+	addr := tools.Serve(t, func(port string) *exec.Cmd {
 		way = newFaulty(t, "127.0.0.1:"+port)
-		return exec.Command(tool(t, "usr/bin/fake-gcs-server"), "-scheme", "http", "-host", "127.0.0.1", "-port", port,
+		return exec.Command(tools.Path(t, "usr/bin/fake-gcs-server"), "-scheme", "http", "-host", "127.0.0.1", "-port", port,
 			"-backend", "memory", "-data", dir, "-external-url", way.url)
 	})
 	return &bench{
@@ -176,8 +128,8 @@ func gcsBench(t *testing.T) *bench {
 func azureBench(t *testing.T) *bench {
 	// The key that the emulator has by its documentation.
 	const key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
-	addr := run(t, func(port string) *exec.Cmd {
-		return exec.Command("node", tool(t, "azurite/node_modules/azurite/dist/src/blob/main.js"),
+	addr := tools.Serve(t, func(port string) *exec.Cmd {
+		return exec.Command("node", tools.Path(t, "azurite/node_modules/azurite/dist/src/blob/main.js"),
 			"--blobHost", "127.0.0.1", "--blobPort", port, "--location", t.TempDir(), "--silent", "--skipApiVersionCheck", "--disableTelemetry")
 	})
 	way := newFaulty(t, addr)
