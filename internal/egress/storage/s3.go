@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -84,6 +85,38 @@ type s3State struct {
 
 // Upload implements Store.
 func (s *s3) Upload(ctx context.Context, o Object) error {
+	err := s.upload(ctx, o)
+	if errors.Is(err, ErrRefused) && !o.Anew && s.has(ctx, o) {
+		return nil
+	}
+	return err
+}
+
+// has says whether the store has an object already, as a whole or in such parts as
+// upload makes. Of one that it encrypts with keys of its own it does not tell.
+func (s *s3) has(ctx context.Context, o Object) bool {
+	there, err := s.core.StatObject(ctx, s.target.S3.Bucket, o.Name, minio.StatObjectOptions{})
+	if err != nil || there.Size != o.Size {
+		return false
+	}
+	part, of, sums := s.opts.partSize(o.Size), 0, []byte(nil)
+	for at := int64(0); at < o.Size || of == 0; at, of = at+part, of+1 {
+		b, err := o.read(at, min(part, o.Size-at))
+		if err != nil {
+			return false
+		}
+		sum := md5.Sum(b)
+		sums = append(sums, sum[:]...)
+	}
+	tag := hex.EncodeToString(sums)
+	if of > 1 {
+		all := md5.Sum(sums)
+		tag = fmt.Sprintf("%x-%d", all, of)
+	}
+	return strings.Trim(there.ETag, `"`) == tag
+}
+
+func (s *s3) upload(ctx context.Context, o Object) error {
 	part := s.opts.partSize(o.Size)
 	if o.Size <= part {
 		return s.fail("send", s.whole(ctx, o))

@@ -24,6 +24,10 @@ type Object struct {
 	ContentType string
 	Size        int64 // bytes
 	Body        io.ReaderAt
+	// Anew is to be refused by a store that takes each name once, also if what is there
+	// is the same. Else that counts as sent: S3 is asked for it when it refuses. A try
+	// whose answer nobody heard leaves such an object.
+	Anew bool
 	// Progress is called whenever more of the object goes to the store; nil for nobody.
 	Progress func()
 	// State is what the store had saved in an earlier try, "" at first. Save is

@@ -178,6 +178,6 @@ func (s *Sender) put(ctx context.Context, p *Parcel, f File, content io.ReaderAt
 	}
 	return store.Upload(ctx, storage.Object{
 		Name: p.Targets[f.To].Name(f.Name), ContentType: f.ContentType, Size: size, Body: &body{content, s},
-		Progress: s.progress, Save: func(string) {},
+		Anew: true, Progress: s.progress, Save: func(string) {},
 	})
 }

@@ -3,6 +3,7 @@
 package upload
 
 import (
+	"bytes"
 	"fmt"
 	"log/slog"
 	"net"
@@ -101,15 +102,12 @@ func within(t *testing.T, what string, there func() bool) {
 	}
 }
 
-// record sends three segments one after the other, their list, and an image that is
-// always overwritten, and returns how that ended.
-func (l *locker) record(t *testing.T) Parcel {
-	t.Helper()
-	d := newDesk(t)
+// start begins to send a desk's parcel to the bucket.
+func (l *locker) start(d *desk) *Sender {
 	d.parcel.Targets = []storage.Target{l.target}
-	s := Start(d.parcel, Options{
+	return Start(d.parcel, Options{
 		Open: func(target storage.Target) (storage.Store, error) {
-			return storage.Open(target, storage.Options{Guarded: new(net.Dialer).DialContext})
+			return storage.Open(target, storage.Options{Guarded: new(net.Dialer).DialContext, PartSize: 5 << 20})
 		},
 		Save: func(Parcel) int { return 0 }, Conclude: func(Parcel) []File { return nil },
 		Content: func(p Parcel, f File) ([]byte, error) {
@@ -119,8 +117,16 @@ func (l *locker) record(t *testing.T) Parcel {
 			return os.ReadFile(f.Path)
 		},
 		Shown: func(File, string) {}, Settled: func(p Parcel) { d.settled = append(d.settled, p) },
-		Patience: time.Minute, Slots: make(chan struct{}, 1), Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Patience: time.Minute, Slots: make(chan struct{}, 1), Logger: slog.New(slog.NewTextHandler(d.t.Output(), nil)),
 	})
+}
+
+// record sends three segments one after the other, their list, and an image that is
+// always overwritten, and returns how that ended.
+func (l *locker) record(t *testing.T) Parcel {
+	t.Helper()
+	d := newDesk(t)
+	s := l.start(d)
 	list, image := d.file("list.m3u8"), d.file("image.jpeg")
 	s.Follow(list, 0)
 	s.Follow(image, 0)
@@ -177,5 +183,41 @@ func TestRealStoresBucketThatLocksVersionsGetsListsAsTheyGrow(t *testing.T) {
 	}
 	if n := l.triesOf("list.m3u8"); n < 2 {
 		t.Errorf("the list is sent %d times", n)
+	}
+}
+
+// What a store that takes each name once has, and a server did not hear of before it
+// died, counts as sent; what is another's does not.
+func TestRealStoresWhatABucketHasAlreadyCountsAsSent(t *testing.T) {
+	l := newLocker(t, false)
+	d := newDesk(t)
+	large := d.file("large.mp4")
+	if err := os.WriteFile(large.Path, bytes.Repeat([]byte("pictures"), 12<<20/8), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d.parcel.Files, d.parcel.Ended = []File{d.file("small.ts"), d.file("empty.vtt"), large}, time.Now()
+	if err := os.Truncate(d.parcel.Files[1].Path, 0); err != nil {
+		t.Fatal(err)
+	}
+	send := func() {
+		s := l.start(d)
+		within(t, "the end to be told", func() bool { return s.Parcel().Told })
+		s.Close()
+	}
+	send()
+	send() // the parcel as it was: nothing was noted
+	if f := d.settled[1].OutOfPlace(); f != nil {
+		t.Errorf("%s counts as missing: %s", f.Name, f.Problem)
+	}
+	if err := os.WriteFile(d.parcel.Files[0].Path, []byte("SMALL.TS"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	send()
+	p := d.settled[2]
+	if f := p.OutOfPlace(); f == nil || f.Name != "small.ts" || !f.Refused {
+		t.Errorf("out of place: %+v", f)
+	}
+	if got := l.has("small.ts"); got != "small.ts" {
+		t.Errorf("the store has %q", got)
 	}
 }
