@@ -19,7 +19,8 @@ import (
 const (
 	// streamChunk is how many bytes of a stream go into one packet.
 	streamChunk = 15_000
-	// maxStreams is how many incoming streams there can be at a time.
+	// maxStreams is how many incoming streams there can be at a time. One sender may have
+	// them all while nobody else sends.
 	maxStreams = 1000
 )
 
@@ -50,6 +51,7 @@ type StreamReader struct {
 	err    error    // mu guards; what comes after them
 
 	sid      string      // immutable; of the sender, empty if that is hidden
+	number   uint64      // loop only; how many began before it
 	next     uint64      // loop only; index of the next chunk
 	received int64       // loop only; bytes
 	stray    *time.Timer // loop only; ends when nothing follows from a sender who is not there; else nil
@@ -110,7 +112,10 @@ type streams struct {
 	mu       sync.Mutex
 	handlers map[streamKey]func(*StreamReader) // mu guards
 
-	open map[streamID]*StreamReader // loop only
+	// loop only
+	open  map[streamID]*StreamReader
+	of    map[string]int // how many are open of each sender, by sid; those of who is hidden count together
+	begun uint64         // streams that there were
 }
 
 type streamKey struct {
@@ -125,12 +130,13 @@ type streamKey struct {
 type streamID struct{ sender, id string }
 
 func newStreams(r *Room) *streams {
-	return &streams{room: r, handlers: map[streamKey]func(*StreamReader){}, open: map[streamID]*StreamReader{}}
+	return &streams{room: r, handlers: map[streamKey]func(*StreamReader){}, open: map[streamID]*StreamReader{}, of: map[string]int{}}
 }
 
 // HandleText calls fn, on a goroutine of its own, for each text stream with the
 // topic; nil ends that. Streams that nobody handles are dropped. A stream whose
-// reader falls behind by more than Options.StreamBuffer is lost.
+// reader falls behind by more than Options.StreamBuffer is lost. At 1,000 streams, who
+// has most of them at a time loses its latest one to who has fewer, and gets no more.
 func (r *Room) HandleText(topic string, fn func(*StreamReader)) {
 	r.streams.handleWith(streamKey{topic: topic, text: true}, fn)
 }
@@ -157,10 +163,14 @@ func (ss *streams) header(from, sid string, h *livekit.DataStream_Header) {
 	fn := ss.handlers[streamKey{topic: h.GetTopic(), text: text}]
 	ss.mu.Unlock()
 	key := streamID{sid, h.GetStreamId()}
-	if fn == nil || len(ss.open) >= maxStreams || ss.open[key] != nil {
+	if fn == nil || ss.open[key] != nil {
 		return
 	}
-	s := &StreamReader{sid: sid, info: StreamInfo{
+	if len(ss.open) >= maxStreams && !ss.makeWay(sid) {
+		ss.room.log.Debug("too many data streams at a time", "from", from, "topic", h.GetTopic())
+		return
+	}
+	s := &StreamReader{sid: sid, number: ss.begun, info: StreamInfo{
 		ID: h.GetStreamId(), Topic: h.GetTopic(), MimeType: h.GetMimeType(), Name: h.GetByteHeader().GetName(), Size: -1,
 		Attributes: maps.Clone(h.GetAttributes()), Timestamp: time.UnixMilli(h.GetTimestamp()), Text: text, Identity: from,
 	}}
@@ -169,10 +179,35 @@ func (ss *streams) header(from, sid string, h *livekit.DataStream_Header) {
 		s.info.Size = int64(min(h.GetTotalLength(), 1<<62))
 	}
 	ss.open[key] = s
+	ss.of[sid]++
+	ss.begun++
 	if !ss.senderHere(s) {
 		ss.awaitMore(key, s)
 	}
 	ss.room.running.Go(func() { fn(s) })
+}
+
+// makeWay ends the latest stream of who has most of them, for one of a sender who has
+// fewer, also with that one: nobody keeps the others out.
+func (ss *streams) makeWay(sender string) bool {
+	most := sender
+	for other, n := range ss.of {
+		if n > ss.of[most] {
+			most = other
+		}
+	}
+	if ss.of[sender]+1 >= ss.of[most] {
+		return false
+	}
+	var of streamID
+	var latest *StreamReader
+	for key, s := range ss.open {
+		if key.sender == most && (latest == nil || s.number > latest.number) {
+			of, latest = key, s
+		}
+	}
+	ss.finish(of, latest, fmt.Errorf("%w: too many at a time", ErrStreamLost))
+	return true
 }
 
 // chunk goes on with a stream.
@@ -213,6 +248,9 @@ func (ss *streams) trailer(sid string, t *livekit.DataStream_Trailer) {
 // finish ends a stream.
 func (ss *streams) finish(key streamID, s *StreamReader, err error) {
 	delete(ss.open, key)
+	if ss.of[key.sender]--; ss.of[key.sender] == 0 {
+		delete(ss.of, key.sender)
+	}
 	stop(s.stray)
 	s.end(err)
 }
