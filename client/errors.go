@@ -51,6 +51,8 @@ type ConnectError struct {
 	Op string
 	// Status is the server's HTTP status; 0 if there was no answer.
 	Status int
+	// Message is what the server said with the status; it may be empty.
+	Message string
 	// Err is the reason.
 	Err error
 }
@@ -69,22 +71,35 @@ func (e *ConnectError) Unwrap() error { return e.Err }
 // refused is the error for an answer of the server's that is no connection.
 func refused(status int, body string) error {
 	body = strings.TrimSpace(body)
-	var reason error
+	e := &ConnectError{Op: "dial", Status: status, Message: body}
+	over := sessionOver(body)
 	switch {
+	case status == http.StatusForbidden && over != livekit.DisconnectReason_UNKNOWN_REASON:
+		e.Err = &LeaveError{Reason: over}
+		return e
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
-		reason = ErrUnauthorized
+		e.Err = ErrUnauthorized
 	case status == http.StatusNotFound && strings.Contains(body, ErrRoomNotFound.Error()):
-		return &ConnectError{Op: "dial", Status: status, Err: ErrRoomNotFound}
+		e.Err = ErrRoomNotFound
+		return e
 	default:
-		reason = errors.New(strings.ToLower(http.StatusText(status)))
+		e.Err = errors.New(strings.ToLower(http.StatusText(status)))
 	}
 	if body != "" {
-		reason = fmt.Errorf("%w: %.200s", reason, body)
+		e.Err = fmt.Errorf("%w: %.200s", e.Err, body)
 	}
-	return &ConnectError{Op: "dial", Status: status, Err: reason}
+	return e
 }
 
-// LeaveError is why a join or a request failed: the server told the client to leave.
+// sessionOver is why the session is over that a client wants to resume, if a server
+// says so that does not let it in: "session is over: ROOM_DELETED".
+func sessionOver(body string) livekit.DisconnectReason {
+	reason, _ := strings.CutPrefix(body, "session is over: ")
+	return livekit.DisconnectReason(livekit.DisconnectReason_value[reason])
+}
+
+// LeaveError is why a join or a request failed: the server told the client to leave, or
+// does not let it come back.
 type LeaveError struct {
 	// Reason is the server's.
 	Reason livekit.DisconnectReason

@@ -18,7 +18,7 @@ import (
 const settleTime = 2 * time.Second
 
 // ErrReconnectFailed is in Disconnected if the connection was lost and all
-// attempts to restore it failed.
+// attempts to restore it failed. A *ConnectError with it says why the last one did.
 var ErrReconnectFailed = errors.New("connection lost and not restored")
 
 // defaultDelay grows with the square of the attempts, as LiveKit's clients do it,
@@ -42,6 +42,7 @@ type restoring struct {
 	full     bool
 	reason   livekit.ReconnectReason
 	attempt  int
+	err      error     // of the last attempt that did not get through to the server; else nil
 	settling *settling // nil before an attempt got through to the server
 	cancel   context.CancelFunc
 }
@@ -110,7 +111,11 @@ func (r *Room) failed(err error) { r.leave(livekit.DisconnectReason_JOIN_FAILURE
 // attempt waits, dials, and goes on with what the server says.
 func (r *Room) attempt(w *restoring) {
 	if w.attempt >= r.opts.Reconnect.Attempts {
-		r.leave(livekit.DisconnectReason_CONNECTION_TIMEOUT, ErrReconnectFailed)
+		err := ErrReconnectFailed
+		if w.err != nil {
+			err = fmt.Errorf("%w: %w", err, w.err)
+		}
+		r.leave(livekit.DisconnectReason_CONNECTION_TIMEOUT, err)
 		return
 	}
 	delay := r.opts.Reconnect.Delay(w.attempt)
@@ -184,8 +189,13 @@ func (r *Room) endSession() *session {
 
 // answered goes on with what the server said to an attempt.
 func (r *Room) answered(w *restoring, resume bool, signal *signalConn, first *livekit.SignalResponse, single bool, err error) {
+	w.err = err
 	if err != nil {
 		r.log.Debug("reconnect", "attempt", w.attempt, "full", w.full, "error", err)
+		if over, ok := errors.AsType[*LeaveError](err); ok {
+			r.leave(over.Reason, nil)
+			return
+		}
 		if refused := new(ConnectError); errors.As(err, &refused) && (refused.Status == http.StatusUnauthorized || refused.Status == http.StatusForbidden) {
 			r.leave(livekit.DisconnectReason_CONNECTION_TIMEOUT, err)
 			return

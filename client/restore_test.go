@@ -291,6 +291,9 @@ func TestServerThatIsGoneIsGivenUp(t *testing.T) {
 	if !errors.Is(e.Err, client.ErrReconnectFailed) || e.Reason == livekit.DisconnectReason_UNKNOWN_REASON {
 		t.Errorf("disconnected: %s, %v", e.Reason, e.Err)
 	}
+	if !errors.As(e.Err, new(*client.ConnectError)) {
+		t.Errorf("not told why: %v", e.Err)
+	}
 	<-room.Done()
 	for e := range room.Events(context.Background()) {
 		t.Errorf("after the end: %s", e.View())
