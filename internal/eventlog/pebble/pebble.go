@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -90,11 +89,7 @@ func damage(err error) error {
 var malformed = regexp.MustCompile(`malformed|corrupt|invalid chunk|checksum|name from file|relevant WALs`)
 
 func (s *Store) open(opts Options) error {
-	if err := opts.FS.MkdirAll(filepath.Dir(opts.Dir), 0o755); err != nil {
-		return err
-	}
-	// Who may read it reads the secrets of endpoints.
-	if err := opts.FS.MkdirAll(opts.Dir, 0o700); err != nil {
+	if err := makeDir(opts.FS, opts.Dir); err != nil {
 		return err
 	}
 	lock, err := pebble.LockDirectory(opts.Dir, opts.FS)
@@ -102,6 +97,11 @@ func (s *Store) open(opts Options) error {
 		if lockHeld(err) {
 			return fmt.Errorf("%w (%v)", eventlog.ErrLocked, err)
 		}
+		return err
+	}
+	isNew, err := expect(opts.FS, opts.Dir)
+	if err != nil {
+		lock.Close()
 		return err
 	}
 	cache := pebble.NewCache(cacheSize)
@@ -115,7 +115,11 @@ func (s *Store) open(opts Options) error {
 		return err
 	}
 	late.begin()
-	if err := checkFormat(db); err != nil {
+	err = checkFormat(db)
+	if err == nil && isNew {
+		err = born(opts.FS, opts.Dir)
+	}
+	if err != nil {
 		db.Close()
 		lock.Close()
 		return err
