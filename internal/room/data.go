@@ -211,7 +211,8 @@ func (s *state) sendData(kind peer.DataKind, packet *livekit.DataPacket, sender 
 // messages is sent into a reconnect, because it would miss one, unless it leaves.
 //
 // A client may see itself connected before the server does, and expects what is
-// sent from then on: reliable data waits in the connection until that is up.
+// sent from then on: reliable data waits in the connection until that is up. If that
+// is too much, it reconnects when it is in.
 func (p *participant) sendData(kind peer.DataKind, payload []byte, batch uptrack.Batch) {
 	if !p.joined && kind != peer.Reliable {
 		return
@@ -223,7 +224,7 @@ func (p *participant) sendData(kind peer.DataKind, payload []byte, batch uptrack
 	case p.publisher != nil:
 		err = p.publisher.SendData(kind, payload, batch)
 	}
-	if err == nil || kind != peer.Reliable || !p.joined {
+	if err == nil || kind != peer.Reliable {
 		return
 	}
 	switch {
@@ -236,9 +237,11 @@ func (p *participant) sendData(kind peer.DataKind, payload []byte, batch uptrack
 	case !p.overflowed && p.leaving == 0:
 		p.log.Warn("client does not take its reliable data", "error", err)
 		p.overflowed = true
-		if errors.Is(err, peer.ErrDataOverflow) {
+		switch {
+		case !p.joined:
+		case errors.Is(err, peer.ErrDataOverflow):
 			p.setDeadline(0)
-		} else {
+		default:
 			p.setDeadline(goodbyeGrace) // whose client has ended it may be leaving
 		}
 	}

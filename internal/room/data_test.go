@@ -3,13 +3,16 @@ package room
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/livekit/protocol/livekit"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/rollcall-rtc/rollcall/event"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
 )
 
@@ -129,6 +132,61 @@ func TestReliableDataWaitsForWhoIsAboutToBeIn(t *testing.T) {
 		if bob.got() != "news hello" || alice.got() != "" {
 			t.Errorf("bob got %q, alice %q", bob.got(), alice.got())
 		}
+	})
+}
+
+// So does it for who receives no media, and is connected when it can send.
+func TestReliableDataWaitsForWhoBringsTheConnection(t *testing.T) {
+	for name, change := range map[string]func(*Join){
+		"may not subscribe": func(j *Join) { j.Permission.CanSubscribe = false },
+		"old protocol":      func(j *Join) { j.Client.Protocol = 2 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, Options{}, func(tc *test) {
+				alice, j := tc.enter("demo", "alice"), joinOf("demo", "bob")
+				change(j)
+				bob := tc.accept(j)
+				alice.sendPacket(peer.Reliable, userPacket("hello"))
+				bob.say(&livekit.SignalRequest{Message: &livekit.SignalRequest_Offer{Offer: &livekit.SessionDescription{Type: "offer", Sdp: "v=0"}}})
+				bob.duplexState(peer.Connected)
+				alice.sendPacket(peer.Reliable, userPacket("again"))
+				f := bob.p().publisher.(*fakePeer)
+				f.mu.Lock()
+				defer f.mu.Unlock()
+				if len(f.data) != 2 || string(f.data[0].GetUser().Payload) != "hello" {
+					t.Errorf("bob got %v", f.data)
+				}
+			})
+		})
+	}
+}
+
+// Nobody goes on with a gap, also who is not in yet when it arises.
+func TestWhoMissesReliableDataOnItsWayInReconnects(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		alice, bob := tc.enter("demo", "alice"), tc.accept(joinOf("demo", "bob"))
+		bob.refusesData(peer.ErrDataOverflow)
+		alice.sendPacket(peer.Reliable, userPacket("too much"))
+		bob.refusesData(nil)
+		sleep(time.Second)
+		if bob.p().gone {
+			t.Error("bob is gone before he is in")
+		}
+		bob.heard()
+		bob.transport(peer.Connected)
+		if got := bob.heard(); !slices.Contains(got, "leave STATE_MISMATCH RECONNECT") {
+			t.Errorf("bob is told %q", got)
+		}
+		bob.wantLeft("with a gap", event.ActorServer, "state_mismatch")
+		// Who never comes in has failed to.
+		cem := tc.accept(joinOf("demo", "cem"))
+		cem.refusesData(peer.ErrDataOverflow)
+		alice.sendPacket(peer.Reliable, userPacket("too much"))
+		sleep(tc.reg.opts.JoinTimeout)
+		if got := cem.heard(); !slices.Contains(got, "leave JOIN_FAILURE DISCONNECT") {
+			t.Errorf("cem is told %q", got)
+		}
+		alice.leave()
 	})
 }
 

@@ -84,6 +84,7 @@ func (g *Registry) Inject(ctx context.Context, req *Join, h InjectionHandler) (*
 // injectedJoin is req as somebody asks for it who receives nothing.
 func injectedJoin(req *Join) *Join {
 	own := *req
+	own.clientless = true
 	own.AutoSubscribe, own.SinglePC, own.Offer, own.AddTracks, own.RefreshToken = false, false, nil, nil, nil
 	if own.Client == nil {
 		own.Client = new(livekit.ClientInfo)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/livekit/protocol/livekit"
 
+	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
 )
 
@@ -41,6 +42,19 @@ func (tc *test) inject(identity string) (*Injection, *heardOf) {
 func camera(i *Injection, layers int) (*Injected, error) {
 	return i.Publish(context.Background(), &livekit.AddTrackRequest{Cid: "cam", Type: livekit.TrackType_VIDEO, Source: livekit.TrackSource_CAMERA},
 		InjectedMedia{Codec: uptrack.Codec{MimeType: "video/VP8", ClockRate: 90_000}, Layers: layers})
+}
+
+// Nothing waits for who takes nothing.
+func TestInjectionHasNoConnection(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		bob := tc.enter("demo", "bob")
+		i, _ := tc.inject("encoder")
+		bob.sendPacket(peer.Reliable, userPacket("hello"))
+		if _, p := i.berth.where(); p.publisher != nil || p.subscriber != nil {
+			t.Error("there is a connection for it")
+		}
+		i.Close()
+	})
 }
 
 func TestInjectionIsAParticipantLikeAnyOther(t *testing.T) {

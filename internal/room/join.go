@@ -54,6 +54,8 @@ type Join struct {
 	// RefreshToken mints a token for a room that carries the participant's present
 	// state; nil: tokens are not refreshed.
 	RefreshToken func(room string, p *livekit.ParticipantInfo) (string, error)
+
+	clientless bool // it is injected, and never connects
 }
 
 // SubscriberPrimary says that the subscriber connection decides whether the
@@ -114,6 +116,7 @@ func (s *state) join(req *Join, sink Sink) (*participant, error) {
 	p.way = p.takeWay()
 	p.negotiation.unset = req.offersUnset()
 	if err := p.openFirst(); err != nil {
+		s.closeMedia(p)
 		return nil, err
 	}
 	s.add(p)
@@ -141,13 +144,19 @@ func (s *state) join(req *Join, sink Sink) (*participant, error) {
 	return p, nil
 }
 
-// openFirst makes the connection that the client waits for.
+// openFirst makes the connection that the client waits for, and with it the place
+// where reliable data waits for the client.
 func (p *participant) openFirst() error {
-	switch {
-	case p.req.SinglePC:
+	if p.req.SinglePC {
 		return p.openDuplex()
-	case p.req.Permission.CanSubscribe:
-		return p.openSubscriber()
+	}
+	if p.req.Permission.CanSubscribe {
+		if err := p.openSubscriber(); err != nil {
+			return err
+		}
+	}
+	if !p.req.SubscriberPrimary() && !p.req.clientless && !p.openPublisher() {
+		return &Error{Internal, "cannot open a peer connection"}
 	}
 	return nil
 }
@@ -219,6 +228,9 @@ func (s *state) activate(p *participant) {
 	p.joined = true
 	if p.leaving == 0 {
 		p.deadline = time.Time{}
+		if p.overflowed {
+			p.setDeadline(0)
+		}
 	}
 	p.touch()
 	s.countsChanged()

@@ -73,7 +73,7 @@ type participant struct {
 	denied        map[string]bool   // tracks that their publisher does not let it have
 	permissions   *trackPermissions // who may subscribe to its tracks; nil: everybody
 	reliable      sequenceWindow    // reliable data received from it
-	overflowed    bool              // it does not read its reliable data; removed in the next tick
+	overflowed    bool              // it does not read its reliable data; removed in the next tick once it is in
 	oversized     bool              // it sent a message that is too large to be sent on
 	simulation    simulation
 	negotiation   negotiation
@@ -278,7 +278,7 @@ func (p *participant) expire() {
 	switch {
 	case p.leaving != 0:
 		p.state.remove(p, p.leaving)
-	case p.overflowed:
+	case p.overflowed && p.joined:
 		p.sendLeave(livekit.DisconnectReason_STATE_MISMATCH, livekit.LeaveRequest_RECONNECT)
 		p.state.remove(p, livekit.DisconnectReason_STATE_MISMATCH)
 	case !p.joined:
