@@ -120,26 +120,38 @@ func TestWhoHasNoSectionForDataStays(t *testing.T) {
 
 // The log says who ended a session and why: a client does not choose that.
 func TestGoodbyesAreOfClientsWhateverTheySay(t *testing.T) {
-	own := map[livekit.DisconnectReason]string{
+	anybodys := map[livekit.DisconnectReason]string{
 		livekit.DisconnectReason_USER_UNAVAILABLE: "user_unavailable",
 		livekit.DisconnectReason_USER_REJECTED:    "user_rejected",
 		livekit.DisconnectReason_AGENT_ERROR:      "agent_error",
 	}
-	for reason := livekit.DisconnectReason(-1); reason <= 20; reason++ {
-		want := own[reason]
-		if want == "" {
-			want = "client_initiated"
-		}
-		inBubble(t, Options{}, func(tc *test) {
-			ana := tc.enter("demo", "ana")
-			ana.publishCamera()
-			ana.say(&livekit.SignalRequest{Message: &livekit.SignalRequest_Leave{Leave: &livekit.LeaveRequest{Reason: reason}}})
-			ana.wantLeft(reason.String(), event.ActorClient, want)
-			for _, e := range tc.events {
-				if e.Name == event.TrackUnpublished && (e.Actor != event.ActorClient || e.Reason != want) {
-					t.Errorf("%s: the track ends because of the %s, %s", reason, e.Actor, e.Reason)
-				}
+	calls := map[livekit.DisconnectReason]string{
+		livekit.DisconnectReason_SIP_TRUNK_FAILURE: "sip_trunk_failure",
+		livekit.DisconnectReason_MEDIA_FAILURE:     "media_failure",
+	}
+	for _, kind := range []livekit.ParticipantInfo_Kind{livekit.ParticipantInfo_STANDARD, livekit.ParticipantInfo_SIP} {
+		for reason := livekit.DisconnectReason(-1); reason <= 20; reason++ {
+			want := anybodys[reason]
+			if kind == livekit.ParticipantInfo_SIP {
+				want += calls[reason]
 			}
-		})
+			if want == "" {
+				want = "client_initiated"
+			}
+			inBubble(t, Options{}, func(tc *test) {
+				j := joinOf("demo", "ana")
+				j.Kind = kind
+				ana := tc.accept(j)
+				ana.transport(peer.Connected)
+				ana.publishCamera()
+				ana.say(&livekit.SignalRequest{Message: &livekit.SignalRequest_Leave{Leave: &livekit.LeaveRequest{Reason: reason}}})
+				ana.wantLeft(kind.String()+" "+reason.String(), event.ActorClient, want)
+				for _, e := range tc.events {
+					if e.Name == event.TrackUnpublished && (e.Actor != event.ActorClient || e.Reason != want) {
+						t.Errorf("%s: the track ends because of the %s, %s", reason, e.Actor, e.Reason)
+					}
+				}
+			})
+		}
 	}
 }

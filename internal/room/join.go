@@ -270,7 +270,7 @@ func (s *state) leave(p *participant, reason livekit.DisconnectReason) {
 	if p.gone || p.leaving != 0 {
 		return
 	}
-	if !clientsReason(reason) {
+	if !p.mayLeaveFor(reason) {
 		reason = livekit.DisconnectReason_CLIENT_INITIATED
 	}
 	// The client may know that data of its arrived which is still on its way to here.

@@ -221,15 +221,29 @@ func actorOf(reason livekit.DisconnectReason) event.Actor {
 	return event.ActorServer
 }
 
-// clientsReason says whether a client may give this as the reason of its goodbye. The
-// others are what the server or the API does, or see, and not for a client to claim.
+// clientsReason says whether this is a reason of a client's.
 func clientsReason(reason livekit.DisconnectReason) bool {
 	switch reason {
 	case livekit.DisconnectReason_CLIENT_INITIATED, livekit.DisconnectReason_USER_UNAVAILABLE,
 		livekit.DisconnectReason_USER_REJECTED, livekit.DisconnectReason_AGENT_ERROR:
 		return true
 	}
-	return false
+	return trunksReason(reason)
+}
+
+// trunksReason says whether this is how a call ends that a bridge to SIP has made a
+// participant of: its trunk fails, or sound stays away.
+func trunksReason(reason livekit.DisconnectReason) bool {
+	return reason == livekit.DisconnectReason_SIP_TRUNK_FAILURE || reason == livekit.DisconnectReason_MEDIA_FAILURE
+}
+
+// mayLeaveFor says whether p's client may give this as the reason of its goodbye. The
+// others are what the server or the API does, or see, and not for a client to claim.
+func (p *participant) mayLeaveFor(reason livekit.DisconnectReason) bool {
+	if trunksReason(reason) {
+		return p.req.Kind == livekit.ParticipantInfo_SIP
+	}
+	return clientsReason(reason)
 }
 
 // endOf says who ends the room and why.
