@@ -119,7 +119,7 @@ func (s *state) reshowDataTracks(p *participant, now []*livekit.DataTrackInfo) {
 		}
 		info := proto.CloneOf(original)
 		info.Sid = newSID(dataTrackPrefix)
-		p.dataTracks = append(p.dataTracks, &dataTrack{owner: p, info: info, original: original.Sid})
+		p.addDataTrack(&dataTrack{info: info, original: original.Sid})
 		changed = true
 	}
 	if changed {

@@ -15,8 +15,9 @@ import (
 // it when they ask for it, and know it by handles of their own.
 type dataTrack struct {
 	owner    *participant
-	info     *livekit.DataTrackInfo // immutable
-	original string                 // the sid where it is forwarded from; empty for a client's own
+	info     *livekit.DataTrackInfo  // immutable
+	original string                  // the sid where it is forwarded from; empty for a client's own
+	takers   map[*participant]uint16 // who has it, by which handle
 }
 
 const (
@@ -58,11 +59,11 @@ func (p *participant) publishDataTrack(req *livekit.PublishDataTrackRequest) {
 		p.refuse(reason, msg, &livekit.RequestResponse{Request: &livekit.RequestResponse_PublishDataTrack{PublishDataTrack: req}})
 		return
 	}
-	t := &dataTrack{owner: p, info: &livekit.DataTrackInfo{
+	t := &dataTrack{info: &livekit.DataTrackInfo{
 		PubHandle: req.PubHandle, Sid: newSID(dataTrackPrefix), Name: req.Name, Encryption: req.Encryption,
 		FrameEncoding: req.FrameEncoding, Schema: req.Schema,
 	}}
-	p.dataTracks = append(p.dataTracks, t)
+	p.addDataTrack(t)
 	p.touch()
 	p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_PublishDataTrackResponse{
 		PublishDataTrackResponse: &livekit.PublishDataTrackResponse{Info: t.info},
@@ -82,16 +83,29 @@ func (p *participant) unpublishDataTrack(req *livekit.UnpublishDataTrackRequest)
 	p.state.broadcast(p, false)
 }
 
+// addDataTrack makes t one of p's, which others can ask for.
+func (p *participant) addDataTrack(t *dataTrack) {
+	t.owner = p
+	p.dataTracks = append(p.dataTracks, t)
+	p.state.dataTracks[t.info.Sid] = t
+}
+
+// removeDataTrack takes t from p and from all who have it.
+func (p *participant) removeDataTrack(t *dataTrack) {
+	p.dataTracks = slices.DeleteFunc(p.dataTracks, func(other *dataTrack) bool { return other == t })
+	delete(p.state.dataTracks, t.info.Sid)
+	for other := range t.takers {
+		other.dropDataTrack(t)
+	}
+}
+
 // endDataTrack ends a track for everybody; the caller broadcasts the participant.
 func (p *participant) endDataTrack(t *dataTrack) {
-	p.dataTracks = slices.DeleteFunc(p.dataTracks, func(other *dataTrack) bool { return other == t })
+	p.removeDataTrack(t)
 	p.touch()
 	p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_UnpublishDataTrackResponse{
 		UnpublishDataTrackResponse: &livekit.UnpublishDataTrackResponse{Info: t.info},
 	}})
-	for _, other := range p.state.participants {
-		other.dropDataTrack(t)
-	}
 }
 
 func (p *participant) endDataTracks() {
@@ -114,7 +128,7 @@ func (p *participant) dataTrackOf(handle uint32) *dataTrack {
 func (p *participant) subscribeData(req *livekit.UpdateDataSubscription) {
 	changed := false
 	for _, u := range req.Updates {
-		t := p.state.dataTrack(u.TrackSid)
+		t := p.state.dataTracks[u.TrackSid]
 		if t == nil || t.owner == p {
 			continue
 		}
@@ -131,61 +145,56 @@ func (p *participant) subscribeData(req *livekit.UpdateDataSubscription) {
 	}
 }
 
-func (s *state) dataTrack(sid string) *dataTrack {
-	for _, p := range s.participants {
-		for _, t := range p.dataTracks {
-			if t.info.Sid == sid {
-				return t
-			}
-		}
-	}
-	return nil
-}
-
 // hideDataTracks takes p's tracks from those who have them.
 func (p *participant) hideDataTracks() {
-	for _, other := range p.state.participants {
-		changed := false
-		for _, t := range p.dataTracks {
-			changed = other.dropDataTrack(t) || changed
+	changed := make(map[*participant]bool)
+	for _, t := range p.dataTracks {
+		for other := range t.takers {
+			other.dropDataTrack(t)
+			changed[other] = true
 		}
-		if changed {
-			other.tellDataHandles()
-		}
+	}
+	for other := range changed {
+		other.tellDataHandles()
 	}
 }
 
 // takeDataTrack gives a track a handle of p's. Handles are not used again before
 // all others were.
 func (p *participant) takeDataTrack(t *dataTrack) bool {
-	for _, have := range p.dataHandles {
-		if have == t {
-			return false
-		}
-	}
-	if len(p.dataHandles) >= maxDataHandle {
+	if _, has := t.takers[p]; has || len(p.dataHandles) >= maxDataHandle {
 		return false
 	}
 	if p.dataHandles == nil {
 		p.dataHandles = make(map[uint16]*dataTrack)
 	}
+	if t.takers == nil {
+		t.takers = make(map[*participant]uint16)
+	}
 	for {
 		p.lastHandle++
 		if p.lastHandle != 0 && p.dataHandles[p.lastHandle] == nil {
-			p.dataHandles[p.lastHandle] = t
+			p.dataHandles[p.lastHandle], t.takers[p] = t, p.lastHandle
 			return true
 		}
 	}
 }
 
 func (p *participant) dropDataTrack(t *dataTrack) bool {
-	for handle, have := range p.dataHandles {
-		if have == t {
-			delete(p.dataHandles, handle)
-			return true
-		}
+	handle, has := t.takers[p]
+	if has {
+		delete(p.dataHandles, handle)
+		delete(t.takers, p)
 	}
-	return false
+	return has
+}
+
+// dropDataTracks takes from p what it has of others.
+func (p *participant) dropDataTracks() {
+	for _, t := range p.dataHandles {
+		delete(t.takers, p)
+	}
+	p.dataHandles = nil
 }
 
 // tellDataHandles tells p's client by which handles it has which tracks.
@@ -214,12 +223,8 @@ func (p *participant) forwardDataTrack(frame []byte) {
 	p.carryFrame(frame)
 	batch, send := peer.Together()
 	defer send()
-	for _, other := range p.state.participants {
-		for handle, have := range other.dataHandles {
-			if have == t {
-				binary.BigEndian.PutUint16(frame[dataHandleOffset:], handle)
-				other.sendData(peer.DataTrack, frame, batch)
-			}
-		}
+	for other, handle := range t.takers {
+		binary.BigEndian.PutUint16(frame[dataHandleOffset:], handle)
+		other.sendData(peer.DataTrack, frame, batch)
 	}
 }

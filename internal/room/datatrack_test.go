@@ -1,9 +1,13 @@
 package room
 
 import (
+	"context"
+	"encoding/binary"
+	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/livekit/protocol/livekit"
 
@@ -123,4 +127,117 @@ func TestDataTracksOfNoUseAreRefused(t *testing.T) {
 			t.Errorf("heard %q", got)
 		}
 	})
+}
+
+// wantIndex checks that a room finds its data tracks, and who has them, as its
+// participants know them.
+func (tc *test) wantIndex(why string, rooms ...*Room) {
+	tc.t.Helper()
+	for _, r := range rooms {
+		if _, err := r.do(context.Background(), func(s *state) {
+			n := 0
+			for _, p := range s.participants {
+				for _, t := range p.dataTracks {
+					if n++; s.dataTracks[t.info.Sid] != t || t.owner != p {
+						tc.t.Errorf("%s: %s of %s is not found", why, t.info.Name, p.identity)
+					}
+					for taker, handle := range t.takers {
+						if s.participants[taker.identity] != taker || taker.dataHandles[handle] != t {
+							tc.t.Errorf("%s: %s has %s, and does not know", why, taker.identity, t.info.Name)
+						}
+					}
+				}
+				for handle, t := range p.dataHandles {
+					if got, has := t.takers[p]; !has || got != handle || s.dataTracks[t.info.Sid] != t {
+						tc.t.Errorf("%s: %s knows %s by %d, and does not have it", why, p.identity, t.info.Name, handle)
+					}
+				}
+			}
+			if n != len(s.dataTracks) {
+				tc.t.Errorf("%s: %d are found, there are %d", why, len(s.dataTracks), n)
+			}
+		}); err != nil {
+			tc.t.Fatal(err)
+		}
+	}
+}
+
+func TestDataTracksAreFoundWhateverHappensToTheirPeople(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		ana, ben, cem := tc.enter("demo", "ana"), tc.enter("demo", "ben"), tc.enter("demo", "cem")
+		dan := tc.enter("attic", "dan")
+		demo, attic := ana.room(), dan.room()
+		all := []*client{ana, ben, cem, dan}
+		takeAll := func() {
+			for _, c := range all {
+				for _, other := range all {
+					for _, track := range other.p().dataTracks {
+						c.subscribeData(track.info.Sid, true)
+					}
+				}
+			}
+		}
+		for i, c := range all {
+			c.publishData(uint32(i+1), "pose")
+			c.publishData(uint32(i+10), "map")
+		}
+		takeAll()
+		tc.wantIndex("published and taken", demo, attic)
+		if n := len(ben.p().dataHandles); n != 4 {
+			t.Errorf("ben has %d", n)
+		}
+		ana.unpublishData(1)
+		ben.subscribeData(cem.p().dataTracks[0].info.Sid, false)
+		tc.wantIndex("one ends, and one is not wanted", demo, attic)
+		if err := tc.reg.ForwardParticipant(context.Background(), &livekit.ForwardParticipantRequest{Room: "attic", Identity: "dan", DestinationRoom: "demo"}); err != nil {
+			t.Fatal(err)
+		}
+		sleep(time.Second)
+		takeAll()
+		tc.wantIndex("forwarded", demo, attic)
+		if err := tc.reg.MoveParticipant(context.Background(), &livekit.MoveParticipantRequest{Room: "demo", Identity: "ana", DestinationRoom: "attic"}); err != nil {
+			t.Fatal(err)
+		}
+		takeAll()
+		tc.wantIndex("moved", demo, attic)
+		for _, permission := range []*livekit.ParticipantPermission{
+			{CanSubscribe: true, CanPublishData: true, Hidden: true}, {CanPublishData: true}, {CanSubscribe: true},
+		} {
+			for _, c := range []*client{ben, dan} {
+				if _, err := tc.reg.UpdateParticipant(context.Background(), &livekit.UpdateParticipantRequest{
+					Room: c.room().name, Identity: c.join.Identity, Permission: permission}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			tc.wantIndex(permission.String(), demo, attic)
+		}
+		cem.leave()
+		ana.leave()
+		tc.wantIndex("who had them has left", demo, attic)
+	})
+}
+
+// A frame costs by who has its track, not by who is in the room.
+func BenchmarkFrameOfADataTrack(b *testing.B) {
+	for _, people := range []int{10, 1000} {
+		b.Run(fmt.Sprint("people=", people), func(b *testing.B) {
+			o := Options{}.withDefaults()
+			s := newState(&Room{name: "demo"}, &o, &livekit.Room{Sid: "RM_1", Name: "demo"}, time.Now())
+			var all []*participant
+			for i := range people {
+				p := &participant{state: s, sid: fmt.Sprint("PA_", i), identity: fmt.Sprint("p", i), joined: true, log: s.log, req: joinOf("demo", "p"),
+					permission: &livekit.ParticipantPermission{CanPublishData: true, CanSubscribe: true}, publisher: &fakePeer{}}
+				s.add(p)
+				p.addDataTrack(&dataTrack{info: &livekit.DataTrackInfo{PubHandle: 1, Sid: fmt.Sprint("DTR_", i)}})
+				all = append(all, p)
+			}
+			all[1].takeDataTrack(all[0].dataTracks[0])
+			data := frame(1, "pose")
+			for b.Loop() {
+				binary.BigEndian.PutUint16(data[dataHandleOffset:], 1)
+				all[0].forwardDataTrack(data)
+				all[1].publisher.(*fakePeer).frames = nil
+			}
+		})
+	}
 }

@@ -335,7 +335,7 @@ func (s *state) withdraw(p *participant, reason livekit.DisconnectReason, by eve
 	}
 	p.dropSubscriptions()
 	p.endDataTracks()
-	p.dataHandles = nil
+	p.dropDataTracks()
 	delete(s.participants, p.identity)
 	delete(s.bySID, p.sid)
 	wasJoined, wasVisible := p.joined, p.visible()

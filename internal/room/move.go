@@ -212,13 +212,10 @@ func (s *state) depart(p *participant, name string) (*participant, []*track) {
 			demand: demand{told: t.demand.told, begun: true}, backup: t.backup,
 		})
 	}
-	for _, t := range p.dataTracks {
+	for _, t := range slices.Clone(p.dataTracks) {
+		p.removeDataTrack(t) // its client is not told that it ends
 		next.dataTracks = append(next.dataTracks, &dataTrack{owner: next, info: t.info})
-		for _, other := range s.participants {
-			other.dropDataTrack(t)
-		}
 	}
-	p.dataTracks = nil // its client is not told that they end
 	s.withdraw(p, livekit.DisconnectReason_MIGRATION, event.ActorAPI, moved)
 	s.hangUp(p)
 	p.sink, p.publisher, p.subscriber, p.duplex = nil, nil, nil, nil
@@ -238,6 +235,9 @@ func (s *state) arrive(p *participant, tracks []*track) {
 	p.state, p.joinedAt = s, s.now
 	p.log = s.log.With("participant", p.identity, "participant_sid", p.sid)
 	s.add(p)
+	for _, t := range p.dataTracks {
+		s.dataTracks[t.info.Sid] = t
+	}
 	s.emit(event.Event{Name: event.ParticipantConnecting, Participant: p.info()})
 
 	info := proto.CloneOf(p.info())

@@ -361,7 +361,7 @@ func (p *participant) setPermission(permission *livekit.ParticipantPermission) {
 	}
 	if !permission.CanSubscribe {
 		p.dropSubscriptions()
-		p.dataHandles = nil
+		p.dropDataTracks()
 	}
 	if !permission.CanPublishData {
 		p.endDataTracks()

@@ -29,6 +29,7 @@ type state struct {
 	arrivals     uint64                  // how many participants there have been
 	bySID        map[string]*participant // the same by sid
 	tracks       map[string]*track       // published, by sid
+	dataTracks   map[string]*dataTrack   // the same
 	departures   []departure             // recent, oldest first: for those who resume
 	crowd        announcements
 	nonces       []string                             // of API data, oldest first
@@ -82,6 +83,7 @@ func newState(r *Room, opts *Options, settings *livekit.Room, now time.Time) *st
 		participants: make(map[string]*participant),
 		bySID:        make(map[string]*participant),
 		tracks:       make(map[string]*track),
+		dataTracks:   make(map[string]*dataTrack),
 		emptySince:   now,
 		alarm:        now.Add(idle),
 	}
