@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/rollcall-rtc/rollcall/event"
 )
@@ -133,34 +134,66 @@ func (h *events) failed(ctx context.Context, err error) {
 	}
 }
 
-// read returns what q asks for among the next records after the cursor, and how
-// far that went. Reading nothing, it moves the cursor over the records of other
-// rooms to the end that the log had before; end says so.
-func (h *events) read(ctx context.Context, q *eventQuery, after uint64, limit int) (found []event.Record, cursor uint64, end bool, err error) {
+// part is what one read brings.
+type part struct {
+	found  []event.Record // what the query asks for
+	cursor uint64         // how far the read went
+	end    bool           // there was nothing more
+	taken  int            // records, of all that were looked at
+	bytes  int            // of their bodies
+}
+
+// read looks for what q asks for among the next records after the cursor. Reading
+// nothing, it moves the cursor over the records of other rooms to the end that the log
+// had before.
+func (h *events) read(ctx context.Context, q *eventQuery, after uint64, limit int) (part, error) {
 	last := h.log.Last()
 	var records []event.Record
+	var err error
 	if q.room.name == "" {
 		records, err = h.log.Read(ctx, after, limit)
 	} else {
 		records, err = h.log.ReadRoom(ctx, q.room.name, after, limit)
 	}
 	if err != nil {
-		return nil, after, false, err
+		return part{cursor: after}, err
 	}
 	if len(records) == 0 {
-		return nil, max(after, last), true, nil
+		return part{cursor: max(after, last), end: true}, nil
 	}
-	cursor = records[len(records)-1].Seq
-	if q.everything() {
-		return records, cursor, false, nil
-	}
-	found = records[:0]
+	p := part{cursor: records[len(records)-1].Seq, taken: len(records)}
+	p.found = records[:0]
 	for i := range records {
+		p.bytes += len(records[i].Body) + len(records[i].FullBody)
 		if q.match(&records[i]) {
-			found = append(found, records[i])
+			p.found = append(p.found, records[i])
 		}
 	}
-	return found, cursor, false, nil
+	return p, nil
+}
+
+// readSize is how many records a read takes, so that they are about readBytes: a
+// record has some hundred bytes or a megabyte. The zero value begins with a few.
+type readSize int
+
+const (
+	firstRead = 16
+	readBytes = 4 << 20
+)
+
+// limit returns the size, and at most so much.
+func (n readSize) limit(most int) int {
+	if n == 0 {
+		n = firstRead
+	}
+	return min(int(n), most)
+}
+
+// after learns from what a read has brought.
+func (n *readSize) after(p part) {
+	if p.taken > 0 {
+		*n = readSize(max(1, min(4*p.taken, readBytes*p.taken/max(p.bytes, 1))))
+	}
 }
 
 const (
@@ -168,11 +201,13 @@ const (
 	// pageBatch how many it takes at once.
 	pageBytes = 8 << 20
 	pageBatch = 16
-	// scanBatch is how many records a filter looks at in one read.
+	// scanBatch is how many records a filter looks at in one read, at most.
 	scanBatch = 512
-	// maxScan bounds how many a page looks at. One that finds nothing among them
-	// is empty and not done: the client goes on from its cursor.
-	maxScan = 128 * scanBatch
+	// What a page looks at is bounded, in records, bytes of them and time. One that
+	// finds nothing there is empty and not done: the client goes on from its cursor.
+	maxScan      = 128 * scanBatch
+	maxScanBytes = 128 << 20
+	maxScanTime  = 2 * time.Second
 )
 
 // page answers with one page of records.
@@ -200,27 +235,31 @@ func (h *events) page(ctx context.Context, w http.ResponseWriter, q eventQuery) 
 
 // scan collects the records of a page.
 func (h *events) scan(ctx context.Context, q *eventQuery, cursor uint64) (page []event.Record, _ uint64, done bool, err error) {
-	bytes := 0
-	for looked := 0; looked < maxScan && bytes < pageBytes; looked += scanBatch {
-		batch := scanBatch
+	begun, held := time.Now(), 0
+	var looked part
+	var size readSize
+	for looked.taken < maxScan && looked.bytes < maxScanBytes && held < pageBytes && time.Since(begun) < maxScanTime {
+		batch := size.limit(scanBatch)
 		if q.everything() {
 			batch = min(q.limit-len(page), pageBatch)
 		}
-		found, next, end, err := h.read(ctx, q, cursor, batch)
+		p, err := h.read(ctx, q, cursor, batch)
 		if err != nil {
 			return nil, cursor, false, err
 		}
-		if end {
-			return page, next, true, nil
+		if p.end {
+			return page, p.cursor, true, nil
 		}
-		if room := q.limit - len(page); len(found) > room {
-			page = append(page, found[:room]...)
+		size.after(p)
+		looked.taken, looked.bytes = looked.taken+p.taken, looked.bytes+p.bytes
+		if room := q.limit - len(page); len(p.found) > room {
+			page = append(page, p.found[:room]...)
 			return page, page[len(page)-1].Seq, false, nil
 		}
-		for i := range found {
-			bytes += len(found[i].Body)
+		for i := range p.found {
+			held += len(p.found[i].Body)
 		}
-		page, cursor = append(page, found...), next
+		page, cursor = append(page, p.found...), p.cursor
 		if len(page) == q.limit {
 			break
 		}

@@ -34,6 +34,7 @@ type eventStream struct {
 	q      eventQuery // immutable
 
 	cursor  uint64    // everything up to here is read
+	size    readSize  // of the next read
 	ended   bool      // the last read came to the end of the log
 	written time.Time // when something was last sent
 	buf     []byte    // to be sent
@@ -101,8 +102,10 @@ func (s *eventStream) catchUp(ctx context.Context, records []event.Record) error
 // next reads on from the cursor and moves it: it may return nothing before the
 // end, which ended tells.
 func (s *eventStream) next(ctx context.Context) (records []event.Record, err error) {
-	records, s.cursor, s.ended, err = s.events.read(ctx, &s.q, s.cursor, streamBatch)
-	return records, err
+	p, err := s.events.read(ctx, &s.q, s.cursor, s.size.limit(streamBatch))
+	s.size.after(p)
+	s.cursor, s.ended = p.cursor, p.end
+	return p.found, err
 }
 
 // wait returns when the log goes beyond the cursor, keeping the stream alive.

@@ -18,6 +18,8 @@ type memLog struct {
 	grown   chan struct{}  // mu guards; closed by the next append
 	fail    error          // mu guards; what Read returns, if set
 	first   uint64         // immutable; the lowest that is kept, 0 for 1
+	slow    time.Duration  // immutable; what a read takes
+	most    int            // mu guards; bytes of the largest read
 }
 
 func newMemLog() *memLog { return &memLog{grown: make(chan struct{})} }
@@ -41,13 +43,17 @@ func (l *memLog) Read(ctx context.Context, after uint64, limit int) ([]event.Rec
 }
 
 func (l *memLog) ReadRoom(_ context.Context, room string, after uint64, limit int) (found []event.Record, _ error) {
+	time.Sleep(l.slow) // virtual
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	bytes := 0
 	for _, r := range l.records {
 		if r.Seq > after && r.Seq >= l.first && len(found) < limit && (room == "" || r.Room == room) {
 			found = append(found, r)
+			bytes += len(r.Body)
 		}
 	}
+	l.most = max(l.most, bytes)
 	return found, l.fail
 }
 

@@ -78,6 +78,62 @@ func TestPagesOfAFilterComeToTheEnd(t *testing.T) {
 	}
 }
 
+// A filter that finds nothing among many large events, or on a slow disk, answers soon
+// all the same, and is gone on with from its cursor.
+func TestPageOfAFilterThatFindsNothingIsBounded(t *testing.T) {
+	const events = 3000
+	large := `{"metadata":"` + strings.Repeat(" ", 100<<10) + `"}`
+	for name, c := range map[string]struct {
+		body string
+		slow time.Duration // for each read
+		soon time.Duration // the page comes
+		most int           // bytes that are read at once
+	}{
+		"large": {large, 0, time.Second, 2 * readBytes},
+		"slow":  {`{}`, 300 * time.Millisecond, maxScanTime + 300*time.Millisecond, readBytes},
+	} {
+		t.Run(name, func(t *testing.T) {
+			log := newMemLog()
+			body := []byte(c.body)
+			for i := range events {
+				log.append("den", "")
+				log.records[i].Body = body
+			}
+			log.tell(t, "den", "RM_1", event.ParticipantJoined)
+			log.slow = c.slow
+			inBubble(t, log, nil, func(t *testing.T, p *pipes) {
+				pages, cursor := 0, 0
+				for {
+					start := time.Now()
+					conn := p.dial(t, fmt.Sprint("/events?wait=0&types=participant_joined&after=", cursor))
+					body := readResponse(t, conn)
+					_ = conn.Close()
+					pages++
+					if took := time.Since(start); took > c.soon {
+						t.Fatalf("page %d takes %s", pages, took)
+					}
+					if log.most > c.most {
+						t.Fatalf("%d bytes are read at once", log.most)
+					}
+					if strings.Contains(body, `"done":true`) {
+						if !strings.Contains(body, fmt.Sprintf(`"seq":%d,`, events+1)) {
+							t.Errorf("the last page is %s", body)
+						}
+						break
+					}
+					at := cursor
+					if _, err := fmt.Sscanf(body, `{"events":[],"cursor":%d,"done":false}`, &cursor); err != nil || cursor <= at {
+						t.Fatalf("page %d after %d: %s, %v", pages, at, body, err)
+					}
+				}
+				if pages < 2 {
+					t.Errorf("%d pages", pages)
+				}
+			})
+		})
+	}
+}
+
 func TestStreamHoldsTheTypesThatAreAskedFor(t *testing.T) {
 	a := newAPI(t)
 	for range 2 * streamBatch {
