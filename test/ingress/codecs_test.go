@@ -12,7 +12,6 @@ import (
 	"github.com/livekit/protocol/livekit"
 	"github.com/pion/webrtc/v4"
 	"github.com/twitchtv/twirp"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/rollcall-rtc/rollcall/internal/testkit/script"
 )
@@ -111,21 +110,12 @@ func TestSoundOfWHIPWaitsForNoPictures(t *testing.T) {
 		t.Run(fmt.Sprint("encoded: ", mono), func(t *testing.T) {
 			t.Parallel()
 			s := start(t)
-			info := s.create(func(r *livekit.CreateIngressRequest) {
-				r.InputType, r.EnableTranscoding = livekit.IngressInput_WHIP_INPUT, proto.Bool(true)
-				toVP8(r)
-				if mono {
-					r.Audio = &livekit.IngressAudioOptions{EncodingOptions: &livekit.IngressAudioOptions_Preset{Preset: livekit.IngressAudioEncodingPreset_OPUS_MONO_64KBS}}
-				}
-			})
-			picture, err := webrtc.NewTrackLocalStaticSample(codec, "picture", "stream")
-			if err != nil {
-				t.Fatal(err)
+			change := []func(*livekit.CreateIngressRequest){encoded, toVP8}
+			if mono {
+				change = append(change, toMono)
 			}
-			sound, err := webrtc.NewTrackLocalStaticSample(opus, "sound", "stream")
-			if err != nil {
-				t.Fatal(err)
-			}
+			info := s.create(change...)
+			picture, sound := track(t, webrtc.NewTrackLocalStaticSample, codec, "picture"), track(t, webrtc.NewTrackLocalStaticSample, opus, "sound")
 			v := s.view("show")
 			c := s.call(info, sound, picture)
 			c.sound(sound, heard)

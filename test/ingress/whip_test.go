@@ -174,15 +174,32 @@ func (c *caller) sound(track *webrtc.TrackLocalStaticSample, all []client.Sample
 // whip publishes by WHIP until the test ends: pictures, if it sends any.
 func (s *site) whip(info *livekit.IngressInfo, sends bool) {
 	s.t.Helper()
-	track, err := webrtc.NewTrackLocalStaticSample(webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeVP8}, "picture", "stream")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	c := s.call(info, track)
+	picture := track(s.t, webrtc.NewTrackLocalStaticSample, webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeVP8}, "picture")
+	c := s.call(info, picture)
 	if sends {
 		// The first bytes of a key frame of VP8, 640 by 480.
-		c.sound(track, []client.Sample{{Data: []byte{0x10, 2, 0, 0x9d, 1, 0x2a, 0x80, 2, 0xe0, 1, 0, 0}, Duration: 40 * time.Millisecond}})
+		c.sound(picture, []client.Sample{{Data: []byte{0x10, 2, 0, 0x9d, 1, 0x2a, 0x80, 2, 0xe0, 1, 0, 0}, Duration: 40 * time.Millisecond}})
 	}
+}
+
+// track makes a track of a client's stream, as one of pion's functions does.
+func track[T webrtc.TrackLocal](t *testing.T, of func(codec webrtc.RTPCodecCapability, id, stream string, options ...func(*webrtc.TrackLocalStaticRTP)) (T, error), codec webrtc.RTPCodecCapability, id string) T {
+	t.Helper()
+	made, err := of(codec, id, "stream")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made
+}
+
+// encoded asks for a WHIP endpoint whose media are encoded anew.
+func encoded(r *livekit.CreateIngressRequest) {
+	r.InputType, r.EnableTranscoding = livekit.IngressInput_WHIP_INPUT, proto.Bool(true)
+}
+
+// toMono asks for sound that is encoded to one channel.
+func toMono(r *livekit.CreateIngressRequest) {
+	r.Audio = &livekit.IngressAudioOptions{EncodingOptions: &livekit.IngressAudioOptions_Preset{Preset: livekit.IngressAudioEncodingPreset_OPUS_MONO_64KBS}}
 }
 
 // samples are those of a file that ffmpeg makes.
@@ -234,9 +251,6 @@ func TestWHIPIsEncodedInLayers(t *testing.T) {
 		}
 		r.Video = &livekit.IngressVideoOptions{EncodingOptions: &livekit.IngressVideoOptions_Options{Options: &livekit.IngressVideoEncodingOptions{Layers: layers}}}
 	}
-	mono := func(r *livekit.CreateIngressRequest) {
-		r.Audio = &livekit.IngressAudioOptions{EncodingOptions: &livekit.IngressAudioOptions_Preset{Preset: livekit.IngressAudioEncodingPreset_OPUS_MONO_64KBS}}
-	}
 	opus, heard := samples(t, "a.ogg", "-f", "lavfi", "-i", "sine=440:r=48000", "-t", "4", "-ac", "1", "-c:a", "libopus")
 	for _, tc := range []struct {
 		name, file string
@@ -245,28 +259,19 @@ func TestWHIPIsEncodedInLayers(t *testing.T) {
 		audio      func(*livekit.CreateIngressRequest)
 	}{
 		{"VP8, and sound as it comes", "a.ivf", []string{"-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8"}, &codecs.VP8Payloader{EnablePictureID: true}, nil},
-		{"H264, and sound as it is asked for", "a.h264", []string{"-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency"}, &codecs.H264Payloader{}, mono},
-		{"VP9, and sound as it is asked for", "a.ivf", []string{"-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8"}, &codecs.VP9Payloader{}, mono},
-		{"H265, and sound as it is asked for", "a.h265", []string{"-c:v", "libx265", "-preset", "ultrafast", "-tune", "zerolatency", "-x265-params", "log-level=none:bframes=0"}, &codecs.H265Payloader{}, mono},
+		{"H264, and sound as it is asked for", "a.h264", []string{"-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency"}, &codecs.H264Payloader{}, toMono},
+		{"VP9, and sound as it is asked for", "a.ivf", []string{"-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8"}, &codecs.VP9Payloader{}, toMono},
+		{"H265, and sound as it is asked for", "a.h265", []string{"-c:v", "libx265", "-preset", "ultrafast", "-tune", "zerolatency", "-x265-params", "log-level=none:bframes=0"}, &codecs.H265Payloader{}, toMono},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			codec, shown := samples(t, tc.file, append([]string{"-f", "lavfi", "-i", "testsrc2=s=512x288:r=30", "-t", "3", "-pix_fmt", "yuv420p", "-b:v", "800k", "-g", "9999"}, tc.encode...)...)
 			s := start(t)
-			change := []func(*livekit.CreateIngressRequest){layered, func(r *livekit.CreateIngressRequest) {
-				r.InputType, r.EnableTranscoding = livekit.IngressInput_WHIP_INPUT, proto.Bool(true)
-			}}
+			change := []func(*livekit.CreateIngressRequest){layered, encoded}
 			if tc.audio != nil {
 				change = append(change, tc.audio)
 			}
 			info := s.create(change...)
-			picture, err := webrtc.NewTrackLocalStaticRTP(codec, "picture", "stream")
-			if err != nil {
-				t.Fatal(err)
-			}
-			sound, err := webrtc.NewTrackLocalStaticSample(opus, "sound", "stream")
-			if err != nil {
-				t.Fatal(err)
-			}
+			picture, sound := track(t, webrtc.NewTrackLocalStaticRTP, codec, "picture"), track(t, webrtc.NewTrackLocalStaticSample, opus, "sound")
 			v := s.view("show")
 			c := s.call(info, sound, picture)
 			c.sound(sound, heard)
@@ -325,9 +330,7 @@ func (s *site) is(info *livekit.IngressInfo, want livekit.IngressState_Status) {
 func TestWHIPThatCannotBeEncodedIsRefused(t *testing.T) {
 	t.Parallel()
 	s := start(t, "ingress: {rtmp: {port: -1}, ffmpeg: /nonexistent/ffmpeg}")
-	info := s.create(func(r *livekit.CreateIngressRequest) {
-		r.InputType, r.EnableTranscoding = livekit.IngressInput_WHIP_INPUT, proto.Bool(true)
-	})
+	info := s.create(encoded)
 	const offer = "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=ice-ufrag:abcd\r\na=ice-pwd:abcdefghijklmnopqrstuvwx\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\na=sendonly\r\na=rtpmap:111 opus/48000/2\r\n"
 	c := &caller{t: t}
 	status, text, _ := c.request(http.MethodPost, info.Url, offer, "Bearer "+info.StreamKey)
