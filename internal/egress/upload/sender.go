@@ -87,6 +87,9 @@ func Start(p Parcel, o Options) *Sender {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Sender{opts: o, cancel: cancel, donec: make(chan struct{}), wakec: make(chan struct{}, 1), parcel: p.clone(), moved: time.Now(),
 		primary: make(map[int]storage.Store), failing: make(map[int]bool), anew: make(map[int]bool)}
+	if s.parcel.Ended.After(s.moved) {
+		s.parcel.Ended = s.moved // the machine's clock was set back since: nobody waits for that
+	}
 	s.save()
 	if !p.Ended.IsZero() && !p.Told {
 		s.due = time.AfterFunc(o.Patience, s.overdue)
