@@ -96,8 +96,7 @@ func (p *participant) bindBackup(r Receiver) bool {
 	r.UpTrack().SetOpaque(t.info.Encryption != livekit.Encryption_NONE)
 	r.UpTrack().SetMuted(t.info.Muted)
 	t.backup.receiver = r
-	// A recording is in one codec to its end: while there is one the first codec goes on.
-	t.backup.regressed = t.info.BackupCodecPolicy != livekit.BackupCodecPolicy_SIMULCAST && len(t.taps) == 0
+	t.backup.regressed = t.info.BackupCodecPolicy != livekit.BackupCodecPolicy_SIMULCAST && !t.recordedFirst()
 	if t.backup.regressed {
 		t.receiver, t.backup.receiver = r, t.receiver
 	}
@@ -115,6 +114,30 @@ func (p *participant) bindBackup(r Receiver) bool {
 		t.tellDemand(t.demand.top())
 	}
 	return true
+}
+
+// recordedFirst says that t is recorded in its first codec, here or where it is
+// forwarded to. A recording is in one codec to its end, so that goes on meanwhile.
+func (t *track) recordedFirst() bool {
+	for tap := range t.taps {
+		if !tap.second {
+			return true
+		}
+	}
+	for _, wished := range t.demand.elsewhere {
+		if wished.recorded {
+			return true
+		}
+	}
+	return false
+}
+
+// firstCodecChanged tells t's publisher of a recording elsewhere that began while the
+// second codec took the first one's place, or is over.
+func (t *track) firstCodecChanged(before bool) {
+	if t.backup.regressed && t.recordedFirst() != before {
+		t.tellDemand(t.demand.top())
+	}
 }
 
 // useSecond has those go on with the second encoding for whom it is.
@@ -185,11 +208,14 @@ func (t *track) codecDemands(qualities []*livekit.SubscribedQuality) []*livekit.
 	codecs := []*livekit.SubscribedCodec{{Codec: name(t.info.MimeType), Qualities: qualities}}
 	switch {
 	case t.backup.regressed:
-		var none []*livekit.SubscribedQuality
-		for _, q := range qualities {
-			none = append(none, &livekit.SubscribedQuality{Quality: q.Quality})
+		first := &livekit.SubscribedCodec{Codec: name(t.info.Codecs[0].MimeType), Qualities: qualities}
+		if !t.recordedFirst() {
+			first.Qualities = nil
+			for _, q := range qualities {
+				first.Qualities = append(first.Qualities, &livekit.SubscribedQuality{Quality: q.Quality})
+			}
 		}
-		codecs = append(codecs, &livekit.SubscribedCodec{Codec: name(t.info.Codecs[0].MimeType), Qualities: none})
+		codecs = append(codecs, first)
 	case t.backup.wanted:
 		codecs = append(codecs, &livekit.SubscribedCodec{Codec: name(t.backup.mime), Qualities: qualities})
 	}

@@ -23,15 +23,15 @@ type demand struct {
 	told   int                    // the highest layer that the publisher sends, as it was told
 	begun  bool                   // it was told anything
 	due    time.Time              // when it is told of less; zero: nothing to tell
-	// elsewhere are the layers that rooms want to which the track is forwarded.
-	elsewhere map[*forwarding]int
+	// elsewhere is what rooms want to which the track is forwarded.
+	elsewhere map[*forwarding]wish
 }
 
 // top is the highest layer that anybody wants.
 func (d *demand) top() int {
 	top := nothing
-	for _, layer := range d.elsewhere {
-		top = max(top, layer)
+	for _, wished := range d.elsewhere {
+		top = max(top, wished.layer)
 	}
 	for l := len(d.wishes) - 1; l > top; l-- {
 		if d.wishes[l] > 0 {
@@ -108,14 +108,8 @@ func (s *state) tickDemand() {
 // tellDemand has the publisher send layers up to top and no others.
 func (t *track) tellDemand(top int) {
 	t.demand.told, t.demand.begun, t.demand.due = top, true, time.Time{}
-	if f := t.owner.forwarding; f != nil {
-		second := t.backup.wanted
-		f.tell(func() {
-			if f.wishes == nil {
-				f.wishes = make(map[string]wish)
-			}
-			f.wishes[t.original] = wish{layer: top, second: second}
-		})
+	if t.owner.forwarding != nil {
+		t.tellOriginal()
 		return
 	}
 	var qualities []*livekit.SubscribedQuality
@@ -131,4 +125,15 @@ func (t *track) tellDemand(top int) {
 			SubscribedCodecs:    t.codecDemands(qualities),
 		},
 	}})
+}
+
+// tellOriginal has the original's room know what this one wants of a double's track.
+func (t *track) tellOriginal() {
+	f, wished := t.owner.forwarding, wish{layer: t.demand.told, second: t.backup.wanted, recorded: t.recordedFirst()}
+	f.tell(func() {
+		if f.wishes == nil {
+			f.wishes = make(map[string]wish)
+		}
+		f.wishes[t.original] = wished
+	})
 }

@@ -42,8 +42,9 @@ type forwarding struct {
 
 // wish is what a room wants of a track that is forwarded to it.
 type wish struct {
-	layer  int  // the highest
-	second bool // somebody does not decode its first codec
+	layer    int  // the highest
+	second   bool // somebody does not decode its first codec
+	recorded bool // in its first codec
 }
 
 // portrait is what the other room is to show of a participant. It is immutable.
@@ -242,8 +243,10 @@ func (s *state) dropForward(f *forwarding) {
 	p.forwards = slices.DeleteFunc(p.forwards, func(x *forwarding) bool { return x == f })
 	for _, t := range p.tracks {
 		if _, ok := t.demand.elsewhere[f]; ok {
+			before := t.recordedFirst()
 			delete(t.demand.elsewhere, f)
 			s.demandChanged(t)
+			t.firstCodecChanged(before)
 		}
 	}
 }
@@ -252,16 +255,18 @@ func (s *state) dropForward(f *forwarding) {
 // is forwarded to.
 func (s *state) wantedElsewhere(f *forwarding, wishes map[string]wish) {
 	for _, t := range f.original.tracks {
-		wish, ok := wishes[t.info.Sid]
+		wished, ok := wishes[t.info.Sid]
 		if !ok {
 			continue
 		}
 		if t.demand.elsewhere == nil {
-			t.demand.elsewhere = make(map[*forwarding]int)
+			t.demand.elsewhere = make(map[*forwarding]wish)
 		}
-		t.demand.elsewhere[f] = wish.layer
+		before := t.recordedFirst()
+		t.demand.elsewhere[f] = wished
 		s.demandChanged(t)
-		if wish.second && t.backup.mime != "" && !t.backup.regressed && !t.backup.wanted {
+		t.firstCodecChanged(before)
+		if wished.second && t.backup.mime != "" && !t.backup.regressed && !t.backup.wanted {
 			t.backup.wanted = true
 			t.tellDemand(t.demand.top())
 		}

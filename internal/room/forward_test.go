@@ -2,7 +2,9 @@ package room
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -298,6 +300,60 @@ func TestSecondCodecIsForwardedToo(t *testing.T) {
 				if got := len(ben.p().state.participants["ana"].tracks); got != 0 {
 					t.Errorf("%d tracks stay without media", got)
 				}
+			})
+		})
+	}
+}
+
+// A recording of a double goes on in the codec that it began with, as one of the
+// original does, even if it began while the second took the first one's place.
+func TestRecordedDoubleKeepsItsFirstCodec(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		t.Run(fmt.Sprint("as the second comes: ", late), func(t *testing.T) {
+			inBubble(t, Options{}, func(tc *test) {
+				ana, ben := tc.enter("den", "ana"), tc.enter("attic", "ben")
+				first := ana.announceCodecs(livekit.BackupCodecPolicy_PREFER_REGRESSION)
+				if err := tc.forward(ana, "attic"); err != nil {
+					t.Fatal(err)
+				}
+				sid := ben.trackOf(ana)
+				ben.rejects(sid)
+				ana.announceBackup(ana.p().tracks[0].info.Sid, "vp8")
+				ana.heard()
+				release := make(chan struct{})
+				var tap *Tap
+				ben.p().state.room.post(func(s *state) {
+					if late {
+						<-release
+					}
+					tap = s.tap(s.tracks[sid], func() { t.Error("the tap has ended") })
+				})
+				synctest.Wait()
+				second := ana.mediaOf("second", "video/VP8")
+				close(release)
+				synctest.Wait()
+				tap.Start(new(countingWriter))
+				if told := ana.demandsHeard(); len(told) > 0 && strings.HasSuffix(told[len(told)-1], "vp9:") {
+					t.Errorf("the publisher is told %q at last", told)
+				}
+				if n := first.up.Stats().Sinks; n != 1 {
+					t.Errorf("%d recordings get the first codec", n)
+				}
+				if got := ben.gets(sid); got != "video/VP8" {
+					t.Errorf("ben gets %s", got)
+				}
+				// When it is over, all is as without it.
+				tap.Close()
+				synctest.Wait()
+				if late {
+					ana.wantDemands("the first codec is not needed any more", "wanted LOW MEDIUM HIGH vp9:")
+				}
+				again := ben.p().state.tracks[sid]
+				if again.recordedFirst() || ana.p().tracks[0].recordedFirst() {
+					t.Error("a recording that is over still counts")
+				}
+				ana.end(first)
+				ana.end(second)
 			})
 		})
 	}

@@ -21,10 +21,11 @@ type Tap struct {
 	Track       *livekit.TrackInfo
 	Codec       uptrack.Codec // redundant audio comes as what is inside
 
-	room  *Room
-	down  *downtrack.DownTrack
-	onEnd func() // loop only; nil once it was called or the tap is closed
-	layer int    // loop only: as counted in the track's demand
+	room   *Room
+	down   *downtrack.DownTrack
+	second bool   // immutable: it is of the second codec, which had taken the first one's place
+	onEnd  func() // loop only; nil once it was called or the tap is closed
+	layer  int    // loop only: as counted in the track's demand
 }
 
 // tapped is what packets of a tap carry in place of what a client negotiated.
@@ -71,7 +72,7 @@ func (s *state) tap(t *track, onEnd func()) *Tap {
 	up := t.receiver.UpTrack()
 	tap := &Tap{
 		Room: s.info(), Participant: t.owner.info(), Track: t.info, Codec: up.Codec(),
-		room: s.room, down: downtrack.New(downtrack.Options{Source: up}), onEnd: onEnd, layer: nothing,
+		room: s.room, down: downtrack.New(downtrack.Options{Source: up}), second: t.backup.regressed, onEnd: onEnd, layer: nothing,
 	}
 	if strings.EqualFold(tap.Codec.MimeType, mimeRED) {
 		tap.Codec.MimeType = mimeOpus
@@ -84,6 +85,7 @@ func (s *state) tap(t *track, onEnd func()) *Tap {
 		tap.layer = t.topLayer()
 		t.demand.wishes[tap.layer]++
 		s.demandChanged(t)
+		t.tapsChanged()
 	}
 	s.taps++
 	s.countsChanged()
@@ -128,6 +130,7 @@ func (s *state) untap(t *track, tap *Tap) {
 	if tap.layer != nothing {
 		t.demand.wishes[tap.layer]--
 		s.demandChanged(t)
+		t.tapsChanged()
 	}
 	s.taps--
 	s.countsChanged()
@@ -142,5 +145,12 @@ func (s *state) endTaps(t *track) {
 			tap.onEnd()
 			tap.onEnd = nil
 		}
+	}
+}
+
+// tapsChanged tells the room of a double's original, which decides about codecs.
+func (t *track) tapsChanged() {
+	if t.owner.forwarding != nil {
+		t.tellOriginal()
 	}
 }
