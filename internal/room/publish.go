@@ -82,10 +82,8 @@ func (p *participant) addTrack(req *livekit.AddTrackRequest) {
 	}
 	p.pending = append(p.pending, t)
 	p.prefer(t, req)
-	p.prompt(func(p *participant) {
-		p.expectOffer(t)
-		p.trackPublished(t)
-	})
+	p.expectOffer(t)
+	p.trackPublished(t)
 	p.matchReceivers()
 }
 
