@@ -20,11 +20,11 @@ const stage = scene({
 });
 
 stage.test('SDKs are told that too many come from one address, until some have gone', async (call) => {
-  const others = [];
-  for (let i = 0; i < connections; i++) others.push(await call.signal(`other ${i}`));
+  // They have transports: who has none is let go after a minute, which on a busy machine is over before the last SDK asks.
+  const others = await Promise.all(Array.from({ length: connections }, (_, i) => call.rollcall(`other ${i}`)));
   const browser = await call.stranger('browser');
-  // The browser's SDK asks for the reason, and knows only of refusals that are for good (401, 403, 404).
-  await assert.rejects(browser.enter(call.server, call.room), { reason: 'WebSocket' });
+  // The browser's SDK asks for the reason, for three seconds, and knows only of refusals that are for good (401, 403, 404).
+  await assert.rejects(browser.enter(call.server, call.room), ({ reason }) => ['WebSocket', 'ServerUnreachable'].includes(reason));
   const asked = await fetch(`${call.server.url}/rtc/validate?protocol=17&access_token=${await joinToken(call.room, 'browser')}`);
   assert.equal(asked.status, 429);
   assert.match(await asked.text(), /too many connections from address 127\.0\.0\.1: the limit is 6 at a time/);
