@@ -42,8 +42,8 @@ bench: ## measure the server, as docs/performance.md says (FLAGS="-run video")
 bench-client: build ## compare package client with LiveKit's SDK for Go; ten minutes
 	cd test/clientbench && go run . -rollcall $(CURDIR)/bin/rollcall $(FLAGS)
 
-egress-kills: ## kill what records, and servers, until 200 recordings of all kinds were killed (KILLS=1000, ONLY=room); half an hour
-	cd test/sdk && ROLLCALL_EGRESS_ONLY=$(ONLY) ROLLCALL_EGRESS_KILLS=$(or $(KILLS),200) node run.mjs tests/egress-kills.test.mjs
+egress-kills: ## kill what records, and servers, until 200 recordings of all kinds were killed (KILLS=1000, COPIES=4, ONLY=room)
+	cd test/sdk && ROLLCALL_EGRESS_ONLY=$(ONLY) ROLLCALL_EGRESS_COPIES=$(or $(COPIES),1) ROLLCALL_EGRESS_KILLS=$(or $(KILLS),200) node run.mjs tests/egress-kills.test.mjs
 
 egress-step: ## record flashes and beeps for FOR=10m, and say how far sound is from its picture
 	go test ./test/egress -count=1 -v -timeout 0 -run InStep -for $(or $(FOR),10m)

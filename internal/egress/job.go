@@ -43,8 +43,9 @@ type job struct {
 	process  *process
 	ending   chan string // buffered: why; the first counts
 	endOnce  sync.Once
-	closed   int64 // bytes of segments and images; run's
-	first    int64 // firstMedia, of which from is the moment; run's
+	leftOut  string // why a track is, as was said; run's
+	closed   int64  // bytes of segments and images; run's
+	first    int64  // firstMedia, of which from is the moment; run's
 	from     time.Time
 
 	// under Service.mu
@@ -196,9 +197,14 @@ func (j *job) run() {
 func (j *job) follow() <-chan time.Time {
 	t, now := j.tracks, time.Now()
 	t.note(now)
+	said := ""
 	if err := j.update(context.Background()); err != nil {
-		j.s.opts.Logger.Warn("track is left out of a recording", "egress", j.id, "error", err)
+		said = err.Error()
 	}
+	if said != "" && said != j.leftOut {
+		j.s.opts.Logger.Warn("track is left out of a recording", "egress", j.id, "room", j.tracks.watch.Room.GetName(), "error", said)
+	}
+	j.leftOut = said
 	over, again := t.ended(now)
 	switch {
 	case over:

@@ -1,6 +1,8 @@
 package egress
 
 import (
+	"context"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -113,6 +115,43 @@ func TestWhoLeavesIsWaitedForAsLongAsTheReasonSays(t *testing.T) {
 		tr.note(now)
 		if over, _ := tr.ended(now); !over {
 			t.Error("not over with the room")
+		}
+	}
+}
+
+// refusing is rooms whose tracks nobody may tap.
+type refusing struct{ Rooms }
+
+func (refusing) Tap(context.Context, string, string, func()) (*room.Tap, error) {
+	return nil, refuse(FailedPrecondition, "it is encrypted from end to end")
+}
+
+// A track that is left out is told of once, however often the room changes.
+func TestTrackThatIsLeftOutIsToldOfOnce(t *testing.T) {
+	var said strings.Builder
+	s := &Service{opts: Options{Logger: slog.New(slog.NewTextHandler(&said, nil))}}
+	changes := newChanges()
+	j := &job{s: s, id: "EG_x", tracks: &tracks{
+		src: &request.Source{Kind: request.Room, Audio: true, Video: true}, rooms: refusing{}, changes: changes,
+		watch: &room.Watch{Room: &livekit.Room{Name: "den"}}, there: make(map[string]*published), people: make(map[string]bool), tapped: make(map[string]*tapped),
+	}}
+	publish := func(name string) {
+		p := pub(name, 0, livekit.ParticipantInfo_STANDARD)
+		changes.put(room.Change{What: room.TrackPublished, Participant: p.who, Track: p.track})
+	}
+	for n, step := range []struct {
+		change func()
+		want   int // lines by then
+	}{
+		{func() { publish("ana/camera") }, 1},
+		{func() {}, 1},
+		{func() { publish("bob/camera") }, 2},
+		{func() {}, 2},
+	} {
+		step.change()
+		j.follow()
+		if got := strings.Count(said.String(), "left out"); got != step.want {
+			t.Errorf("after step %d it was said %d times, want %d:\n%s", n, got, step.want, said.String())
 		}
 	}
 }

@@ -20,6 +20,7 @@ func goals() []goal {
 		{"hung_1_of_100", "events lost", false, 0},
 		{"frozen_workers", "p99 with frozen workers less without", false, 1},
 		{"recorded", "StartEgress to media on disk, p95", false, 300},
+		{"recorded_room", "StartEgress to media on disk, p95", false, 1500},
 		{"recorded", "CPU of a recorded minute", false, 0.6},
 		{"recorded", "RSS of the worker, at most", false, 20},
 		{"push_200k", "signed POSTs", true, 10_000},

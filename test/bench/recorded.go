@@ -60,9 +60,7 @@ func (r recorded) run(ctx context.Context, b *bench) (o outcome, err error) {
 		}
 		soon = append(soon, took)
 	}
-	slices.Sort(soon)
-	o.add("StartEgress to media on disk, p50", "ms", soon[len(soon)/2].Seconds()*1e3)
-	o.add("StartEgress to media on disk, p95", "ms", soon[len(soon)*95/100].Seconds()*1e3)
+	o.addStarts(soon)
 
 	r0, err := t.read()
 	if err != nil {
@@ -114,14 +112,21 @@ func (r recorded) cost(ctx context.Context, b *bench, id string, o *outcome) err
 	return nil
 }
 
-// begin begins a recording, waits until media is in its file, calls meanwhile, and
-// ends it. It returns how long the media took.
+// begin records the participant as take does.
 func (r recorded) begin(ctx context.Context, egress livekit.Egress, meanwhile func(id string) error) (time.Duration, error) {
+	return take(ctx, egress, func() (*livekit.EgressInfo, error) {
+		return egress.StartParticipantEgress(ctx, &livekit.ParticipantEgressRequest{
+			RoomName: "studio", Identity: "speaker",
+			FileOutputs: []*livekit.EncodedFileOutput{{Filepath: fmt.Sprintf("take-%d", time.Now().UnixNano())}},
+		})
+	}, meanwhile)
+}
+
+// take begins a recording, waits until media is in its file, calls meanwhile, and
+// ends it. It returns how long the media took.
+func take(ctx context.Context, egress livekit.Egress, start func() (*livekit.EgressInfo, error), meanwhile func(id string) error) (time.Duration, error) {
 	began := time.Now()
-	info, err := egress.StartParticipantEgress(ctx, &livekit.ParticipantEgressRequest{
-		RoomName: "studio", Identity: "speaker",
-		FileOutputs: []*livekit.EncodedFileOutput{{Filepath: fmt.Sprintf("take-%d", began.UnixNano())}},
-	})
+	info, err := start()
 	if err != nil {
 		return 0, err
 	}
@@ -141,6 +146,13 @@ func (r recorded) begin(ctx context.Context, egress livekit.Egress, meanwhile fu
 		list, err := egress.ListEgress(ctx, &livekit.ListEgressRequest{Active: true})
 		return err == nil && len(list.Items) == 0, err
 	}))
+}
+
+// addStarts adds how soon media was on the disk.
+func (o *outcome) addStarts(soon []time.Duration) {
+	slices.Sort(soon)
+	o.add("StartEgress to media on disk, p50", "ms", soon[len(soon)/2].Seconds()*1e3)
+	o.add("StartEgress to media on disk, p95", "ms", soon[len(soon)*95/100].Seconds()*1e3)
 }
 
 // publish has the participant send until leave. The frames are as large as they

@@ -20,6 +20,7 @@ func workloads() []workload {
 		{name: "audio_3x50", about: "three microphones to 50", run: forwarding{microphone, 3, 50}.run},
 		{name: "frozen_workers", about: "one camera to 10, recorded by ten workers that are stopped", run: frozen{forwarding{camera, 1, 10}, 10}.run},
 		{name: "recorded", about: "a camera at 3 Mbit/s and a microphone, recorded as they are", run: recorded{3_000_000, 40}.run},
+		{name: "recorded_room", about: "a room of four in a grid at 720p30, encoded, from StartEgress until media is in the file; needs ffmpeg", run: recordedRoom{4, 24}.run},
 		{name: "join_room4", about: "joins and leaves in rooms of four, receiving connection up", run: joining{media: true, rate: 20}.run},
 		{name: "join_signal", about: "the same, signal connection only", run: joining{rate: 50}.run},
 		{name: "idle", about: "100 subscribers in rooms of ten, nobody publishes", run: idling{100}.run},

@@ -2,8 +2,10 @@
 // run: each file decodes whole, misses no more than the last moment, and its end is
 // told once. So it is when a program is killed that a worker has started.
 // ROLLCALL_EGRESS_KILLS is how many recordings are killed at least, and has rooms in a
-// layout and web pages be among them (make egress-kills). ROLLCALL_EGRESS_ONLY is what
-// the names of kinds begin with that are killed, in every round then.
+// layout and web pages be among them (make egress-kills). ROLLCALL_EGRESS_COPIES is how
+// many of each kind run at once, but for rooms in a layout and pages, of which one does.
+// ROLLCALL_EGRESS_ONLY is what the names of kinds begin with that are killed, in every
+// round then.
 
 import assert from 'node:assert/strict';
 import { readFile, readdir } from 'node:fs/promises';
@@ -16,6 +18,8 @@ import { waitFor } from '../harness/wait.mjs';
 
 const only = process.env.ROLLCALL_EGRESS_ONLY;
 const wanted = Number(process.env.ROLLCALL_EGRESS_KILLS ?? 20);
+const copies = Number(process.env.ROLLCALL_EGRESS_COPIES ?? 1);
+assert.ok(Number.isInteger(copies) && copies > 0, `ROLLCALL_EGRESS_COPIES=${process.env.ROLLCALL_EGRESS_COPIES}: want a number of recordings`);
 const stage = scene({
   config: { egress: { directory: recordings(), max_cpu: 0 }, webhook: { allow_networks: ['127.0.0.0/8'] } }, timeout: 60_000 + wanted * 10_000,
 });
@@ -68,6 +72,8 @@ const dear = [
   ['page', (e, room, _, n) => e.startWebEgress(clapper.url, { file: new EncodedFileOutput({ filepath: `page-${n}.mp4` }) }, { encodingOptions: small })],
 ];
 
+const chosen = ([kind]) => !only || kind.startsWith(only);
+
 /** The ids of the ends among events. A server that is killed before it has noted a delivery delivers again, under the same id. */
 const ends = (events) => new Set(events.filter((e) => e.event === 'egress_ended').map((e) => e.id));
 
@@ -81,9 +87,10 @@ stage.test('whatever is killed whenever, what was recorded is there, and its end
       const info = await call.api.getParticipant(call.room, 'ana').catch(() => undefined);
       return info?.tracks.length === 2 && Object.fromEntries(info.tracks.map((t) => [t.type === 0 ? 'audio' : 'video', t.sid]));
     }, 30_000);
-    const mixed = process.env.ROLLCALL_EGRESS_KILLS && round % 4 === 3 ? [...kinds, ...dear] : kinds;
-    const asked = only ? [...kinds, ...dear].filter(([kind]) => kind.startsWith(only)) : mixed;
-    const jobs = await Promise.all(asked.map(async ([kind, start]) => ({ kind, id: (await start(egressOf(call), call.room, tracks, round)).egressId })));
+    const cheap = kinds.filter(chosen).flatMap(([kind, start]) => Array.from({ length: copies }, (_, n) => [kind, start, `${round}-${n}`]));
+    const all = only || process.env.ROLLCALL_EGRESS_KILLS && round % 4 === 3;
+    const asked = [...cheap, ...(all ? dear.filter(chosen).map(([kind, start]) => [kind, start, round]) : [])];
+    const jobs = await Promise.all(asked.map(async ([kind, start, n]) => ({ kind, id: (await start(egressOf(call), call.room, tracks, n)).egressId })));
     for (const { id } of jobs) await active(call, id);
     await pause(700 + Math.random() * 2000);
     const whom = ['workers', 'server', 'both'][round % 3];
