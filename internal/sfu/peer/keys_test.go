@@ -2,11 +2,14 @@ package peer
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 
 	"github.com/pion/dtls/v3"
+	dtlscurve "github.com/pion/dtls/v3/pkg/crypto/elliptic"
 	"github.com/pion/dtls/v3/pkg/protocol"
 	dtlsext "github.com/pion/dtls/v3/pkg/protocol/extension"
 	"github.com/pion/dtls/v3/pkg/protocol/handshake"
@@ -168,6 +171,45 @@ func TestGCMIsChosenWhereItIsKnown(t *testing.T) {
 	if p := c.pub.packets.sealer.Load().Profile(); p != srtp.AEADAES128GCM {
 		t.Errorf("chosen: %v", p)
 	}
+}
+
+// Most clients name X25519 first.
+func TestP256IsChosenWhereItIsKnown(t *testing.T) {
+	f := newTestFactory(t, nil)
+	wire := newCable(t)
+	var chosen atomic.Uint32
+	wire.tap = func(b []byte) {
+		if curve, ok := curveOf(b); ok {
+			chosen.Store(uint32(curve))
+		}
+	}
+	c := newSubClient(t, f, clientOptions{engine: func(e *webrtc.SettingEngine) {
+		e.SetNet(wire)
+		e.SetDTLSEllipticCurves(dtlscurve.X25519, dtlscurve.P256, dtlscurve.P384)
+	}})
+	c.sub.Negotiate()
+	c.connected()
+	if got := dtlscurve.Curve(chosen.Load()); got != dtlscurve.P256 {
+		t.Errorf("chosen: %v", got)
+	}
+}
+
+// curveOf finds the ServerKeyExchange in a datagram (RFC 8422 §5.4).
+func curveOf(datagram []byte) (curve dtlscurve.Curve, ok bool) {
+	const recordHeader, messageHeader = 13, 12
+	for b := datagram; len(b) > recordHeader; {
+		end := recordHeader + int(binary.BigEndian.Uint16(b[11:]))
+		if end > len(b) {
+			return 0, false
+		}
+		body := b[recordHeader:end]
+		if b[0] == byte(protocol.ContentTypeHandshake) && len(body) > messageHeader+3 &&
+			handshake.Type(body[0]) == handshake.TypeServerKeyExchange {
+			return dtlscurve.Curve(binary.BigEndian.Uint16(body[messageHeader+1:])), true
+		}
+		b = b[end:]
+	}
+	return 0, false
 }
 
 func TestKeysNeedAWholeHandshake(t *testing.T) {

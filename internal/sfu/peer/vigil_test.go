@@ -14,10 +14,11 @@ import (
 	"github.com/rollcall-rtc/rollcall/internal/sfu/consent"
 )
 
-// cable is a client's network, which can be cut.
+// cable is a client's network, which can be cut and listened to.
 type cable struct {
 	*stdnet.Net
 	cut atomic.Bool
+	tap func([]byte) // immutable; hears what arrives; may be nil
 }
 
 func newCable(t *testing.T) *cable {
@@ -47,6 +48,9 @@ func (e cableEnd) ReadFrom(b []byte) (int, net.Addr, error) {
 	for {
 		n, from, err := e.UDPConn.ReadFrom(b)
 		if err != nil || !e.cable.cut.Load() {
+			if err == nil && e.cable.tap != nil {
+				e.cable.tap(b[:n])
+			}
 			return n, from, err
 		}
 	}
