@@ -1,25 +1,23 @@
 package transport
 
 import (
-	"bytes"
-	"io"
+	"errors"
 	"net"
-	"sync"
+	"sync/atomic"
 	"time"
 )
 
-const (
-	// linger is how long TCP connections stay open that an agent has given up. It
-	// restarts before its client hears of it: a client whose connection ends at
-	// once, and that still writes to it, may take its whole transport for dead.
-	linger = 2 * time.Second
-	// maxFramed is the longest packet of ICE-TCP that is read, in bytes.
-	maxFramed = 8192
-	// maxFramedQueue is how many packets wait for the agent to read them.
-	maxFramedQueue = 64
-)
+// linger is how long TCP connections stay open that an agent has given up. It
+// restarts before its client hears of it: a client whose connection ends at
+// once, and that still writes to it, may take its whole transport for dead.
+const linger = 2 * time.Second
 
-// streamMux is the part of an ICE-TCP multiplexer that an agent uses.
+// maxFramed is the longest packet of ICE-TCP that is read, in bytes.
+const maxFramed = 8192
+
+// streamMux is the part of an ICE-TCP multiplexer that an agent uses. It gives out
+// shares: of one that is closed only the owner's reads and writes end, and the
+// connections behind them when the last one is, or when they are removed.
 type streamMux interface {
 	GetConnByUfrag(ufrag string, isIPv6 bool, local net.IP) (net.PacketConn, error)
 	RemoveConnByUfrag(ufrag string)
@@ -42,7 +40,11 @@ func (m *StreamMux) GetConnByUfrag(ufrag string, isIPv6 bool, local net.IP) (net
 	if err != nil {
 		return nil, err
 	}
-	return m.link.Adopt(newStreams(c, m.link.handler), true), nil
+	rest, err := m.streamMux.GetConnByUfrag(ufrag, isIPv6, local)
+	if err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return m.link.Adopt(&streams{PacketConn: c, rest: rest, handler: m.link.handler}, true), nil
 }
 
 // RemoveConnByUfrag closes what the agent had by the name, a while later.
@@ -54,74 +56,63 @@ func (m *StreamMux) RemoveConnByUfrag(ufrag string) {
 func (m *StreamMux) Close() error { return nil }
 
 // streams are an agent's TCP connections. Closing them ends the agent's part only:
-// they stay open until the multiplexer, whose they are, closes them.
+// they stay open, if there are any, until the multiplexer, whose they are, closes them.
 type streams struct {
-	net.PacketConn
-	handler Handler // immutable
-	reads   chan streamRead
-	closedc chan struct{}
-	close   func()
-}
-
-type streamRead struct {
-	data []byte
-	from net.Addr
-	err  error
-}
-
-func newStreams(c net.PacketConn, h Handler) *streams {
-	s := &streams{PacketConn: c, handler: h, reads: make(chan streamRead, maxFramedQueue), closedc: make(chan struct{})}
-	s.close = sync.OnceFunc(func() { close(s.closedc) })
-	go s.readAll() // until the multiplexer closes c
-	return s
-}
-
-// readAll reads until the first error: agents read no further, either.
-func (s *streams) readAll() {
-	b := make([]byte, maxFramed)
-	for {
-		n, from, err := s.PacketConn.ReadFrom(b)
-		if err == nil && isMedia(b[:n]) {
-			batch := Borrow()
-			s.handler.HandleMedia(b[:n], batch)
-			batch.Return()
-			continue
-		}
-		select {
-		case s.reads <- streamRead{bytes.Clone(b[:n]), from, err}:
-		case <-s.closedc:
-		}
-		if err != nil {
-			return
-		}
-	}
+	net.PacketConn                // immutable; the agent's share
+	rest           net.PacketConn // immutable; a share that is read when that is closed
+	handler        Handler        // immutable
+	used           atomic.Bool    // a client has connected
+	closed         atomic.Bool
 }
 
 // ReadFrom implements net.PacketConn.
 func (s *streams) ReadFrom(b []byte) (int, net.Addr, error) {
-	select {
-	case r := <-s.reads:
-		if r.err == nil && len(r.data) > len(b) {
-			return 0, r.from, io.ErrShortBuffer
-		}
-		return copy(b, r.data), r.from, r.err
-	case <-s.closedc:
-		return 0, nil, net.ErrClosed
+	n, from, err := s.PacketConn.ReadFrom(b)
+	if err == nil && !s.used.Load() {
+		s.used.Store(true)
 	}
+	return n, from, s.ended(err)
 }
 
 // WriteTo implements net.PacketConn.
 func (s *streams) WriteTo(b []byte, to net.Addr) (int, error) {
-	select {
-	case <-s.closedc:
-		return 0, net.ErrClosed
-	default:
-		return s.PacketConn.WriteTo(b, to)
+	n, err := s.PacketConn.WriteTo(b, to)
+	return n, s.ended(err)
+}
+
+// ended is what an agent knows as the end that it has made itself.
+func (s *streams) ended(err error) error {
+	if err != nil && s.closed.Load() {
+		return net.ErrClosed
 	}
+	return err
 }
 
 // Close implements net.PacketConn.
 func (s *streams) Close() error {
-	s.close()
-	return nil
+	if s.closed.Swap(true) {
+		return nil
+	}
+	if !s.used.Load() {
+		return errors.Join(s.rest.Close(), s.PacketConn.Close())
+	}
+	go s.readRest() // until the multiplexer closes them
+	return s.PacketConn.Close()
+}
+
+// readRest takes the media of a client that does not know yet that the agent is gone.
+func (s *streams) readRest() {
+	b := make([]byte, maxFramed)
+	for {
+		n, _, err := s.rest.ReadFrom(b)
+		if err != nil {
+			_ = s.rest.Close()
+			return
+		}
+		if isMedia(b[:n]) {
+			batch := Borrow()
+			s.handler.HandleMedia(b[:n], batch)
+			batch.Return()
+		}
+	}
 }
