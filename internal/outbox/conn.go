@@ -102,6 +102,9 @@ func (u *upgrade) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // maxHeld is how much a line holds back, in bytes.
 const maxHeld = 32 << 10
 
+// letters hold what lines hold back, until it is written.
+var letters = sync.Pool{New: func() any { return new([]byte) }}
+
 // line is a connection that may hold back what is written, until more is written that
 // it does not hold back. Nobody writes to it at the same time as another, as the
 // WebSocket sees to.
@@ -109,8 +112,8 @@ type line struct {
 	net.Conn
 
 	mu   sync.Mutex
-	back bool   // mu guards
-	held []byte // mu guards
+	back bool    // mu guards
+	held *[]byte // mu guards; of letters; nil while there is nothing
 }
 
 func (l *line) hold(back bool) {
@@ -121,12 +124,16 @@ func (l *line) hold(back bool) {
 
 // Write implements net.Conn.
 func (l *line) Write(b []byte) (int, error) {
-	all, now := l.take(b)
+	held, now := l.take(b)
 	if !now {
 		return len(b), nil
 	}
-	if n, err := l.Conn.Write(all); err != nil {
-		return max(0, n-(len(all)-len(b))), err
+	if held == nil {
+		return l.Conn.Write(b)
+	}
+	defer giveBack(held)
+	if n, err := l.Conn.Write(*held); err != nil {
+		return max(0, n-(len(*held)-len(b))), err
 	}
 	return len(b), nil
 }
@@ -135,29 +142,47 @@ func (l *line) Write(b []byte) (int, error) {
 func (l *line) flush() error {
 	l.hold(false)
 	held, _ := l.take(nil)
-	if len(held) == 0 {
+	if held == nil {
 		return nil
 	}
+	defer giveBack(held)
 	if err := l.Conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		return err
 	}
-	if _, err := l.Conn.Write(held); err != nil {
+	if _, err := l.Conn.Write(*held); err != nil {
 		return err
 	}
 	return l.Conn.SetWriteDeadline(time.Time{})
 }
 
-// take returns what is to be written before and with b, if it is to be now.
-func (l *line) take(b []byte) (all []byte, now bool) {
+// take returns what was held back with b behind it, nil if nothing was, if that is to be
+// written now.
+func (l *line) take(b []byte) (held *[]byte, now bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.back && len(l.held)+len(b) <= maxHeld {
-		l.held = append(l.held, b...)
+	waits := 0
+	if l.held != nil {
+		waits = len(*l.held)
+	}
+	now = !l.back || waits+len(b) > maxHeld
+	if now && l.held == nil {
+		return nil, true
+	}
+	if l.held == nil {
+		l.held = letters.Get().(*[]byte)
+	}
+	*l.held = append(*l.held, b...)
+	if !now {
 		return nil, false
 	}
-	if len(l.held) > 0 {
-		b = append(l.held, b...)
-		l.held = nil
+	held, l.held = l.held, nil
+	return held, true
+}
+
+// giveBack is for what was written: writers do not keep it.
+func giveBack(held *[]byte) {
+	if cap(*held) <= 2*maxHeld {
+		*held = (*held)[:0]
+		letters.Put(held)
 	}
-	return b, true
 }

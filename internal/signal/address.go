@@ -15,6 +15,9 @@ func clientAddress(r *http.Request, trusted []netip.Prefix) netip.Addr {
 		return netip.Addr{}
 	}
 	addr := here.Addr().Unmap().WithZone("")
+	if !contains(trusted, addr) {
+		return addr
+	}
 	// Several header lines are one list (RFC 9110 §5.3).
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for i := len(hops) - 1; i >= 0 && contains(trusted, addr); i-- {

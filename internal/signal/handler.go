@@ -113,6 +113,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // admit reads what a client wants, if it does not come too often.
 func (h *Handler) admit(r *http.Request, addr netip.Addr) (*request, error) {
 	now := time.Now()
+	from := addr
 	if contains(h.opts.TrustedProxies, addr) {
 		addr = netip.Addr{} // it speaks for nobody, and is one of ours
 	}
@@ -120,7 +121,7 @@ func (h *Handler) admit(r *http.Request, addr netip.Addr) (*request, error) {
 		h.suspectProxy(r, addr)
 		return nil, err
 	}
-	req, err := h.parse(r)
+	req, err := h.parse(r, from)
 	if err != nil {
 		return nil, err
 	}

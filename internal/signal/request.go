@@ -38,10 +38,10 @@ func unauthorized(msg string) error { return &badRequest{http.StatusUnauthorized
 
 // parse verifies the token and reads what the client wants: from a join_request,
 // with which clients of a single peer connection come, or from the parameters
-// of the older handshake. What it does not know is ignored.
-func (h *Handler) parse(r *http.Request) (*request, error) {
+// of the older handshake. It comes from addr. What it does not know is ignored.
+func (h *Handler) parse(r *http.Request, addr netip.Addr) (*request, error) {
 	q := r.URL.Query()
-	claims, err := h.verify(r)
+	claims, err := h.verify(r, q)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func (h *Handler) parse(r *http.Request) (*request, error) {
 	if err != nil {
 		return nil, err
 	}
-	if addr := clientAddress(r, h.opts.TrustedProxies); addr.IsValid() {
+	if addr.IsValid() {
 		join.Client.Address = addr.String()
 	}
 	return req, nil
@@ -100,8 +100,8 @@ func (req *request) readParameters(q url.Values) error {
 }
 
 // verify finds the token where SDKs put it: in the header, or in the query.
-func (h *Handler) verify(r *http.Request) (*token.Claims, error) {
-	raw := r.URL.Query().Get("access_token")
+func (h *Handler) verify(r *http.Request, q url.Values) (*token.Claims, error) {
+	raw := q.Get("access_token")
 	if header := r.Header.Get("Authorization"); header != "" {
 		bearer, found := strings.CutPrefix(header, "Bearer ")
 		if !found {

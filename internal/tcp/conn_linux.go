@@ -94,8 +94,7 @@ func (c *Conn) setting(err error) error {
 
 // closed is what net says of a connection that was closed, which files call otherwise.
 func closed(err error) error {
-	var e unix.Errno
-	if errors.As(err, &e) || errors.Is(err, os.ErrDeadlineExceeded) {
+	if _, ok := errors.AsType[unix.Errno](err); ok || errors.Is(err, os.ErrDeadlineExceeded) {
 		return err
 	}
 	return net.ErrClosed

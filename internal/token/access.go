@@ -194,6 +194,14 @@ func (c *Claims) EventsRoom() string {
 	return ""
 }
 
-func missing(grant string) error {
-	return fmt.Errorf("%w: grant video.%s is missing", ErrGrant, grant)
+// missing is a grant of LiveKit's that the token would need. Most of those who ask only
+// want to know that, and not what it is called.
+type missing string
+
+// Error implements error.
+func (m missing) Error() string {
+	return ErrGrant.Error() + ": grant video." + string(m) + " is missing"
 }
+
+// Unwrap returns ErrGrant.
+func (missing) Unwrap() error { return ErrGrant }
