@@ -69,12 +69,13 @@ type participant struct {
 	ended         []endedTrack      // media ended a moment ago
 	unmatched     []waitingReceiver // media without an announcement, or before joining
 	subscriptions map[string]*subscription
-	wanted        map[string]bool   // explicit choices by track sid; absent: auto-subscribe
-	denied        map[string]bool   // tracks that their publisher does not let it have
-	permissions   *trackPermissions // who may subscribe to its tracks; nil: everybody
-	reliable      sequenceWindow    // reliable data received from it
-	overflowed    bool              // it does not read its reliable data; removed in the next tick once it is in
-	oversized     bool              // it sent a message that is too large to be sent on
+	wanted        map[string]bool                         // explicit choices by track sid; absent: auto-subscribe
+	denied        map[string]bool                         // tracks that their publisher does not let it have
+	settings      map[string]*livekit.UpdateTrackSettings // what it wants to see of tracks, by sid; immutable
+	permissions   *trackPermissions                       // who may subscribe to its tracks; nil: everybody
+	reliable      sequenceWindow                          // reliable data received from it
+	overflowed    bool                                    // it does not read its reliable data; removed in the next tick once it is in
+	oversized     bool                                    // it sent a message that is too large to be sent on
 	simulation    simulation
 	negotiation   negotiation
 	dataTracks    []*dataTrack          // published

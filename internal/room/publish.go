@@ -391,6 +391,8 @@ func (s *state) unpublish(t *track, by event.Actor, why string) {
 	for _, other := range s.participants {
 		other.unsubscribe(t)
 		delete(other.wanted, t.info.Sid)
+		delete(other.settings, t.info.Sid)
+		delete(other.denied, t.info.Sid)
 	}
 	s.endTaps(t)
 	p.tracks = slices.DeleteFunc(p.tracks, func(x *track) bool { return x == t })

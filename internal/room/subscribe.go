@@ -180,8 +180,12 @@ func (p *participant) subscribe(t *track) {
 	sub := &subscription{track: t, sender: sender, demanded: nothing}
 	p.subscriptions[t.info.Sid] = sub
 	p.state.opts.census.subscriptions.Add(1)
-	sub.prioritize()
-	sub.demands(sub.wished())
+	if settings := p.settings[t.info.Sid]; settings != nil {
+		sub.apply(settings)
+	} else {
+		sub.prioritize()
+		sub.demands(sub.wished())
+	}
 	p.voiceHeard(t.owner)
 	p.session.subscribed++
 	if p.joined {
@@ -250,6 +254,9 @@ func (p *participant) chooseTrack(sid string, subscribe bool) {
 		return // a client that invents sids gets no memory for it
 	}
 	p.wanted[sid] = subscribe
+	if !subscribe {
+		delete(p.settings, sid)
+	}
 	if t != nil {
 		p.reconcile(t)
 	}
@@ -262,23 +269,37 @@ const (
 	maxSID = 64
 )
 
-// trackSettings applies what p wants to see of tracks it has.
+// trackSettings applies what p wants to see of tracks, and remembers it until p
+// unsubscribes or the track ends: a subscription may end and come back that its client knows nothing of.
 func (p *participant) trackSettings(req *livekit.UpdateTrackSettings) {
+	settings := &livekit.UpdateTrackSettings{ // without the tracks, which may be many
+		Disabled: req.Disabled, Quality: req.Quality, Width: req.Width, Height: req.Height, Fps: req.Fps, Priority: req.Priority,
+	}
 	for _, sid := range req.TrackSids {
-		sub := p.subscriptions[sid]
-		if sub == nil {
+		if p.state.tracks[sid] == nil {
 			continue
 		}
-		sub.wish = req.Priority
-		sub.prioritize()
-		down := sub.sender.DownTrack()
-		down.SetPaused(req.Disabled)
-		if sub.track.info.Type == livekit.TrackType_VIDEO {
-			down.SetMaxLayer(wantedLayer(sub.track, req))
-			down.SetMaxFPS(req.Fps)
+		if p.settings == nil {
+			p.settings = make(map[string]*livekit.UpdateTrackSettings)
 		}
-		sub.demands(sub.wished())
+		p.settings[sid] = settings
+		if sub := p.subscriptions[sid]; sub != nil {
+			sub.apply(settings)
+		}
 	}
+}
+
+// apply makes the subscription what its client wants.
+func (sub *subscription) apply(settings *livekit.UpdateTrackSettings) {
+	sub.wish = settings.Priority
+	sub.prioritize()
+	down := sub.sender.DownTrack()
+	down.SetPaused(settings.Disabled)
+	if sub.track.info.Type == livekit.TrackType_VIDEO {
+		down.SetMaxLayer(wantedLayer(sub.track, settings))
+		down.SetMaxFPS(settings.Fps)
+	}
+	sub.demands(sub.wished())
 }
 
 // Priorities of video that does not all fit, without a wish of the client: what

@@ -10,6 +10,7 @@ import (
 	"github.com/livekit/protocol/livekit"
 
 	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
 )
 
 func TestTrackIsPublishedOnceAnnouncedAndBoundWhateverComesFirst(t *testing.T) {
@@ -198,6 +199,77 @@ func TestPublisherDecidesWhoMaySubscribe(t *testing.T) {
 		dave := tc.enter("demo", "dave")
 		if got := dave.heard(); !slices.Contains(got, "permission allowed=false") {
 			t.Errorf("dave, who came later, heard %v", got)
+		}
+	})
+}
+
+// allow has a publisher's client say whether everybody may have its tracks.
+func (c *client) allow(everybody bool) {
+	c.say(&livekit.SignalRequest{Message: &livekit.SignalRequest_SubscriptionPermission{
+		SubscriptionPermission: &livekit.SubscriptionPermission{AllParticipants: everybody},
+	}})
+}
+
+// Its client does not say it again: it knows nothing of a subscription of ours.
+func TestWishesForATrackOutliveItsPermission(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		alice, bob := tc.enter("demo", "alice"), tc.enter("demo", "bob")
+		alice.publishSimulcast("q", "h", "f")
+		sid := bob.trackOf(alice)
+		bob.settings(&livekit.UpdateTrackSettings{TrackSids: []string{sid}, Disabled: true, Quality: livekit.VideoQuality_LOW, Fps: 10})
+		wants := func(why string, paused bool, layer int, fps uint32) {
+			t.Helper()
+			down := bob.p().subscriptions[bob.trackOf(alice)].sender.DownTrack()
+			if down.Paused() != paused || down.MaxLayer() != layer || down.MaxFPS() != fps {
+				t.Errorf("%s: paused %v, layer %d, %d frames a second", why, down.Paused(), down.MaxLayer(), down.MaxFPS())
+			}
+		}
+		wants("as it says", true, 0, 10)
+		alice.allow(false)
+		alice.allow(true)
+		wants("the publisher has thought better of it", true, 0, 10)
+		permit := func(subscribe bool) {
+			if _, err := tc.reg.UpdateParticipant(context.Background(), &livekit.UpdateParticipantRequest{
+				Room: "demo", Identity: "bob", Permission: &livekit.ParticipantPermission{CanSubscribe: subscribe},
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		permit(false)
+		bob.settings(&livekit.UpdateTrackSettings{TrackSids: []string{sid}, Quality: livekit.VideoQuality_MEDIUM})
+		permit(true)
+		wants("what it said while it had no track", false, 1, 0)
+
+		choose := func(subscribe bool) {
+			bob.say(&livekit.SignalRequest{Message: &livekit.SignalRequest_Subscription{
+				Subscription: &livekit.UpdateSubscription{TrackSids: []string{sid}, Subscribe: subscribe},
+			}})
+		}
+		choose(false)
+		choose(true)
+		wants("a new subscription of its own choice", false, uptrack.MaxLayers-1, 0)
+		bob.settings(&livekit.UpdateTrackSettings{TrackSids: []string{"TR_nowhere"}, Disabled: true})
+		if n := len(bob.p().settings); n != 0 {
+			t.Errorf("wishes for %d tracks are remembered", n)
+		}
+	})
+}
+
+func TestWhoIsDeniedATrackIsToldSoEachTimeItComes(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		alice, bob := tc.enter("demo", "alice"), tc.enter("demo", "bob")
+		alice.allow(false)
+		bob.heard()
+		for range 3 {
+			camera := alice.publishCamera()
+			if got := bob.heard(); !slices.Contains(got, "permission allowed=false") {
+				t.Errorf("bob heard %q", got)
+			}
+			alice.end(camera)
+			bob.heard()
+		}
+		if n := len(bob.p().denied); n != 0 {
+			t.Errorf("%d tracks that are gone are remembered", n)
 		}
 	})
 }
