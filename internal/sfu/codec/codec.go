@@ -32,6 +32,10 @@ func KindOf(mimeType string) Kind {
 	return Other
 }
 
+// MaxTemporal is the highest temporal layer that is told apart from those above:
+// VP8 has no more (RFC 7741 §4.2).
+const MaxTemporal = 3
+
 // HasKeyframes reports whether forwarding must begin at a key frame that
 // Parse can tell.
 func (k Kind) HasKeyframes() bool { return k != Other }
@@ -47,15 +51,18 @@ type Descriptor struct {
 	TL0Offset       uint8
 	KeyIdxOffset    uint8
 
+	KeyIdx    uint8 // 5 bits
 	PictureID uint16
 	TL0       uint8
-	KeyIdx    uint8 // 5 bits
 
 	// HasTemporal says that the sender tells temporal layers: Temporal is that
-	// of the frame, and Sync that it refers to the base layer only.
+	// of the frame, at most MaxTemporal, and Sync that it refers to the base layer
+	// only. Bit t of Switch says that whoever is sent this frame can be sent, from
+	// here on, all layers up to t.
 	HasTemporal bool
 	Temporal    uint8
 	Sync        bool
+	Switch      uint8
 
 	// HasSpatial says that the stream has its spatial layers inside it: Spatial
 	// is that of the packet, and LayerEnds is set on the last one of the layer's

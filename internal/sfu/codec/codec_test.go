@@ -116,7 +116,7 @@ func TestDependencyDescriptor(t *testing.T) {
 	}{
 		{"delta", []byte{0xc1, 0x01, 0x02}, DependencyDescriptor{StartOfFrame: true, EndOfFrame: true, Template: 1, FrameNumber: 0x102}, true},
 		{"structure", []byte{0x80, 0x01, 0x02, 0x80}, DependencyDescriptor{StartOfFrame: true, FrameNumber: 0x102, Structure: true}, true},
-		{"extended without structure", []byte{0x80, 0x01, 0x02, 0x40}, DependencyDescriptor{StartOfFrame: true, FrameNumber: 0x102}, true},
+		{"extended without structure", []byte{0x80, 0x01, 0x02, 0x40}, DependencyDescriptor{StartOfFrame: true, FrameNumber: 0x102, ActiveTargets: true}, true},
 		{"short", []byte{0x80, 0x01}, DependencyDescriptor{}, false},
 		{"empty", nil, DependencyDescriptor{}, false},
 	} {

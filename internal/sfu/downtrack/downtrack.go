@@ -89,6 +89,7 @@ type DownTrack struct {
 	now     func() time.Time // immutable
 	gate    bool             // immutable: starts at key frames
 	red     bool             // immutable: redundant audio
+	runOn   bool             // immutable: picture ids have no gaps
 	rate    uint32           // immutable: clock rate
 	epoch   time.Time        // immutable: zero of millisecond counts
 
@@ -139,6 +140,7 @@ func New(opts Options) *DownTrack {
 		now:     opts.Now,
 		gate:    codec.KindOf(c.MimeType).HasKeyframes(),
 		red:     codec.IsRED(c.MimeType),
+		runOn:   codec.KindOf(c.MimeType) == codec.VP8,
 		rate:    c.ClockRate,
 		epoch:   opts.Now(),
 	}

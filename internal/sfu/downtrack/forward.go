@@ -342,6 +342,7 @@ func (f *forwarder) skip(d *DownTrack, b *Binding, p *uptrack.Packet, seq uint64
 		SequenceNumber: uint16(seq), Timestamp: p.Timestamp + f.m.timestamp,
 		Extensions: h.Extensions[:0],
 	}
+	f.seq = max(f.seq, seq) // those after it may all have been left out
 	if b.SequenceExt != 0 {
 		_ = h.SetExtension(b.SequenceExt, p.Out.Stamp[:])
 	}

@@ -64,6 +64,15 @@ func (d *DownTrack) SetMaxFPS(fps uint32) { d.maxFPS.Store(fps) }
 // MaxFPS returns the subscriber's wish.
 func (d *DownTrack) MaxFPS() uint32 { return d.maxFPS.Load() }
 
+// WishedTemporal returns the highest temporal layer of a layer that makes the
+// frame rate that the subscriber wishes.
+func (d *DownTrack) WishedTemporal(l int, now time.Time) int {
+	if fps := d.maxFPS.Load(); fps != 0 {
+		return d.temporalFor(fps, l, now)
+	}
+	return layer.AllTemporal
+}
+
 // enough is how much of a wished frame rate will do: rates are measured.
 const enough = 0.85
 

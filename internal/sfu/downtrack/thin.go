@@ -12,15 +12,29 @@ import (
 type thinner struct {
 	frames  layer.Temporal
 	parts   layer.Spatial
-	dropped uint16 // pictures left out so far, over all mappings
+	dropped uint16 // picture ids left out so far, over all mappings
 	rate    frameRate
 	ring    [thinned]leftOut
 	n       int
+	current int // the highest temporal layer that is sent, -1: no frame has told yet
+	levels  [levels]level
+	changes int // that levels has had
 }
 
 // thinned is how many frames that were left out are remembered for packets that
 // come late: a second or two of them.
 const thinned = 32
+
+// levels is how many changes of the temporal layers that are sent are remembered
+// for packets that come late.
+const levels = 8
+
+// level is which temporal layers were sent from a packet on.
+type level struct {
+	seq       uint64
+	timestamp uint32
+	temporal  int // the highest
+}
 
 // frameRate is the cap that a wish for fewer frames makes.
 type frameRate struct {
@@ -73,15 +87,21 @@ func (th *thinner) judge(d *DownTrack, p *uptrack.Packet, late bool) fate {
 		return sendIt
 	}
 	if late {
-		if int(p.Descriptor.Temporal) > th.frames.Current() || th.wasLeftOut(p.Timestamp) {
+		if int(p.Descriptor.Temporal) > th.temporalAt(p) || th.wasLeftOut(p.Timestamp) {
 			return blankIt
 		}
 		return sendIt
 	}
 	f := layer.Frame{
-		Timestamp: p.Timestamp, Temporal: int(p.Descriptor.Temporal), Sync: p.Descriptor.Sync, Key: p.Keyframe,
+		Timestamp: p.Timestamp, Temporal: int(p.Descriptor.Temporal), Sync: p.Descriptor.Sync,
+		Switch: p.Descriptor.Switch, Key: p.Keyframe,
 	}
 	keep, ask := th.frames.Keep(f, th.temporal(d, p))
+	if current := th.frames.Current(); current != th.current {
+		th.current = current
+		th.levels[th.changes%levels] = level{p.Seq, p.Timestamp, current}
+		th.changes++
+	}
 	if ask {
 		d.src.RequestKeyframe(p.Layer)
 	}
@@ -91,7 +111,11 @@ func (th *thinner) judge(d *DownTrack, p *uptrack.Packet, late bool) fate {
 	if !th.wasLeftOut(p.Timestamp) {
 		th.ring[th.n%thinned] = leftOut{p.Timestamp, p.Seq, th.dropped}
 		th.n++
-		th.dropped++
+		// Receivers of VP8 wait for ids that are missing; those of VP9 learn from ids
+		// what a frame refers to.
+		if d.runOn {
+			th.dropped++
+		}
 	}
 	return dropIt
 }
@@ -122,6 +146,21 @@ func (th *thinner) endsPicture(p *uptrack.Packet) bool {
 	return p.Descriptor.LayerEnds && int(p.Descriptor.Spatial) == th.parts.Current()
 }
 
+// temporalAt is the highest temporal layer that was sent when a late packet should
+// have come: what is newer may refer to what was not sent, and a frame of which a
+// part was sent needs the rest.
+func (th *thinner) temporalAt(p *uptrack.Packet) int {
+	least := layer.AllTemporal
+	for i := th.changes - 1; i >= max(0, th.changes-levels); i-- {
+		l := &th.levels[i%levels]
+		least = min(least, l.temporal)
+		if p.Seq >= l.seq || p.Timestamp == l.timestamp {
+			return l.temporal
+		}
+	}
+	return least
+}
+
 func (th *thinner) wasLeftOut(timestamp uint32) bool {
 	for i := max(0, th.n-thinned); i < th.n; i++ {
 		if th.ring[i%thinned].timestamp == timestamp {
@@ -147,4 +186,5 @@ func (th *thinner) droppedBefore(seq uint64) uint16 {
 // forget makes late packets of another layer or epoch match nothing.
 func (th *thinner) forget() {
 	th.frames, th.parts, th.n = layer.Temporal{}, layer.Spatial{}, 0
+	th.current, th.changes = -1, 0
 }

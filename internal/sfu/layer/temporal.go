@@ -1,11 +1,13 @@
 package layer
 
+import "math/bits"
+
 // AllTemporal is the highest temporal layer that VP8 can name.
 const AllTemporal = 3
 
 // Temporal chooses the frames of a stream that are sent, by their temporal
-// layer: those up to the target, where a higher layer is entered at a frame
-// made for it only. Frames of a dropped layer are referred to by none of the
+// layer: those up to the target, where a higher layer is entered at frames
+// that allow it only. Frames of a dropped layer are referred to by none of the
 // layers below. Its owner guards it. The zero value has seen nothing.
 type Temporal struct {
 	begun   bool
@@ -25,7 +27,10 @@ type Frame struct {
 	Temporal  int
 	// Sync is set if the frame refers to none of its own temporal layer.
 	Sync bool
-	Key  bool
+	// Switch has bit t set if all layers up to t can be decoded from this frame on,
+	// given that this one can be.
+	Switch uint8
+	Key    bool
 }
 
 // Keep decides on a packet of a frame; packets come in order. ask says that a
@@ -43,6 +48,9 @@ func (t *Temporal) Keep(f Frame, target int) (keep, ask bool) {
 	switch {
 	case f.Temporal <= t.current:
 		t.keep = true
+		if up := bits.Len8(f.Switch&(2<<target-1)) - 1; up > t.current {
+			t.current, t.waited = up, 0
+		}
 	case f.Temporal == t.current+1 && f.Temporal <= target && f.Sync:
 		t.current, t.keep, t.waited = f.Temporal, true, 0
 	default:

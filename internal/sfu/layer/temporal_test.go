@@ -102,3 +102,34 @@ func TestWhatIsSentCanBeDecoded(t *testing.T) {
 		sentGroup[f.Temporal] = group
 	}
 }
+
+// Frames that allow it let higher layers in, by themselves or above the one that
+// they are of; others do not.
+func TestTemporalLayersAreEnteredWhereAFrameAllowsIt(t *testing.T) {
+	var v Temporal
+	v.Keep(Frame{Key: true}, 0)
+	for i, s := range []struct {
+		frame  Frame
+		target int
+		want   bool
+	}{
+		{Frame{Temporal: 1, Switch: 0b1110}, 2, false}, // it is not sent itself
+		{Frame{Switch: 0b0001}, 2, true},
+		{Frame{Temporal: 1}, 2, false},
+		{Frame{Switch: 0b0011}, 2, true},
+		{Frame{Temporal: 2}, 2, false},
+		{Frame{Temporal: 1, Switch: 0b1110}, 1, true}, // no more is wanted
+		{Frame{Temporal: 2}, 2, false},
+		{Frame{Temporal: 1, Switch: 0b1100}, 2, true},
+		{Frame{Temporal: 2}, 2, true},
+		{Frame{Switch: 0b1111}, 0, true},
+		{Frame{Temporal: 1}, 3, false},
+		{Frame{Switch: 0b1111}, 3, true},
+		{Frame{Temporal: 3}, 3, true},
+	} {
+		s.frame.Timestamp = uint32(i + 1)
+		if keep, ask := v.Keep(s.frame, s.target); keep != s.want || ask {
+			t.Errorf("frame %d, %+v: sent %v, asks %v", i, s.frame, keep, ask)
+		}
+	}
+}

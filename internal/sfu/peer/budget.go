@@ -297,14 +297,14 @@ func (sh *share) wants() bool {
 	return !sh.sender.down.Paused() && !sh.sender.up.Muted()
 }
 
-// measureTemporal adds the steps below a whole layer: fewer frames are better
-// than none. The share of each is that of the last second.
-func (sh *share) measureTemporal(l int, whole uint64, now time.Time) {
-	rates := sh.sender.up.TemporalRates(l, now)
-	all := slices.Max(rates[:])
-	for t, rate := range rates {
-		if rate > 0 && rate < all {
-			sh.rates = append(sh.rates, uint64(float64(whole)*float64(rate)/float64(all)))
+// measureTemporal adds the steps below what the subscriber wants of a layer: fewer
+// frames are better than none. parts are what its temporal layers take up to those
+// wanted, as they were in the last second.
+func (sh *share) measureTemporal(l int, wanted uint64, parts []uint64) {
+	whole := slices.Max(parts)
+	for t, part := range parts {
+		if part > 0 && part < whole {
+			sh.rates = append(sh.rates, uint64(float64(wanted)*float64(part)/float64(whole)))
 			sh.steps = append(sh.steps, step{l, t})
 		}
 	}
@@ -325,14 +325,19 @@ func (sh *share) measure(now time.Time) {
 		// A key frame makes the next seconds look cheap.
 		sh.peaks[l] = max(rates[l], sh.peaks[l]-sh.peaks[l]/16)
 		rate := sh.peaks[l]
-		if rate == 0 {
+		known := rate > 0
+		if !known {
 			rate = guesses[l]
+		}
+		parts, wanted := up.TemporalRates(l, now), sh.sender.down.WishedTemporal(l, now)
+		if part, all := slices.Max(parts[:wanted+1]), slices.Max(parts[:]); part > 0 {
+			rate = uint64(float64(rate) * float64(part) / float64(all))
 		}
 		if n := len(sh.rates); n > 0 && (l > wish || rate <= sh.rates[n-1]) {
 			continue
 		}
-		if len(sh.rates) == 0 && rate == sh.peaks[l] {
-			sh.measureTemporal(l, rate, now)
+		if len(sh.rates) == 0 && known {
+			sh.measureTemporal(l, rate, parts[:wanted+1])
 		}
 		sh.rates, sh.steps = append(sh.rates, rate), append(sh.steps, step{l, uptrack.AllTemporal})
 	}

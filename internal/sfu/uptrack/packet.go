@@ -187,10 +187,19 @@ func (p *Packet) parseCodec(kind codec.Kind, ddExt uint8, s *codec.Structure) *c
 			s = &newer
 		}
 	}
-	if s != nil && s.MaxSpatial > 0 && !p.Descriptor.HasSpatial {
-		if spatial, _, ok := s.Layer(dd.Template); ok {
-			d := &p.Descriptor
+	if s == nil || len(p.Payload) == 0 {
+		return s
+	}
+	d := &p.Descriptor
+	switch {
+	case s.MaxSpatial > 0:
+		if spatial, _, ok := s.Layer(dd.Template); ok && !d.HasSpatial {
 			d.HasSpatial, d.Spatial, d.LayerEnds = true, spatial, dd.EndOfFrame
+		}
+	case s.MaxTemporal > 0 && !d.HasTemporal:
+		if temporal, switches, ok := s.TemporalOf(dd, raw); ok {
+			d.HasTemporal, d.Temporal, d.Switch = true, temporal, switches
+			d.HasSpatial, d.Spatial, d.LayerEnds = false, 0, false // VP9 tells of its only one, too
 		}
 	}
 	return s

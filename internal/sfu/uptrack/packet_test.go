@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/pion/rtp"
+
+	"github.com/rollcall-rtc/rollcall/internal/sfu/codec"
 )
 
 func FuzzReceive(f *testing.F) {
@@ -101,6 +103,43 @@ func TestHeadersParseAsTheLibraryParsesThem(t *testing.T) {
 		}
 		for n := range raw { // must not panic, and must not read on
 			p.parseHeader(raw[:n:n])
+		}
+	}
+}
+
+// The layers of a stream of one spatial layer are those of the dependency descriptor,
+// unless the payload tells its own.
+func TestTemporalLayersAreToldByTheDependencyDescriptor(t *testing.T) {
+	// Templates 0 and 1 are of two temporal layers.
+	structure := []byte{0x80, 0x01, 0b0111_1010, 0b0010_0000}
+	for _, tt := range []struct {
+		name     string
+		kind     codec.Kind
+		payload  []byte
+		temporal uint8
+		told     bool
+	}{
+		{"of VP8, which says nothing itself", codec.VP8, []byte{0x10, 0x01, 0}, 1, true},
+		{"of VP8, which says layer 2", codec.VP8, []byte{0x90, 0x20, 0x80, 0x01}, 2, true},
+		{"of H264", codec.H264, []byte{0x41, 0}, 1, true},
+		{"of VP9, which says that it has a spatial layer", codec.VP9, []byte{0xe8, 0x05, 0x20, 0x09}, 1, true},
+		{"of AV1", codec.AV1, []byte{0x10, 0x32}, 1, true},
+		{"of padding", codec.AV1, nil, 0, false},
+	} {
+		var s *codec.Structure
+		parse := func(payload []byte, descriptor ...byte) *Packet {
+			p := &Packet{Payload: payload, nexts: 1}
+			p.exts[0] = extension{2, descriptor}
+			s = p.parseCodec(tt.kind, 2, s)
+			return p
+		}
+		if p := parse(tt.payload, 0xc1, 0, 7); p.Descriptor.HasTemporal != (tt.temporal == 2) {
+			t.Errorf("%s: told before there is a structure", tt.name)
+		}
+		parse([]byte{0, 0, 0, 0, 0}, append([]byte{0xc0, 0, 8}, structure...)...)
+		p := parse(tt.payload, 0xc1, 0, 9)
+		if d := p.Descriptor; d.HasTemporal != tt.told || d.Temporal != tt.temporal || d.HasSpatial {
+			t.Errorf("%s: %+v", tt.name, d)
 		}
 	}
 }

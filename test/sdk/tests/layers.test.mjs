@@ -1,6 +1,7 @@
 // Layers as a subscriber wishes them, in each way that browsers make them, and
 // as nobody wishes them.
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { scene } from '../harness/scene.mjs';
 import { wantVideo } from '../harness/media.mjs';
 import { waitFor } from '../harness/wait.mjs';
@@ -36,6 +37,39 @@ for (const codec of ['vp8', 'vp9']) {
     await bob.setQuality('alice', 'camera', 2);
     await wantWidth(bob, 'alice', 'in full size again', (width) => width === size.width);
     await wantVideo(bob, 'alice', 10);
+  });
+}
+
+// How many pictures each viewer decodes of alice in a few seconds.
+async function rates(viewers) {
+  const decoded = () => Promise.all(viewers.map(async (viewer) => (await viewer.video('alice')).decoded));
+  const before = await decoded();
+  await sleep(3000);
+  return (await decoded()).map((n, i) => n - before[i]);
+}
+
+// Chromium makes temporal layers of VP8 with simulcast by itself, and of others when it is asked to.
+for (const { codec, simulcast = false, mode } of [
+  { codec: 'vp8', simulcast: true }, { codec: 'vp8', mode: 'L1T2' }, { codec: 'h264', mode: 'L1T3' }, { codec: 'vp9', mode: 'L1T3' }, { codec: 'av1', mode: 'L1T3' },
+]) {
+  stage.test(`pictures of ${codec} ${mode ?? 'in layers'} are as many as are wished`, async (call) => {
+    const alice = await call.browser('alice');
+    const bob = await call.browser('bob');
+    const carol = await call.browser('carol');
+    await alice.publishCamera({ ...size, codec, simulcast, frameRate: 30 });
+    if (mode) await alice.setScalability(mode);
+    for (const viewer of [bob, carol]) await wantVideo(viewer, 'alice', 30);
+    const want = (what, takes) => waitFor(`bob to decode ${what} of carol's pictures`, async () => {
+      const [his, hers] = await rates([bob, carol]);
+      if (hers > 0 && takes(his / hers)) return true;
+      throw new Error(`${his} of ${hers}`);
+    }, 40_000);
+    await want('all', (part) => part > 0.9);
+    await bob.setFPS('alice', 'camera', 5);
+    await want('half or less', (part) => part > 0.1 && part < 0.65);
+    await bob.setFPS('alice', 'camera', 60);
+    await want('all again', (part) => part > 0.9);
+    await wantWidth(bob, 'alice', 'in full size', (width) => width === size.width);
   });
 }
 
