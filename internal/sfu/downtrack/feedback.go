@@ -128,7 +128,7 @@ func (d *DownTrack) resend(b *Binding, m *mapping, note uint8, seq uint16, up ui
 	marker, dropped := p.Marker, uint16(0)
 	if p.Descriptor.HasSpatial {
 		marker = marker || note != 0
-	} else {
+	} else if d.runOn {
 		// The note is the low bits of a count that has risen by little since.
 		dropped = uint16(d.dropped.Load())
 		dropped -= (dropped - uint16(note)) & seqmap.NoteMask

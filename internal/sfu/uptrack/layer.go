@@ -115,6 +115,7 @@ func (l *upLayer) accept(u *UpTrack, p *Packet, raw []byte, now time.Time) (v ve
 	structure := l.structure.Load()
 	if newer := p.parseCodec(u.kind, u.opts.DependencyDescriptorExt, structure); newer != structure {
 		l.structure.Store(newer)
+		l.inside = false // as far as is known
 	}
 	v.forward = true
 	l.lastPacket = now

@@ -143,3 +143,46 @@ func TestTemporalLayersAreToldByTheDependencyDescriptor(t *testing.T) {
 		}
 	}
 }
+
+// A stream that has no spatial layers inside it any more, as those of small pictures
+// have none, is one layer with all that it takes.
+func TestStreamThatLosesItsSpatialLayersIsOne(t *testing.T) {
+	now := time.Unix(1, 0)
+	u := New(Options{Codec: Codec{MimeType: "video/AV1", ClockRate: 90000}, DependencyDescriptorExt: 2, Now: func() time.Time { return now }})
+	defer end(u)
+	in := u.AddStream(StreamInfo{SSRC: 5})
+	seq := uint16(0)
+	play := func(structure []byte, templates ...byte) {
+		t.Helper()
+		for i := range 60 {
+			for j, template := range templates {
+				descriptor := []byte{0xc0 | template, 0, byte(i)}
+				if i == 0 && j == 0 {
+					descriptor = append(descriptor, structure...)
+				}
+				p := rtp.Packet{Header: rtp.Header{Version: 2, SSRC: 5, SequenceNumber: seq, Timestamp: uint32(seq) * 3000}, Payload: make([]byte, 500)}
+				seq++
+				if err := p.SetExtension(2, descriptor); err != nil {
+					t.Fatal(err)
+				}
+				raw, err := p.Marshal()
+				if err != nil {
+					t.Fatal(err)
+				}
+				in.Receive(raw, nil)
+			}
+			now = now.Add(time.Second / 30)
+		}
+	}
+	play([]byte{0x80, 0x01, 0b10_11_1010, 0b0010_0000}, 0, 1) // two spatial layers
+	if rates := u.Rates(now); u.Live() != 0b11 || rates[0] == 0 || rates[1] <= rates[0] {
+		t.Fatalf("live %02b with %v", u.Live(), rates)
+	}
+	play([]byte{0x80, 0x41, 0b01_11_1010, 0b0010_0000}, 2, 3) // two temporal ones, from template 2 on
+	if rates := u.Rates(now); u.Live() != 0b01 || rates[0] == 0 || rates[1] != 0 {
+		t.Errorf("live %02b with %v", u.Live(), rates)
+	}
+	if rates := u.TemporalRates(0, now); rates[0] == 0 || rates[1] <= rates[0] {
+		t.Errorf("temporal layers take %v", rates)
+	}
+}
