@@ -347,7 +347,7 @@ func (v *video) judge() {
 			}
 		}
 	}
-	if broken > 0 || sent[0] == 0 || sent[1] == 0 || slices.Max(sent[1:]) >= len(v.frames)/2 {
+	if broken > 0 || sent[0] == 0 || sent[1] == 0 || slices.Max(sent[1:]) > len(v.frames)*2/5 {
 		t.Fatalf("%d broken, frames of the layers: %v of %d", broken, sent, len(v.frames))
 	}
 	v.again(got)

@@ -11,14 +11,14 @@ import (
 // that stay are numbered without holes, as receivers wait for those in between.
 type thinner struct {
 	frames  layer.Temporal
+	current int // the highest temporal layer that is sent, -1: no frame has told yet
 	parts   layer.Spatial
 	dropped uint16 // picture ids left out so far, over all mappings
 	rate    frameRate
+	n       int // frames that ring has had
+	changes int // of the temporal layers that are sent, that levels has had
 	ring    [thinned]leftOut
-	n       int
-	current int // the highest temporal layer that is sent, -1: no frame has told yet
 	levels  [levels]level
-	changes int // that levels has had
 }
 
 // thinned is how many frames that were left out are remembered for packets that
