@@ -57,6 +57,30 @@ func TestWhoResumesIsToldTheQualityAgain(t *testing.T) {
 	})
 }
 
+func TestWhoResumesIsToldWhichTracksItMayNotOrMayHaveAgain(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		alice, bob := tc.enter("demo", "alice"), tc.enter("demo", "bob")
+		alice.publishCamera()
+		for _, step := range []struct {
+			everybody bool
+			want      string
+		}{{false, "permission allowed=false"}, {true, "permission allowed=true"}} {
+			bob.h.SignalLost(bob.sink)
+			synctest.Wait()
+			alice.allow(step.everybody)
+			bob = bob.resume(nil)
+			if got := bob.heard(); !slices.Contains(got, step.want) {
+				t.Errorf("want %q, bob heard %q", step.want, got)
+			}
+			sleep(2 * departureSlack)
+			bob = bob.resume(nil)
+			if got := bob.heard(); slices.Contains(got, step.want) {
+				t.Errorf("that was long ago, and bob heard %q", got)
+			}
+		}
+	})
+}
+
 // A client that does not hear of it would take the mute in its own description for a
 // mistake of ours, and correct it.
 func TestMuteOfTheAPIReachesWhoResumes(t *testing.T) {

@@ -70,7 +70,7 @@ type participant struct {
 	unmatched     []waitingReceiver // media without an announcement, or before joining
 	subscriptions map[string]*subscription
 	wanted        map[string]bool                         // explicit choices by track sid; absent: auto-subscribe
-	denied        map[string]bool                         // tracks that their publisher does not let it have
+	denied        map[string]denial                       // tracks that their publisher does not let it have, or lets it have again
 	settings      map[string]*livekit.UpdateTrackSettings // what it wants to see of tracks, by sid; immutable
 	permissions   *trackPermissions                       // who may subscribe to its tracks; nil: everybody
 	reliable      sequenceWindow                          // reliable data received from it

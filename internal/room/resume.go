@@ -100,6 +100,7 @@ func (s *state) resume(p *participant, req *Join, sid string, sink Sink) {
 	}})
 	// What was told meanwhile is lost, and clients act on changes only.
 	p.tellStreams(slices.Collect(maps.Values(p.subscriptions))...)
+	p.tellDenials(since)
 	p.tellVoices(since)
 	p.toldQuality = nil
 	for _, t := range p.tracks {

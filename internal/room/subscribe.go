@@ -3,6 +3,7 @@ package room
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/livekit/protocol/livekit"
 
@@ -120,7 +121,7 @@ func (p *participant) reconcile(t *track) {
 		return
 	}
 	allowed := t.owner.allows(p, t.info.Sid)
-	if denied := p.denied[t.info.Sid]; denied == allowed {
+	if denied := p.denied[t.info.Sid].denied; denied == allowed {
 		// The first refusal, a new one, or its end.
 		p.setDenied(t, !allowed)
 	}
@@ -133,14 +134,30 @@ func (p *participant) reconcile(t *track) {
 
 // setDenied remembers and tells that the publisher does or does not allow p a track.
 func (p *participant) setDenied(t *track, denied bool) {
-	if denied {
-		if p.denied == nil {
-			p.denied = make(map[string]bool)
-		}
-		p.denied[t.info.Sid] = true
-	} else {
-		delete(p.denied, t.info.Sid)
+	if p.denied == nil {
+		p.denied = make(map[string]denial)
 	}
+	p.denied[t.info.Sid] = denial{denied, p.state.now}
+	p.tellDenied(t, denied)
+}
+
+// denial says whether a publisher denies a track, and since when.
+type denial struct {
+	denied bool
+	at     time.Time
+}
+
+// tellDenials repeats what p was told since then of tracks that it may not have, or may
+// have again.
+func (p *participant) tellDenials(since time.Time) {
+	for sid, d := range p.denied {
+		if t := p.state.tracks[sid]; t != nil && d.at.After(since) {
+			p.tellDenied(t, d.denied)
+		}
+	}
+}
+
+func (p *participant) tellDenied(t *track, denied bool) {
 	p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_SubscriptionPermissionUpdate{
 		SubscriptionPermissionUpdate: &livekit.SubscriptionPermissionUpdate{
 			ParticipantSid: t.owner.sid, TrackSid: t.info.Sid, Allowed: !denied,
