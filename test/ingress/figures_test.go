@@ -55,10 +55,14 @@ func TestFigures(t *testing.T) {
 			push := p.push(info, "-re", "-i", file, "-c", "copy")
 			eventually(t, "it publishes", func() bool { return p.state(info.IngressId).Status == livekit.IngressState_ENDPOINT_PUBLISHING })
 			time.Sleep(3 * time.Second)
-			before, began := p.cpu(), time.Now()
+			server, children := p.cpu()
+			began := time.Now()
 			time.Sleep(20 * time.Second)
-			used, took := p.cpu()-before, time.Since(began)
-			t.Logf("CPU of server and children: %.1f %% of a core, nobody watching", 100*used.Seconds()/took.Seconds())
+			serverThen, childrenThen := p.cpu()
+			percent := 100 / time.Since(began).Seconds()
+			server, children = serverThen-server, childrenThen-children
+			t.Logf("CPU of server and children: %.2f %% of a core (%.2f and %.2f), nobody watching",
+				percent*(server+children).Seconds(), percent*server.Seconds(), percent*children.Seconds())
 			_ = push.cmd.Process.Kill()
 		})
 	}

@@ -76,18 +76,24 @@ func (p *served) kill() {
 	_ = p.cmd.Wait()
 }
 
-// cpu is what the server and its children have used.
-func (p *served) cpu() (sum time.Duration) {
-	for _, pid := range append([]string{strconv.Itoa(p.pid)}, childrenOf(p.pid)...) {
-		stat, err := os.ReadFile("/proc/" + pid + "/stat")
-		if err != nil {
-			continue
-		}
-		fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
-		for _, f := range fields[11:13] { // utime and stime, in hundredths
-			n, _ := strconv.Atoi(f)
-			sum += time.Duration(n) * 10 * time.Millisecond
-		}
+// cpu is what the server has used, and what its children have that are there.
+func (p *served) cpu() (server, children time.Duration) {
+	for _, pid := range childrenOf(p.pid) {
+		children += cpuOf(pid)
+	}
+	return cpuOf(strconv.Itoa(p.pid)), children
+}
+
+// cpuOf is what a process has used; 0 if it is gone.
+func cpuOf(pid string) (sum time.Duration) {
+	stat, err := os.ReadFile("/proc/" + pid + "/stat")
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	for _, f := range fields[11:13] { // utime and stime, in hundredths
+		n, _ := strconv.Atoi(f)
+		sum += time.Duration(n) * 10 * time.Millisecond
 	}
 	return sum
 }
