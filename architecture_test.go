@@ -75,7 +75,7 @@ var layers = []layer{
 
 	// What comes in from encoders: the server of RTMP, and the format of its tags.
 	{"internal/ingress/rtmp", []string{"internal/ingress/flv", "internal/rate"}},
-	{"internal/ingress/ffmpeg", []string{"internal/spawn", "internal/ingress/flv"}},
+	{"internal/ingress/ffmpeg", []string{"internal/spawn", "internal/rawfile", "internal/ingress/flv"}},
 	{"internal/ingress/flv", nil},
 	// Streams of encoders that come in as participants.
 	{"internal/ingress", []string{"internal/room", "internal/histogram", "internal/rate", "internal/sfu/uptrack", "event"}},
@@ -135,7 +135,8 @@ var layers = []layer{
 	{"internal/outbox", nil},
 	{"internal/rate", nil},
 	{"internal/stack", nil},
-	{"internal/tcp", nil},
+	{"internal/tcp", []string{"internal/rawfile"}},
+	{"internal/rawfile", nil},
 	{"internal/tlsmux", nil},
 	{"internal/tracing", []string{"event"}},
 	{"internal/token", nil},

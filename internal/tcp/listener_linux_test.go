@@ -10,9 +10,9 @@ func TestConnectionsAreKeptAliveAsThoseOfNet(t *testing.T) {
 	accepted, dialled := pair(t)
 	defer accepted.Close()
 	defer dialled.Close()
-	raw := accepted.(*Conn).raw
+	file := accepted.(*Conn).file
 	for _, o := range keptAlive {
-		err := raw.Control(func(fd uintptr) {
+		err := file.Control(func(fd uintptr) {
 			got, err := unix.GetsockoptInt(int(fd), o.level, o.option)
 			if err != nil || got != o.value {
 				t.Errorf("option %d of level %d is %d, %v; want %d", o.option, o.level, got, err, o.value)

@@ -8,9 +8,11 @@ import (
 	"os"
 	"os/exec"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rollcall-rtc/rollcall/internal/ingress/flv"
+	"github.com/rollcall-rtc/rollcall/internal/rawfile"
 	"github.com/rollcall-rtc/rollcall/internal/spawn"
 )
 
@@ -28,13 +30,14 @@ type Sink interface {
 type Transcoder struct {
 	cmd  *exec.Cmd
 	said *spawn.Tail
-	in   *os.File
+	in   *rawfile.File
 	sink Sink
 
 	out      []byte // writer only
-	zero     time.Duration
 	any      bool
 	matroska bool // immutable; FLV if not
+
+	zero atomic.Int64 // of the child's clock on the source's, in nanoseconds; readers come after the writer
 
 	// What decoders of Matroska were told; writer only. params go before the next key frame.
 	picturesHave, soundHas, params []byte
@@ -80,29 +83,13 @@ func Start(path string, j Job, sink Sink, running *Children, logger *slog.Logger
 	spawn.Detach(t.cmd)
 	spawn.Bind(t.cmd)
 	t.cmd.Env = spawn.Environment()
-	var ours, theirs []*os.File
-	defer func() {
-		for _, f := range theirs {
-			_ = f.Close()
-		}
-	}()
-	for range j.Layers {
-		r, w, err := os.Pipe()
-		if err != nil {
-			closeAll(ours)
-			return nil, err
-		}
-		ours, theirs = append(ours, r), append(theirs, w)
-	}
-	t.cmd.ExtraFiles = theirs
-	sound, err := t.start(j)
+	pictures, sound, err := t.start(j)
 	if err != nil {
-		closeAll(ours)
 		return nil, fmt.Errorf("start ffmpeg: %w", err)
 	}
 	spawn.Expendable(t.cmd)
 	running.began(t.cmd)
-	for i, f := range ours {
+	for i, f := range pictures {
 		t.readers.Go(func() {
 			defer f.Close()
 			if j.LayersAs == flv.VP8 {
@@ -112,8 +99,11 @@ func Start(path string, j Job, sink Sink, running *Children, logger *slog.Logger
 			}
 		})
 	}
-	if j.Opus != nil {
-		t.readers.Go(func() { t.fail(t.readSound(sound)) })
+	if sound != nil {
+		t.readers.Go(func() {
+			defer sound.Close()
+			t.fail(t.readSound(sound))
+		})
 	}
 	go t.wait(running, logger)
 	if t.matroska {
@@ -128,34 +118,52 @@ func Start(path string, j Job, sink Sink, running *Children, logger *slog.Logger
 	return t, nil
 }
 
-func closeAll(files []*os.File) {
-	for _, f := range files {
-		_ = f.Close()
-	}
-}
-
-func (t *Transcoder) start(j Job) (sound io.Reader, err error) {
-	theirs, ours, err := os.Pipe()
-	if err != nil {
-		return nil, err
-	}
-	defer theirs.Close()
+// start starts the child, and returns what its layers and its sound, nil for none, are
+// read from.
+func (t *Transcoder) start(j Job) (pictures []*rawfile.File, sound *rawfile.File, err error) {
+	var ours []*rawfile.File
+	var theirs []*os.File
 	defer func() {
+		for _, f := range theirs {
+			_ = f.Close()
+		}
 		if err != nil {
-			_ = ours.Close()
+			for _, f := range ours {
+				_ = f.Close()
+			}
 		}
 	}()
-	t.in, t.cmd.Stdin = ours, theirs
-	if j.Opus != nil {
-		if sound, err = t.cmd.StdoutPipe(); err != nil {
-			return nil, err
+	pipe := func(open func() (*rawfile.File, *os.File, error)) (*rawfile.File, *os.File, error) {
+		one, other, err := open()
+		if err == nil {
+			ours, theirs = append(ours, one), append(theirs, other)
 		}
+		return one, other, err
 	}
+	for range j.Layers {
+		one, other, err := pipe(rawfile.FromChild)
+		if err != nil {
+			return nil, nil, err
+		}
+		pictures, t.cmd.ExtraFiles = append(pictures, one), append(t.cmd.ExtraFiles, other)
+	}
+	if j.Opus != nil {
+		one, other, err := pipe(rawfile.FromChild)
+		if err != nil {
+			return nil, nil, err
+		}
+		sound, t.cmd.Stdout = one, other
+	}
+	in, out, err := pipe(rawfile.ToChild)
+	if err != nil {
+		return nil, nil, err
+	}
+	t.in, t.cmd.Stdin = in, out
 	t.said = spawn.NewTail(maxSaid)
 	t.cmd.Stderr = t.said
 	// What holds the error output open after the child's end is not waited for.
 	t.cmd.WaitDelay = 5 * time.Second
-	return sound, t.cmd.Start()
+	return pictures, sound, t.cmd.Start()
 }
 
 // wait says how the child ended, when all that it wrote is read.
@@ -197,9 +205,10 @@ func (t *Transcoder) fail(err error) {
 // ErrStuck if the child takes nothing for a while.
 func (t *Transcoder) Write(kind byte, at time.Duration, body []byte) error {
 	if !t.any {
-		t.any, t.zero = true, at-lead
+		t.any = true
+		t.zero.Store(int64(at - lead))
 	}
-	if err := t.append(kind, at-t.zero, body); err != nil {
+	if err := t.append(kind, at-t.begins(), body); err != nil {
 		return err
 	}
 	err := t.in.SetWriteDeadline(time.Now().Add(takesWithin))
@@ -224,6 +233,9 @@ func (t *Transcoder) Write(kind byte, at time.Duration, body []byte) error {
 	}
 	return nil
 }
+
+// begins is where the child's clock begins on the source's.
+func (t *Transcoder) begins() time.Duration { return time.Duration(t.zero.Load()) }
 
 // append puts a tag into what is written next.
 func (t *Transcoder) append(kind byte, at time.Duration, body []byte) error {
@@ -295,7 +307,7 @@ func (t *Transcoder) readPictures(layer int, in io.Reader) error {
 		if tag.Kind != flv.Config && tag.Kind != flv.Frame {
 			continue
 		}
-		if err := t.sink.Picture(layer, clock.At(ms)+t.zero, tag); err != nil {
+		if err := t.sink.Picture(layer, clock.At(ms)+t.begins(), tag); err != nil {
 			return err
 		}
 	}
@@ -312,7 +324,7 @@ func (t *Transcoder) readVP8(layer int, in io.Reader) error {
 			continue // the encoder has dropped it
 		}
 		key := data[0]&1 == 0 // RFC 6386 §9.1
-		if err := t.sink.Picture(layer, at+t.zero, flv.Tag{Kind: flv.Frame, Codec: flv.VP8, Key: key, Data: data}); err != nil {
+		if err := t.sink.Picture(layer, at+t.begins(), flv.Tag{Kind: flv.Frame, Codec: flv.VP8, Key: key, Data: data}); err != nil {
 			return err
 		}
 	}
@@ -326,7 +338,7 @@ func (t *Transcoder) readSound(in io.Reader) error {
 			return notAtTheEnd(err)
 		}
 		since := time.Duration(at/sampleRate)*time.Second + time.Duration(at%sampleRate)*time.Second/sampleRate
-		if err := t.sink.Sound(since+t.zero, packet); err != nil {
+		if err := t.sink.Sound(since+t.begins(), packet); err != nil {
 			return err
 		}
 	}
