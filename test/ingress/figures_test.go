@@ -80,6 +80,7 @@ func (p *served) first(t *testing.T, file, room string, change func(*livekit.Cre
 	eventually(t, "a picture", func() bool { return v.got(video).frames > 0 })
 	took := v.got(video).first.Sub(<-connected)
 	_ = push.cmd.Process.Kill()
+	_ = v.room.Disconnect(t.Context()) // who watches costs, too
 	return took
 }
 
