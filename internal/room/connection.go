@@ -31,18 +31,26 @@ func (c *connection) trickle(target livekit.SignalTarget, init string, final boo
 func (c *connection) PublisherAnswer(sdp string, id uint32, mids map[string]string) {
 	c.post(func(_ *state, p *participant) {
 		p.negotiate(&livekit.SignalResponse{Message: &livekit.SignalResponse_Answer{Answer: description("answer", sdp, id, mids)}})
+		p.answered()
 	})
 }
 
-// SectionsRequired asks the client for an offer, with more sections to receive in or
-// none.
+// SectionsRequired asks the client for an offer, when it can take that, with more
+// sections to receive in or none.
 func (c *connection) SectionsRequired(audio, video int) {
-	c.post(func(_ *state, p *participant) { p.askForOffer(audio, video) })
+	c.post(func(_ *state, p *participant) {
+		p.prompt(func(p *participant) { p.askForOffer(audio, video) })
+	})
 }
 
-// OfferOverdue asks the client again for an offer that others wait for.
+// OfferOverdue asks the client at once for an offer that others wait for, unless one
+// has come that is about to be answered (see turns).
 func (c *connection) OfferOverdue() {
-	c.post(func(_ *state, p *participant) { p.askForOffer(0, 0) })
+	c.post(func(_ *state, p *participant) {
+		if !p.turns.offering {
+			p.askForOffer(0, 0)
+		}
+	})
 }
 
 // askForOffer has the client offer, with more sections of each kind.

@@ -143,6 +143,26 @@ func TestDataTracksOfWhoIsHiddenGoToNobody(t *testing.T) {
 	})
 }
 
+func TestWhatWaitsForATurnGoesAlongToAnotherRoom(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		ana := tc.enterCore("ana", livekit.ClientInfo_NODE)
+		ana.duplexState(peer.Connected)
+		ana.sayOffer("v=0")
+		ana.heard()
+		ana.announce("mic", livekit.TrackType_AUDIO, livekit.TrackSource_MICROPHONE)
+		ana.wantHeard("nothing while its offer is here")
+		if err := tc.reg.MoveParticipant(context.Background(), &livekit.MoveParticipantRequest{Room: "demo", Identity: "ana", DestinationRoom: "attic"}); err != nil {
+			t.Fatal(err)
+		}
+		ana.conn().PublisherAnswer("v=0", 1, nil)
+		synctest.Wait()
+		if heard := ana.heard(); !slices.Contains(heard, "trackpublished") {
+			t.Errorf("heard %q", heard)
+		}
+		ana.leave()
+	})
+}
+
 func TestJoinOfWhoHasGivenUpTakesNobodysPlace(t *testing.T) {
 	inBubble(t, Options{}, func(tc *test) {
 		ana := tc.enter("demo", "ana")

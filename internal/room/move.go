@@ -197,6 +197,7 @@ func (s *state) depart(p *participant, name string) (*participant, []*track) {
 		lastHandle:    p.lastHandle,
 		way:           p.way,
 		negotiation:   p.negotiation,
+		turns:         p.turns,
 		subscriptions: make(map[string]*subscription),
 		wanted:        make(map[string]bool),
 	}

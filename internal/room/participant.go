@@ -78,6 +78,7 @@ type participant struct {
 	oversized     bool                                    // it sent a message that is too large to be sent on
 	simulation    simulation
 	negotiation   negotiation
+	turns         turns
 	dataTracks    []*dataTrack          // published
 	dataHandles   map[uint16]*dataTrack // of others, by the handles that its client knows
 	lastHandle    uint16
@@ -253,6 +254,7 @@ func (p *participant) tick() {
 		p.refreshToken()
 	}
 	p.tickNegotiation()
+	p.tickTurns()
 	p.tickEnded()
 	p.matchReceivers()
 	for _, w := range p.unmatched {

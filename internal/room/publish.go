@@ -82,8 +82,10 @@ func (p *participant) addTrack(req *livekit.AddTrackRequest) {
 	}
 	p.pending = append(p.pending, t)
 	p.prefer(t, req)
-	p.expectOffer(t)
-	p.trackPublished(t)
+	p.prompt(func(p *participant) {
+		p.expectOffer(t)
+		p.trackPublished(t)
+	})
 	p.matchReceivers()
 }
 

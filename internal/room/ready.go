@@ -8,21 +8,19 @@ import (
 )
 
 // fastPublish has a client negotiate each time that it needs to, one offer after the
-// answer to the last, as livekit-server has those do who may publish. Without it clients
-// on LiveKit's Rust core gather what they need for 150 ms. What comes while they make the
-// offer is forgotten; what comes of age before its answer is there deadlocks with that
-// (livekit-ffi up to 0.12.73): they take in nothing more, not even that they should
-// begin anew.
+// other, as livekit-server has those do who may publish. Without it clients on LiveKit's
+// Rust core gather what they need, and lose or deadlock over what comes too late (see
+// turns).
 //
-// Others would offer when they join, for a connection that they may not need; so would
-// the core with two connections. With one it has offered, and is told whatever it may
-// do: it is asked for sections too.
+// Others would offer when they join, for a connection that they may not need. And with
+// one connection the core would take the answer to its first offer for that to the next
+// one, if it publishes the moment that it is connected; that deadlocks too, as when its
+// tracks come back with it after a restart of the server.
 //
-// A client is told when it joins and cannot be told later: one with two connections that
-// may publish only after a change of its permission goes on to gather, and can forget a
-// track.
+// A client is told when it joins and cannot be told later: one that may publish only
+// after a change of its permission goes on to gather, and can forget a track.
 func (j *Join) fastPublish() bool {
-	return j.rustCore() && (j.SinglePC || j.Permission.CanPublish)
+	return j.rustCore() && !j.SinglePC && j.Permission.CanPublish
 }
 
 // rustCore says that the client is one of those on LiveKit's Rust core.

@@ -11,8 +11,9 @@ import (
 )
 
 // owed are the pauses until a client with one connection is reminded of a track that it
-// has announced and not offered: of what it forgets nothing else reminds it. The first
-// one leaves time for an offer that is on its way.
+// has announced and not offered: of what it forgets (see turns) nothing else
+// reminds it. A reminder that meets its offer would do harm, so the first one leaves
+// time for that.
 var owed = [...]time.Duration{time.Second, 2 * time.Second, 4 * time.Second}
 
 // debt is the offer of one announced track.

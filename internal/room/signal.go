@@ -111,6 +111,7 @@ func (p *participant) offer(d *livekit.SessionDescription) {
 	if p.publisher == nil && !p.openPublisher() {
 		return
 	}
+	p.offering()
 	p.offered(d.GetSdp())
 	p.publisher.Offer(d.GetSdp(), d.GetId())
 }

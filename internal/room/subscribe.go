@@ -77,6 +77,7 @@ func (p *participant) openDuplex() error {
 		PlayoutDelay: p.state.playoutDelay,
 		FullICE:      p.req.fullICE(),
 		TCPOnly:      p.way == livekit.CandidateProtocol_TCP,
+		KeepsSpares:  p.req.rustCore(), // a reminder that meets its offer does harm (see turns)
 		Logger:       p.log,
 	})
 	if err != nil {

@@ -40,7 +40,10 @@ type DuplexOptions struct {
 	FullICE bool
 	// TCPOnly makes no use of UDP, if the factory listens for TCP.
 	TCPOnly bool
-	Logger  *slog.Logger
+	// KeepsSpares lets the client give sections back with any offer: it is asked for
+	// that once, and not reminded.
+	KeepsSpares bool
+	Logger      *slog.Logger
 }
 
 // Duplex carries media and data both ways. The client offers, always: what we
@@ -52,7 +55,8 @@ type DuplexOptions struct {
 // browsers tell of a track by its section's beginning.
 type Duplex struct {
 	Publisher
-	duplex DuplexHandler // immutable
+	duplex      DuplexHandler // immutable
+	keepsSpares bool          // immutable
 
 	// tasks only
 	sending
@@ -76,7 +80,7 @@ var kinds = [2]webrtc.RTPCodecType{webrtc.RTPCodecTypeAudio, webrtc.RTPCodecType
 // NewDuplex returns a Duplex that waits for an offer. It costs next to nothing
 // until then.
 func (f *Factory) NewDuplex(opts DuplexOptions) (*Duplex, error) {
-	d := &Duplex{duplex: opts.Handler}
+	d := &Duplex{duplex: opts.Handler, keepsSpares: opts.KeepsSpares}
 	d.Publisher.prepare(opts.Handler, opts.Codecs)
 	d.Publisher.answering = d
 	d.sending.prepare(&d.Publisher.conn, opts.Handler, opts.AllowPause, opts.PlayoutDelay)
@@ -268,7 +272,7 @@ func (d *Duplex) remind(n int) {
 		if !d.awaited || d.Publisher.conn.state == Closed {
 			return
 		}
-		if len(d.waiting) == 0 && !d.leaving {
+		if len(d.waiting) == 0 && (!d.leaving || d.keepsSpares) {
 			d.asked, d.awaited = [2]int{}, false // nobody waits any more
 			d.stopTimers()
 			return

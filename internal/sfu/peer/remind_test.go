@@ -129,6 +129,32 @@ func TestNobodyIsRemindedOfWhatIsNotWantedAnyMore(t *testing.T) {
 	}
 }
 
+func TestWhoKeepsSparesIsNotRemindedToGiveThemBack(t *testing.T) {
+	const step = 10 * time.Millisecond
+	f := newTestFactory(t, patient(step))
+	p, _, camera := publishBoth(t, f)
+	c := enterDuplex(t, f, 0, 1)
+	c.duplex.keepsSpares = true
+	s := c.add("TR_1", p, "camera")
+	c.carries("TR_1")
+	asked := len(c.askedFor())
+	c.with(func() { c.deaf = true })
+	c.duplex.RemoveTrack(s)
+	eventually(t, "asked to give it back", func() bool { return len(c.askedFor()) > asked })
+	time.Sleep(2 * step * reminders[len(reminders)-1])
+	c.settled()
+	if got := c.askedFor(); len(got) != asked+1 {
+		t.Errorf("asked for %v, the first %d of them for the track", got, asked)
+	}
+	c.with(func() { c.deaf = false })
+	c.add("TR_2", p, "camera")
+	c.carries("TR_2") // though no offer came for the section of the other
+	sendVP8(t, camera, "it arrives", func() bool { return c.reception.packets("TR_2") > 5 })
+	if err := c.failure(); err != nil {
+		t.Error(err)
+	}
+}
+
 // Whatever comes together: tracks that come and go, offers of the client's own that
 // cross with what it is asked for, and requests that it misses or does not act on.
 func TestTracksFindSectionsInAnyOrder(t *testing.T) {
