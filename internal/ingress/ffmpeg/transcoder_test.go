@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/rollcall-rtc/rollcall/internal/ingress/flv"
+	"github.com/rollcall-rtc/rollcall/internal/testkit/script"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -274,6 +276,38 @@ func TestMissingAndFailingChildrenAreNamed(t *testing.T) {
 	}
 	if err2 := tr.Close(); !errors.Is(err2, ErrFailed) {
 		t.Errorf("nonsense: %v, then %v", err, err2)
+	}
+}
+
+func TestTagsThatAreHeldGoWithTheNext(t *testing.T) {
+	dir := t.TempDir()
+	out := filepath.Join(dir, "out")
+	tr, err := Start(script.Write(t, dir, "ffmpeg", "exec cat >'"+out+"'\n"), Job{Sound: true}, newSink(), nil, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := slices.Clone(tr.out)
+	hold := func(body string, begins bool) {
+		t.Helper()
+		if err := tr.Hold(flv.TypeAudio, 0, []byte(body)); err != nil {
+			t.Fatal(err)
+		}
+		want = flv.AppendTag(want, flv.TypeAudio, lead, []byte(body))
+		if waits := len(tr.out) > 0; waits != begins {
+			t.Errorf("%s waits: %v", body, waits)
+		}
+	}
+	hold("with the header", false)
+	hold("one", true)
+	hold("two", false)
+	hold("three", true)
+	if err := tr.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	_ = tr.Close()
+	got, err := os.ReadFile(out)
+	if err != nil || !bytes.Equal(got, want) {
+		t.Errorf("%v\n%q, want\n%q", err, got, want)
 	}
 }
 

@@ -326,8 +326,15 @@ func (f *feed) passSound(at time.Duration, body []byte, t flv.Tag) error {
 		}
 		return nil
 	}
+	if f.voice != f.painter && t.Kind == flv.Frame && t.Codec == flv.AAC && f.sounds.rate >= minHeld {
+		return f.voice.Hold(flv.TypeAudio, at, body)
+	}
 	return f.voice.Write(flv.TypeAudio, at, body)
 }
+
+// minHeld is from what rate on, in Hz, frames of AAC may wait for the next one: a frame is
+// 1024 samples, 32 ms there.
+const minHeld = 32_000
 
 func (f *feed) failure() error {
 	f.failMu.Lock()
@@ -342,6 +349,9 @@ func (f *feed) leave() { close(f.left) }
 // close ends the children, and returns when they are gone. The session goes on.
 func (f *feed) close(kill bool) {
 	var closing sync.WaitGroup
+	if f.voice != nil && !kill {
+		_ = f.voice.Flush() // why not, it says when it is closed
+	}
 	for _, child := range f.children {
 		if kill {
 			child.Kill()
