@@ -16,21 +16,34 @@ import (
 // video. A worker that is slower loses packets, and nobody waits for it.
 const maxWaiting = 4 << 20
 
+// A worker that writes media as it is gets it in portions, once it has begun: to be woken
+// for each packet is most of what it costs.
+const (
+	portionEvery = 50 * time.Millisecond
+	portionAfter = 2 * time.Second // who begins is not held up
+	portionSize  = 256 << 10       // bytes; more goes at once
+)
+
 // feed carries to a worker what happens to its tracks, and their packets. The
 // latter come on the packet path: there it copies and never waits.
 type feed struct {
-	w     io.WriteCloser // the writing goroutine's
-	began time.Time      // immutable; see shown
+	w        io.WriteCloser // the writing goroutine's
+	began    time.Time      // immutable; see shown
+	portions bool           // immutable
 
 	mu      sync.Mutex
 	waiting []byte // frames
 	ended   bool
 	wakec   chan struct{} // has an element when there is something to do
+	soonc   chan struct{} // has one when that is not to wait for a portion
 	donec   chan struct{} // closed when all is written
 }
 
 func newFeed(w io.WriteCloser, job wire.Job) *feed {
-	f := &feed{w: w, began: time.Now(), wakec: make(chan struct{}, 1), donec: make(chan struct{})}
+	f := &feed{
+		w: w, began: time.Now(), portions: job.Kind == wire.Pass,
+		wakec: make(chan struct{}, 1), soonc: make(chan struct{}, 1), donec: make(chan struct{}),
+	}
 	f.waiting = wire.AppendJSON(nil, wire.JobFrame, job)
 	go f.run()
 	f.wake()
@@ -47,13 +60,22 @@ func (f *feed) wake() {
 	}
 }
 
+// hurry is wake for what is not to wait for a portion.
+func (f *feed) hurry() {
+	f.wake()
+	select {
+	case f.soonc <- struct{}{}:
+	default:
+	}
+}
+
 // tell sends a track or a control, which nothing is too full for.
 func (f *feed) tell(kind wire.FrameKind, v any) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !f.ended {
 		f.waiting = wire.AppendJSON(f.waiting, kind, v)
-		f.wake()
+		f.hurry()
 	}
 }
 
@@ -63,7 +85,7 @@ func (f *feed) gone(track uint16) {
 	defer f.mu.Unlock()
 	if !f.ended {
 		f.waiting = wire.AppendFrame(f.waiting, wire.Gone, binary.BigEndian.AppendUint16(nil, track))
-		f.wake()
+		f.hurry()
 	}
 }
 
@@ -74,7 +96,7 @@ func (f *feed) end() {
 	if !f.ended {
 		f.ended = true
 		f.waiting = wire.AppendFrame(f.waiting, wire.End)
-		f.wake()
+		f.hurry()
 	}
 }
 
@@ -83,7 +105,13 @@ func (f *feed) run() {
 	defer close(f.donec)
 	defer f.w.Close()
 	var writing []byte
+	portion := time.NewTimer(0)
+	defer portion.Stop()
 	for range f.wakec {
+		select {
+		case <-f.soonc: // it is done with this
+		default:
+		}
 		f.mu.Lock()
 		writing, f.waiting = f.waiting, writing[:0]
 		ended := f.ended
@@ -95,6 +123,13 @@ func (f *feed) run() {
 		}
 		if ended {
 			return
+		}
+		if f.portions && time.Since(f.began) >= portionAfter {
+			portion.Reset(portionEvery)
+			select {
+			case <-portion.C:
+			case <-f.soonc:
+			}
 		}
 	}
 }
@@ -150,6 +185,10 @@ func (t *trackFeed) WriteRTP(h *rtp.Header, payload []byte, _ uptrack.Batch) (in
 		f.waiting = wire.AppendFrame(f.waiting, wire.Clock, at[:], shown[:])
 	}
 	f.waiting = wire.AppendFrame(f.waiting, wire.Packet, at[:], head[:n], payload)
-	f.wake()
+	if len(f.waiting) < portionSize {
+		f.wake()
+	} else {
+		f.hurry()
+	}
 	return len(payload), nil
 }

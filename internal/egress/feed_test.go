@@ -73,6 +73,58 @@ func TestFrozenWorkerHoldsNobodyUp(t *testing.T) {
 	})
 }
 
+// counted notes when it is written to.
+type counted struct{ at []time.Time }
+
+func (c *counted) Write(b []byte) (int, error) {
+	c.at = append(c.at, time.Now())
+	return len(b), nil
+}
+
+func (c *counted) Close() error { return nil }
+
+func TestMediaAsItIsComesInPortions(t *testing.T) {
+	for kind, want := range map[wire.Kind]int{wire.Pass: 20, wire.Encode: 100} {
+		synctest.Test(t, func(t *testing.T) {
+			out := new(counted)
+			f := newFeed(out, wire.Job{Kind: kind})
+			track := &trackFeed{feed: f}
+			send := func(packets int, every time.Duration) {
+				for range packets {
+					time.Sleep(every)
+					if _, err := track.WriteRTP(&rtp.Header{Version: 2}, make([]byte, 1200), nil); err != nil {
+						t.Fatal(err)
+					}
+				}
+				synctest.Wait()
+			}
+			send(200, 10*time.Millisecond)
+			if n := len(out.at); n < 200 {
+				t.Errorf("%s: %d times in its first two seconds", kind, n)
+			}
+			out.at = nil
+			send(100, 10*time.Millisecond)
+			if n := len(out.at); n < want-1 || n > want+1 {
+				t.Errorf("%s: woken %d times in a second, want %d", kind, n, want)
+			}
+			out.at = nil
+			send(portionSize/1200+1, 0)
+			if len(out.at) == 0 {
+				t.Errorf("%s: much waits", kind)
+			}
+			out.at = nil
+			asked := time.Now()
+			f.tell(wire.ControlFrame, 1)
+			synctest.Wait()
+			f.end()
+			<-f.donec
+			if len(out.at) == 0 || out.at[len(out.at)-1] != asked {
+				t.Errorf("%s: what is told waits: %v", kind, out.at)
+			}
+		})
+	}
+}
+
 func TestFeedOfADeadWorkerEnds(t *testing.T) {
 	r, w := io.Pipe()
 	_ = r.Close()
