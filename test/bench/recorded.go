@@ -33,6 +33,15 @@ const (
 	settled                       = 3 * time.Second         // a worker gives back what its start needed after two
 )
 
+// egressAt is the API of recordings at a URL.
+func egressAt(url string) (livekit.Egress, error) {
+	access, err := mint("", &token.VideoGrant{RoomRecord: true})
+	if err != nil {
+		return nil, err
+	}
+	return livekit.NewEgressProtobufClient(url, &bearing{"Bearer " + access}), nil
+}
+
 func (r recorded) run(ctx context.Context, b *bench) (o outcome, err error) {
 	t, err := b.start(ctx)
 	if err != nil {
@@ -44,11 +53,10 @@ func (r recorded) run(ctx context.Context, b *bench) (o outcome, err error) {
 		return o, err
 	}
 	defer leave()
-	access, err := mint("", &token.VideoGrant{RoomRecord: true})
+	egress, err := egressAt(t.url)
 	if err != nil {
 		return o, err
 	}
-	egress := livekit.NewEgressProtobufClient(t.url, &bearing{"Bearer " + access})
 	var soon []time.Duration
 	for range r.starts {
 		if err := sleep(ctx, b.scaled(apart)); err != nil {

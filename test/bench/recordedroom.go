@@ -56,11 +56,10 @@ func (r recordedRoom) run(ctx context.Context, b *bench) (o outcome, err error) 
 		}
 		defer leave()
 	}
-	access, err := mint("", &token.VideoGrant{RoomRecord: true})
+	egress, err := egressAt(t.url)
 	if err != nil {
 		return o, err
 	}
-	egress := livekit.NewEgressProtobufClient(t.url, &bearing{"Bearer " + access})
 	r0, err := t.read()
 	if err != nil {
 		return o, err
