@@ -168,12 +168,12 @@ func (g *Registry) Participant(ctx context.Context, room, identity string) (*liv
 }
 
 // RemoveParticipant ends a participant's session and tells it so. Tokens that
-// are valid from before revoked do not let it in again; zero stands for a moment
+// were made before revoked do not let it in again; zero stands for a moment
 // from now.
 func (g *Registry) RemoveParticipant(ctx context.Context, room, identity string, revoked time.Time) error {
 	return g.with(ctx, room, identity, func(s *state, p *participant) error {
 		if p.forwarding == nil {
-			g.revoke(seatOf(room, identity), revoked)
+			g.revoke(seatOf(room, identity), revoked, p.req.TokenUntil.Sub(p.joinedAt))
 		}
 		p.sendLeave(livekit.DisconnectReason_PARTICIPANT_REMOVED, livekit.LeaveRequest_DISCONNECT)
 		s.remove(p, livekit.DisconnectReason_PARTICIPANT_REMOVED)

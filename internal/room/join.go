@@ -41,8 +41,9 @@ type Join struct {
 	AddTracks []*livekit.AddTrackRequest
 	// SyncState is what a resuming client believes; nil: it will say so later.
 	SyncState *livekit.SyncState
-	// TokenFrom is when the token began to be valid; zero: it does not say.
-	TokenFrom time.Time
+	// TokenFrom is when the token was made, zero if it does not say; TokenUntil is when
+	// it ends.
+	TokenFrom, TokenUntil time.Time
 	// MayCreate allows the join to make the room when auto-create is off.
 	MayCreate bool
 	// RoomConfig applies if this join makes the room, and over RoomPreset, which

@@ -10,8 +10,22 @@ import (
 
 // revocation says which tokens of a removed participant do not admit it any more.
 type revocation struct {
-	Before time.Time `json:"before"` // tokens valid from before this
-	At     time.Time `json:"at"`
+	Before time.Time `json:"before"` // tokens made before this
+	// Life is how long the participant's own token was still to live when it joined; 0 if
+	// that is not known. A token that does not say when it was made is taken to live as
+	// long from its making: that one is then made when the participant joined, and one
+	// that the backend makes later, later by as much.
+	Life time.Duration `json:"life,omitempty"`
+	At   time.Time     `json:"at"`
+}
+
+// madeAt is when the token was made with which somebody asks to come in, so far as can be
+// known.
+func (r revocation) madeAt(req *Join) time.Time {
+	if req.TokenFrom.IsZero() && r.Life > 0 {
+		return req.TokenUntil.Add(-r.Life)
+	}
+	return req.TokenFrom
 }
 
 // seat stands for an identity in a room, and does not say which: it is kept for
@@ -44,15 +58,16 @@ type Kept interface {
 	SaveCursors(puts map[string][]byte, deletes []string)
 }
 
-// revoke makes tokens that are valid from before a time worthless for an identity.
-func (g *Registry) revoke(where seat, before time.Time) {
+// revoke makes tokens worthless for an identity that were made before a time. life is
+// that of its own, as in revocation.
+func (g *Registry) revoke(where seat, before time.Time, life time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := time.Now()
 	if before.IsZero() {
 		before = now.Add(revokeLeeway)
 	}
-	g.remember(where, revocation{before, now})
+	g.remember(where, revocation{Before: before, Life: max(life, 0), At: now})
 	forgotten := g.forgetRevocations(now)
 	if g.opts.Kept == nil {
 		return
@@ -121,7 +136,7 @@ func (g *Registry) admits(req *Join) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	r, there := g.revoked[seatOf(req.Room, req.Identity)]
-	if there && req.TokenFrom.Before(r.Before) {
+	if there && r.madeAt(req).Before(r.Before) {
 		return ErrTokenRevoked
 	}
 	return nil

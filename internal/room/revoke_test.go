@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/livekit/protocol/livekit"
+
+	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
 )
 
 func TestRemovedParticipantsTokenDoesNotLetItInAgain(t *testing.T) {
@@ -63,10 +65,54 @@ func TestCallerMayChooseWhichTokensAreRevoked(t *testing.T) {
 	})
 }
 
+// Those of LiveKit's SDK for Node do not.
+func TestTokensThatDoNotSayWhenTheyWereMadeAreJudgedByTheirEnd(t *testing.T) {
+	const life = 6 * time.Hour
+	ctx := context.Background()
+	undated := func() *Join {
+		j := joinOf("demo", "alice")
+		j.TokenFrom, j.TokenUntil = time.Time{}, time.Now().Add(life).Truncate(time.Second)
+		return j
+	}
+	for _, restart := range []bool{false, true} {
+		inBubble(t, Options{}, func(tc *test) {
+			first := undated()
+			sleep(10 * time.Second) // on its way to the client
+			alice := tc.accept(first)
+			alice.transport(peer.Connected)
+			sleep(time.Hour)
+			second := undated()
+			sleep(time.Minute)
+			if err := tc.reg.RemoveParticipant(ctx, "demo", "alice", time.Time{}); err != nil {
+				t.Fatal(err)
+			}
+			reg := tc.reg
+			if restart {
+				reg = NewRegistry(tc.options)
+				reg.RestoreRevocations(tc.kept)
+			}
+			for name, j := range map[string]*Join{"its own": first, "a later one": second} {
+				if err := reg.CanJoin(ctx, j); !errors.Is(err, ErrTokenRevoked) {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+			sleep(revokeLeeway)
+			for name, j := range map[string]*Join{"its own": first, "a later one": second} {
+				if err := reg.CanJoin(ctx, j); !errors.Is(err, ErrTokenRevoked) {
+					t.Errorf("%s, after a minute: %v", name, err)
+				}
+			}
+			if err := reg.CanJoin(ctx, undated()); err != nil {
+				t.Errorf("one that was made after that: %v", err)
+			}
+		})
+	}
+}
+
 func TestRevocationsAreBounded(t *testing.T) {
 	g := NewRegistry(Options{})
 	for i := range maxRevocations + 10 {
-		g.revoke(seatOf("demo", fmt.Sprint(i)), time.Time{})
+		g.revoke(seatOf("demo", fmt.Sprint(i)), time.Time{}, 0)
 	}
 	if len(g.revoked) > maxRevocations || len(g.revocations) > maxRevocations {
 		t.Errorf("%d revocations, %d in order", len(g.revoked), len(g.revocations))

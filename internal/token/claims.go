@@ -38,9 +38,23 @@ type Claims struct {
 	// SHA256 is the digest of the body that a webhook's token signs.
 	SHA256 string
 
-	// NotBefore and ExpiresAt are read from a token; Mint sets its own.
+	// NotBefore, IssuedAt and ExpiresAt are read from a token; Mint sets its own.
 	NotBefore time.Time
+	IssuedAt  time.Time
 	ExpiresAt time.Time
+}
+
+// MadeAt is when the token was made, by what it says: the later of nbf and iat. It is
+// zero if neither says: LiveKit's SDK for Node writes an nbf of 0, and no iat.
+func (c *Claims) MadeAt() time.Time {
+	made := c.NotBefore
+	if c.IssuedAt.After(made) {
+		made = c.IssuedAt
+	}
+	if made.Unix() <= 0 {
+		return time.Time{}
+	}
+	return made
 }
 
 // Clone returns a copy that shares nothing with c.

@@ -50,7 +50,7 @@ func TestMintedTokenVerifiesToTheSameClaims(t *testing.T) {
 		t.Fatal(err)
 	}
 	want.APIKey = "front"
-	want.NotBefore = testNow.Local()
+	want.NotBefore, want.IssuedAt = testNow.Local(), testNow.Local()
 	want.ExpiresAt = testNow.Add(time.Hour).Local()
 	if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {
 		t.Errorf("claims (-minted +verified):\n%s", diff)
@@ -90,7 +90,7 @@ func TestTokensOfThePublishedModuleVerifyHere(t *testing.T) {
 	if life := got.ExpiresAt.Sub(got.NotBefore); life != time.Hour {
 		t.Errorf("token lives %s, want 1h", life)
 	}
-	want.APIKey, want.NotBefore, want.ExpiresAt = "front", got.NotBefore, got.ExpiresAt
+	want.APIKey, want.NotBefore, want.IssuedAt, want.ExpiresAt = "front", got.NotBefore, got.IssuedAt, got.ExpiresAt
 	if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {
 		t.Errorf("claims (-minted +verified):\n%s", diff)
 	}
@@ -161,7 +161,7 @@ func TestRefreshKeepsExpiryOrGivesTenMinutes(t *testing.T) {
 		if left := got.ExpiresAt.Sub(later); left != tc.want {
 			t.Errorf("%s: refreshed token lives %s, want %s", tc.name, left, tc.want)
 		}
-		got.NotBefore, got.ExpiresAt = old.NotBefore, old.ExpiresAt
+		got.NotBefore, got.IssuedAt, got.ExpiresAt = old.NotBefore, old.IssuedAt, old.ExpiresAt
 		if diff := cmp.Diff(old, got, protocmp.Transform()); diff != "" {
 			t.Errorf("%s: claims (-old +refreshed):\n%s", tc.name, diff)
 		}

@@ -148,3 +148,26 @@ func swapPayload(raw, payload string) string {
 	parts[1] = base64.RawURLEncoding.EncodeToString([]byte(payload))
 	return strings.Join(parts, ".")
 }
+
+func TestTokenSaysWhenItWasMadeIfItDoes(t *testing.T) {
+	const exp = `{"iss":"front","sub":"ana","exp":`
+	end := unix(testNow.Add(time.Hour))
+	for name, tc := range map[string]struct {
+		times string
+		want  time.Time
+	}{
+		"nbf":                  {`,"nbf":` + unix(testNow.Add(-time.Minute)), testNow.Add(-time.Minute)},
+		"iat":                  {`,"iat":` + unix(testNow), testNow},
+		"nbf back-dated":       {`,"nbf":` + unix(testNow.Add(-time.Hour)) + `,"iat":` + unix(testNow), testNow},
+		"as Node's SDK has it": {`,"nbf":0`, time.Time{}},
+		"nothing":              {"", time.Time{}},
+	} {
+		got, err := Verify(sign(t, hs256, exp+end+tc.times+"}", testKeys["front"]), testKeys, testNow)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if made := got.MadeAt(); !made.Equal(tc.want) || made.IsZero() != tc.want.IsZero() {
+			t.Errorf("%s: made at %s, want %s", name, made, tc.want)
+		}
+	}
+}

@@ -41,6 +41,7 @@ func (w *wireClaims) claims() (*Claims, error) {
 		RoomPreset: w.RoomPreset,
 		SHA256:     w.SHA256,
 		NotBefore:  timeOf(w.NotBefore),
+		IssuedAt:   timeOf(w.IssuedAt),
 		ExpiresAt:  timeOf(w.ExpiresAt),
 		// An unknown kind joins as a standard participant.
 		Kind: livekit.ParticipantInfo_Kind(livekit.ParticipantInfo_Kind_value[strings.ToUpper(w.Kind)]),

@@ -216,7 +216,7 @@ func (h *Handler) joinOf(raw string) (*room.Join, error) {
 	}
 	return &room.Join{
 		Room: name, Identity: claims.Identity, Name: claims.Name, Metadata: claims.Metadata, Attributes: claims.Attributes,
-		Kind: claims.Kind, KindDetails: claims.KindDetails, Permission: claims.Permission(), TokenFrom: claims.NotBefore,
+		Kind: claims.Kind, KindDetails: claims.KindDetails, Permission: claims.Permission(), TokenFrom: claims.MadeAt(), TokenUntil: claims.ExpiresAt,
 		MayCreate: claims.CanCreateRoom() == nil, RoomConfig: claims.RoomConfig, RoomPreset: claims.RoomPreset,
 	}, nil
 }
