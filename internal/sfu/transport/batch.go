@@ -38,7 +38,8 @@ type Batch struct {
 	// Scratch is for sealing packets into the batch.
 	Scratch srtp.Scratch
 
-	reader  int    // index of the reader that owns it, -1 for a loose one
+	reader  int    // which socket of an address it sends through, -1 for a loose one
+	marker  int    // which of a path's marks are its own, -1: none
 	round   uint32 // counts flushes; never 0
 	arena   []byte
 	used    int
@@ -73,11 +74,17 @@ type chain struct {
 	first, last int32
 }
 
-func newBatch(reader, size int) *Batch {
-	return &Batch{reader: reader, round: 1, arena: make([]byte, size)}
+// newBatch returns the batch of a reader: that of a member of its address, and with a
+// number among the readers of all addresses.
+func newBatch(member, number, size int) *Batch {
+	b := &Batch{reader: member, marker: number, round: 1, arena: make([]byte, size)}
+	if number >= maxMarks {
+		b.marker = -1
+	}
+	return b
 }
 
-var loose = sync.Pool{New: func() any { return newBatch(-1, looseSize) }}
+var loose = sync.Pool{New: func() any { return newBatch(-1, -1, looseSize) }}
 
 // Borrow returns a Batch for packets that no wake-up of a reader brought.
 // Return sends what is in it.
@@ -125,16 +132,16 @@ func (b *Batch) add(p *Path, e entry) {
 		c.last = i
 		return
 	}
-	if b.reader >= 0 && p.plain == nil {
-		p.marks[b.reader] = uint64(b.round)<<32 | uint64(len(b.chains))
+	if b.marker >= 0 && p.plain == nil {
+		p.marks[b.marker] = uint64(b.round)<<32 | uint64(len(b.chains))
 	}
 	b.chains = append(b.chains, chain{path: p, first: i, last: i})
 }
 
 func (b *Batch) chainOf(p *Path) *chain {
-	if b.reader >= 0 && p.plain == nil {
+	if b.marker >= 0 && p.plain == nil {
 		// Only this reader reads and writes its mark.
-		mark := p.marks[b.reader]
+		mark := p.marks[b.marker]
 		if uint32(mark>>32) != b.round {
 			return nil
 		}

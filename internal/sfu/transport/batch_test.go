@@ -3,6 +3,7 @@ package transport
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"sync"
 	"testing"
 
@@ -32,15 +33,17 @@ func TestABatchKeepsTheOrderOfEachDestination(t *testing.T) {
 				}
 			}
 		}
-		// As a reader does it, and as everybody else.
-		own := newBatch(0, arenaSize)
-		fill(own)
-		own.Flush()
+		// As a reader does it, also one of another address with more of them, or one of
+		// too many; and as everybody else.
+		for _, own := range []*Batch{newBatch(0, 0, arenaSize), newBatch(7, 7, arenaSize), newBatch(0, maxMarks, arenaSize)} {
+			fill(own)
+			own.Flush()
+		}
 		b := Borrow()
 		fill(b)
 		b.Return()
 		for _, cl := range clients {
-			for i := range 240 {
+			for i := range 480 {
 				want := string(numbered(i%120, max(8, sizes[i%len(sizes)])))
 				if got := cl.receive(); got != want {
 					t.Fatalf("packet %d has %d bytes %.10q, want %d bytes %.10q", i, len(got), got, len(want), want)
@@ -112,7 +115,7 @@ func TestBatchesAllocateNothing(t *testing.T) {
 		cl := newClient(t)
 		paths = append(paths, reach(t, share(t, m, NewLink(m, new(catcher)), fmt.Sprint("u", i)), cl))
 	}
-	b := newBatch(0, arenaSize)
+	b := newBatch(0, 0, arenaSize)
 	payload := numbered(1, 1200)
 	sealer, err := srtp.NewSealer(testKeys(srtp.AEADAES128GCM))
 	if err != nil {
@@ -182,5 +185,59 @@ func TestAdoptedSocketsSendAndReceiveToo(t *testing.T) {
 	}
 	if err := c.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// Each address has readers of its own, and a client is sent to by those of all.
+func TestReadersOfTwoAddressesSendToOneClient(t *testing.T) {
+	addrs := []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("127.0.0.2")}
+	m, err := Listen(addrs, 0, Options{Readers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = m.Close() })
+	first, second := newClient(t), newClient(t)
+	one := reach(t, share(t, m, NewLink(m, new(catcher)), "one"), first)
+	two := reach(t, share(t, m, NewLink(m, new(catcher)), "two"), second)
+
+	// While one reader gathers for both, another one sends to the second.
+	begunc, donec := make(chan struct{}), make(chan struct{})
+	gather := func(_ []byte, b *Batch) {
+		add(b, one, numbered(1, 20))
+		add(b, two, numbered(2, 20))
+		close(begunc)
+		<-donec
+		add(b, two, numbered(3, 20))
+	}
+	meanwhile := func(_ []byte, b *Batch) {
+		<-begunc
+		add(b, two, numbered(4, 20))
+		close(donec)
+	}
+	for i, do := range []func([]byte, *Batch){gather, meanwhile} {
+		cl, l := newClient(t), NewLink(m, &catcher{do: do})
+		c, err := l.GetConn(fmt.Sprint("sender", i), l.GetListenAddresses()[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		if _, err := c.(*Conn).WriteToAddrPort([]byte{1}, cl.addr()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := cl.WriteToUDPAddrPort(numbered(0, 20), m.LocalAddrs()[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := map[string]bool{}
+	for range 3 {
+		got[second.receive()] = true
+	}
+	for _, i := range []int{2, 3, 4} {
+		if !got[string(numbered(i, 20))] {
+			t.Errorf("packet %d went elsewhere", i)
+		}
+	}
+	if got := first.receive(); got != string(numbered(1, 20)) {
+		t.Errorf("the other client has %.20q", got)
 	}
 }

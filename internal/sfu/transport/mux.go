@@ -57,8 +57,10 @@ func listen(addrs []netip.Addr, port int, o Options) (*Mux, error) {
 		m.sockets = append(m.sockets, s)
 		port = int(s.addr.Port())
 	}
+	readers := 0
 	for _, s := range m.sockets {
-		s.start()
+		s.start(readers)
+		readers += len(s.members)
 	}
 	return m, nil
 }
@@ -156,11 +158,15 @@ type socket struct {
 	closed bool             // mu guards
 }
 
-func (s *socket) start() {
+// start begins to read. Readers before these are of other addresses.
+func (s *socket) start(before int) {
 	for i := range s.members {
-		s.readers.Go(func() { s.read(i) })
+		s.readers.Go(func() { s.read(i, newBatch(i, before+i, arenaSize)) })
 	}
 }
+
+// through is which member sends a batch: the owner's own, if this address has one.
+func (s *socket) through(b *Batch) int { return min(max(b.reader, 0), len(s.members)-1) }
 
 func (s *socket) conn(l *Link, ufrag string) (*Conn, error) {
 	s.mu.Lock()

@@ -81,7 +81,7 @@ func (s *socket) send(b *Batch) {
 	o := &b.out
 	if s.sys.plain {
 		for m, at := range o.first {
-			_, _ = s.members[max(b.reader, 0)].WriteToUDPAddrPort(b.bytes(at), o.paths[m].addr)
+			_, _ = s.members[s.through(b)].WriteToUDPAddrPort(b.bytes(at), o.paths[m].addr)
 		}
 		o.reset()
 		return
@@ -92,7 +92,7 @@ func (s *socket) send(b *Batch) {
 	}
 	o.at, o.batch, o.sock = 0, b, s
 	// An error is that the socket is closed.
-	_ = s.sys.raws[max(b.reader, 0)].Write(o.transmit)
+	_ = s.sys.raws[s.through(b)].Write(o.transmit)
 	o.reset()
 }
 

@@ -5,10 +5,14 @@ import (
 	"net/netip"
 )
 
+// maxMarks is how many readers can have one on each path: those of eight addresses.
+// Others, if there are more, look through what they have gathered.
+const maxMarks = 8 * maxReaders
+
 // Path is where a connection's packets go. It is immutable but for the marks,
-// of which each belongs to one reader.
+// of which each belongs to one reader, whichever address that reads.
 type Path struct {
-	marks [maxReaders]uint64 // by reader: the round and the chain of its batch
+	marks [maxMarks]uint64 // by reader: the round and the chain of its batch
 
 	sock *socket
 	addr netip.AddrPort

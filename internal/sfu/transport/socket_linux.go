@@ -200,13 +200,12 @@ type message struct {
 var controlSize = unix.CmsgSpace(4)
 
 // read is a reader's goroutine.
-func (s *socket) read(member int) {
+func (s *socket) read(member int, batch *Batch) {
 	size := readRoomOne
 	if s.sys.coalesce {
 		size = readRoom
 	}
 	in := newInbox(s.sys.raws[member], size)
-	batch := newBatch(member, arenaSize)
 	for {
 		n, err := in.read(true)
 		for looks := 0; err == nil && n > 0; looks++ {

@@ -12,7 +12,7 @@ func TestARefusedTrainIsSentPacketByPacket(t *testing.T) {
 	}
 	p := reach(t, share(t, m, NewLink(m, new(catcher)), "u"), cl)
 	const packets = 200
-	b := newBatch(0, arenaSize)
+	b := newBatch(0, 0, arenaSize)
 	for try := range maxRefusals {
 		for i := range packets {
 			add(b, p, numbered(i, 100))

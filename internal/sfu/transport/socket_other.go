@@ -41,9 +41,8 @@ func (s *socket) write(b []byte, to netip.AddrPort) (int, error) {
 }
 
 // read is a reader's goroutine.
-func (s *socket) read(member int) {
+func (s *socket) read(member int, batch *Batch) {
 	b := make([]byte, 1<<16)
-	batch := newBatch(member, arenaSize)
 	for {
 		n, from, err := s.members[member].ReadFromUDPAddrPort(b)
 		if errors.Is(err, net.ErrClosed) {
@@ -71,7 +70,7 @@ func (o *outbox) add(_ *Batch, p *Path, i int32, _ int) {
 func (s *socket) send(b *Batch) {
 	o := &b.out
 	for m, at := range o.first {
-		_, _ = s.members[max(b.reader, 0)].WriteToUDPAddrPort(b.bytes(at), o.paths[m].addr)
+		_, _ = s.members[s.through(b)].WriteToUDPAddrPort(b.bytes(at), o.paths[m].addr)
 	}
 	clear(o.paths)
 	o.paths, o.first = o.paths[:0], o.first[:0]

@@ -116,7 +116,7 @@ func TestTrains(t *testing.T) {
 		"a small one ends it":            {[]int{1100, 100, 100}, []int{2, 1}, 1100},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := newBatch(-1, 1<<14)
+			b := newBatch(-1, -1, 1<<14)
 			p := &Path{}
 			for i, n := range tt.sizes {
 				addRTP(t, b, p, sealer, uint16(i), n)
@@ -148,7 +148,7 @@ func BenchmarkUnevenTrains(bench *testing.B) {
 	}
 	m := newMux(bench, Options{Readers: 1})
 	p := reach(bench, share(bench, m, NewLink(m, new(catcher)), "u"), newClient(bench))
-	b := newBatch(0, arenaSize)
+	b := newBatch(0, 0, arenaSize)
 	bench.ReportAllocs()
 	var seq uint16
 	for bench.Loop() {
