@@ -47,6 +47,9 @@ var (
 	// were handed over: the server's data directory was replaced, or two
 	// servers send to one Store. With a new log, the Store has to begin anew.
 	ErrOtherLog = errors.New("the event is of another log than those before it")
+	// ErrCollation says that an SQLStore's table takes two lanes for one, as a database
+	// does that compares text without case. See SQLStore.Create.
+	ErrCollation = errors.New("the table takes two lanes for one")
 	// ErrConflict is what a Store returns for a lane that another process moved.
 	ErrConflict = errors.New("the lane was moved meanwhile")
 )

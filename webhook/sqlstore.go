@@ -52,7 +52,10 @@ func (s *SQLStore) statement(text string) string {
 	return b.String()
 }
 
-// Create makes the table, unless there is one.
+// Create makes the table, unless there is one. In a database that compares text
+// without case or accents where it is not told otherwise, as MySQL does, rooms whose
+// names differ in no more would be one: Load then returns ErrCollation. Make the table
+// yourself there, with a lane that is compared by its bytes: VARBINARY(1024) in MySQL.
 func (s *SQLStore) Create(ctx context.Context) error {
 	_, err := s.DB.ExecContext(ctx, s.statement(`CREATE TABLE IF NOT EXISTS TABLE_NAME (
 	lane VARCHAR(512) NOT NULL PRIMARY KEY,
@@ -80,8 +83,12 @@ func (s *SQLStore) Load(ctx context.Context, lane string) (Position, error) {
 }
 
 func (s *SQLStore) row(ctx context.Context, lane string) (p Position, err error) {
-	err = s.DB.QueryRowContext(ctx, s.statement(`SELECT seq, id, room_sid, room_seq FROM TABLE_NAME WHERE lane = ?`), lane).
-		Scan(&p.Seq, &p.ID, &p.RoomSID, &p.RoomSeq)
+	var stored string
+	err = s.DB.QueryRowContext(ctx, s.statement(`SELECT lane, seq, id, room_sid, room_seq FROM TABLE_NAME WHERE lane = ?`), lane).
+		Scan(&stored, &p.Seq, &p.ID, &p.RoomSID, &p.RoomSeq)
+	if err == nil && stored != lane {
+		return Position{}, fmt.Errorf("%w: %q and %q; lane has to be compared by its bytes", ErrCollation, stored, lane)
+	}
 	return p, err
 }
 
@@ -118,7 +125,10 @@ func (s *SQLStore) move(ctx context.Context, tx *sql.Tx, lane string, from, to P
 		// failed transaction has to end before another connection is asked: it
 		// may be the only one.
 		tx.Rollback()
-		if at, e := s.row(ctx, lane); e == nil && at != from {
+		switch at, e := s.row(ctx, lane); {
+		case errors.Is(e, ErrCollation):
+			return e
+		case e == nil && at != from:
 			return ErrConflict
 		}
 		return fmt.Errorf("insert position: %w", err)

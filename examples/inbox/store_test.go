@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"path/filepath"
 	"testing"
 	"time"
@@ -108,4 +109,34 @@ func runStore(t *testing.T, store webhook.SQLStore, rowid, values string, fresh 
 		}
 		want("room:a", webhook.Position{Seq: 50, ID: "x"})
 	})
+}
+
+// What comes of it otherwise is that events of one room are taken for old ones.
+func TestTableThatTakesTwoRoomsForOneIsAnError(t *testing.T) {
+	ctx := t.Context()
+	db, err := open(filepath.Join(t.TempDir(), "inbox.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	const table = `CREATE TABLE webhook_inbox (lane VARCHAR(512) COLLATE NOCASE NOT NULL PRIMARY KEY,
+		seq BIGINT, id VARCHAR(64), room_sid VARCHAR(64), room_seq BIGINT, moved_at BIGINT)`
+	if _, err := db.Exec(table); err != nil {
+		t.Fatal(err)
+	}
+	s := webhook.SQLStore{DB: db}
+	work := func(context.Context, *sql.Tx) error { return nil }
+	at := webhook.Position{Seq: 40, ID: "a"}
+	if err := s.Advance(ctx, "room:Den", webhook.Position{}, at, work); err != nil {
+		t.Fatal(err)
+	}
+	if p, err := s.Load(ctx, "room:Den"); err != nil || p != at {
+		t.Errorf("%+v, %v", p, err)
+	}
+	if p, err := s.Load(ctx, "room:den"); !errors.Is(err, webhook.ErrCollation) {
+		t.Errorf("another room is at %+v, %v", p, err)
+	}
+	if err := s.Advance(ctx, "room:den", webhook.Position{}, at, work); !errors.Is(err, webhook.ErrCollation) {
+		t.Errorf("another room is begun: %v", err)
+	}
 }

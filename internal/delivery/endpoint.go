@@ -326,6 +326,9 @@ func (ep *endpoint) deadline(now time.Time) time.Time {
 	if len(ep.timers) > 0 {
 		earlier(ep.timers[0].due)
 	}
+	if ep.ended != nil && !ep.retiring && ep.inFlight == 0 {
+		earlier(ep.ended.Add(ep.opts.Retry.MaxAge))
+	}
 	earlier(ep.breaker.deadline(now))
 	if at := ep.pace.wait(now); !at.IsZero() && ep.eager() {
 		earlier(at)

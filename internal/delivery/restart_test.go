@@ -124,8 +124,8 @@ func TestRotatedKeyGoesOnWhereTheOldOneWas(t *testing.T) {
 		ep := hostEndpoint("a")
 		ep.APIKey, ep.Secret = "newkey", "newsecret"
 		w.options.Endpoints = []Endpoint{ep}
-		w.start()
 		w.sinks["a"].Script(func(d *webhooksink.Delivery) fault { return fault{Status: 200} })
+		w.start()
 		all, err := w.sinks["a"].WaitFor(context.Background(), func(all []webhooksink.Delivery) bool { return len(all) == 5 })
 		if err != nil || all[0].Header.Get(headerSeq) != "1" || all[4].Header.Get(headerSeq) != "5" {
 			t.Errorf("%v, %v", all, err)

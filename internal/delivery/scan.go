@@ -17,15 +17,22 @@ const scanChunk = 256
 
 // wantsRefill says whether refill has something to do at once.
 func (ep *endpoint) wantsRefill(now time.Time) bool {
-	if ep.closing || ep.unusable != "" || now.Before(ep.readAt) {
+	if ep.closing || ep.rests() || now.Before(ep.readAt) {
 		return false
 	}
 	return len(ep.hungry) > 0 || ep.more && ep.wantsScan()
 }
 
+// rests says whether nothing is read, because nothing can be sent until somebody
+// sees to it. The endpoint of a room or an egress reads on: it ends with that, also if
+// nobody ever does.
+func (ep *endpoint) rests() bool {
+	return (ep.disabled != nil || ep.unusable != "") && ep.desc.Scope == ""
+}
+
 // wantsScan says whether more lanes could be put to use.
 func (ep *endpoint) wantsScan() bool {
-	if ep.disabled != nil || ep.unusable != "" || ep.relaying || ep.desc.unbound() || len(ep.lanes) >= ep.opts.MaxLanes {
+	if ep.rests() || ep.relaying || ep.desc.unbound() || len(ep.lanes) >= ep.opts.MaxLanes {
 		return false
 	}
 	if ep.layout == inOne {

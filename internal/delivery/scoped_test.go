@@ -202,3 +202,55 @@ func TestEgressTellsItsOwnWebhooksByTheirFilter(t *testing.T) {
 		}
 	}, "a", "b", "hung")
 }
+
+// Nobody can have such an endpoint go on but by hand: it would hold its place in the
+// log for good.
+func TestEndpointOfWhatIsOverEndsAlsoIfNothingCanBeSentToIt(t *testing.T) {
+	for what, hold := range map[string]func(*world){
+		"410":         func(*world) {},
+		"a crash":     (*world).crash,
+		"no API key":  (*world).withoutKey,
+		"held back":   func(w *world) { w.pauseScoped() },
+		"key is back": func(w *world) { w.withoutKey(); w.options.Keys = map[string]string{"devkey": "secret"}; w.restart() },
+	} {
+		t.Run(what, func(t *testing.T) {
+			inAPIWorld(t, func(w *world) {
+				w.sinks["a"].Script(func(*webhooksink.Delivery) fault { return fault{Status: 410} })
+				hook := w.putRoom("den", Endpoint{URL: "http://a/"})[0]
+				w.session(event.RoomStarted, "den", "RM_1")
+				if _, err := w.eng.Bind(bg, hook.ID, "RM_1"); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := w.eng.PutEgress(bg, "EG_1", "devkey", []*livekit.WebhookConfig{{Url: "http://a/"}}); err != nil {
+					t.Fatal(err)
+				}
+				w.egress(event.EgressStarted, "EG_1")
+				time.Sleep(time.Minute)
+				hold(w)
+				w.egress(event.EgressEnded, "EG_1")
+				w.session(event.RoomFinished, "den", "RM_1")
+				time.Sleep(70 * time.Hour)
+				if n := len(w.eng.Endpoints()); n != 3 { // the config's too
+					t.Errorf("%d endpoints while somebody may yet see to them", n)
+				}
+				time.Sleep(3 * time.Hour)
+				if all := w.eng.Endpoints(); len(all) != 1 {
+					t.Errorf("%d endpoints are left", len(all))
+				}
+			}, "a")
+		})
+	}
+}
+
+// pauseScoped holds the endpoints of rooms and egresses back.
+func (w *world) pauseScoped() {
+	w.t.Helper()
+	for _, ep := range w.eng.Endpoints() {
+		if ep.Scope == "" {
+			continue
+		}
+		if err := w.eng.Pause(bg, ep.ID); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}

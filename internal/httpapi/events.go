@@ -67,6 +67,10 @@ func (h *events) serve(w http.ResponseWriter, r *http.Request) error {
 		return h.page(ctx, w, q)
 	}
 	s := newEventStream(h, w, q)
+	if r.Method == http.MethodHead {
+		s.head() // it has no end to wait for, and the connection is used again
+		return nil
+	}
 	first, err := s.next(ctx)
 	if err != nil {
 		return h.unreadable(ctx, q, err)

@@ -131,8 +131,8 @@ func (s *eventStream) wait(ctx context.Context) error {
 	}
 }
 
-// open sends the headers, so that the client knows that the stream stands.
-func (s *eventStream) open() error {
+// head sets the headers of a stream.
+func (s *eventStream) head() {
 	h := s.w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no") // nginx would hold the records back
@@ -141,6 +141,11 @@ func (s *eventStream) open() error {
 	} else {
 		h.Set("Content-Type", "text/event-stream")
 	}
+}
+
+// open sends the headers, so that the client knows that the stream stands.
+func (s *eventStream) open() error {
+	s.head()
 	s.w.WriteHeader(http.StatusOK)
 	if s.q.now {
 		s.place(s.q.after) // it will be another now when the client comes back

@@ -252,3 +252,36 @@ func TestStreamLeavesNoDeadlineBehind(t *testing.T) {
 		}
 	})
 }
+
+// A stream has no end, so that of a HEAD, which has no body, would be waited for by
+// whatever is asked next on the connection.
+func TestHeadOfAStreamIsItsHeadersAndNoMore(t *testing.T) {
+	log := newMemLog()
+	log.append("den", `{}`)
+	inBubble(t, log, nil, func(t *testing.T, p *pipes) {
+		client, server := net.Pipe()
+		p.conns <- server
+		defer func() { _ = client.Close() }()
+		_ = client.SetDeadline(time.Now().Add(time.Minute))
+		r := bufio.NewReader(client)
+		for _, head := range []string{"", "Accept: application/x-ndjson\r\n"} {
+			request := "HEAD /events HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer " + mint(t, eventsGrant()) + "\r\n" + head + "\r\n"
+			if _, err := io.WriteString(client, request); err != nil {
+				t.Fatal(err)
+			}
+			resp, err := http.ReadResponse(r, &http.Request{Method: http.MethodHead})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if ct := resp.Header.Get("Content-Type"); resp.StatusCode != http.StatusOK || (ct == "text/event-stream") != (head == "") {
+				t.Errorf("%d, %s", resp.StatusCode, ct)
+			}
+		}
+		if _, err := io.WriteString(client, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		if resp, err := http.ReadResponse(r, nil); err != nil || resp.StatusCode != http.StatusOK {
+			t.Errorf("what is asked next: %v, %v", resp, err)
+		}
+	})
+}

@@ -40,11 +40,11 @@ func (h *statsAPI) stream(w http.ResponseWriter, r *http.Request, event string, 
 	if err != nil {
 		return err // as an answer: nothing is sent yet
 	}
+	s := &eventStream{w: w, rc: http.NewResponseController(w)}
 	if r.Method == http.MethodHead {
-		w.Header().Set("Content-Type", "text/event-stream")
+		s.head()
 		return nil // it has no end to wait for
 	}
-	s := &eventStream{w: w, rc: http.NewResponseController(w)}
 	defer func() { _ = s.rc.SetWriteDeadline(time.Time{}) }()
 	if err := s.open(); err != nil {
 		return nil // the client is gone
