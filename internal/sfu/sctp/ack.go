@@ -83,13 +83,16 @@ func (s *sacking) ack(i int) {
 	}
 }
 
-// gaps notes the chunks of gap blocks, which begin behind the first n.
+// gaps notes the chunks of gap blocks, which begin behind the first n. The blocks are
+// in order; what one says again that another has said before is passed over.
 func (s *sacking) gaps(b []byte, n int) {
+	next := n
 	for ; len(b) >= 4; b = b[4:] {
 		first, last := int(binary.BigEndian.Uint16(b)), int(binary.BigEndian.Uint16(b[2:]))
-		first, last = n+first-1, min(n+last-1, len(s.o.flight)-1)
-		for i := max(first, n); i <= last; i++ {
+		last = min(n+last-1, len(s.o.flight)-1)
+		for i := max(next, n+first-1); i <= last; i++ {
 			s.ack(i)
+			next = i + 1
 		}
 	}
 	s.before = s.o.inFlight
@@ -108,7 +111,7 @@ func (s *sacking) missing() {
 		if c.missing++; c.missing < maxMissing {
 			continue
 		}
-		o.lose(c)
+		o.lose(i)
 		if !o.recovering {
 			o.recovering, o.recoverAt = true, o.next-1
 			o.threshold = max(o.cwnd/2, minThreshold)

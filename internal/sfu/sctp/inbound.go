@@ -13,6 +13,7 @@ const (
 	maxGaps     = 128  // that we remember, and tell
 	maxIncoming = 256  // streams
 	maxParts    = 2048 // of a message
+	maxWaiting  = 4096 // parts that wait, but for what is due
 	partCost    = 64   // bytes, of remembering a part beside what is in it
 )
 
@@ -24,6 +25,7 @@ type inbound struct {
 	gaps    []span // received beyond it, in order, never touching
 	streams map[uint16]*incoming
 	held    int // bytes: parts that wait for others, and messages not consumed
+	waiting int // those parts
 	told    int // the window as last told
 	ackAt   time.Time
 	ackNow  bool
@@ -126,7 +128,8 @@ func (a *Association) handleData(c chunk) {
 	in.hurry = in.hurry || c.flags&flagImmediate != 0
 	// What was missing is taken in spite of a window that is full, because what came
 	// behind it fills the window.
-	if in.held > in.opts.Window && (p.tsn != in.cum+1 || len(in.gaps) == 0 || in.held > 2*in.opts.Window) {
+	due := p.tsn == in.cum+1
+	if in.held > in.opts.Window && (!due || len(in.gaps) == 0 || in.held > 2*in.opts.Window) || in.waiting >= maxWaiting && !due {
 		in.hurry = true
 		return
 	}
@@ -174,12 +177,10 @@ func (in *inbound) take(id uint16, s *incoming, p part) error {
 }
 
 func (in *inbound) insert(parts *[]part, p part) int {
-	i := len(*parts)
-	for i > 0 && comparePart((*parts)[i-1], p) > 0 {
-		i--
-	}
+	i, _ := slices.BinarySearchFunc(*parts, p, comparePart)
 	*parts = slices.Insert(*parts, i, p)
 	in.held += len(p.b) + partCost
+	in.waiting++
 	return i
 }
 
@@ -191,6 +192,7 @@ func (in *inbound) remove(parts *[]part, from, to int) {
 	for _, p := range (*parts)[from:to] {
 		in.held -= len(p.b) + partCost
 	}
+	in.waiting -= to - from
 	if *parts = slices.Delete(*parts, from, to); len(*parts) == 0 {
 		*parts = nil
 	}
@@ -230,34 +232,40 @@ func (in *inbound) assembleLoose(id uint16, s *incoming, i int) error {
 	if err != nil || !complete {
 		return err
 	}
-	in.join(id, &s.loose, from, to)
+	in.join(id, s.loose[from:to])
+	in.remove(&s.loose, from, to)
 	return nil
 }
 
-// drain gives out the ordered messages that are due.
-func (in *inbound) drain(id uint16, s *incoming) error {
-	for len(s.parts) > 0 && s.parts[0].ssn == s.next && s.parts[0].flags&flagBegin != 0 {
-		to, complete, err := in.run(s.parts, 0)
-		if err != nil || !complete {
-			return err
+// drain gives out the ordered messages that are due, and takes them off all at once:
+// there may be many that have waited for one.
+func (in *inbound) drain(id uint16, s *incoming) (err error) {
+	from := 0
+	for from < len(s.parts) && s.parts[from].ssn == s.next && s.parts[from].flags&flagBegin != 0 {
+		var to int
+		var complete bool
+		if to, complete, err = in.run(s.parts, from); err != nil || !complete {
+			break
 		}
 		s.next++
-		in.join(id, &s.parts, 0, to)
+		in.join(id, s.parts[from:to])
+		from = to
 	}
-	return nil
+	in.remove(&s.parts, 0, from)
+	return err
 }
 
-func (in *inbound) join(id uint16, parts *[]part, from, to int) {
-	kind, size := (*parts)[from].kind, 0
-	for _, p := range (*parts)[from:to] {
+// join gives out the message of these parts.
+func (in *inbound) join(id uint16, parts []part) {
+	size := 0
+	for _, p := range parts {
 		size += len(p.b)
 	}
 	b := make([]byte, 0, size)
-	for _, p := range (*parts)[from:to] {
+	for _, p := range parts {
 		b = append(b, p.b...)
 	}
-	in.remove(parts, from, to)
-	in.give(id, kind, b)
+	in.give(id, parts[0].kind, b)
 }
 
 func (in *inbound) give(id uint16, kind uint32, b []byte) {
@@ -344,21 +352,21 @@ func (a *Association) handleForwardTSN(b []byte) {
 // skip gives out what is complete of an ordered stream up to a message, and
 // forgets the rest.
 func (in *inbound) skip(id uint16, s *incoming, ssn uint16) {
-	for len(s.parts) > 0 && !before16(ssn, s.parts[0].ssn) {
-		from := 1
-		if s.parts[0].flags&flagBegin != 0 {
-			to, complete, err := in.run(s.parts, 0)
+	from := 0
+	for from < len(s.parts) && !before16(ssn, s.parts[from].ssn) {
+		if s.parts[from].flags&flagBegin != 0 {
+			to, complete, err := in.run(s.parts, from)
 			if err == nil && complete {
-				s.next = s.parts[0].ssn + 1
-				in.join(id, &s.parts, 0, to)
+				in.join(id, s.parts[from:to])
+				from = to
 				continue
 			}
 		}
-		for from < len(s.parts) && s.parts[from].ssn == s.parts[0].ssn {
+		for given := s.parts[from].ssn; from < len(s.parts) && s.parts[from].ssn == given; {
 			from++
 		}
-		in.remove(&s.parts, 0, from)
 	}
+	in.remove(&s.parts, 0, from)
 	s.next = ssn + 1
 	_ = in.drain(id, s)
 }

@@ -9,6 +9,7 @@ const (
 	initialWindow = 10 * maxPacket // of congestion, as RFC 6928 has it
 	minThreshold  = 4 * maxPacket  // RFC 9260 §7.2.3
 	maxMissing    = 3              // reports that make a chunk lost (RFC 9260 §7.2.4)
+	maxFlight     = 4096           // chunks from the first that is not acknowledged on
 	maxKept       = 16             // messages for which an empty queue keeps room
 	maxSpare      = 4              // messages that are used again,
 	maxSpareBytes = 1024           // if they are not longer
@@ -180,6 +181,11 @@ func (a *Association) transmit(now time.Time) {
 		if o.inFlight > 0 && (o.inFlight+n > o.cwnd || n > o.peerWindow) {
 			break
 		}
+		// Nor does what has arrived behind one that is missing count as in flight, and it
+		// is kept for as long as that is.
+		if len(o.flight) >= maxFlight {
+			break
+		}
 		o.flight = append(o.flight, sent{m: m, from: m.at, to: m.at + n, flags: m.flags(n)})
 		m.at += n
 		o.next++
@@ -240,9 +246,10 @@ func (a *Association) sendChunk(tsn uint32, c *sent, now time.Time) {
 	a.out.b = appendPadding(append(b, c.m.b[c.from:c.to]...))
 }
 
-// lose takes a chunk that has not arrived out of the flight: it is sent again, or
+// lose takes chunk i, which has not arrived, out of the flight: it is sent again, or
 // its message is given up.
-func (o *outbound) lose(c *sent) {
+func (o *outbound) lose(i int) {
+	c := &o.flight[i]
 	if c.lost || c.acked {
 		return
 	}
@@ -250,24 +257,29 @@ func (o *outbound) lose(c *sent) {
 	o.inFlight -= c.to - c.from
 	o.lost++
 	if m := c.m; m.rel.Limited && o.forwardTSN && c.times > m.rel.Retransmissions {
-		o.drop(m)
+		o.drop(i)
 	}
 }
 
-// drop gives a message up.
-func (o *outbound) drop(m *message) {
+// drop gives the message of chunk i up, with all its chunks, which are side by side:
+// messages are not mixed.
+func (o *outbound) drop(i int) {
+	m := o.flight[i].m
 	if m.dropped {
 		return
 	}
 	m.dropped = true
-	if m.at < len(m.b) { // then its stream is in turn: messages are not mixed
+	if m.at < len(m.b) { // then its stream is in turn
 		m.stream.buffered -= len(m.b) - m.at
 		o.finished(m.stream)
 	}
-	for i := range o.flight {
+	for i > 0 && o.flight[i-1].m == m {
+		i--
+	}
+	for ; i < len(o.flight) && o.flight[i].m == m; i++ {
 		c := &o.flight[i]
 		switch {
-		case c.m != m || c.acked:
+		case c.acked:
 		case c.lost:
 			o.lost--
 		default:
@@ -292,7 +304,7 @@ func (a *Association) timeout(now time.Time) {
 	o.threshold, o.cwnd, o.partial = max(o.cwnd/2, minThreshold), maxPacket, 0
 	o.recovering = false
 	for i := range o.flight {
-		o.lose(&o.flight[i])
+		o.lose(i)
 	}
 	o.forward = o.gaveUp() > 0
 	o.t3 = now.Add(o.rto)
