@@ -94,12 +94,23 @@ func (g *Registry) Join(ctx context.Context, req *Join, sink Sink) (*Participant
 		case errors.Is(err, errClosed):
 			continue // it ended meanwhile; its successor is ours to make
 		case err != nil:
+			r.nobodyReads(&p, sink)
 			return nil, err
 		case refused != nil:
 			return nil, refused
 		}
 		return &Participant{p.berth}, nil
 	}
+}
+
+// nobodyReads takes a sink from the participant that had it in a turn whose caller has
+// gone meanwhile; that turn may be yet to come.
+func (r *Room) nobodyReads(p **participant, sink Sink) {
+	r.post(func(s *state) {
+		if *p != nil {
+			s.signalLost(*p, sink)
+		}
+	})
 }
 
 // Resume gives the session sid, or the identity's if sid is empty, a new signal
@@ -115,7 +126,10 @@ func (g *Registry) Resume(ctx context.Context, req *Join, sid string, sink Sink)
 	var p *participant
 	var refused error
 	_, err := r.do(ctx, func(s *state) {
-		if refused = g.admits(req); refused != nil {
+		if refused = ctx.Err(); refused == nil {
+			refused = g.admits(req)
+		}
+		if refused != nil {
 			return
 		}
 		if p = s.session(req.Identity, sid); p != nil {
@@ -124,6 +138,7 @@ func (g *Registry) Resume(ctx context.Context, req *Join, sid string, sink Sink)
 	})
 	switch {
 	case err != nil && !errors.Is(err, errClosed):
+		r.nobodyReads(&p, sink)
 		return nil, err
 	case refused != nil:
 		return nil, g.goneOr(sid, refused)
