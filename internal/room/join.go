@@ -365,7 +365,7 @@ func (s *state) withdraw(p *participant, reason livekit.DisconnectReason, by eve
 		} else {
 			s.announce(p)
 		}
-		s.remember(p.info())
+		s.departures.add(p.info(), s.now)
 	}
 	if f := p.forwarding; f != nil {
 		f.tell(func() { f.over = true })
@@ -381,20 +381,6 @@ func (s *state) broadcastInfo(p *participant, info *livekit.ParticipantInfo) {
 			other.send(m)
 		}
 	}
-}
-
-// remember keeps a departure for those whose signal connection is down now.
-func (s *state) remember(info *livekit.ParticipantInfo) {
-	keep := s.departures[:0]
-	for _, d := range s.departures {
-		if s.now.Sub(d.at) < departureKept {
-			keep = append(keep, d)
-		}
-	}
-	if len(keep) >= maxDepartures {
-		keep = keep[1:]
-	}
-	s.departures = append(keep, departure{info, s.now})
 }
 
 // closeMedia closes p's connections on a goroutine of their own, because that

@@ -248,6 +248,10 @@ func TestSessionThatEndedOnPurposeCannotBeResumed(t *testing.T) {
 			Gone{livekit.DisconnectReason_PARTICIPANT_REMOVED, livekit.LeaveRequest_DISCONNECT}},
 		"replaced": {func(tc *test, _ *client) { tc.enter("demo", "bob") },
 			Gone{livekit.DisconnectReason_DUPLICATE_IDENTITY, livekit.LeaveRequest_DISCONNECT}},
+		"declined": {func(_ *test, c *client) {
+			c.say(&livekit.SignalRequest{Message: &livekit.SignalRequest_Leave{Leave: &livekit.LeaveRequest{Reason: livekit.DisconnectReason_USER_REJECTED}}})
+		},
+			Gone{livekit.DisconnectReason_USER_REJECTED, livekit.LeaveRequest_DISCONNECT}},
 		"server forgot it": {func(_ *test, c *client) { c.h = &Participant{newBerth(c.room(), &participant{sid: "PA_unknown"})} },
 			Gone{livekit.DisconnectReason_STATE_MISMATCH, livekit.LeaveRequest_RECONNECT}},
 	} {

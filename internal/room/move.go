@@ -186,6 +186,7 @@ func (s *state) depart(p *participant, name string) (*participant, []*track) {
 		pubState:      p.pubState,
 		subState:      p.subState,
 		resumedAt:     p.resumedAt,
+		missing:       p.missing,
 		deadline:      p.deadline,
 		hangUp:        p.hangUp,
 		pending:       p.pending,

@@ -60,6 +60,7 @@ type participant struct {
 	gone         bool
 	leaving      livekit.DisconnectReason // set while a goodbye waits for the transport
 	resumedAt    time.Time                // the last time; zero: never
+	missing      time.Time                // since when it may have missed what it was told, as of then
 	deadline     time.Time                // join timeout, grace or resume timeout; zero: none
 	hangUp       time.Time                // when a goodbye is not waited for any more; zero: none is due
 	tokenDue     time.Time                // when the token is refreshed
@@ -371,7 +372,7 @@ func (p *participant) setPermission(permission *livekit.ParticipantPermission) {
 		hidden := proto.CloneOf(p.info())
 		hidden.State = livekit.ParticipantInfo_DISCONNECTED
 		s.broadcastInfo(p, hidden)
-		s.remember(hidden)
+		s.departures.add(hidden, s.now)
 		p.hideDataTracks()
 	}
 	s.broadcast(p, true)

@@ -192,11 +192,12 @@ func (g *Registry) CanResume(ctx context.Context, req *Join, sid string) error {
 func (g *Registry) gone(sid string) *Gone {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	switch f := g.farewell[sid]; f.reason {
-	case livekit.DisconnectReason_ROOM_DELETED, livekit.DisconnectReason_PARTICIPANT_REMOVED,
-		livekit.DisconnectReason_DUPLICATE_IDENTITY, livekit.DisconnectReason_ROOM_CLOSED,
-		livekit.DisconnectReason_CLIENT_INITIATED:
-		return &Gone{f.reason, livekit.LeaveRequest_DISCONNECT}
+	switch reason := g.farewell[sid].reason; {
+	case clientsReason(reason):
+		return &Gone{reason, livekit.LeaveRequest_DISCONNECT}
+	case reason == livekit.DisconnectReason_ROOM_DELETED, reason == livekit.DisconnectReason_PARTICIPANT_REMOVED,
+		reason == livekit.DisconnectReason_DUPLICATE_IDENTITY, reason == livekit.DisconnectReason_ROOM_CLOSED:
+		return &Gone{reason, livekit.LeaveRequest_DISCONNECT}
 	}
 	return &Gone{livekit.DisconnectReason_STATE_MISMATCH, livekit.LeaveRequest_RECONNECT}
 }

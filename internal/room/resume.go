@@ -55,7 +55,14 @@ func (s *state) resume(p *participant, req *Join, sid string, sink Sink) {
 		p.sink.Close()
 		lostAt = s.now
 	}
-	p.sink, p.signalLostAt, p.resumedAt, p.hangUp = sink, time.Time{}, s.now, time.Time{}
+	since := p.missedSince(lostAt)
+	p.sink, p.signalLostAt, p.resumedAt, p.missing, p.hangUp = sink, time.Time{}, s.now, since, time.Time{}
+	if !s.departures.knows(since) && !s.departures.knows(p.joinedAt) {
+		p.log.Info("client was away for too long to be told who has left, and starts over", "since", since)
+		p.sendLeave(livekit.DisconnectReason_STATE_MISMATCH, livekit.LeaveRequest_RECONNECT)
+		s.remove(p, livekit.DisconnectReason_STATE_MISMATCH)
+		return
+	}
 	p.negotiation = negotiation{} // what was held answers an offer that it makes anew
 	for _, t := range p.pending {
 		p.expectOffer(t) // reminders may have gone into the dead connection
@@ -88,7 +95,6 @@ func (s *state) resume(p *participant, req *Join, sid string, sink Sink) {
 		// It was moved while it was not there to be told.
 		p.tellMoved(p.info())
 	}
-	since := lostAt.Add(-departureSlack)
 	p.tellMutes(since)
 	if infos := s.departedSince(since); len(infos) > 0 {
 		p.send(updateMessage(infos...))
@@ -168,15 +174,15 @@ func (p *participant) back() {
 // departureSlack covers what was sent into a connection already dead.
 const departureSlack = 30 * time.Second
 
-// departedSince returns who left after t, or was hidden, and is not seen again.
-func (s *state) departedSince(t time.Time) []*livekit.ParticipantInfo {
-	var infos []*livekit.ParticipantInfo
-	for _, d := range s.departures {
-		if p := s.participants[d.info.Identity]; d.at.After(t) && (p == nil || !p.visible()) {
-			infos = append(infos, d.info)
-		}
+// missedSince is since when p's client may have missed what it was told, now that it lost
+// its connection. If that one has not lived for long, also what it was told on resuming
+// may have gone into it already dead.
+func (p *participant) missedSince(lostAt time.Time) time.Time {
+	since := lostAt.Add(-departureSlack)
+	if since.Before(p.resumedAt) && p.missing.Before(since) {
+		return p.missing
 	}
-	return infos
+	return since
 }
 
 // syncState brings the client's view after a resume and the room's together. A

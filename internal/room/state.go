@@ -30,7 +30,7 @@ type state struct {
 	bySID        map[string]*participant // the same by sid
 	tracks       map[string]*track       // published, by sid
 	dataTracks   map[string]*dataTrack   // the same
-	departures   []departure             // recent, oldest first: for those who resume
+	departures   departures
 	crowd        announcements
 	nonces       []string                             // of API data, oldest first
 	rpcs         map[string]*rpcCall                  // calls of the API, by id
@@ -58,19 +58,11 @@ type state struct {
 	closers     sync.WaitGroup // connections being closed
 }
 
-// departure is a participant that left recently.
-type departure struct {
-	info *livekit.ParticipantInfo
-	at   time.Time
-}
-
 const (
-	idle          = time.Hour       // the alarm of a room with nothing due
-	countsDelay   = time.Second     // counts are told at most this often, in a crowd less
-	crowdCounts   = 5 * time.Second // how often to two hundred or more
-	departureKept = 2 * time.Minute // longer than any SDK tries to resume
-	maxDepartures = 1000
-	maxKept       = 64 // events of one turn, for which the space is kept
+	idle        = time.Hour       // the alarm of a room with nothing due
+	countsDelay = time.Second     // counts are told at most this often, in a crowd less
+	crowdCounts = 5 * time.Second // how often to two hundred or more
+	maxKept     = 64              // events of one turn, for which the space is kept
 )
 
 func newState(r *Room, opts *Options, settings *livekit.Room, now time.Time) *state {
