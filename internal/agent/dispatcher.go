@@ -210,20 +210,7 @@ func (s *state) observe(rec *event.Record) {
 		return
 	}
 	s.agentMoved(rec)
-	r := s.rooms[rec.RoomSID]
-	if r == nil {
-		return
-	}
-	switch rec.Name {
-	case event.ParticipantJoined:
-		if w, err := rec.Webhook(); err == nil && w.Participant != nil {
-			s.participantJoined(r, w.Participant)
-		}
-	case event.TrackPublished:
-		s.participantPublished(r, rec.Identity)
-	case event.ParticipantLeft, event.ParticipantConnectionAborted:
-		s.participantLeft(r, rec.Identity, rec.ParticipantSID)
-	case event.RoomFinished:
-		s.roomFinished(r)
+	if r := s.rooms[rec.RoomSID]; r != nil {
+		s.follow(r, rec)
 	}
 }

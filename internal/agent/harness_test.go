@@ -22,13 +22,20 @@ var keys = token.Keys{"devkey": "secret"}
 type lobby struct {
 	rooms  map[string]*livekit.Room
 	people map[string][]*livekit.ParticipantInfo
+	made   func() // called when a room has been found or made
+	asked  func() // called when who is in a room has been found out
+	fails  error  // of that
 }
 
 func (l *lobby) Create(_ context.Context, req *livekit.CreateRoomRequest) (*livekit.Room, error) {
 	if l.rooms[req.Name] == nil {
 		l.rooms[req.Name] = &livekit.Room{Sid: "RM_" + req.Name, Name: req.Name}
 	}
-	return l.rooms[req.Name], nil
+	r := l.rooms[req.Name]
+	if l.made != nil {
+		l.made()
+	}
+	return r, nil
 }
 
 func (l *lobby) List(_ context.Context, names []string) ([]*livekit.Room, error) {
@@ -42,7 +49,11 @@ func (l *lobby) List(_ context.Context, names []string) ([]*livekit.Room, error)
 }
 
 func (l *lobby) ListParticipants(_ context.Context, room string) ([]*livekit.ParticipantInfo, error) {
-	return l.people[room], nil
+	there := l.people[room]
+	if l.asked != nil {
+		l.asked()
+	}
+	return there, l.fails
 }
 
 // world is a dispatcher on a real log in memory, in virtual time.

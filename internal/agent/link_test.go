@@ -161,7 +161,7 @@ func FuzzWorkerMessage(f *testing.F) {
 		s.d.watch.Do(func() {}) // nobody reads
 		r := &livekit.Room{Sid: "RM_1", Name: "blue"}
 		w := s.register(&fake{}, "devkey", &livekit.RegisterWorkerRequest{})
-		dp := s.dispatch(r, &livekit.AgentDispatch{Id: "AD_1", State: &livekit.AgentDispatchState{}}, nil)
+		dp := s.dispatch(r, &livekit.AgentDispatch{Id: "AD_1", State: &livekit.AgentDispatchState{}})
 		for id, j := range s.jobs {
 			delete(s.jobs, id)
 			j.info.Id = "AJ_1"

@@ -15,22 +15,48 @@ func (d *Dispatcher) CreateDispatch(ctx context.Context, req *livekit.CreateAgen
 	if err := d.check(req); err != nil {
 		return nil, err
 	}
+	d.startWatching()
+	for {
+		made, err := d.dispatch(ctx, req)
+		if made != nil || err != nil {
+			return made, err
+		}
+	}
+}
+
+// dispatch makes the dispatch, unless its room ends meanwhile: then it returns nil.
+func (d *Dispatcher) dispatch(ctx context.Context, req *livekit.CreateAgentDispatchRequest) (*livekit.AgentDispatch, error) {
 	info, err := d.roomFor(ctx, req.Room)
 	if err != nil {
 		return nil, err
 	}
-	d.startWatching()
-	present, err := d.opts.Rooms.ListParticipants(ctx, req.Room)
-	if err != nil {
+	var r *room // loop only
+	defer func() {
+		// Also of a caller who has gone: its turn may be yet to come.
+		_ = d.do(context.WithoutCancel(ctx), func(s *state) {
+			if r != nil {
+				s.release(r)
+			}
+		})
+	}()
+	if err := d.do(ctx, func(s *state) { r = s.await(info) }); err != nil {
+		return nil, err
+	}
+	present, live, err := d.present(ctx, info)
+	if err != nil || !live {
 		return nil, err
 	}
 	var made *livekit.AgentDispatch
 	if err := d.do(ctx, func(s *state) {
+		if s.rooms[info.Sid] != r {
+			return // it ended
+		}
+		s.answered(r, present)
 		made = s.snapshot(s.dispatch(info, &livekit.AgentDispatch{
 			Id: newID("AD_"), AgentName: req.AgentName, Room: req.Room, Metadata: req.Metadata,
 			RestartPolicy: req.RestartPolicy, Deployment: req.Deployment, Attributes: req.Attributes, ThreadId: req.ThreadId,
 			State: &livekit.AgentDispatchState{CreatedAt: s.now.UnixNano(), Trigger: livekit.AgentDispatchTrigger_ADT_DISPATCH_API},
-		}, present))
+		}))
 	}); err != nil {
 		return nil, err
 	}
@@ -93,9 +119,7 @@ func (s *state) deleteDispatch(name, id string) *livekit.AgentDispatch {
 		dp.info = proto.CloneOf(dp.info)
 		dp.info.State.DeletedAt = s.now.UnixNano()
 		r.dispatches = slices.Delete(r.dispatches, i, i+1)
-		if len(r.dispatches) == 0 {
-			delete(s.rooms, r.info.Sid)
-		}
+		s.dropIdle(r)
 		s.forget(dispatchKey(id))
 		return s.snapshot(dp)
 	}

@@ -27,6 +27,10 @@ type room struct {
 	info       *livekit.Room
 	dispatches []*dispatch
 	present    map[string]*attendee // by identity: those that agents may be for
+
+	awaited int            // dispatches that are about to be made
+	asked   bool           // who is there is yet to come
+	held    []event.Record // what happened since it was asked
 }
 
 // dispatch says that a room wants an agent.
@@ -104,7 +108,7 @@ func (s *state) roomStarted(rec *event.Record) {
 			Id: newID("AD_"), AgentName: a.AgentName, Room: w.Room.Name, Metadata: a.Metadata,
 			RestartPolicy: a.RestartPolicy, Deployment: a.Deployment, Attributes: a.Attributes, ThreadId: a.ThreadId,
 			State: &livekit.AgentDispatchState{CreatedAt: s.now.UnixNano(), Trigger: trigger},
-		}, nil)
+		})
 	}
 }
 
@@ -119,13 +123,8 @@ func (s *state) roomOf(info *livekit.Room) *room {
 }
 
 // dispatch keeps a dispatch and makes its jobs for the room and who is in it.
-func (s *state) dispatch(info *livekit.Room, ad *livekit.AgentDispatch, present []*livekit.ParticipantInfo) *dispatch {
+func (s *state) dispatch(info *livekit.Room, ad *livekit.AgentDispatch) *dispatch {
 	r := s.roomOf(info)
-	for _, p := range present {
-		if r.present[p.Identity] == nil && p.State == livekit.ParticipantInfo_ACTIVE && wantsAgents(p) {
-			r.present[p.Identity] = &attendee{info: p, published: p.IsPublisher}
-		}
-	}
 	dp := &dispatch{info: ad, made: make(map[string]bool)}
 	r.dispatches = append(r.dispatches, dp)
 	s.keep(r, dp)
