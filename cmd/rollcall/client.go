@@ -9,9 +9,11 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,7 +30,7 @@ type clientFlags struct {
 
 func (f *clientFlags) register(fs *flag.FlagSet) {
 	f.RegisterKeys(fs)
-	fs.StringVar(&f.url, "url", "", "`URL` of the server (default ROLLCALL_URL, or http://localhost:7880)")
+	fs.StringVar(&f.url, "url", "", "`URL` of the server (default ROLLCALL_URL, else where --config has it, else http://localhost:7880)")
 	fs.StringVar(&f.key, "key", "", "API `key` (default the only one of --keys, --config or ROLLCALL_KEYS)")
 	fs.StringVar(&f.secret, "secret", "", "its `secret`")
 	fs.BoolVar(&f.json, "json", false, "print JSON")
@@ -45,30 +47,82 @@ func (f *clientFlags) parse(fs *flag.FlagSet, args []string, env environment, ab
 	return values, c, err
 }
 
+// errNoKey says how verbs get their API key.
+var errNoKey = errors.New("an API key is needed: by --key and --secret, from the server's file by --config, " +
+	"from ROLLCALL_KEYS, or by --dev for a server in development mode")
+
 // credentials returns the API key to use, with its secret.
 func (f *clientFlags) credentials(environ []string) (key, secret string, err error) {
+	key, secret, _, err = f.look(environ)
+	return key, secret, err
+}
+
+// look returns the API key to use, with its secret, and where a server of the
+// configuration that has it is found on its own machine.
+func (f *clientFlags) look(environ []string) (key, secret, url string, err error) {
 	if f.secret != "" {
 		if f.key == "" {
-			return "", "", usageError(errors.New("--secret wants --key"))
+			return "", "", "", usageError(errors.New("--secret wants --key"))
 		}
-		return f.key, f.secret, nil
+		return f.key, f.secret, standardURL, nil
 	}
 	// The server's URL is this command's alone.
 	environ = slices.DeleteFunc(slices.Clone(environ), func(e string) bool { return strings.HasPrefix(e, "ROLLCALL_URL=") })
 	cfg, err := config.Load(&f.Flags, environ)
+	if errors.Is(err, config.ErrNoKeys) {
+		err = usageError(errNoKey)
+	}
 	if err != nil {
-		return "", "", err
+		return "", "", "", err
 	}
 	names := slices.Sorted(maps.Keys(cfg.Keys))
 	switch {
 	case f.key == "" && len(names) == 1:
 		f.key = names[0]
 	case f.key == "":
-		return "", "", usageError(fmt.Errorf("there are %d API keys; --key wants one of %s", len(names), strings.Join(names, ", ")))
+		return "", "", "", usageError(fmt.Errorf("there are %d API keys; --key wants one of %s", len(names), strings.Join(names, ", ")))
 	case cfg.Keys[f.key] == "":
-		return "", "", usageError(fmt.Errorf("--key %q is none of %s", f.key, strings.Join(names, ", ")))
+		return "", "", "", usageError(fmt.Errorf("--key %q is none of %s", f.key, strings.Join(names, ", ")))
 	}
-	return f.key, cfg.Keys[f.key], nil
+	return f.key, cfg.Keys[f.key], urlOf(cfg), nil
+}
+
+// standardURL is where a server is that was told nothing else, receiverURL where a
+// receiver of webhooks may be.
+const (
+	standardURL = "http://localhost:7880"
+	receiverURL = "http://localhost:3000/webhook"
+)
+
+// urlOf is where a server of this configuration is found on its own machine, by a
+// name that its certificate has if authorities are asked for one.
+func urlOf(cfg *config.Config) string {
+	if cfg.Port <= 0 { // nobody knows before it has started
+		return standardURL
+	}
+	scheme, host, usual := "http", "localhost", 80
+	if cfg.TLS.Enabled() {
+		scheme, usual = "https", 443
+	}
+	switch names := cfg.TLS.ACME.Domains; {
+	case len(names) > 0:
+		host = names[0]
+	case !slices.ContainsFunc(cfg.BindAddresses, isLocal) && len(cfg.BindAddresses) > 0:
+		host = cfg.BindAddresses[0]
+	}
+	if cfg.Port != usual {
+		return scheme + "://" + net.JoinHostPort(host, strconv.Itoa(cfg.Port))
+	}
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	return scheme + "://" + host
+}
+
+// isLocal says that localhost leads to the address.
+func isLocal(address string) bool {
+	ip := net.ParseIP(address)
+	return ip == nil || ip.IsUnspecified() || ip.IsLoopback()
 }
 
 // client talks to a running server.
@@ -80,20 +134,22 @@ type client struct {
 
 // newClient returns the client that the flags and the environment say.
 func (f *clientFlags) client(env environment) (*client, error) {
-	key, secret, err := f.credentials(env.environ)
+	key, secret, base, err := f.look(env.environ)
 	if err != nil {
 		return nil, err
 	}
-	base := f.url
 	for _, e := range env.environ {
-		if v, ok := strings.CutPrefix(e, "ROLLCALL_URL="); ok && base == "" {
+		if v, ok := strings.CutPrefix(e, "ROLLCALL_URL="); ok && v != "" {
 			base = v
 		}
 	}
-	if base == "" {
-		base = "http://localhost:7880"
+	if f.url != "" {
+		base = f.url
 	}
-	if err := checkURL(base); err != nil {
+	if rest, ok := strings.CutPrefix(base, "ws"); ok && (strings.HasPrefix(rest, "://") || strings.HasPrefix(rest, "s://")) {
+		base = "http" + rest // as SDKs call the same server
+	}
+	if err := checkURL(base, standardURL); err != nil {
 		return nil, usageError(fmt.Errorf("--url: %w", err))
 	}
 	return &client{base: strings.TrimRight(base, "/"), key: key, secret: secret,
@@ -118,10 +174,11 @@ func (p *patient) RoundTrip(req *http.Request) (*http.Response, error) {
 	return p.RoundTripper.RoundTrip(req)
 }
 
-func checkURL(raw string) error {
+// checkURL wants a URL of HTTP, such as the example.
+func checkURL(raw, example string) error {
 	u, err := url.Parse(raw)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return fmt.Errorf("%q is no URL, want such as http://localhost:3000/webhook", raw)
+		return fmt.Errorf("%q is no URL, want such as %s", raw, example)
 	}
 	return nil
 }

@@ -353,7 +353,7 @@ func addEndpoint(ctx context.Context, args []string, env environment) error {
 	if err != nil {
 		return err
 	}
-	if err := checkURL(values[0]); err != nil {
+	if err := checkURL(values[0], receiverURL); err != nil {
 		return usageError(err)
 	}
 	set["url"] = values[0]
@@ -381,7 +381,7 @@ func setEndpoint(ctx context.Context, args []string, env environment) error {
 	fs := flag.NewFlagSet("rollcall endpoints set", flag.ContinueOnError)
 	f.register(fs)
 	set.register(fs)
-	fs.Func("to", "`URL` to send to", func(v string) error { set["url"] = v; return checkURL(v) })
+	fs.Func("to", "`URL` to send to", func(v string) error { set["url"] = v; return checkURL(v, receiverURL) })
 	values, err := parseArgs(fs, args, env, setAbout, "ID")
 	if err != nil {
 		return err

@@ -239,7 +239,7 @@ func replayEvents(ctx context.Context, args []string, env environment) error {
 		return usageError(errors.New("want --endpoint or --to; see rollcall events replay --help"))
 	}
 	if f.to != "" {
-		if err := checkURL(f.to); err != nil {
+		if err := checkURL(f.to, receiverURL); err != nil {
 			return usageError(fmt.Errorf("--to: %w", err))
 		}
 	}

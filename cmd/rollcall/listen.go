@@ -57,7 +57,7 @@ func listen(ctx context.Context, args []string, env environment) error {
 	if f.forwardTo == "" {
 		return usageError(errors.New("--forward-to is missing; see rollcall listen --help"))
 	}
-	if err := checkURL(f.forwardTo); err != nil {
+	if err := checkURL(f.forwardTo, receiverURL); err != nil {
 		return usageError(fmt.Errorf("--forward-to: %w", err))
 	}
 	if f.types == "" {

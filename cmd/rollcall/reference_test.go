@@ -17,10 +17,10 @@ const referenceHead = `# The command line
 
 Generated from the program's own help; do not edit. ` + "`go test ./cmd/rollcall -run Reference -update`" + ` writes it.
 
-Verbs that talk to a server take its URL from ` + "`--url`" + ` or ` + "`ROLLCALL_URL`" + ` (http://localhost:7880 if neither is there) and the
-API key from ` + "`--key` and `--secret`, from `--config`, or from `ROLLCALL_KEYS`; `--dev`" + ` stands for the key of a server in
-development mode. ` + "`--json`" + ` prints what the server answered, for programs. ` + "`rollcall completion`" + ` completes verbs and flags in a
-shell.
+Verbs that talk to a server take its URL from ` + "`--url` or `ROLLCALL_URL`" + `; without either it is where the file of
+` + "`--config`" + ` has the server on its own machine, or http://localhost:7880. The API key is from ` + "`--key` and `--secret`, from" + `
+` + "`--config`, or from `ROLLCALL_KEYS`; `--dev`" + ` stands for the key of a server in development mode. ` + "`--json`" + ` prints what the
+server answered, for programs. ` + "`rollcall completion`" + ` completes verbs and flags in a shell.
 
 What is asked for goes to standard output; what is said about it, to standard error. A verb that waits longer than a
 second for an answer says what for.

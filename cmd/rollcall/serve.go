@@ -79,6 +79,9 @@ func greet(w io.Writer, cfg *config.Config, s *server.Server) {
 	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() || ip.IsLoopback() {
 		host = "localhost"
 	}
+	if names := cfg.TLS.ACME.Domains; len(names) > 0 {
+		host = names[0]
+	}
 	at := net.JoinHostPort(host, port)
 	udp, tcp := s.MediaAddrs()
 	fmt.Fprintf(w, "rollcall %s\n", version())
@@ -98,7 +101,7 @@ func greet(w io.Writer, cfg *config.Config, s *server.Server) {
 	}
 	fmt.Fprintf(w, "  event log    %s\n", cfg.DataDir)
 	if len(cfg.Webhook.URLs) > 0 {
-		fmt.Fprintf(w, "  webhooks     %d endpoints, signed with key %s\n", len(cfg.Webhook.URLs), cfg.Webhook.APIKey)
+		fmt.Fprintf(w, "  webhooks     %s, signed with key %s\n", plural(len(cfg.Webhook.URLs), "endpoint"), cfg.Webhook.APIKey)
 	}
 	if !cfg.Development {
 		return

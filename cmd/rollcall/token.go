@@ -61,7 +61,7 @@ func mintToken(_ context.Context, args []string, env environment) error {
 	fmt.Fprintln(env.stdout, raw)
 	if f.open {
 		// Behind #, so that it comes to no server's log.
-		fmt.Fprintf(env.stderr, "open http://localhost:%d/dashboard#token=%s\n", cfg.Port, raw)
+		fmt.Fprintf(env.stderr, "open %s/dashboard#token=%s\n", urlOf(cfg), raw)
 	}
 	return nil
 }

@@ -72,7 +72,7 @@ func trigger(ctx context.Context, args []string, env environment) error {
 	if to == "" {
 		return usageError(errors.New("want --to or --endpoint; see rollcall trigger --help"))
 	}
-	if err := checkURL(to); err != nil {
+	if err := checkURL(to, receiverURL); err != nil {
 		return usageError(fmt.Errorf("--to: %w", err))
 	}
 	c, err := f.client(env)
