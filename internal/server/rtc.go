@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -44,13 +45,33 @@ func (s *Server) openMedia(ctx context.Context) error {
 	if rtc.UseExternalIP {
 		addrs, err := peer.LocalAddresses(opts)
 		if err != nil {
-			return err
+			return s.explainMedia(err)
 		}
 		opts.External = s.discover(ctx, addrs)
 	}
 	var err error
 	s.media, err = peer.NewFactory(opts)
-	return err
+	return s.explainMedia(err)
+}
+
+// explainMedia adds to an error of the media sockets what one does about it.
+func (s *Server) explainMedia(err error) error {
+	rtc := s.cfg.RTC
+	taken, listening := errors.AsType[*peer.ListenError](err)
+	switch {
+	case listening && taken.Network == "tcp":
+		return fmt.Errorf("bind TCP port %d for media (choose another with rtc.tcp_port, --tcp-port or ROLLCALL_RTC_TCP_PORT): %w", rtc.TCPPort, err)
+	case listening && rtc.PortRangeStart == 0:
+		return fmt.Errorf("bind UDP port %d for media (choose another with rtc.udp_port, --udp-port or ROLLCALL_RTC_UDP_PORT): %w", rtc.UDPPort, err)
+	case !errors.Is(err, peer.ErrNoAddress):
+		return err
+	case len(s.cfg.BindAddresses) > 0:
+		return fmt.Errorf("%w: of bind_addresses this machine has none that rtc.interfaces and rtc.ips let it use", err)
+	case rtc.LoopbackCandidates:
+		return fmt.Errorf("%w: rtc.interfaces and rtc.ips leave none of this machine's", err)
+	}
+	return fmt.Errorf("%w: but for loopback ones this machine has none that rtc.interfaces and rtc.ips let it use; "+
+		"rtc.enable_loopback_candidate: true, or --dev, is for clients on this machine itself", err)
 }
 
 // discover asks as what the addresses are known outside that node_ip does not

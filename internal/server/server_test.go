@@ -180,17 +180,30 @@ func TestStartThatCannotBindSaysWhatToDoAndLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	port := taken.Addr().(*net.TCPAddr).Port
+	takenUDP, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer takenUDP.Close()
+	port, udpPort := taken.Addr().(*net.TCPAddr).Port, takenUDP.LocalAddr().(*net.UDPAddr).Port
 	dir := t.TempDir()
-	for what, change := range map[string]func(*config.Config){
-		"HTTP port":      func(c *config.Config) { c.Port = port },
-		"media TCP port": func(c *config.Config) { c.RTC.TCPPort = port },
+	for want, change := range map[string]func(*config.Config){
+		fmt.Sprintf("bind HTTP port %d (choose another with port, --port or ROLLCALL_PORT)", port): func(c *config.Config) { c.Port = port },
+		fmt.Sprintf("bind TCP port %d for media (choose another with rtc.tcp_port, ", port):        func(c *config.Config) { c.RTC.TCPPort = port },
+		fmt.Sprintf("bind UDP port %d for media (choose another with rtc.udp_port, ", udpPort):     func(c *config.Config) { c.RTC.UDPPort = udpPort },
+		"of bind_addresses this machine has none":                                                  func(c *config.Config) { c.BindAddresses = []string{"192.0.2.1"} },
+		"rtc.interfaces and rtc.ips leave none": func(c *config.Config) {
+			c.BindAddresses, c.RTC.Interfaces.Includes = nil, []string{"none"}
+		},
+		"rtc.enable_loopback_candidate: true, or --dev": func(c *config.Config) {
+			c.BindAddresses, c.RTC.LoopbackCandidates, c.RTC.IPs.Includes = nil, false, []string{"127.0.0.0/8"}
+		},
 	} {
 		cfg := configure(t, dir, "")
 		change(cfg)
 		_, err := Start(context.Background(), cfg, "test", slog.New(slog.DiscardHandler))
-		if err == nil || !strings.Contains(err.Error(), fmt.Sprint(port)) {
-			t.Errorf("%s: %v", what, err)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Start = %v, want %q", err, want)
 		}
 	}
 	start(t, configure(t, dir, "")) // nothing holds the data directory any more
