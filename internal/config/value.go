@@ -133,9 +133,30 @@ func (v value) list() ([]value, bool) {
 	}
 	items := make([]value, 0, len(seq.Values))
 	for _, n := range seq.Values {
-		items = append(items, value{source: v.source, node: orNull(n)})
+		items = append(items, value{source: v.source, node: orNull(joined(n))})
 	}
 	return items, true
+}
+
+// joined is the item n of a list, or the text that the parser took for a name and its
+// value: in {urls: [http://localhost:3000]} a colon without a space after it is part
+// of the text (YAML 1.2 §7.3.3).
+func joined(n ast.Node) ast.Node {
+	whole, ok := n.(*ast.MappingNode)
+	if !ok || whole.IsFlowStyle || len(whole.Values) != 1 || whole.Values[0].Value == nil {
+		return n
+	}
+	m := whole.Values[0]
+	key, colon, rest := m.Key.GetToken(), m.Start, m.Value.GetToken()
+	if key == nil || colon == nil || rest == nil || key.Type != token.StringType || rest.CharacterType == token.CharacterTypeIndicator {
+		return n
+	}
+	if rest.Position.Line != colon.Position.Line || rest.Position.Column != colon.Position.Column+1 {
+		return n
+	}
+	text := *key
+	text.Value += ":" + rest.Value
+	return ast.String(&text)
 }
 
 // entries calls each for the entries of the mapping at path, with the name of
