@@ -70,6 +70,7 @@ deb() {
 		Installed-Size: $(du -sk --apparent-size "$root" | cut -f1)
 		Homepage: https://github.com/rollcall-rtc/rollcall
 		Recommends: ca-certificates, systemd
+		Suggests: ffmpeg, chromium
 		Description: server of realtime rooms in which every event is accounted for
 		 A self-hosted WebRTC room server in one binary, for unmodified LiveKit SDKs,
 		 with a durable log of everything that happens and webhooks in order.

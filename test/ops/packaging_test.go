@@ -48,6 +48,9 @@ func TestPackages(t *testing.T) {
 	if got := tool(t, "", ".", "dpkg-deb", "--field", deb, "Version"); strings.TrimSpace(got) != release[1:] {
 		t.Errorf("version %q", got)
 	}
+	if got := tool(t, "", ".", "dpkg-deb", "--field", deb, "Suggests"); strings.TrimSpace(got) != "ffmpeg, chromium" {
+		t.Errorf("suggests %q", got)
+	}
 	installed := t.TempDir()
 	tool(t, "", ".", "dpkg-deb", "--extract", deb, installed)
 	tool(t, "", ".", "dpkg-deb", "--control", deb, filepath.Join(installed, "DEBIAN"))

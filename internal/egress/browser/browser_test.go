@@ -2,6 +2,8 @@ package browser
 
 import (
 	"bytes"
+	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,6 +78,27 @@ func TestMissingBrowserIsNamed(t *testing.T) {
 		_, err := Find(asked)
 		if missing, ok := err.(*MissingError); !ok || missing.ErrorCode() != "failed_precondition" || !bytes.Contains([]byte(err.Error()), []byte("install the package chromium")) {
 			t.Errorf("%q: %v", asked, err)
+		}
+	}
+}
+
+func TestWhoMayNotMakeNamespacesIsToldHow(t *testing.T) {
+	shell, err := exec.LookPath("sh")
+	if err != nil {
+		t.Skip("no sh to stand for a browser")
+	}
+	for said, want := range map[string]string{
+		"[1:1:ERROR:zygote_host_impl_linux.cc(130)] No usable sandbox! If this is a Debian system, please install …": "RestrictNamespaces=user pid net and MemoryDenyWriteExecute=no",
+		"chromium: error while loading shared libraries: libnss3.so":                                                 "libnss3.so",
+	} {
+		p, from, to, err := start(shell, []string{"-c", "echo \"$0\" >&2; exit 1", said})
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-p.gonec
+		_, _ = from.Close(), to.Close()
+		if got := p.why(); !strings.Contains(got, want) {
+			t.Errorf("%s: why is %q, want %q in it", said, got, want)
 		}
 	}
 }

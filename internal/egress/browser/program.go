@@ -115,11 +115,18 @@ func (p *program) end() {
 // maxTail bounds what is kept of what the browser says, in bytes.
 const maxTail = 4096
 
+// noSandbox stands for what Chromium says of it, which leads to other programs.
+const noSandbox = "it may not make the namespaces of its sandbox. A unit of systemd has to have " +
+	"RestrictNamespaces=user pid net and MemoryDenyWriteExecute=no for pages; elsewhere user namespaces may be turned off"
+
 // why is what was said that explains an end, "" if nothing does.
 func (p *program) why() string {
 	last := ""
 	for line := range strings.Lines(p.said.String()) {
-		if strings.Contains(line, "FATAL") || strings.Contains(line, "No usable sandbox") || strings.Contains(line, "error while loading") {
+		if strings.Contains(line, "No usable sandbox") {
+			return noSandbox
+		}
+		if strings.Contains(line, "FATAL") || strings.Contains(line, "error while loading") {
 			last = strings.TrimSpace(line)
 		}
 	}
