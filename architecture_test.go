@@ -81,7 +81,7 @@ var layers = []layer{
 	{"internal/ingress", []string{"internal/room", "internal/histogram", "internal/rate", "internal/sfu/uptrack", "event"}},
 
 	// Decisions. The room neither knows the log nor who reads it.
-	{"internal/room", []string{"internal/histogram", "internal/sfu/peer", "internal/sfu/uptrack", "internal/sfu/downtrack", "internal/sfu/quality", "event"}},
+	{"internal/room", []string{"internal/histogram", "internal/rate", "internal/sfu/peer", "internal/sfu/uptrack", "internal/sfu/downtrack", "internal/sfu/quality", "event"}},
 
 	// Durability.
 	{"internal/delivery", []string{"internal/eventlog", "internal/histogram", "event"}},

@@ -3,6 +3,7 @@ package room
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 )
 
 // berth is where a client's connections find its participant: in the room that it
@@ -14,6 +15,8 @@ type berth struct {
 	p      *participant                 // mu guards; only the loop of room looks inside
 	moving bool                         // mu guards
 	held   []func(*state, *participant) // mu guards; what came while moving
+
+	restUntil atomic.Int64 // when its client may go on, in ns since 1970; 0: now
 }
 
 func newBerth(room *Room, p *participant) *berth { return &berth{room: room, p: p} }

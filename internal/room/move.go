@@ -197,6 +197,7 @@ func (s *state) depart(p *participant, name string) (*participant, []*track) {
 		ended:         p.ended,
 		lastHandle:    p.lastHandle,
 		way:           p.way,
+		pace:          p.pace,
 		negotiation:   p.negotiation,
 		turns:         p.turns,
 		subscriptions: make(map[string]*subscription),

@@ -79,6 +79,7 @@ type participant struct {
 	oversized     bool                                    // it sent a message that is too large to be sent on
 	simulation    simulation
 	negotiation   negotiation
+	pace          pace
 	turns         turns
 	dataTracks    []*dataTrack          // published
 	dataHandles   map[uint16]*dataTrack // of others, by the handles that its client knows

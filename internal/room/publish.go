@@ -432,10 +432,12 @@ func (s *state) setMuted(t *track, muted bool, by event.Actor) {
 	}
 }
 
-// changeTrack replaces t's info and tells everybody if it is published.
+// changeTrack replaces t's info and tells everybody if it is published, and it changes.
 func (s *state) changeTrack(t *track, change func(*livekit.TrackInfo)) {
 	info := proto.CloneOf(t.info)
-	change(info)
+	if change(info); proto.Equal(info, t.info) {
+		return
+	}
 	info.Version = &livekit.TimedVersion{UnixMicro: s.now.UnixMicro()}
 	t.info = info
 	if t.receiver != nil {

@@ -104,6 +104,9 @@ func (s *state) handle(p *participant, req *livekit.SignalRequest) {
 	case *livekit.SignalRequest_Simulate:
 		p.simulate(m.Simulate)
 	}
+	if changes(req) && !p.gone {
+		p.changed()
+	}
 }
 
 // offer brings up the client's sending connection, or renegotiates it.

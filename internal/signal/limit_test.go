@@ -156,3 +156,22 @@ func TestMetadataBeyondTheLimitIsRefusedAndBeyondTheMessageSizeEndsTheConnection
 		}
 	}
 }
+
+func TestClientThatHasOthersToldOfTooMuchIsReadSlowly(t *testing.T) {
+	tc := newTest(t, room.Defaults{})
+	c := tc.dial(url.Values{}, mint(t, "alice", func(c *token.Claims) { c.Video.CanUpdateOwnMetadata = new(true) }))
+	c.say(&livekit.SignalRequest{Message: &livekit.SignalRequest_UpdateMetadata{UpdateMetadata: &livekit.UpdateParticipantMetadata{
+		Metadata: strings.Repeat("x", 500_000),
+	}}})
+	const n = 140
+	begin := time.Now()
+	for range n {
+		c.say(&livekit.SignalRequest{Message: &livekit.SignalRequest_Mute{Mute: &livekit.MuteTrackRequest{Sid: "TR_none"}}})
+		until(c, func(m *livekit.SignalResponse) (bool, bool) {
+			return true, m.GetRequestResponse().GetReason() == livekit.RequestResponse_NOT_FOUND
+		})
+	}
+	if took := time.Since(begin); took < time.Second {
+		t.Errorf("%d changes of half a megabyte in %v", n, took)
+	}
+}

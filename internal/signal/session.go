@@ -121,6 +121,7 @@ func (s *session) read(conn *outbox.Conn, p *room.Participant, limits *limiter) 
 		}
 		answers.other()
 		p.Handle(req)
+		p.Rest(s.Context())
 	}
 }
 
