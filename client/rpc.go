@@ -78,6 +78,8 @@ type rpc struct {
 	mu       sync.Mutex
 	handlers map[string]RPCHandler // mu guards; by method
 
+	answering answering // mu guards
+
 	calls map[string]*call // loop only; by id
 }
 
@@ -94,11 +96,12 @@ type answer struct {
 }
 
 func newRPC(r *Room) *rpc {
-	return &rpc{room: r, handlers: map[string]RPCHandler{}, calls: map[string]*call{}}
+	return &rpc{room: r, handlers: map[string]RPCHandler{}, calls: map[string]*call{}, answering: answering{of: map[string]int{}}}
 }
 
 // HandleRPC answers calls of the method with fn, each on a goroutine of its own;
-// nil ends that.
+// nil ends that. Up to 1,000 calls are answered at a time, of one caller at most as many
+// as there are places left: what is more gets no answer.
 func (p *LocalParticipant) HandleRPC(method string, fn RPCHandler) {
 	c := p.room.rpc
 	c.mu.Lock()
@@ -219,7 +222,13 @@ func (c *rpc) request(from string, m *livekit.RpcRequest) {
 		from: from, id: m.GetId(), method: m.GetMethod(), wait: time.Duration(m.GetResponseTimeoutMs()) * time.Millisecond,
 		supported: m.GetVersion() == rpcVersion, payload: func() (string, error) { return m.GetPayload(), nil },
 	}
-	c.room.running.Go(func() { c.serve(i) })
+	if !c.begin(from) {
+		return
+	}
+	c.room.running.Go(func() {
+		defer c.end(from)
+		c.serve(i)
+	})
 }
 
 // incomingCall is somebody else's.

@@ -51,14 +51,19 @@ func (c *rpc) answerByStream(ctx context.Context, i *incomingCall, payload strin
 
 // requestStream answers a call that comes as a stream.
 func (c *rpc) requestStream(s *StreamReader) {
+	from := s.Info().Identity
+	if !c.begin(from) {
+		return
+	}
+	defer c.end(from)
 	a := s.Info().Attributes
 	ms, err := strconv.ParseUint(a[rpcTimeoutAttribute], 10, 32)
 	if err != nil || a[rpcIDAttribute] == "" || a[rpcMethodAttribute] == "" {
-		c.room.log.Debug("stream of a call without what a call has", "from", s.Info().Identity)
+		c.room.log.Debug("stream of a call without what a call has", "from", from)
 		return
 	}
 	c.serve(&incomingCall{
-		from: s.Info().Identity, id: a[rpcIDAttribute], method: a[rpcMethodAttribute], wait: time.Duration(ms) * time.Millisecond,
+		from: from, id: a[rpcIDAttribute], method: a[rpcMethodAttribute], wait: time.Duration(ms) * time.Millisecond,
 		supported: a[rpcVersionAttribute] == rpcStreamVersion,
 		payload:   func() (string, error) { return c.readAll(s, RPCRequestTooLarge) },
 	})
