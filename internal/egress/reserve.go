@@ -1,9 +1,11 @@
 package egress
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/rollcall-rtc/rollcall/internal/egress/wire"
 )
@@ -17,12 +19,20 @@ func (s *Service) reserve(j *job, name, ext string, used func(at string) bool) (
 	at := func(name string) string { return filepath.Join(s.opts.Directory, filepath.FromSlash(name)) }
 	name = freeName(name, ext, func(name string) bool { return s.paths[at(name)] || used(at(name)) })
 	if err := os.MkdirAll(filepath.Dir(at(name)), 0o755); err != nil {
+		if errors.Is(err, syscall.ENOTDIR) && isDir(s.opts.Directory) { // of an earlier recording
+			return "", refuse(InvalidArgument, "filepath %.64q has a file where it wants a directory", name)
+		}
 		s.opts.Logger.Error("make the directory of a recording", "error", err)
-		return "", refuse(InvalidArgument, "filepath %.64q cannot be made below the directory of recordings", name)
+		return "", refuse(Internal, "cannot write into the directory of recordings")
 	}
 	s.paths[at(name)] = true
 	j.names = append(j.names, at(name))
 	return at(name), nil
+}
+
+func isDir(at string) bool {
+	info, err := os.Stat(at)
+	return err == nil && info.IsDir()
 }
 
 func isThere(at string) bool {

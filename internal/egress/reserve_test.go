@@ -1,6 +1,7 @@
 package egress
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -123,5 +124,24 @@ func TestSalvageRemovesOnlyWhatTheJobMade(t *testing.T) {
 	}
 	if left != "a_00000.ts true, live.m3u8 true, list.m3u8 false, " {
 		t.Errorf("left: %s", left)
+	}
+}
+
+// What the server cannot write is not the caller's mistake; a file in the way is.
+func TestWhoseFaultItIsThatADirectoryCannotBeMade(t *testing.T) {
+	s, create := laying(t)
+	create("a")
+	for _, tc := range []struct {
+		directory string
+		want      Code
+	}{
+		{s.opts.Directory, InvalidArgument},
+		{filepath.Join(s.opts.Directory, "a"), Internal}, // no directory
+	} {
+		s.opts.Directory = tc.directory
+		_, err := s.reserve(&job{s: s}, "a/b.mp4", ".mp4", isThere)
+		if refusal, ok := errors.AsType[*Error](err); !ok || refusal.Code != tc.want {
+			t.Errorf("below %s: %v, want %s", tc.directory, err, tc.want)
+		}
 	}
 }

@@ -45,6 +45,7 @@ func (s *Server) openEgress(ctx context.Context) error {
 	if s.egress, err = egress.Open(ctx, o); err != nil {
 		return err
 	}
+	s.warnOfMissing()
 	return s.checkPresets(ctx)
 }
 

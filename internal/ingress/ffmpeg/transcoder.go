@@ -61,16 +61,21 @@ const lead = 10 * time.Second
 // maxTag bounds what a child may write at once, in bytes.
 const maxTag = 16 << 20
 
-// Find returns the path of ffmpeg. An empty name is the one in PATH.
+// Find returns the path of ffmpeg, which ingress.ffmpeg names. An empty name is the
+// one in PATH. It fails with ErrMissing.
 func Find(name string) (string, error) {
+	asked := name
 	if name == "" {
 		name = "ffmpeg"
 	}
 	path, err := exec.LookPath(name)
-	if err != nil {
-		return "", ErrMissing
+	switch {
+	case err == nil:
+		return path, nil
+	case asked != "":
+		return "", fmt.Errorf("%w: ingress.ffmpeg says %s", ErrMissing, asked)
 	}
-	return path, nil
+	return "", ErrMissing
 }
 
 // Start starts a child, which running counts.
