@@ -33,9 +33,6 @@ type retransmitter struct {
 	stamp   [2]byte // the transport-wide sequence number of header
 }
 
-// maxPacket is the room for a packet from the cache.
-const maxPacket = 2048
-
 // HandleRTCP takes the subscriber's RTCP: NACK is answered from the source's
 // cache, PLI and FIR go to the source, reception reports to Stats. Packets
 // about other SSRCs are ignored.
@@ -119,7 +116,7 @@ func (d *DownTrack) handleNACK(b *Binding, pairs []rtcp.NackPair) {
 func (d *DownTrack) resend(b *Binding, m *mapping, note uint8, seq uint16, up uint64) bool {
 	r := &d.rtx
 	if r.buf == nil {
-		r.buf = make([]byte, maxPacket)
+		r.buf = make([]byte, uptrack.MaxPacket)
 	}
 	p := &r.packet
 	if !d.src.Retrieve(m.layer, up, r.buf, p) {

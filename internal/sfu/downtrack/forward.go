@@ -148,7 +148,7 @@ func (f *forwarder) catchUp(d *DownTrack, b *Binding, p *uptrack.Packet) {
 		return
 	}
 	first := new(uptrack.Packet)
-	if !d.src.Retrieve(p.Layer, seq, make([]byte, maxPacket), first) {
+	if !d.src.Retrieve(p.Layer, seq, make([]byte, uptrack.MaxPacket), first) {
 		return
 	}
 	first.Newest, first.Epoch, first.Live = p.Newest, p.Epoch, p.Live
@@ -163,7 +163,7 @@ func (f *forwarder) replay(d *DownTrack, b *Binding, p *uptrack.Packet) {
 	if !d.gate || p.Newest <= p.Seq {
 		return
 	}
-	buf := make([]byte, maxPacket)
+	buf := make([]byte, uptrack.MaxPacket)
 	q := new(uptrack.Packet)
 	for seq := p.Seq + 1; seq <= p.Newest && seq <= p.Seq+uptrack.MaxReplay; seq++ {
 		if d.src.Retrieve(p.Layer, seq, buf, q) {

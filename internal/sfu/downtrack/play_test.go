@@ -23,7 +23,7 @@ func play(up *uptrack.UpTrack, info uptrack.StreamInfo, s stream) bool {
 	wg, _ := playing.LoadOrStore(up, new(sync.WaitGroup))
 	wg.(*sync.WaitGroup).Go(func() {
 		defer in.End()
-		buf := make([]byte, maxPacket)
+		buf := make([]byte, uptrack.MaxPacket)
 		for {
 			n, err := s.Read(buf)
 			if err != nil {

@@ -120,7 +120,7 @@ func (p *packets) HandleMedia(b []byte, batch *transport.Batch) {
 	case p.closed:
 	case p.opener != nil:
 		p.receive(b, batch)
-	case len(p.early) < maxEarly:
+	case len(p.early) < maxEarly && len(b) <= uptrack.MaxPacket:
 		p.early = append(p.early, append([]byte(nil), b...))
 	}
 }

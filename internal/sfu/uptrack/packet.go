@@ -82,6 +82,10 @@ func (p *Packet) Extension(id uint8) []byte {
 	return nil
 }
 
+// MaxPacket is how long a packet may be that is taken, in bytes: longer than any
+// that a network of today carries whole.
+const MaxPacket = 2048
+
 const headerSize = 12
 
 // parseHeader reads the RTP header (RFC 3550 §5.1) and its extensions

@@ -44,7 +44,7 @@ func (in *Input) End() {
 // given back for the next call.
 func (u *UpTrack) receive(l *upLayer, number int, raw []byte, p *Packet, asks []uint64) []uint64 {
 	now := u.now()
-	ok := p.parseHeader(raw)
+	ok := len(raw) <= MaxPacket && p.parseHeader(raw)
 	l.mu.Lock()
 	if l.stream != number {
 		l.mu.Unlock()

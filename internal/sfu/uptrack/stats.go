@@ -30,7 +30,7 @@ type LayerStats struct {
 	KeyframeSeq uint64
 	Lost        int64 // expected minus received, RFC 3550 §6.4.1
 	Duplicates  uint64
-	Malformed   uint64 // unparsable or of a foreign payload type
+	Malformed   uint64 // unparsable, too long, or of a foreign payload type
 
 	NACKs     uint64 // packets asked for, repeats included
 	Recovered uint64 // packets that came because they were asked for

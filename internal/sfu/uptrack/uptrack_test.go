@@ -324,6 +324,27 @@ func TestForeignPacketsAreCountedAndDropped(t *testing.T) {
 	})
 }
 
+// A datagram may have 64 KiB, and a thousand packets are kept.
+func TestAPacketThatNoNetworkCarriesIsDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Options{Codec: vp8})
+		in := r.u.AddStream(StreamInfo{SSRC: 7, PayloadType: 96})
+		r.u.Attach(r.sink)
+		raw := make([]byte, MaxPacket+1)
+		raw[0], raw[1], raw[11], raw[12] = 0x80, 96, 7, 0x10
+		in.Receive(raw, nil)
+		if s := r.u.Stats().Layers[0]; s.Malformed != 1 || s.Packets != 0 {
+			t.Errorf("stats %+v", s)
+		}
+		in.Receive(raw[:MaxPacket], nil)
+		if got := r.sink.take(); len(got) != 1 || len(got[0].Payload) != MaxPacket-headerSize {
+			t.Errorf("got %d packets", len(got))
+		}
+		in.End()
+		end(r.u)
+	})
+}
+
 func TestUnknownRIDsTakeFreeLayers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, Options{Codec: vp8})
