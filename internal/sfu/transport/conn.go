@@ -28,6 +28,7 @@ type Conn struct {
 	recent atomic.Pointer[Path]
 
 	mu     sync.Mutex
+	asked  netip.AddrPort           // mu guards; from where a check has last asked for us that is another's
 	paths  map[netip.AddrPort]*Path // mu guards
 	queue  []datagram               // mu guards
 	closed bool                     // mu guards
@@ -115,8 +116,25 @@ func (c *Conn) ReadFrom(b []byte) (int, net.Addr, error) {
 	return n, net.UDPAddrFromAddrPort(from), err
 }
 
+// claim notes a check that names c, from an address that may be another's.
+func (c *Conn) claim(from netip.AddrPort) {
+	if owner := c.sock.table.find(from); owner == nil || owner == c {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.asked = from
+}
+
+// serves reports whether media goes to an address.
+func (c *Conn) serves(addr netip.AddrPort) bool {
+	p := c.link.path.Load()
+	return p != nil && p.addr == addr && p.sock == c.sock
+}
+
 // WriteToAddrPort sends one datagram. The address is the connection's from now
-// on.
+// on, unless it is one that another's media goes to, and that has not asked for us: a
+// client may say that it is to be reached where somebody else is.
 func (c *Conn) WriteToAddrPort(b []byte, to netip.AddrPort) (int, error) {
 	if !to.IsValid() {
 		return 0, net.InvalidAddrError("no address")
@@ -156,7 +174,8 @@ func (c *Conn) note(addr netip.AddrPort) error {
 		p = c.sock.path(addr)
 		c.paths[addr] = p
 	}
-	if c.sock.table.find(addr) != c {
+	owner := c.sock.table.find(addr)
+	if owner != c && (owner == nil || c.asked == addr || !owner.serves(addr)) {
 		c.sock.table.set(addr, c)
 	}
 	c.link.stamp++

@@ -237,6 +237,9 @@ func (s *socket) dispatch(b []byte, from netip.AddrPort, batch *Batch) {
 			s.mu.RLock()
 			c := s.ufrags[string(ufrag)]
 			s.mu.RUnlock()
+			if c != nil {
+				c.claim(from)
+			}
 			c.take(b, from, batch)
 			return
 		}

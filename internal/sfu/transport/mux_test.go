@@ -93,6 +93,46 @@ func TestAnAddressFollowsTheConnectionThatAnswersIt(t *testing.T) {
 	}
 }
 
+// A client can have us send to any address, of which it says that it is its own.
+func TestAnAddressStaysWithTheConnectionWhoseMediaGoesThere(t *testing.T) {
+	m, cl := newMux(t, Options{}), newClient(t)
+	first, second := new(catcher), new(catcher)
+	l1, l2 := NewLink(m, first), NewLink(m, second)
+	reach(t, share(t, m, l1, "one"), cl)
+	c2 := share(t, m, l2, "two")
+	try := func(what string, to *catcher) {
+		t.Helper()
+		if _, err := c2.WriteToAddrPort([]byte{1}, cl.addr()); err != nil {
+			t.Fatal(err)
+		}
+		before := to.count()
+		cl.send(m, []byte{0x80, 1})
+		eventually(t, what, func() bool { return to.count() == before+1 })
+	}
+	try("it stays with the first", first)
+	l1.Drop() // the first has lost its client
+	try("it goes to the second", second)
+	if !l2.Select(cl.addr(), false) {
+		t.Fatal("no path")
+	}
+	// A check of the client's own says that there is another connection.
+	c3 := share(t, m, NewLink(m, first), "three")
+	if _, err := c3.WriteToAddrPort([]byte{1}, cl.addr()); err != nil {
+		t.Fatal(err)
+	}
+	try("it stays with the second", second)
+	cl.send(m, check("three"))
+	if _, _, err := c3.ReadFromAddrPort(make([]byte, 1500)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c3.WriteToAddrPort([]byte{1}, cl.addr()); err != nil {
+		t.Fatal(err)
+	}
+	before := first.count()
+	cl.send(m, []byte{0x80, 1})
+	eventually(t, "it goes to the third", func() bool { return first.count() == before+1 })
+}
+
 func TestOnlyAnswersClaimAnAddress(t *testing.T) {
 	m, cl, h := newMux(t, Options{}), newClient(t), new(catcher)
 	c := share(t, m, NewLink(m, h), "ours")
