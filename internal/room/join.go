@@ -71,6 +71,9 @@ func (j *Join) fullICE() bool {
 	return j.FullICE || j.Client.GetProtocol() <= 5 || strings.EqualFold(j.Client.GetBrowser(), "firefox")
 }
 
+// freshSections says that the client is made with pion, see peer.SubscriberOptions.
+func (j *Join) freshSections() bool { return j.Client.GetSdk() == livekit.ClientInfo_GO }
+
 // dependent says that the participant alone does not make a room a meeting.
 func (j *Join) dependent() bool {
 	switch j.Kind {

@@ -6,6 +6,16 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
+func TestWhoGetsFreshSections(t *testing.T) {
+	for sdk, want := range map[livekit.ClientInfo_SDK]bool{
+		livekit.ClientInfo_GO: true, livekit.ClientInfo_JS: false, livekit.ClientInfo_RUST: false, livekit.ClientInfo_UNKNOWN: false,
+	} {
+		if got := (&Join{Client: &livekit.ClientInfo{Sdk: sdk}}).freshSections(); got != want {
+			t.Errorf("%v: %v", sdk, got)
+		}
+	}
+}
+
 func TestWhoIsAnsweredWithFullICE(t *testing.T) {
 	for name, tt := range map[string]struct {
 		join *Join

@@ -35,12 +35,13 @@ type trackPermissions struct {
 // openSubscriber makes the connection on which p receives.
 func (p *participant) openSubscriber() error {
 	sub, err := p.state.opts.Media.NewSubscriber(peer.SubscriberOptions{
-		Handler:      &connection{p.berth},
-		AllowPause:   p.mayPause(),
-		PlayoutDelay: p.state.playoutDelay,
-		FullICE:      p.req.fullICE(),
-		TCPOnly:      p.way == livekit.CandidateProtocol_TCP,
-		Logger:       p.log,
+		Handler:       &connection{p.berth},
+		AllowPause:    p.mayPause(),
+		PlayoutDelay:  p.state.playoutDelay,
+		FullICE:       p.req.fullICE(),
+		TCPOnly:       p.way == livekit.CandidateProtocol_TCP,
+		FreshSections: p.req.freshSections(),
+		Logger:        p.log,
 	})
 	if err != nil {
 		p.log.Error("open subscriber connection", "error", err)

@@ -206,6 +206,11 @@ func TestGlareOfOffersAndChangesConverges(t *testing.T) {
 	c.connected()
 	c.settled()
 	eventually(t, "all are offered", func() bool { return len(c.lastOffer().mids) == len(senders) })
+	t.Cleanup(func() {
+		if t.Failed() {
+			logSenders(t, c, senders)
+		}
+	})
 	sendOpus(t, mic, "audio of all", func() bool {
 		for _, s := range senders {
 			if c.packets(s.TrackID()) == 0 {
@@ -217,6 +222,40 @@ func TestGlareOfOffersAndChangesConverges(t *testing.T) {
 	for _, r := range []error{c.failure(), p.failure()} {
 		if r != nil {
 			t.Error(r)
+		}
+	}
+}
+
+// logSenders says how far each track has come.
+func logSenders(t *testing.T, c *subClient, senders []*Sender) {
+	path := c.sub.packets.link.Path()
+	c.with(func() {
+		t.Logf("states %v, failures %v, refusals %v, %d offers, media goes %v", c.states, c.failed, c.senders, len(c.offers), path != nil)
+	})
+	mids := map[string]string{}
+	for mid, id := range c.lastOffer().mids {
+		mids[id] = mid
+	}
+	for _, s := range senders {
+		st, at := s.DownTrack().Stats(), s.context.Load()
+		t.Logf("%s: in section %q, bound %v, ssrc %+v, layer %d, %d packets sent, %d have come, %d errors",
+			s.TrackID(), mids[s.TrackID()], st.Bound, at, st.Layer, st.Packets, c.packets(s.TrackID()), st.WriteErrors)
+		if c.packets(s.TrackID()) > 0 {
+			continue
+		}
+		for _, o := range c.offers {
+			lines, _ := parseLines(o.sdp)
+			for _, l := range lines {
+				if l.mid == mids[s.TrackID()] {
+					t.Logf("offer %d has there %q, sends %v, ssrcs %v, ufrag %s", o.id, l.trackID, l.sends, l.ssrcs, l.ufrag)
+				}
+			}
+		}
+	}
+	for _, tr := range c.pc.GetTransceivers() {
+		r := tr.Receiver()
+		for _, track := range r.Tracks() {
+			t.Logf("client: section %q, %v, track %q, ssrc %d", tr.Mid(), tr.Direction(), track.ID(), track.SSRC())
 		}
 	}
 }

@@ -70,6 +70,11 @@ func (s *Subscriber) draftOffer() bool {
 func (s *Subscriber) offered(text string) {
 	s.wanted, s.restart = false, false
 	s.made++
+	for _, sl := range s.slots {
+		if sl.empty++; sl.sender != nil {
+			sl.empty = 0
+		}
+	}
 	s.offerText, s.offerLines = text, strings.Count(text, "\nm=")
 }
 
@@ -92,6 +97,7 @@ func (s *Subscriber) makeOffer() error {
 	if s.restart {
 		s.claimed() // of candidates that are not those of the restart
 	}
+	s.placeAll()
 	offer, err := s.pc.CreateOffer(&webrtc.OfferOptions{ICERestart: s.restart})
 	if errors.Is(err, webrtc.ErrSenderWithNoCodecs) {
 		// The client decodes nothing of a kind, so its tracks cannot be offered.
@@ -266,12 +272,13 @@ func (s *Subscriber) begin() {
 	}
 }
 
-// hasBegun offers what has waited for the client.
+// hasBegun offers what has waited for the client, in its own turn: that there is a path
+// may be seen while another offer is made, or an answer is taken.
 func (s *Subscriber) hasBegun() {
 	if s.unbegun == nil {
 		return
 	}
 	s.unbegun.Stop()
 	s.unbegun = nil
-	s.offer()
+	_ = s.queue.post(s.offer)
 }

@@ -3,6 +3,7 @@ package peer
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pion/webrtc/v4"
 )
@@ -137,5 +138,96 @@ func TestChangesDuringAnOfferWaitForTheAnswer(t *testing.T) {
 	c.connected()
 	if err := c.failure(); err != nil {
 		t.Error(err)
+	}
+}
+
+// That there is a path may be noticed while an offer is made or an answer is taken.
+func TestWhatWaitsForAPathIsOfferedInItsOwnTurn(t *testing.T) {
+	f := newTestFactory(t, nil)
+	c := newSubClient(t, f, clientOptions{})
+	c.sub.Negotiate()
+	c.connected()
+	c.settled()
+	before, during := c.lastOffer().id, make(chan uint32, 1)
+	err := c.sub.queue.post(func() {
+		c.sub.unbegun = time.AfterFunc(time.Hour, func() {}) // as after a first answer
+		c.sub.wanted = true
+		c.sub.updateState()
+		during <- c.sub.lastID
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if id := <-during; id != before {
+		t.Errorf("offer %d in the middle of something else", id)
+	}
+	eventually(t, "it is offered", func() bool { return c.lastOffer().id > before })
+	c.settled()
+}
+
+// What is added and removed in one moment is in no offer, not even as a section.
+func TestATrackThatCameAndWentLeavesNoSectionBehind(t *testing.T) {
+	f := newTestFactory(t, nil)
+	p, mic, _ := publishBoth(t, f)
+	c := newSubClient(t, f, clientOptions{})
+	c.sub.Negotiate()
+	c.connected()
+	c.settled()
+	up := p.track("mic").UpTrack()
+	for i := range 3 {
+		before := c.lastOffer().id
+		s, err := c.sub.AddTrack("PA_x|TR_gone", "TR_gone", up)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.sub.RemoveTrack(s)
+		eventually(t, "an offer", func() bool { return c.lastOffer().id > before })
+		c.settled()
+		c.sub.Negotiate()
+		eventually(t, "another offer", func() bool { return c.lastOffer().id > before+1 })
+		c.settled()
+		id := trackName(i)
+		if _, err := c.sub.AddTrack("PA_x|"+id, id, up); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "it is offered", func() bool { return len(c.lastOffer().mids) == i+1 })
+		c.settled()
+		sendOpus(t, mic, "audio of "+id, func() bool { return c.packets(id) > 5 })
+	}
+	if n := strings.Count(c.lastOffer().sdp, "m=audio"); n != 3 {
+		t.Errorf("%d sections", n)
+	}
+}
+
+// A client of pion's receives nothing more in a section that two offers have had without a
+// track.
+func TestASectionThatWasEmptyForLongIsLeftAlone(t *testing.T) {
+	f := newTestFactory(t, nil)
+	p, mic, _ := publishBoth(t, f)
+	c := newSubClient(t, f, clientOptions{})
+	c.sub.Negotiate()
+	c.connected()
+	c.settled()
+	add := func(id string) *Sender {
+		s, err := c.sub.AddTrack("PA_x|"+id, id, p.track("mic").UpTrack())
+		if err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "it is offered", func() bool { return len(c.lastOffer().mids) == 1 })
+		c.settled()
+		sendOpus(t, mic, "audio of "+id, func() bool { return c.packets(id) > 5 })
+		return s
+	}
+	first := add("TR_first")
+	for range 2 {
+		before := c.lastOffer().id
+		c.sub.RemoveTrack(first)
+		c.sub.Negotiate()
+		eventually(t, "an offer", func() bool { return c.lastOffer().id > before })
+		c.settled()
+	}
+	add("TR_second")
+	if n := strings.Count(c.lastOffer().sdp, "m=audio"); n != 2 {
+		t.Errorf("%d sections", n)
 	}
 }

@@ -61,6 +61,7 @@ type slot struct {
 	idle        bool    // client and server agree that nothing is sent
 	open        bool    // the client receives there, as its last offer says
 	refused     bool    // the client rejected the section; pion keeps it for good
+	empty       int     // offers in a row that it had no track in
 }
 
 // localTrack is a Sender as pion's webrtc.TrackLocal. It never fails to bind,

@@ -44,7 +44,7 @@ func newSubClient(t *testing.T, f *Factory, o clientOptions) *subClient {
 	}
 	c.reception = reception{mu: &c.mu, got: map[string]*gotTrack{}}
 	c.pc = newClientPC(t, o)
-	sub, err := f.NewSubscriber(SubscriberOptions{Handler: c, AllowPause: true, Logger: testLogger()})
+	sub, err := f.NewSubscriber(SubscriberOptions{Handler: c, AllowPause: true, FreshSections: true, Logger: testLogger()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/pion/webrtc/v4"
@@ -47,7 +48,10 @@ type SubscriberOptions struct {
 	FullICE bool
 	// TCPOnly makes no use of UDP, if the factory listens for TCP.
 	TCPOnly bool
-	Logger  *slog.Logger
+	// FreshSections uses no section again that was offered twice without a track. Clients
+	// made with pion stop its receiver at the second time, and it receives no more.
+	FreshSections bool
+	Logger        *slog.Logger
 }
 
 // Subscriber carries media and data to a client. We offer; nothing is sent
@@ -55,9 +59,11 @@ type SubscriberOptions struct {
 type Subscriber struct {
 	conn
 	handler SubscriberHandler // immutable
+	fresh   bool              // immutable; see SubscriberOptions.FreshSections
 
 	// tasks only
 	sending
+	unplaced    []*Sender // without a section until the next offer
 	lastID      uint32
 	outstanding bool   // an offer has no answer yet
 	offerLines  int    // media sections in it
@@ -74,7 +80,7 @@ type Subscriber struct {
 
 // NewSubscriber returns a Subscriber that waits for tracks and Negotiate.
 func (f *Factory) NewSubscriber(opts SubscriberOptions) (*Subscriber, error) {
-	s := &Subscriber{handler: opts.Handler, extensions: make(extensions)}
+	s := &Subscriber{handler: opts.Handler, fresh: opts.FreshSections, extensions: make(extensions)}
 	s.sending.prepare(&s.conn, s.handler, opts.AllowPause, opts.PlayoutDelay)
 	s.onConnected, s.onClosed, s.onPath = s.flow, s.closeAll, s.hasBegun
 	s.fullICE, s.tcpOnly = opts.FullICE, opts.TCPOnly
@@ -104,10 +110,13 @@ func (s *Subscriber) AddTrack(streamID, trackID string, up *uptrack.UpTrack) (*S
 		if sender.removed {
 			return
 		}
-		if err := s.addTrack(sender); err != nil {
-			s.senderFailed(sender, err)
-			return
+		if s.pc == nil {
+			if err := s.connect(); err != nil {
+				s.senderFailed(sender, err)
+				return
+			}
 		}
+		s.unplaced = append(s.unplaced, sender)
 		s.change()
 	})
 	if err != nil {
@@ -122,6 +131,7 @@ func (s *Subscriber) RemoveTrack(sender *Sender) {
 	sender.down.Close()
 	s.tally.sent(sender.down)
 	_ = s.queue.post(func() {
+		s.unplaced = slices.DeleteFunc(s.unplaced, func(other *Sender) bool { return other == sender })
 		if s.removeTrack(sender) {
 			s.change()
 		}
@@ -188,27 +198,32 @@ func (s *Subscriber) connect() error {
 	return nil
 }
 
-func (s *Subscriber) addTrack(sender *Sender) error {
-	if s.pc == nil {
-		if err := s.connect(); err != nil {
-			return err
+// placeAll finds sections for what was added, for the offer that is about to be made. A
+// track that has gone again by then had none: clients of pion's never receive in a section
+// that two offers have had before there was a track in it.
+func (s *Subscriber) placeAll() {
+	for _, sender := range s.unplaced {
+		if err := s.place(sender); err != nil {
+			s.senderFailed(sender, err)
 		}
 	}
+	s.unplaced = nil
+}
+
+func (s *Subscriber) place(sender *Sender) error {
 	sender.since = s.made + 1
 	track := localTrack{sender}
-	if s.hasFreeSlot(track.Kind()) {
-		// pion chooses among the free transceivers of the kind.
-		pion, err := s.pc.AddTrack(track)
+	if sl := s.free(track.Kind()); sl != nil {
+		// As pion's AddTrack has it, which would choose another one.
+		pion, err := s.api.NewRTPSender(track, s.pc.SCTP().Transport())
 		if err != nil {
 			return err
 		}
-		for _, sl := range s.slots {
-			if sl.transceiver.Sender() == pion {
-				s.occupy(sl, sender, pion)
-				return nil
-			}
+		if err := sl.transceiver.SetSender(pion, track); err != nil {
+			return errors.Join(err, pion.Stop())
 		}
-		return errors.New("pion made a transceiver of its own")
+		s.occupy(sl, sender, pion)
+		return nil
 	}
 	transceiver, err := s.pc.AddTransceiverFromTrack(track, webrtc.RTPTransceiverInit{
 		Direction: webrtc.RTPTransceiverDirectionSendonly,
@@ -222,20 +237,14 @@ func (s *Subscriber) addTrack(sender *Sender) error {
 	return nil
 }
 
-// hasFreeSlot reports whether a section of the kind can be used again. pion
-// would choose a refused one too, so where there is one none is.
-func (s *Subscriber) hasFreeSlot(kind webrtc.RTPCodecType) bool {
-	free := false
+// free returns a section of the kind that can be used again, nil if there is none.
+func (s *Subscriber) free(kind webrtc.RTPCodecType) *slot {
 	for _, sl := range s.slots {
-		if sl.kind != kind {
-			continue
+		if sl.kind == kind && sl.sender == nil && sl.idle && !sl.refused && !(s.fresh && sl.empty > 1) {
+			return sl
 		}
-		if sl.refused {
-			return false
-		}
-		free = free || sl.sender == nil && sl.idle
 	}
-	return free
+	return nil
 }
 
 // closeAll runs when the connection is closed by anybody.
@@ -244,6 +253,9 @@ func (s *Subscriber) closeAll() {
 		if t != nil {
 			t.Stop()
 		}
+	}
+	for _, sender := range s.unplaced {
+		sender.down.Close()
 	}
 	s.sending.close()
 }
