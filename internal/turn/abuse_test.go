@@ -107,6 +107,35 @@ func TestNothingButMediaIsRelayedTo(t *testing.T) {
 	tc.wantEcho(relayed, tc.media.LocalAddr(), "still good")
 }
 
+// Every port of a media address can be given a channel, and each is looked through for
+// every packet.
+func TestAnAllocationWithTooManyChannelsEnds(t *testing.T) {
+	tc := newRig(t, func(o *Options) { o.MediaPorts = [2]uint16{1, 65535} })
+	few := tc.allocate(tc.admitted("udp", "PA_bob"))
+	many := tc.allocate(tc.admitted("udp", "PA_alice"))
+	bind := func(relayed net.PacketConn, port int) {
+		// The library gives a channel to whom it sends.
+		if _, err := relayed.WriteTo([]byte("hello"), &net.UDPAddr{IP: loopback.AsSlice(), Port: port}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for port := range maxChannels - 1 { // and one to media
+		bind(few, 10000+port)
+	}
+	port := 10000
+	tc.eventually("the allocation to end", func() bool {
+		bind(many, port)
+		port++
+		tc.server.mu.Lock()
+		defer tc.server.mu.Unlock()
+		return len(tc.server.sessions["PA_alice"].relays) == 0
+	})
+	if port-10000 <= maxChannels {
+		t.Errorf("it ended with %d channels", port-10000)
+	}
+	tc.wantEcho(few, tc.media.LocalAddr(), "still good")
+}
+
 func TestSixAddressesOfOneNetworkAreOneAddress(t *testing.T) {
 	for _, tt := range []struct{ a, b string }{
 		{"[2001:db8::1]:1", "[2001:db8::ffff:2]:2"}, {"[::ffff:192.0.2.1]:1", "192.0.2.1:9"},

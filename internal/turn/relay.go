@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pion/turn/v5"
@@ -17,6 +18,9 @@ const (
 	maxPacket = 1600
 	// relayTries is how many ports are tried before the range counts as full.
 	relayTries = 32
+	// maxChannels is how many channels an allocation may have at a time. Clients bind one
+	// for each candidate of ours.
+	maxChannels = 256
 	// relayBuffer is asked of the kernel for each relay, in bytes.
 	relayBuffer = 1 << 20
 )
@@ -29,6 +33,8 @@ type relay struct {
 	conn    *net.UDPConn // immutable
 
 	once sync.Once
+
+	channels atomic.Int32 // that were bound
 
 	mu    sync.Mutex
 	names map[netip.AddrPort]*net.UDPAddr // mu guards; what the client calls a media port

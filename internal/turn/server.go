@@ -70,6 +70,7 @@ func (s *Server) listen() error {
 		AuthHandler: s.authenticate, QuotaHandler: s.admitAllocation,
 		EventHandler: turn.EventHandler{
 			OnAuth: s.authenticated, OnAllocationCreated: s.allocated, OnAllocationDeleted: s.deallocated,
+			OnChannelCreated: s.bound, OnChannelDeleted: s.unbound,
 		},
 	}
 	if o.UDPPort != 0 {

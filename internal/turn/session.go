@@ -131,6 +131,35 @@ func (s *Server) deallocated(src, _ net.Addr, _, sid, _ string) {
 	s.log.Debug("TURN allocation ended", "participant_sid", sid, "client", src.String())
 }
 
+// bound counts a channel that was bound. An allocation with too many ends.
+func (s *Server) bound(_, _ net.Addr, _, sid, _ string, relayAddr, _ net.Addr, _ uint16) {
+	if r := s.relayAt(sid, relayAddr); r != nil && r.channels.Add(1) > maxChannels {
+		s.counters.overQuota.Add(1)
+		_ = r.Close()
+	}
+}
+
+// unbound counts a channel that has ended.
+func (s *Server) unbound(_, _ net.Addr, _, sid, _ string, relayAddr, _ net.Addr, _ uint16) {
+	if r := s.relayAt(sid, relayAddr); r != nil {
+		r.channels.Add(-1)
+	}
+}
+
+// relayAt finds a relay of a participant by its address, nil if there is none.
+func (s *Server) relayAt(sid string, at net.Addr) *relay {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ses := s.sessions[sid]; ses != nil {
+		for r := range ses.relays {
+			if addrOf(r.LocalAddr()) == addrOf(at) {
+				return r
+			}
+		}
+	}
+	return nil
+}
+
 // addressKey is whose address it is: all of an IPv6 /64 are somebody's.
 func addressKey(a net.Addr) netip.Prefix {
 	addr := addrOf(a).Addr().Unmap().WithZone("")
