@@ -2,6 +2,7 @@
 // that were revoked.
 
 import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { AccessToken } from 'livekit-server-sdk';
 import { scene } from '../harness/scene.mjs';
 import { apiKey, apiSecret, joinToken } from '../harness/tokens.mjs';
@@ -81,4 +82,24 @@ stage.test('a revoked token stays revoked across a restart', async (call) => {
   }
   await assert.rejects(back.join(call.server, token), /revoked/);
   await back.join(call.server, await joinToken(call.room, 'bob'));
+});
+
+// The SDK's own tokens do not say when they were made.
+stage.test('who was removed comes back with a token that was made later', async (call) => {
+  const old = await joinToken(call.room, 'alice');
+  const alice = await call.stranger('alice');
+  await alice.join(call.server, old);
+  await sleep(1500);
+  const admin = await joinToken(call.room, 'admin', { grant: { roomAdmin: true } });
+  const removed = await fetch(`${call.server.url}/twirp/livekit.RoomService/RemoveParticipant`, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${admin}`, 'Content-Type': 'application/json' },
+    body: JSON.stringify({ room: call.room, identity: 'alice', revokeTokenTs: Math.floor(Date.now() / 1000) }),
+  });
+  assert.equal(removed.status, 200);
+  await alice.events.want('disconnected', { reason: 'PARTICIPANT_REMOVED' });
+  const back = await call.stranger('alice');
+  await sleep(1500);
+  await assert.rejects(back.join(call.server, old), /revoked/);
+  await back.join(call.server, await joinToken(call.room, 'alice'));
 });
