@@ -69,19 +69,23 @@ func (p *participant) tellQuality() {
 	}
 	told := make(map[string]livekit.ConnectionQuality, len(p.toldQuality))
 	var updates []*livekit.ConnectionQualityInfo
-	for _, other := range p.state.participants {
-		if !other.joined || other != p && !(other.visible() && p.hears(other)) {
-			continue
+	consider := func(other *participant) {
+		if _, done := told[other.sid]; done || !other.joined {
+			return
 		}
 		level := other.quality.level
 		told[other.sid] = level
 		if before, known := p.toldQuality[other.sid]; known && before == level {
-			continue
+			return
 		}
 		if level == livekit.ConnectionQuality_LOST && p.req.Client.GetProtocol() <= 10 {
 			level = livekit.ConnectionQuality_POOR
 		}
 		updates = append(updates, &livekit.ConnectionQualityInfo{ParticipantSid: other.sid, Quality: level, Score: other.quality.score})
+	}
+	consider(p)
+	for _, sub := range p.subscriptions { // not everybody: that would be the square of a crowd
+		consider(sub.track.owner)
 	}
 	p.toldQuality = told
 	if len(updates) > 0 {
