@@ -44,15 +44,40 @@ const testKey, testSecret = "testkey", "a-secret-that-is-long-enough-for-hs256"
 // anySite is the server that the environment names, or Rollcall.
 func anySite(t *testing.T) *site {
 	t.Helper()
-	if url := os.Getenv("LIVEKIT_URL"); url != "" {
-		return &site{t: t, url: url, key: os.Getenv("LIVEKIT_API_KEY"), secret: os.Getenv("LIVEKIT_API_SECRET"), foreign: true}
+	if s := foreignSite(t); s != nil {
+		return s
 	}
 	return rollcall(t)
 }
 
+// steadySite is one that does not pause video: a busy machine looks like a connection
+// that does not carry it.
+func steadySite(t *testing.T) *site {
+	t.Helper()
+	if s := foreignSite(t); s != nil {
+		return s
+	}
+	o := options()
+	o.KeepVideo = true
+	return serve(t, o)
+}
+
+// foreignSite is the server that the environment names; nil if it names none.
+func foreignSite(t *testing.T) *site {
+	if url := os.Getenv("LIVEKIT_URL"); url != "" {
+		return &site{t: t, url: url, key: os.Getenv("LIVEKIT_API_KEY"), secret: os.Getenv("LIVEKIT_API_SECRET"), foreign: true}
+	}
+	return nil
+}
+
 func rollcall(t *testing.T, extra ...string) *site {
 	t.Helper()
-	s := serving.Run(t, options(extra...))
+	return serve(t, options(extra...))
+}
+
+func serve(t *testing.T, o serving.Options) *site {
+	t.Helper()
+	s := serving.Run(t, o)
 	return &site{t: t, url: "ws://" + s.Addr().String(), key: testKey, secret: testSecret}
 }
 
@@ -143,10 +168,15 @@ func single(o *client.Options) { o.SinglePeerConnection = true }
 
 // both runs a test with either kind of connections.
 func both(t *testing.T, test func(t *testing.T, s *site, mode func(*client.Options))) {
+	bothAt(t, anySite, test)
+}
+
+// bothAt is both with servers of a kind.
+func bothAt(t *testing.T, at func(*testing.T) *site, test func(t *testing.T, s *site, mode func(*client.Options))) {
 	for name, mode := range map[string]func(*client.Options){"dual": func(*client.Options) {}, "single": single} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test(t, anySite(t), mode)
+			test(t, at(t), mode)
 		})
 	}
 }

@@ -95,7 +95,7 @@ func (p *talker) packets() map[string]int64 {
 // crossings runs a test with either kind of connections, each on a cable of its own.
 func crossings(t *testing.T, test func(x *crossing)) {
 	t.Parallel()
-	both(t, func(t *testing.T, s *site, mode func(*client.Options)) {
+	bothAt(t, steadySite, func(t *testing.T, s *site, mode func(*client.Options)) {
 		x := &crossing{t: t, cable: newCable(t, 1)}
 		x.alice = newTalker(s, "alice", mode, quickly, x.cable.through)
 		x.bob = newTalker(s, "bob", mode)
@@ -131,7 +131,8 @@ func (x *crossing) flows(when string) {
 			now := p.packets()
 			for _, kind := range []string{"AUDIO", "VIDEO"} {
 				if now[kind] < before[i][kind]+more {
-					return fmt.Errorf("%s: %d packets of %s, before %d", p.room.Local().Identity(), now[kind], kind, before[i][kind])
+					return fmt.Errorf("%s: %d packets of %s, before %d; tracks %+v", p.room.Local().Identity(), now[kind], kind, before[i][kind],
+						p.room.State().Participants[0].Tracks)
 				}
 			}
 		}

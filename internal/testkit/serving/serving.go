@@ -29,6 +29,8 @@ type Options struct {
 	// YAML is more of its configuration: it must not have port, bind_addresses,
 	// data_dir, rtc or keys.
 	YAML []string
+	// KeepVideo has video that a connection does not carry not be paused.
+	KeepVideo bool
 	// Level is from where on the test's output has the server's log.
 	Level slog.Level
 	// Version is what the server says that it is.
@@ -42,8 +44,8 @@ func Start(t testing.TB, o Options) *server.Server {
 	if dir == "" {
 		dir = t.TempDir()
 	}
-	body := fmt.Sprintf("port: %d\nbind_addresses: [127.0.0.1]\ndata_dir: %s\nrtc: {udp_port: 0, tcp_port: -1, enable_loopback_candidate: true}\nkeys: {%s: %s}\n%s\n",
-		o.Port, filepath.Join(dir, "data"), o.Key, o.Secret, strings.Join(o.YAML, "\n"))
+	body := fmt.Sprintf("port: %d\nbind_addresses: [127.0.0.1]\ndata_dir: %s\nrtc: {udp_port: 0, tcp_port: -1, enable_loopback_candidate: true, congestion_control: {allow_pause: %t}}\nkeys: {%s: %s}\n%s\n",
+		o.Port, filepath.Join(dir, "data"), !o.KeepVideo, o.Key, o.Secret, strings.Join(o.YAML, "\n"))
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: o.Level}))
 	s, err := server.Start(context.Background(), configfile.Load(t, dir, body), cmp.Or(o.Version, "test"), log)
 	if err != nil {
