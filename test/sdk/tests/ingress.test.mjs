@@ -241,6 +241,13 @@ stage.test('the dashboard makes an endpoint, tells its key, and shows what comes
   await card.waitFor();
   assert.ok(!(await who.page.content()).includes(key), 'the key is not on the page');
 
+  // What the server does not do is said where it was asked for.
+  await who.page.route('**/UpdateIngress', (route) => route.fulfill({ status: 503, contentType: 'application/json', body: '{"code":"unavailable","msg":"not now"}' }));
+  await card.getByRole('button', { name: 'Actions for stage-camera' }).click();
+  await who.page.getByRole('menuitem', { name: 'Let nobody in' }).click();
+  await who.reads('ingress-error', /not now/);
+  await who.page.unroute('**/UpdateIngress');
+
   const source = await whip(call.stage.browser, call.server, { bearer: key });
   assert.equal(source.status, 201, source.text);
   await waitFor('what comes to be told', async () => /live.*VP8.*Opus/s.test(await card.innerText()));

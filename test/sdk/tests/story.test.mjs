@@ -148,6 +148,19 @@ stage.test('a person finds out what happened and why a webhook did not arrive', 
   }
 });
 
+stage.test('a session that is over is not among those that are live', async (call) => {
+  const who = await Operator.at(call);
+  await call.api.createRoom({ name: call.room });
+  await who.open(`/story?room=${call.room}`);
+  await who.find('history-open').click();
+  await who.see('session', { open: 'true' });
+  await call.api.deleteRoom(call.room);
+  await who.find('session').first().waitFor({ state: 'detached', timeout: 30_000 });
+  await who.find('history-over').click();
+  await who.see('session', { open: 'false' });
+  await who.leave();
+});
+
 stage.test('a person holds back, recovers and removes an endpoint', async (call) => {
   const audit = await WebhookSink.start();
   const who = await Operator.at(call, { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, colorScheme: 'dark' });
@@ -159,6 +172,15 @@ stage.test('a person holds back, recovers and removes an endpoint', async (call)
     await who.find('dialog-submit').filter({ hasText: 'I have it' }).click();
     await who.see('endpoint-state', { state: 'up' });
     const own = new URL(who.page.url()).pathname;
+
+    // A receiver may say a lot, such as a page of its framework: the rest of the page stays.
+    audit.answer = () => ({ status: 500, body: `<html>${'no '.repeat(2000)}</html>` });
+    await who.find('test').click();
+    await who.reads('said', /The sample was refused: 500 Internal Server Error <html>no no/);
+    await who.find('tab-settings').click();
+    await who.reads('endpoint-state', /Up/);
+    await who.picture('deliveries-refused-phone');
+    audit.answer = () => ({ status: 200 });
 
     // One event alone is refused, and given up: the others get through.
     audit.answer = ({ event }) => (event?.event === 'room_started' ? { status: 422, body: 'no such room' } : { status: 200 });
@@ -213,9 +235,17 @@ stage.test('a person holds back, recovers and removes an endpoint', async (call)
     await who.find('dialog-submit').filter({ hasText: 'I have it' }).click();
     const [width, content] = await who.page.evaluate(() => [innerWidth, document.documentElement.scrollWidth]);
     assert.ok(content <= width, `a phone need not scroll sideways: ${content} > ${width}`);
+    const other = await Operator.at(call);
+    await other.open(own.replace('/dashboard', ''));
+    await other.see('endpoint-state', { state: 'up' });
     await who.find('delete').click();
     await who.find('dialog-submit').click();
     await who.see('add-endpoint');
+    // Who looks at it elsewhere is told that it is gone, not that the connection is.
+    await other.reads('problem', /unknown endpoint/i);
+    assert.equal(await other.find('feed-lost').count(), 0);
+    await other.leave();
+    await other.page.context().close();
     await who.open(own.replace('/dashboard', ''));
     await who.reads('problem', /no endpoint|unknown endpoint/i);
     await who.leave();

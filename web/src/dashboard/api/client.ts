@@ -10,6 +10,12 @@ export class ApiError extends Error {
   }
 }
 
+// isRefusal says whether the server will not, now or later: it answers, and asking again
+// changes nothing.
+export function isRefusal(error: unknown): error is ApiError {
+  return error instanceof ApiError && error.status < 500 && error.status !== 408 && error.status !== 429;
+}
+
 // Unreachable says that no answer came at all.
 export class Unreachable extends Error {
   override name = 'Unreachable';

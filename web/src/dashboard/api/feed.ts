@@ -1,4 +1,4 @@
-import { ApiError, messageOf, request } from './client';
+import { isRefusal, messageOf, request } from './client';
 import { Parser, type Message } from './sse';
 
 // connecting: no answer yet; live: messages come; waiting: it broke, another try
@@ -44,7 +44,7 @@ async function follow(options: FeedOptions, closing: AbortSignal): Promise<void>
     } catch (err) {
       if (closing.aborted) return;
       why = messageOf(err);
-      if (err instanceof ApiError && err.status < 500 && err.status !== 408 && err.status !== 429) {
+      if (isRefusal(err)) {
         options.onState('refused', why);
         return;
       }

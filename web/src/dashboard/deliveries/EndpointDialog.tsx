@@ -1,6 +1,6 @@
 import { Dialog } from '../ui/Dialog';
 import type { Endpoint } from './endpoint';
-import { inputOf } from './form';
+import { inputOf, shownList } from './form';
 import { useActions } from './queries';
 
 // EndpointDialog makes an endpoint, or changes one.
@@ -23,7 +23,7 @@ export function EndpointDialog({ edited, onDone, onClose }: { edited?: Endpoint;
       </div>
       <div className="field">
         <label htmlFor="ep-events">Events</label>
-        <input id="ep-events" name="events" placeholder="all that LiveKit has" defaultValue={edited?.filter.events?.join(', ')} data-testid="ep-events" />
+        <input id="ep-events" name="events" placeholder="all that LiveKit has" defaultValue={shownList(edited?.filter.events)} data-testid="ep-events" />
         <p className="hint">
           Names or globs, such as <code>room_*, participant_*</code>. <code>*</code> is all of them, with reconnects, mutes, quality and summaries.
         </p>
@@ -32,13 +32,13 @@ export function EndpointDialog({ edited, onDone, onClose }: { edited?: Endpoint;
         <summary>Filters, order, headers</summary>
         <div className="field">
           <label htmlFor="ep-exclude">But not</label>
-          <input id="ep-exclude" name="exclude" placeholder="room_metadata_changed" defaultValue={edited?.filter.exclude?.join(', ')} />
+          <input id="ep-exclude" name="exclude" placeholder="room_metadata_changed" defaultValue={shownList(edited?.filter.exclude)} />
         </div>
         <div className="field">
           <label htmlFor="ep-rooms">Rooms</label>
-          <input id="ep-rooms" name="rooms" placeholder="all" defaultValue={edited?.filter.rooms?.join(', ')} />
+          <input id="ep-rooms" name="rooms" placeholder="all" defaultValue={shownList(edited?.filter.rooms)} />
           <p className="hint">
-            Names or globs, such as <code>class-*</code>.
+            Names or globs with commas between them, such as <code>class-*, Board room</code>.
           </p>
         </div>
         <div className="field">

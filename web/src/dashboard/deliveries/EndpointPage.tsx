@@ -1,6 +1,6 @@
 import { useState } from 'react';
 import { Link, useLocation } from 'wouter';
-import { messageOf } from '../api/client';
+import { isRefusal, messageOf } from '../api/client';
 import { usePolled } from '../api/usePolled';
 import { Dialog } from '../ui/Dialog';
 import { BackIcon } from '../ui/icons';
@@ -18,6 +18,12 @@ import { SecretDialog } from './SecretDialog';
 import { Settings } from './Settings';
 
 type Tab = 'attempts' | 'waiting' | 'dead' | 'recoveries' | 'settings';
+// Said is how something went; answer is what the receiver said to it, maybe at length.
+interface Said {
+  tone: 'good' | 'bad';
+  text: string;
+  answer?: string | undefined;
+}
 type Asking = 'recover' | 'rotate' | 'edit' | 'delete' | undefined;
 
 // EndpointPage is one endpoint: how deliveries to it go, and what can be done.
@@ -25,7 +31,8 @@ export function EndpointPage({ id }: { id: string }) {
   const query = useEndpoint(id);
   usePolled(query);
   if (query.isPending) return <Loading what="the endpoint" />;
-  if (query.isError && !query.data) {
+  // What was there until now and is refused has ended: the endpoint of a room with that.
+  if (query.isError && (!query.data || isRefusal(query.error))) {
     return (
       <>
         <div className="page-head">
@@ -38,7 +45,7 @@ export function EndpointPage({ id }: { id: string }) {
       </>
     );
   }
-  return <Shown endpoint={query.data} />;
+  return query.data && <Shown endpoint={query.data} />;
 }
 
 function Shown({ endpoint }: { endpoint: Endpoint }) {
@@ -48,14 +55,14 @@ function Shown({ endpoint }: { endpoint: Endpoint }) {
   const [tab, setTab] = useState<Tab>('attempts');
   const [asking, setAsking] = useState<Asking>();
   const [secret, setSecret] = useState<{ value: string; until?: string }>();
-  const [said, setSaid] = useState<{ tone: 'good' | 'bad'; text: string }>();
+  const [said, setSaid] = useState<Said>();
   const [busy, setBusy] = useState(false);
   const { tone, label, says } = stateOf(endpoint);
   const rate = successRate(status);
   const own = endpoint.source === 'api';
   const held = status?.state === 'paused' || status?.state === 'disabled';
 
-  const act = async (what: () => Promise<{ tone: 'good' | 'bad'; text: string } | undefined>) => {
+  const act = async (what: () => Promise<Said | undefined>) => {
     setBusy(true);
     setSaid(undefined);
     try {
@@ -69,7 +76,7 @@ function Shown({ endpoint }: { endpoint: Endpoint }) {
     act(async () => {
       const attempt = await actions.test(id);
       if (attempt.delivered) return { tone: 'good', text: `The sample was accepted: ${outcome(attempt)} in ${latency(attempt.latencyMs)}.` };
-      return { tone: 'bad', text: `The sample was refused: ${outcome(attempt)}${attempt.response ? `, ${attempt.response}` : ''}` };
+      return { tone: 'bad', text: `The sample was refused: ${outcome(attempt)}`, answer: attempt.response };
     });
 
   const tabs: readonly { tab: Tab; label: string; more?: number | undefined }[] = [
@@ -121,9 +128,10 @@ function Shown({ endpoint }: { endpoint: Endpoint }) {
         {endpoint.description && <span className="endpoint-url">{endpoint.url}</span>} <span>{says}</span> <span className="tag">{sourceOf(endpoint)}</span>
       </p>
       {said && (
-        <p className="said-line" data-tone={said.tone} role="status" data-testid="said">
+        <div className="said-line" data-tone={said.tone} role="status" data-testid="said">
           {said.text}
-        </p>
+          {said.answer && <pre tabIndex={0}>{said.answer}</pre>}
+        </div>
       )}
       <dl className="endpoint-figures wide-figures">
         <Figure label="Waiting" value={status ? count(status.lag) : '–'} more={status && status.oldestPendingMs > 0 ? `the oldest for ${duration(status.oldestPendingMs)}` : ''} bad={(status?.oldestPendingMs ?? 0) > 30_000} id="lag" />

@@ -4,7 +4,7 @@ import { usePolled } from '../api/usePolled';
 import { Empty, Loading, Problem } from '../ui/states';
 import { count, duration, plural, share, time } from '../ui/format';
 import { EndpointDialog } from './EndpointDialog';
-import { stateOf, successRate, type Endpoint } from './endpoint';
+import { stateOf, successRate, summaryOf, type Endpoint } from './endpoint';
 import { useEndpoints } from './queries';
 import { SecretDialog } from './SecretDialog';
 
@@ -16,8 +16,6 @@ export function Endpoints() {
   const [made, setMade] = useState<Endpoint>();
   const [, navigate] = useLocation();
   const endpoints = query.data;
-  const down = endpoints?.filter(({ status }) => status && status.state !== 'up' && status.state !== 'paused').length ?? 0;
-  const behind = endpoints?.reduce((sum, { status }) => sum + (status?.lag ?? 0), 0) ?? 0;
 
   return (
     <>
@@ -25,9 +23,7 @@ export function Endpoints() {
         <h1>Deliveries</h1>
         {endpoints && endpoints.length > 0 && (
           <span className="sum" role="status" data-testid="deliveries-sum">
-            {plural(endpoints.length, 'endpoint')}
-            {down > 0 && `, ${down} in trouble`}
-            {behind > 0 ? `, ${plural(behind, 'event waits', 'events wait')}` : ', everything is delivered'}
+            {summaryOf(endpoints)}
           </span>
         )}
         <span className="page-space" />

@@ -9,7 +9,7 @@ export function Lanes({ id }: { id: string }) {
   const query = useLanes(id);
   if (query.isPending) return <Loading what="what waits" />;
   if (query.isError && !query.data) return <Problem error={query.error} onRetry={() => void query.refetch()} />;
-  if (query.data.length === 0) return <Empty title="Nothing waits">Every event for this endpoint is accepted.</Empty>;
+  if (query.data.length === 0) return <Empty title="Nothing waits">Every event for this endpoint is accepted, or among its dead letters.</Empty>;
   return (
     <ul className="lanes" aria-label="What waits">
       {query.data.map((lane) => (

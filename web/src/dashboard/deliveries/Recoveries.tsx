@@ -1,4 +1,5 @@
 import { useState } from 'react';
+import { messageOf } from '../api/client';
 import { Dialog } from '../ui/Dialog';
 import { Empty, Loading, Problem } from '../ui/states';
 import { count, dateTime, plural } from '../ui/format';
@@ -71,6 +72,7 @@ export function Recoveries({ id, onRecover }: { id: string; onRecover: () => voi
 
 function One({ recovery }: { recovery: Recovery }) {
   const { cancel } = useActions();
+  const [refused, setRefused] = useState('');
   const { request, position } = recovery;
   const through = request.through ?? position;
   const from = request.since && Date.parse(request.since) > 0 ? `since ${dateTime(request.since)}` : `after event ${request.after}`;
@@ -90,9 +92,10 @@ function One({ recovery }: { recovery: Recovery }) {
       {recovery.state === 'running' && (
         <>
           <progress value={Math.max(position - request.after, 0)} max={Math.max(through - request.after, 1)} aria-label="How far it has come" />
-          <button type="button" className="button small" onClick={() => void cancel(recovery.id).catch(() => {})}>
+          <button type="button" className="button small" onClick={() => void cancel(recovery.id).catch((err: unknown) => setRefused(messageOf(err)))}>
             Stop
           </button>
+          {refused !== '' && <p role="alert">{refused}</p>}
         </>
       )}
     </li>

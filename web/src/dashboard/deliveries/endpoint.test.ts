@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { byEvent, fateOf, outcome, stateOf, successRate, type Attempt, type Endpoint, type Status, type Verdict } from './endpoint';
+import { byEvent, fateOf, outcome, stateOf, successRate, summaryOf, type Attempt, type Endpoint, type Status, type Verdict } from './endpoint';
 
 const attempt = (seq: number, number: number, over: Partial<Attempt> = {}): Attempt => ({
   at: '2026-11-27T10:00:00Z', seq, number, latencyMs: 1, delivered: over.status === 200, ...over,
@@ -34,6 +34,14 @@ test('states and rates are told of what was tried', () => {
   const endpoint = { status } as Endpoint;
   expect([stateOf(endpoint).label, stateOf(endpoint).tone, stateOf({} as Endpoint).label]).toEqual(['Down', 'bad', 'Starting']);
   expect([successRate(status), successRate({ ...status, attempts: 0 }), successRate(undefined)]).toEqual([0.75, undefined, undefined]);
+});
+
+test('everything is delivered when nothing waits and nothing was given up', () => {
+  const endpoint = (over: Partial<Status>) => ({ status: { state: 'up', lag: 0, deadLetters: 0, ...over } as Status }) as Endpoint;
+  expect(summaryOf([endpoint({})])).toBe('1 endpoint, everything is delivered');
+  expect(summaryOf([endpoint({ state: 'paused' }), {} as Endpoint])).toBe('2 endpoints, everything is delivered');
+  expect(summaryOf([endpoint({ state: 'down', lag: 3 }), endpoint({ lag: 1 })])).toBe('2 endpoints, 1 in trouble, 4 events wait');
+  expect(summaryOf([endpoint({ deadLetters: 2 })])).toBe('1 endpoint, 2 dead letters');
 });
 
 test('a fate is a word; a head that was refused is not merely being sent', () => {

@@ -1,3 +1,5 @@
+import { plural } from '../ui/format';
+
 // The shapes of the API of endpoints, as docs/openapi.yaml describes them. Times are
 // RFC 3339.
 
@@ -146,6 +148,21 @@ const states: Record<State, { tone: Tone; label: string; says: string }> = {
 
 export function stateOf(endpoint: Endpoint): { tone: Tone; label: string; says: string } {
   return endpoint.status ? states[endpoint.status.state] : { tone: 'plain', label: 'Starting', says: '' };
+}
+
+// summaryOf is how deliveries to all endpoints go, in words.
+export function summaryOf(endpoints: readonly Endpoint[]): string {
+  const sum = (of: (status: Status) => number) => endpoints.reduce((total, { status }) => total + (status ? of(status) : 0), 0);
+  const trouble = sum(({ state }) => (state === 'up' || state === 'paused' ? 0 : 1));
+  const waiting = sum(({ lag }) => lag);
+  const dead = sum(({ deadLetters }) => deadLetters);
+  return [
+    plural(endpoints.length, 'endpoint'),
+    trouble > 0 && `${trouble} in trouble`,
+    waiting > 0 && plural(waiting, 'event waits', 'events wait'),
+    dead > 0 && plural(dead, 'dead letter'),
+    waiting === 0 && dead === 0 && 'everything is delivered',
+  ].filter(Boolean).join(', ');
 }
 
 // successRate is a share of 1, or undefined when nothing was tried since the start

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Endpoint } from './endpoint';
-import { inputOf, InvalidInput, localTime, recoverOf } from './form';
+import { inputOf, InvalidInput, localTime, recoverOf, shownList } from './form';
 
 function form(fields: Record<string, string>): FormData {
   const data = new FormData();
@@ -22,12 +22,22 @@ test('a form becomes an endpoint', () => {
 });
 
 test('an edited endpoint keeps what the server does not tell', () => {
-  const edited = { url: 'https://example.com/hook', headers: ['X-Tenant'] } as Endpoint;
+  const edited = { url: 'https://example.com/hook', headers: ['X-Tenant'], filter: {} } as Endpoint;
   const kept = inputOf(form({ ...filled, headers: ' \n' }), edited);
   expect(kept).not.toHaveProperty('url');
   expect(kept).not.toHaveProperty('headers');
   const changed = inputOf(form({ ...filled, url: 'https://example.com/other' }), edited);
   expect(changed).toMatchObject({ url: 'https://example.com/other', headers: { 'X-Tenant': '7', 'X-Time': '10:30' } });
+});
+
+test('rooms may have spaces in their names, and lists that are left alone stay as they are', () => {
+  expect(inputOf(form({ ...filled, rooms: 'Board room, class-*,' })).filter.rooms).toEqual(['Board room', 'class-*']);
+  const filter = { events: ['room_*'], exclude: [], rooms: ['Board room', 'a, b'] };
+  const edited = { url: '', headers: [], filter } as unknown as Endpoint;
+  const shown = { ...filled, events: 'room_*', rooms: shownList(filter.rooms) };
+  expect(inputOf(form(shown), edited).filter).toEqual(filter);
+  expect(inputOf(form({ ...shown, rooms: '' }), edited).filter.rooms).toEqual([]);
+  expect(inputOf(form({ ...shown, rooms: `${shown.rooms}, c` }), edited).filter.rooms).toEqual(['Board room', 'a', 'b', 'c']);
 });
 
 test('what is wrong is said', () => {

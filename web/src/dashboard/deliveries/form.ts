@@ -19,15 +19,20 @@ export class InvalidInput extends Error {
 }
 
 // inputOf reads the form of an endpoint. An edited one keeps its headers, whose
-// values the server does not tell, unless there are new ones; and its URL, whose
-// query it does not tell either, unless it was changed.
+// values the server does not tell, unless there are new ones; its URL, whose
+// query it does not tell either, unless it was changed; and lists as they are that
+// were left alone: the names in them may be of another hand.
 export function inputOf(form: FormData, edited?: Endpoint): EndpointInput {
   const url = field(form, 'url');
   const rate = field(form, 'rate');
   const headers = headersOf(field(form, 'headers'));
   const input: EndpointInput = {
     description: field(form, 'description'),
-    filter: { events: list(field(form, 'events')), exclude: list(field(form, 'exclude')), rooms: list(field(form, 'rooms')) },
+    filter: {
+      events: list(field(form, 'events'), /[\s,]+/, edited?.filter.events),
+      exclude: list(field(form, 'exclude'), /[\s,]+/, edited?.filter.exclude),
+      rooms: list(field(form, 'rooms'), /[\n,]+/, edited?.filter.rooms), // their names may have spaces
+    },
     mode: field(form, 'mode'),
     format: field(form, 'format'),
     fullTrackContext: form.has('fullTrackContext'),
@@ -45,9 +50,15 @@ function field(form: FormData, name: string): string {
   return typeof value === 'string' ? value.trim() : '';
 }
 
-// list reads names with commas, spaces or lines between them.
-function list(text: string): string[] {
-  return text.split(/[\s,]+/).filter((word) => word !== '');
+// shownList is a list as the form shows it.
+export function shownList(names: readonly string[] | undefined): string {
+  return names?.join(', ') ?? '';
+}
+
+// list reads names with something between them; before is what they were.
+function list(text: string, between: RegExp, before: readonly string[] | undefined): string[] {
+  if (before && text === shownList(before).trim()) return [...before];
+  return text.split(between).map((name) => name.trim()).filter((name) => name !== '');
 }
 
 // headersOf reads lines such as "X-Tenant: 7".

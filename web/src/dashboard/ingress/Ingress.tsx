@@ -1,6 +1,7 @@
 import { useState } from 'react';
 import { CopyButton } from '../../ui/CopyButton';
 import { CopyIcon } from '../../ui/icons';
+import { messageOf } from '../api/client';
 import { usePolled } from '../api/usePolled';
 import { Dialog } from '../ui/Dialog';
 import { Menu } from '../ui/Menu';
@@ -60,9 +61,19 @@ export default function Ingress() {
 
 function Card({ endpoint, onAsk }: { endpoint: Endpoint; onAsk: (asked: Asked) => void }) {
   const { enable } = useIngressActions();
+  const [refused, setRefused] = useState('');
   const { label, tone } = statusOf(endpoint);
   const name = endpoint.name || endpoint.participant_identity;
   const enabled = endpoint.enabled !== false;
+  const error = refused || endpoint.state?.error;
+  const change = async (to: boolean) => {
+    setRefused('');
+    try {
+      await enable(endpoint.ingress_id, to);
+    } catch (err) {
+      setRefused(messageOf(err));
+    }
+  };
   return (
     <li className="ingress" data-testid="ingress" data-id={endpoint.ingress_id} data-status={endpoint.state?.status}>
       <div className="ingress-name">
@@ -85,15 +96,15 @@ function Card({ endpoint, onAsk }: { endpoint: Endpoint; onAsk: (asked: Asked) =
           ...(endpoint.reusable
             ? [
                 { id: 'key', label: 'URL and stream key…', onChoose: () => onAsk({ kind: 'key', endpoint }) },
-                { id: 'enable', label: enabled ? 'Let nobody in' : 'Let encoders in', onChoose: () => void enable(endpoint.ingress_id, !enabled) },
+                { id: 'enable', label: enabled ? 'Let nobody in' : 'Let encoders in', onChoose: () => void change(!enabled) },
               ]
             : []),
           { id: 'delete', label: 'Delete…', destructive: true, onChoose: () => onAsk({ kind: 'delete', endpoint }) },
         ]}
       />
-      {endpoint.state?.error && (
-        <p className="ingress-error" data-testid="ingress-error">
-          {endpoint.state.error}
+      {error && (
+        <p className="ingress-error" role="status" data-testid="ingress-error">
+          {error}
         </p>
       )}
     </li>

@@ -1,4 +1,5 @@
 import { Link } from 'wouter';
+import { useBearer } from '../session/useSession';
 import { Age } from '../ui/Age';
 import { CloseIcon } from '../ui/icons';
 import { bitrate, latency, plural, share } from '../ui/format';
@@ -139,6 +140,7 @@ interface SentTrackProps {
 }
 
 function SentTrack({ info, figures, receptions, room, onMute }: SentTrackProps) {
+  const { admin } = useBearer();
   const stream = figures?.layers.find((layer) => layer.live) ?? figures?.layers[0];
   return (
     <article className="sent" data-testid="sent-track" data-sid={info.sid} data-source={info.source} data-muted={info.muted} data-subscribers={figures?.subscribers ?? 0}>
@@ -148,9 +150,11 @@ function SentTrack({ info, figures, receptions, room, onMute }: SentTrackProps) 
         {info.encryption !== 'NONE' && <span className="tag">encrypted</span>}
         {info.muted && <span className="tag" data-tone="warn">muted</span>}
         <span className="page-space" />
-        <button type="button" className="button small" data-testid="mute" onClick={() => onMute(!info.muted)}>
-          {info.muted ? 'Unmute' : 'Mute'}
-        </button>
+        {admin && (
+          <button type="button" className="button small" data-testid="mute" onClick={() => onMute(!info.muted)}>
+            {info.muted ? 'Unmute' : 'Mute'}
+          </button>
+        )}
       </header>
       {figures && <LayersPicture info={info} figures={figures} receptions={receptions} />}
       {stream && (

@@ -7,13 +7,16 @@ import { usePolled } from '../api/usePolled';
 import { SearchIcon } from '../ui/icons';
 import { Empty, Loading, Problem } from '../ui/states';
 import { duration, plural, time } from '../ui/format';
-import { ending, historyPath, rows, type HistoryPage, type HistoryQuery, type Row, type Session } from './history';
+import { ending, hasLive, historyPath, isBehind, rows, withFresh, type HistoryPage, type HistoryQuery, type Row, type Session } from './history';
 
 const states = [
   { value: 'all', label: 'All' },
   { value: 'open', label: 'Live' },
   { value: 'over', label: 'Over' },
 ] as const;
+
+// How often pages are read again that have sessions that may be over by now.
+const livePagesMs = 15_000;
 
 // History lists the sessions of all rooms, the newest first, by day.
 export function History() {
@@ -30,10 +33,15 @@ export function History() {
     initialPageParam: 0,
     getNextPageParam: (page) => (page.done ? undefined : page.cursor),
     placeholderData: keepPreviousData,
+    refetchInterval: ({ state }) => hasLive(state.data?.pages ?? []) && livePagesMs,
   });
-  const { data, hasNextPage, isFetchingNextPage, fetchNextPage } = query;
+  const { data, hasNextPage, isFetchingNextPage, fetchNextPage, isPlaceholderData, refetch } = query;
   const fresh = useFresh({ text: wanted, room, state, day });
-  const list = useMemo(() => rows([...(fresh ? [fresh] : []), ...(data?.pages ?? [])], new Date()), [data, fresh]);
+  const list = useMemo(() => rows(withFresh(data?.pages ?? [], fresh), new Date()), [data, fresh]);
+  const behind = !isPlaceholderData && isBehind(data?.pages ?? [], fresh);
+  useEffect(() => {
+    if (behind) void refetch();
+  }, [behind, refetch]);
   const filtered = wanted !== '' || room !== '' || state !== 'all' || day !== '';
 
   return (

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ending, historyPath, rows, type Session } from './history';
+import { ending, hasLive, historyPath, isBehind, rows, withFresh, type HistoryPage, type Session } from './history';
 
 const all = { text: '', room: '', state: 'all', day: '' } as const;
 
@@ -27,6 +27,26 @@ test('sessions stand under the days on which they began, each once', () => {
   expect(list.map((row) => (row.kind === 'day' ? row.label : row.session.sid)).slice(0, 5)).toEqual(['Today', 'RM_4', 'Yesterday', 'RM_3', 'RM_2']);
   expect(list[5]).toMatchObject({ kind: 'day', label: expect.stringMatching(/20.*2026|2026.*20/) });
   expect(new Set(list.map((row) => row.key)).size).toBe(list.length);
+});
+
+test('the first page as it is now has the last word on what it covers', () => {
+  const page = (done: boolean, ...firsts: number[]): HistoryPage => ({
+    sessions: firsts.map((first) => ({ ...session(`RM_${first}`, new Date(2026, 10, 27)), first, open: true })), cursor: firsts.at(-1) ?? 1, done,
+  });
+  const sids = (pages: HistoryPage[]) => pages.flatMap(({ sessions }) => sessions.map(({ sid }) => sid));
+  const before = [page(false, 90, 80, 70), page(true, 60, 50)];
+  expect(sids(withFresh(before, undefined))).toEqual(['RM_90', 'RM_80', 'RM_70', 'RM_60', 'RM_50']);
+  // RM_80 is over, and not among those that are live any more.
+  expect(sids(withFresh(before, page(false, 95, 90, 70)))).toEqual(['RM_95', 'RM_90', 'RM_70', 'RM_60', 'RM_50']);
+  expect(sids(withFresh(before, page(true)))).toEqual([]);
+
+  expect(isBehind(before, page(false, 110, 100, 95))).toBe(true);
+  expect(isBehind(before, page(false, 110, 100, 90))).toBe(false);
+  expect(isBehind(before, page(true, 110, 100))).toBe(false);
+  expect(isBehind(before, undefined) || isBehind([], page(false, 110)) || isBehind([page(true)], page(false))).toBe(false);
+
+  expect(hasLive(before)).toBe(true);
+  expect(hasLive([page(false, 90), { ...page(true, 60), sessions: [session('RM_60', new Date())] }])).toBe(false);
 });
 
 test('an end is told in words', () => {

@@ -47,6 +47,28 @@ function endOfDay(day: string): Date | undefined {
   return new Date(year, month - 1, date + 1);
 }
 
+// withFresh puts the first page as it is now before those that were read before. It has
+// the last word on what it covers: a session that it lacks is not asked for any more, as
+// one that is over among those that are live.
+export function withFresh(pages: readonly HistoryPage[], fresh: HistoryPage | undefined): HistoryPage[] {
+  if (!fresh) return [...pages];
+  const least = fresh.done ? 0 : fresh.cursor;
+  return [fresh, ...pages.map((page) => ({ ...page, sessions: page.sessions.filter(({ first }) => first < least) }))];
+}
+
+// isBehind says that sessions may be missing between the first page as it is now and
+// those that were read before: more have begun since than it holds.
+export function isBehind(pages: readonly HistoryPage[], fresh: HistoryPage | undefined): boolean {
+  if (!fresh || fresh.done || fresh.sessions.length === 0 || pages.length === 0) return false;
+  return (pages[0]?.sessions[0]?.first ?? 0) < fresh.cursor;
+}
+
+// hasLive says that pages behind the first, which nobody reads again and again, have
+// sessions that may be over by now.
+export function hasLive(pages: readonly HistoryPage[]): boolean {
+  return pages.slice(1).some(({ sessions }) => sessions.some(({ open }) => open));
+}
+
 // Row is a line of the list: a day, or a session that began on it.
 export type Row = { kind: 'day'; key: string; label: string } | { kind: 'session'; key: string; session: Session };
 

@@ -1,1 +1,0 @@
-import{n as e}from"./rolldown-runtime-WkwZ5CU-.js";import{i as t}from"./react-DCTAcUCH.js";import{u as n}from"./dashboard-C4Dtm4yH.js";var r=e(t(),1);function i({isError:e,isSuccess:t}){let[i]=(0,r.useState)(()=>Symbol(`query`)),a=e?`waiting`:t?`live`:`connecting`;(0,r.useEffect)(()=>(n(i,a),()=>n(i,void 0)),[i,a])}export{i as t};
