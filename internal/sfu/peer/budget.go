@@ -42,6 +42,7 @@ type budget struct {
 	limited   bool   // not everything is sent because nothing is known to limit it
 	ceiling   uint64 // of the capacity, whatever there is; 0: none
 	probing   bool
+	told      bool // the client tells an estimate of its own
 	timer     *time.Timer
 	closed    bool
 }
@@ -53,7 +54,18 @@ type share struct {
 	peaks  [uptrack.MaxLayers]uint64 // what layers take, falling slowly
 	rates  []uint64                  // of the steps
 	steps  []step
+	sent   sentRate
 }
+
+// sentRate is what is sent of a track, headers included.
+type sentRate struct {
+	bytes         uint64    // sent until then
+	at            time.Time // zero: it was not looked at
+	bitsPerSecond uint64    // before then
+}
+
+// measured is how long a rate is measured at least.
+const measured = 500 * time.Millisecond
 
 // step is what is sent of a track.
 type step struct{ layer, temporal int }
@@ -80,6 +92,8 @@ func (g *budget) add(s *Sender) *bwe.History {
 	if g.limited {
 		s.down.SetAllotted(0)
 		g.wake(padInterval)
+	} else {
+		s.unlimited() // it may be back after a limit that is gone
 	}
 	return g.history.Load()
 }
@@ -121,13 +135,13 @@ func (g *budget) feedback(b []byte) {
 }
 
 // remb takes the client's own estimate in bits per second.
-func (g *budget) remb(bitsPerSecond uint64) {
-	now := time.Now()
+func (g *budget) remb(bitsPerSecond uint64, now time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed || g.estimator == nil {
 		return
 	}
+	g.told = true
 	g.estimator.REMB(bitsPerSecond, g.sending(now), now)
 	g.advance(now)
 }
@@ -138,6 +152,9 @@ func (g *budget) poll(now time.Time) {
 	defer g.mu.Unlock()
 	if g.closed || g.estimator == nil {
 		return
+	}
+	if g.told {
+		g.sending(now) // so that it is of the last while when an estimate comes
 	}
 	g.advance(now)
 }
@@ -197,10 +214,15 @@ func (g *budget) release() {
 	g.limited, g.need, g.used = false, 0, 0
 	for _, sh := range g.shares {
 		sh.step = allocator.Paused
-		sh.sender.down.SetAllotted(uptrack.MaxLayers - 1)
-		sh.sender.down.SetAllottedTemporal(uptrack.AllTemporal)
-		sh.sender.down.SetStarved(false)
+		sh.sender.unlimited()
 	}
+}
+
+// unlimited has everything sent that the client wants.
+func (s *Sender) unlimited() {
+	s.down.SetAllotted(uptrack.MaxLayers - 1)
+	s.down.SetAllottedTemporal(uptrack.AllTemporal)
+	s.down.SetStarved(false)
 }
 
 // wake makes the timer fire. mu is held.
@@ -246,14 +268,30 @@ func (g *budget) pad(bytes int) bool {
 	return false
 }
 
-// sending is about what the tracks take now.
+// sending is what the tracks have taken lately. What is left out of a layer does not
+// count: who tells an estimate tells it by what it receives.
 func (g *budget) sending(now time.Time) (sum uint64) {
 	for _, sh := range g.shares {
-		if layer := sh.sender.down.Stats().Layer; layer >= 0 {
-			sum += sh.sender.up.Rates(now)[layer]
-		}
+		s := sh.sender.down.Stats()
+		sh.sent.look(s.Octets+s.RetransmittedOctets+rtpHeader*(s.Packets+s.Retransmitted), now)
+		sum += sh.sent.bitsPerSecond
 	}
 	return sum
+}
+
+// rtpHeader is how long a header is without extensions, in bytes.
+const rtpHeader = 12
+
+func (r *sentRate) look(bytes uint64, now time.Time) {
+	passed := now.Sub(r.at)
+	switch {
+	case r.at.IsZero():
+	case passed < measured:
+		return
+	default:
+		r.bitsPerSecond = uint64(float64(8*(bytes-r.bytes)) / passed.Seconds())
+	}
+	r.bytes, r.at = bytes, now
 }
 
 // share gives each track the step that fits.

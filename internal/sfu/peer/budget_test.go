@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/pion/rtcp"
 
@@ -132,7 +133,7 @@ func TestACeilingPausesVideoUntilItIsTakenAway(t *testing.T) {
 func TestWhatAClientSaysOfThePathHarmsNobody(t *testing.T) {
 	g := new(budget)
 	g.feedback([]byte{0x8f, 205, 0, 1, 0, 0, 0, 0}) // before there is a track
-	g.remb(1)
+	g.remb(1, time.Now())
 	g.close()
 	g.close()
 }

@@ -194,7 +194,7 @@ func (p *packets) handleRTCP(pkts []rtcp.Packet) {
 			}
 		case *rtcp.ReceiverEstimatedMaximumBitrate:
 			if p.budget != nil && pkt.Bitrate >= 0 {
-				p.budget.remb(uint64(pkt.Bitrate))
+				p.budget.remb(uint64(pkt.Bitrate), time.Now())
 			}
 		}
 		if len(senders) == 0 {
