@@ -42,7 +42,7 @@ func dataBucket(perSecond int, now time.Time) *rate.Bucket {
 func (g *dataGate) admit(kind DataKind, size int, now time.Time) (wait time.Duration, drop, first bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if kind == Lossy {
+	if kind != Reliable {
 		drop = g.messages != nil && !g.messages.Take(1, now) || g.bytes != nil && !g.bytes.Take(size, now)
 	} else {
 		if g.messages != nil {

@@ -34,6 +34,19 @@ func TestReliableDataBeyondTheLimitWaitsAndLossyDataIsDropped(t *testing.T) {
 	}
 }
 
+func TestDataOfTracksBeyondTheLimitIsDroppedToo(t *testing.T) {
+	now := time.Unix(0, 0)
+	g := newDataGate(DataLimit{Bytes: 100_000}, now)
+	for range dataBurst * 10 {
+		if wait, drop, _ := g.admit(DataTrack, 10_000, now); drop || wait > 0 {
+			t.Fatal("it does not pass")
+		}
+	}
+	if wait, drop, _ := g.admit(DataTrack, 10_000, now); !drop || wait > 0 {
+		t.Errorf("wait %v, drop %v", wait, drop)
+	}
+}
+
 func TestTooManySmallMessagesAreTooMuchToo(t *testing.T) {
 	now := time.Unix(0, 0)
 	g := newDataGate(DataLimit{Messages: 20_000}, now)
