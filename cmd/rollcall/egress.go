@@ -179,7 +179,7 @@ func startEgress(ctx context.Context, args []string, env environment) error {
 	var info *livekit.EgressInfo
 	switch {
 	case participant != "" && track != "", (participant != "" || track != "") && (layout != "" || audioOnly):
-		return errors.New("want one of --participant, --track, or a room with --layout or --audio-only")
+		return usageError(errors.New("want one of --participant, --track, or a room with --layout or --audio-only"))
 	case participant != "":
 		info, err = c.egress().StartParticipantEgress(ctx, &livekit.ParticipantEgressRequest{RoomName: room, Identity: participant, FileOutputs: file})
 	case track != "":

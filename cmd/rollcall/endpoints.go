@@ -154,9 +154,16 @@ func showEndpoint(env environment, raw json.RawMessage) error {
 	if events == "" {
 		events = "what LiveKit has"
 	}
+	rate, block := "", ""
+	if e.Rate > 0 {
+		rate = fmt.Sprintf("%g requests a second at most", e.Rate)
+	}
+	if e.Block {
+		block = "a room waits for an event that is refused alone"
+	}
 	pairs := []string{"id", e.ID, "url", e.URL, "description", e.Description, "from", e.Source, "API key", e.APIKey, "state", e.state(),
 		"events", events, "without", strings.Join(e.Filter.Exclude, ", "), "rooms", strings.Join(e.Filter.Rooms, ", "), "tags", tagsText(e.Filter.Tags),
-		"mode", e.Mode, "format", e.Format, "headers", strings.Join(e.Headers, ", "), "secrets", fmt.Sprint(len(e.Secrets))}
+		"mode", e.Mode, "format", e.Format, "rate", rate, "block", block, "headers", strings.Join(e.Headers, ", "), "secrets", fmt.Sprint(len(e.Secrets))}
 	if e.Status != nil {
 		failed := e.Status.LastError
 		if failed != "" {

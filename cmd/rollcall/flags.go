@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 )
 
 // parseFlags parses the arguments of a verb that takes nothing but flags. Asked
@@ -29,7 +30,7 @@ func parseArgs(fs *flag.FlagSet, args []string, env environment, about string, n
 			printFlags(env.stdout, fs, about, names)
 			return nil, err
 		case err != nil:
-			return nil, usageError(fmt.Errorf("%w; see %s --help", err, fs.Name()))
+			return nil, usageError(fmt.Errorf("%s; see %s --help", plain(fs, err), fs.Name()))
 		}
 		if args = fs.Args(); len(args) == 0 {
 			break
@@ -46,6 +47,26 @@ func parseArgs(fs *flag.FlagSet, args []string, env environment, about string, n
 		values = append(values, "")
 	}
 	return values, nil
+}
+
+// plain says of a flag's value what was wanted, where package flag has "parse error".
+func plain(fs *flag.FlagSet, err error) string {
+	before, unsaid := strings.CutSuffix(err.Error(), ": parse error")
+	if !unsaid {
+		return err.Error()
+	}
+	want := "a number"
+	if f := fs.Lookup(before[strings.LastIndex(before, " -")+2:]); f != nil {
+		if g, ok := f.Value.(flag.Getter); ok {
+			switch g.Get().(type) {
+			case time.Duration:
+				want = "a time with its unit, such as 90s or 2h"
+			case bool:
+				want = "true or false"
+			}
+		}
+	}
+	return before + ": want " + want
 }
 
 func printFlags(w io.Writer, fs *flag.FlagSet, about string, names []string) {
