@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { once } from 'node:events';
 import path from 'node:path';
-import { agentPython, suite } from './paths.mjs';
+import { agentPython, repository, suite } from './paths.mjs';
 import { freePort } from './server.mjs';
 import { apiKey, apiSecret } from './tokens.mjs';
 import { waitFor, within } from './wait.mjs';
@@ -14,11 +14,20 @@ export class AgentWorker {
   #exited;
 
   /** Starts a worker; it has registered when this returns. */
-  static async start(server, agentName) {
+  static start(server, agentName) {
+    return AgentWorker.#run(server, agentName, [path.join(suite, 'agent', 'agent.py'), 'start']);
+  }
+
+  /** Starts the worker of examples/agent. It takes any free port for its health. */
+  static startExample(server) {
+    return AgentWorker.#run(server, 'greeter', [path.join(repository, 'examples', 'agent', 'greeter.py'), 'dev']);
+  }
+
+  static async #run(server, agentName, command) {
     const worker = new AgentWorker();
     worker.logFile = path.join(server.dir, `agent-${agentName || 'every-room'}-${Date.now()}.log`);
     let log = '';
-    worker.#process = spawn(agentPython, [path.join(suite, 'agent', 'agent.py'), 'start'], {
+    worker.#process = spawn(agentPython, command, {
       env: {
         ...process.env,
         LIVEKIT_URL: server.ws, LIVEKIT_API_KEY: apiKey, LIVEKIT_API_SECRET: apiSecret,

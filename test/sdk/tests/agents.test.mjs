@@ -97,6 +97,20 @@ stage.test('a worker for every room gets one, and a dispatch that is deleted end
   }
 });
 
+stage.test('the agent of examples/agent welcomes who is there and who comes', async (call) => {
+  const greeter = await AgentWorker.startExample(call.server);
+  try {
+    await call.api.createRoom({ name: call.room, agents: [new RoomAgentDispatch({ agentName: 'greeter' })] });
+    for (const identity of ['first', 'second']) {
+      const guest = await call.node(identity);
+      await waitFor(`${identity} to be welcomed`, () =>
+        guest.events.all('data').some((e) => e.text === `welcome to ${call.room}, ${identity}`), patience);
+    }
+  } finally {
+    await greeter.stop();
+  }
+});
+
 stage.test('a job waits for its worker, and ends with its room if none comes', async (call) => {
   await call.api.createRoom({ name: call.room, agents: [new RoomAgentDispatch({ agentName: 'nobody' })] });
   await call.api.deleteRoom(call.room);
