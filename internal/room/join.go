@@ -83,6 +83,13 @@ func (j *Join) dependent() bool {
 	return j.Permission.Agent || j.Permission.Recorder //nolint:staticcheck // still what tokens carry
 }
 
+// kept is what of the join matters while the participant is there.
+func (j *Join) kept() *Join {
+	k := *j
+	k.Offer, k.AddTracks, k.SyncState, k.RoomConfig = nil, nil, nil, nil
+	return &k
+}
+
 const (
 	pingInterval = 5  // seconds
 	pingTimeout  = 15 // seconds
@@ -93,7 +100,7 @@ const (
 func (s *state) join(req *Join, sink Sink) (*participant, error) {
 	old := s.participants[req.Identity]
 	p := &participant{
-		state: s, req: req, sink: sink,
+		state: s, req: req.kept(), sink: sink,
 		sid:           newSID(participantPrefix),
 		identity:      req.Identity,
 		joinedAt:      s.now,

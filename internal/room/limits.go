@@ -50,6 +50,24 @@ func checkTags(tags map[string]string) error {
 	return nil
 }
 
+// The limits of what a client says of itself: others are told of its capabilities, as are
+// all events of its participant, and the rest is kept while it is there. SDKs say some
+// hundred bytes, and have two capabilities.
+const (
+	maxClientInfo   = 4 << 10 // bytes
+	maxCapabilities = 16
+)
+
+func checkClient(client *livekit.ClientInfo) error {
+	if n := len(client.GetCapabilities()); n > maxCapabilities {
+		return invalid("the client has %d capabilities, the limit is %d", n, maxCapabilities)
+	}
+	if n := proto.Size(client); n > maxClientInfo {
+		return invalid("client_info is %d bytes long, the limit is %d", n, maxClientInfo)
+	}
+	return nil
+}
+
 func (l Limits) checkRoomName(name string) error {
 	if name == "" {
 		return invalid("room name is required")

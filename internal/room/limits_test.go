@@ -1,6 +1,7 @@
 package room
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"strings"
@@ -58,6 +59,38 @@ func TestAnnouncementsOfTooMuchAreRefused(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestClientThatSaysTooMuchOfItselfIsRefused(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		for what, info := range map[string]*livekit.ClientInfo{
+			"capabilities": {Capabilities: make([]livekit.ClientInfo_Capability, 1000)},
+			"device":       {DeviceModel: strings.Repeat("x", 1<<20)},
+		} {
+			j := joinOf("demo", "alice")
+			j.Client = info
+			_, err := tc.reg.Join(context.Background(), j, &recorder{})
+			wantRefusal(t, what, err, InvalidArgument)
+			wantRefusal(t, what, tc.reg.CanJoin(context.Background(), j), InvalidArgument)
+		}
+	})
+}
+
+// An offer, and what else is of use once, is longer than all that is to be known later.
+func TestWhatAJoinBringsForItsBeginningIsNotKept(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		j := joinOf("demo", "alice")
+		j.SinglePC, j.Offer = true, &livekit.SessionDescription{Type: "offer", Sdp: strings.Repeat("x", 1<<20), Id: 7}
+		j.AddTracks, j.SyncState, j.RoomConfig = []*livekit.AddTrackRequest{video(1, 1)}, &livekit.SyncState{}, &livekit.RoomConfiguration{}
+		alice := tc.accept(j)
+		if alice.duplex().offered != 7 || len(alice.p().pending) != 1 {
+			t.Error("what it brought is not used")
+		}
+		kept := alice.p().req
+		if kept.Offer != nil || kept.AddTracks != nil || kept.SyncState != nil || kept.RoomConfig != nil {
+			t.Errorf("kept %+v", kept)
+		}
+	})
 }
 
 func TestAnnouncementsOfSDKsAreWithinTheLimits(t *testing.T) {

@@ -235,6 +235,9 @@ func (g *Registry) checkJoin(req *Join) error {
 	if err := checkText("identity", req.Identity, l.MaxIdentity); err != nil {
 		return err
 	}
+	if err := checkClient(req.Client); err != nil {
+		return err
+	}
 	if err := checkTags(req.RoomConfig.GetTags()); err != nil {
 		return err
 	}
