@@ -66,10 +66,13 @@ type Descriptor struct {
 
 	// HasSpatial says that the stream has its spatial layers inside it: Spatial
 	// is that of the packet, and LayerEnds is set on the last one of the layer's
-	// part of a picture.
+	// part of a picture. Alone says that no layer above refers to that part.
 	HasSpatial bool
 	Spatial    uint8
 	LayerEnds  bool
+	Alone      bool
+	// SpatialLayers is how many the stream has from here on, 0 if that is not said.
+	SpatialLayers uint8
 }
 
 // Parse reads the start of a payload. What is cut short or malformed yields

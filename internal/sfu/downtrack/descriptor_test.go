@@ -222,6 +222,7 @@ type videoPacket struct {
 	ts         uint32
 	payload    []byte
 	descriptor []byte
+	marker     bool
 }
 
 func newVideo(t *testing.T, r *rig, mime string, e *encoder) *video {
@@ -244,7 +245,7 @@ func (v *video) frame() {
 	n := 1 + rng.IntN(3)
 	for i := range n {
 		v.maybeChange()
-		p := videoPacket{r.seq, v.ts, payload(v.mime, f, len(v.frames)-1, i, n), v.e.descriptor(f, i, n)}
+		p := videoPacket{seq: r.seq, ts: v.ts, payload: payload(v.mime, f, len(v.frames)-1, i, n), descriptor: v.e.descriptor(f, i, n)}
 		r.seq++
 		if len(v.frames) > 1 && rng.IntN(10) == 0 {
 			v.held = append(v.held, p)

@@ -122,10 +122,13 @@ func (d *DownTrack) resend(b *Binding, m *mapping, note uint8, seq uint16, up ui
 	if !d.src.Retrieve(m.layer, up, r.buf, p) {
 		return false
 	}
-	marker, dropped := p.Marker, uint16(0)
-	if p.Descriptor.HasSpatial {
-		marker = marker || note != 0
-	} else if d.runOn {
+	marker, dropped, active := p.Marker, uint16(0), uint32(0)
+	switch {
+	case p.Structure != nil:
+		marker, active = note&noteEnds != 0, recall(p, note)
+	case p.Descriptor.HasSpatial:
+		marker = marker || note&noteEnds != 0
+	case d.runOn:
 		// The note is the low bits of a count that has risen by little since.
 		dropped = uint16(d.dropped.Load())
 		dropped -= (dropped - uint16(note)) & seqmap.NoteMask
@@ -142,7 +145,7 @@ func (d *DownTrack) resend(b *Binding, m *mapping, note uint8, seq uint16, up ui
 		SequenceNumber: seq, Timestamp: p.Timestamp + m.timestamp,
 		Extensions: r.header.Extensions[:0],
 	}
-	setExtensions(&r.header, b, p, &r.stamp)
+	setExtensions(&r.header, b, p, tell(p, active, &p.Out), &r.stamp)
 	w, payload := b.Writer, p.Payload
 	if b.RTXSSRC != 0 && b.RTXPayloadType != 0 {
 		r.header.SSRC, r.header.PayloadType, r.header.SequenceNumber = b.RTXSSRC, b.RTXPayloadType, r.seq

@@ -206,10 +206,13 @@ func (f *forwarder) sendAsIs(d *DownTrack, b *Binding, p *uptrack.Packet) {
 		f.history = *h
 		d.history.Store(h)
 	}
-	marker, note := p.Marker, uint8(dropped&seqmap.NoteMask)
-	if p.Descriptor.HasSpatial {
-		if note = 0; f.thin.endsPicture(p) {
-			marker, note = true, 1
+	marker, note, active := p.Marker, uint8(dropped&seqmap.NoteMask), uint32(0)
+	switch {
+	case p.Structure != nil:
+		marker, active, note = f.thin.targets.finish(p, late)
+	case p.Descriptor.HasSpatial:
+		if note = 0; f.thin.endsPicture(p, late) {
+			marker, note = true, noteEnds
 		}
 	}
 	f.history.Put(uint16(seq), uint32(p.Seq), m.tag, note)
@@ -231,7 +234,7 @@ func (f *forwarder) sendAsIs(d *DownTrack, b *Binding, p *uptrack.Packet) {
 		Extensions: h.Extensions[:0],
 	}
 	m.rewrite(p, dropped)
-	setExtensions(h, b, p, &p.Out.Stamp)
+	setExtensions(h, b, p, tell(p, active, &p.Out), &p.Out.Stamp)
 	if b.PlayoutExt != 0 && d.playout.carry(h.SequenceNumber, p.Arrival) {
 		_ = h.SetExtension(b.PlayoutExt, b.PlayoutDelay[:])
 	}

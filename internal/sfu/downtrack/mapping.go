@@ -51,16 +51,41 @@ func (m *mapping) restore(p *uptrack.Packet, dropped uint16) {
 	}
 }
 
-// setExtensions copies the mapped extensions that p has, and leaves room for
-// the transport-wide sequence number in stamp.
-func setExtensions(h *rtp.Header, b *Binding, p *uptrack.Packet, stamp *[2]byte) {
+// tell returns the dependency descriptor of p as it is when those decode targets
+// are active, made in out; nil if none are told, or it would be too long.
+func tell(p *uptrack.Packet, active uint32, out *uptrack.Out) []byte {
+	if active == 0 {
+		return nil
+	}
+	dd, _ := codec.ParseDependencyDescriptor(p.DependencyDescriptor)
+	told := p.Structure.AppendActive(out.Descriptor[:0], dd, p.DependencyDescriptor, active)
+	if len(told) > maxExtension {
+		return nil
+	}
+	return told
+}
+
+// maxExtension is how long a header extension can be (RFC 8285 §4.3).
+const maxExtension = 255
+
+// setExtensions copies the mapped extensions that p has, descriptor in place of
+// its dependency descriptor unless it is nil, and leaves room for the transport-wide
+// sequence number in stamp.
+func setExtensions(h *rtp.Header, b *Binding, p *uptrack.Packet, descriptor []byte, stamp *[2]byte) {
+	extension := func(id uint8) []byte {
+		data := p.Extension(id)
+		if descriptor != nil && len(data) > 0 && &data[0] == &p.DependencyDescriptor[0] {
+			return descriptor
+		}
+		return data
+	}
 	profile := uint16(rtp.ExtensionProfileOneByte)
 	found := b.SequenceExt != 0
 	if b.SequenceExt > 14 {
 		profile = rtp.ExtensionProfileTwoByte
 	}
 	for _, e := range b.Extensions {
-		if data := p.Extension(e.From); data != nil {
+		if data := extension(e.From); data != nil {
 			found = true
 			if e.To > 14 || len(data) > 16 || len(data) == 0 {
 				profile = rtp.ExtensionProfileTwoByte
@@ -72,7 +97,7 @@ func setExtensions(h *rtp.Header, b *Binding, p *uptrack.Packet, stamp *[2]byte)
 	}
 	h.Extension, h.ExtensionProfile = true, profile
 	for _, e := range b.Extensions {
-		if data := p.Extension(e.From); data != nil {
+		if data := extension(e.From); data != nil {
 			_ = h.SetExtension(e.To, data) // fails for ids out of range only
 		}
 	}

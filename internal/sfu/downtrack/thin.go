@@ -11,12 +11,12 @@ import (
 // that stay are numbered without holes, as receivers wait for those in between.
 type thinner struct {
 	frames  layer.Temporal
-	current int // the highest temporal layer that is sent, -1: no frame has told yet
 	parts   layer.Spatial
+	targets targets
 	dropped uint16 // picture ids left out so far, over all mappings
 	rate    frameRate
 	n       int // frames that ring has had
-	changes int // of the temporal layers that are sent, that levels has had
+	changes int // of the layers that are sent, that levels has had
 	ring    [thinned]leftOut
 	levels  [levels]level
 }
@@ -25,15 +25,15 @@ type thinner struct {
 // come late: a second or two of them.
 const thinned = 32
 
-// levels is how many changes of the temporal layers that are sent are remembered
-// for packets that come late.
+// levels is how many changes of the layers that are sent are remembered for packets
+// that come late.
 const levels = 8
 
-// level is which temporal layers were sent from a packet on.
+// level is which layers were sent from a packet on: the highest.
 type level struct {
-	seq       uint64
-	timestamp uint32
-	temporal  int // the highest
+	seq               uint64
+	timestamp         uint32
+	temporal, spatial int
 }
 
 // frameRate is the cap that a wish for fewer frames makes.
@@ -47,15 +47,20 @@ type frameRate struct {
 // rejudge is how often it is seen which temporal layers make the wished rate.
 const rejudge = time.Second
 
-// temporal is the highest temporal layer to send.
+// temporal is the highest temporal layer to send, of the layer that p is of or, if
+// they are inside the stream, of the highest that the subscriber gets.
 func (th *thinner) temporal(d *DownTrack, p *uptrack.Packet) int {
 	limit, fps, r := int(d.allottedTemporal.Load()), d.maxFPS.Load(), &th.rate
 	if fps == 0 {
 		r.fps = 0
 		return limit
 	}
-	if fps != r.fps || p.Layer != r.layer || p.Arrival.Sub(r.judged) >= rejudge {
-		*r = frameRate{fps, p.Layer, d.temporalFor(fps, p.Layer, p.Arrival), p.Arrival}
+	l := p.Layer
+	if p.Descriptor.HasSpatial {
+		l = d.limit()
+	}
+	if fps != r.fps || l != r.layer || p.Arrival.Sub(r.judged) >= rejudge {
+		*r = frameRate{fps, l, d.temporalFor(fps, l, p.Arrival), p.Arrival}
 	}
 	return min(limit, r.temporal)
 }
@@ -78,37 +83,68 @@ const (
 
 // judge decides on a packet. late says that a later one was handled before.
 func (th *thinner) judge(d *DownTrack, p *uptrack.Packet, late bool) fate {
-	switch {
-	case len(p.Payload) == 0:
-		return sendIt
-	case p.Descriptor.HasSpatial:
-		return th.judgeSpatial(d, p, late)
-	case !p.Descriptor.HasTemporal:
+	if len(p.Payload) == 0 {
 		return sendIt
 	}
-	if late {
-		if int(p.Descriptor.Temporal) > th.temporalAt(p) || th.wasLeftOut(p.Timestamp) {
-			return blankIt
-		}
+	if p.Structure != nil {
+		return th.judgeFrame(d, p, late)
+	}
+	if th.targets.structure != nil && p.DependencyDescriptor != nil {
+		return th.fate(d, p, th.targets.unknown(p, late), false, late)
+	}
+	if !p.Descriptor.HasTemporal && !p.Descriptor.HasSpatial {
 		return sendIt
+	}
+	f := sendIt
+	if p.Descriptor.HasTemporal {
+		f = th.judgeTemporal(d, p, late)
+	}
+	if p.Descriptor.HasSpatial && f == sendIt {
+		f = th.judgeSpatial(d, p, late)
+	}
+	if !late {
+		th.remember(p)
+	}
+	return f
+}
+
+// remember notes which layers are sent, if they are others now.
+func (th *thinner) remember(p *uptrack.Packet) {
+	now := level{p.Seq, p.Timestamp, th.frames.Current(), th.parts.Current()}
+	if th.changes > 0 {
+		if last := &th.levels[(th.changes-1)%levels]; last.temporal == now.temporal && last.spatial == now.spatial {
+			return
+		}
+	}
+	th.levels[th.changes%levels] = now
+	th.changes++
+}
+
+// judgeFrame leaves out the frames that are not part of the decode target.
+func (th *thinner) judgeFrame(d *DownTrack, p *uptrack.Packet, late bool) fate {
+	temporal := th.temporal(d, p)
+	if temporal == layer.AllTemporal {
+		temporal = all
+	}
+	keep, ask := th.targets.keep(p, th.targets.want(p, d.limit(), temporal), late)
+	return th.fate(d, p, keep, ask, late)
+}
+
+// all is above every layer.
+const all = 1 << 8
+
+// judgeTemporal leaves out the frames of temporal layers above the target.
+func (th *thinner) judgeTemporal(d *DownTrack, p *uptrack.Packet, late bool) fate {
+	if late {
+		keep := int(p.Descriptor.Temporal) <= th.levelAt(p).temporal && !th.wasLeftOut(p.Timestamp)
+		return th.fate(d, p, keep, false, late)
 	}
 	f := layer.Frame{
 		Timestamp: p.Timestamp, Temporal: int(p.Descriptor.Temporal), Sync: p.Descriptor.Sync,
 		Switch: p.Descriptor.Switch, Key: p.Keyframe,
 	}
 	keep, ask := th.frames.Keep(f, th.temporal(d, p))
-	if current := th.frames.Current(); current != th.current {
-		th.current = current
-		th.levels[th.changes%levels] = level{p.Seq, p.Timestamp, current}
-		th.changes++
-	}
-	if ask {
-		d.src.RequestKeyframe(p.Layer)
-	}
-	if keep {
-		return sendIt
-	}
-	if !th.wasLeftOut(p.Timestamp) {
+	if !keep && !th.wasLeftOut(p.Timestamp) {
 		th.ring[th.n%thinned] = leftOut{p.Timestamp, p.Seq, th.dropped}
 		th.n++
 		// Receivers of VP8 wait for ids that are missing; those of VP9 learn from ids
@@ -117,48 +153,63 @@ func (th *thinner) judge(d *DownTrack, p *uptrack.Packet, late bool) fate {
 			th.dropped++
 		}
 	}
-	return dropIt
+	return th.fate(d, p, keep, ask, late)
 }
 
-// judgeSpatial leaves out the upper parts of pictures. Their ids stay as they
-// are, because a part of each picture is sent.
+// judgeSpatial leaves out parts of pictures. Their ids stay as they are, because a
+// part of each picture is sent.
 func (th *thinner) judgeSpatial(d *DownTrack, p *uptrack.Packet, late bool) fate {
-	spatial := int(p.Descriptor.Spatial)
-	if late {
-		if spatial > th.parts.Current() {
-			return blankIt
-		}
-		return sendIt
+	part := layer.Part{
+		Timestamp: p.Timestamp, Spatial: int(p.Descriptor.Spatial), Key: p.Keyframe,
+		Alone: p.Descriptor.Alone && p.Inside != 0,
 	}
-	keep, ask := th.parts.Keep(p.Timestamp, spatial, p.Keyframe, d.limit())
+	if late {
+		return th.fate(d, p, th.parts.Sends(part, th.levelAt(p).spatial), false, late)
+	}
+	target := d.limit()
+	if p.Inside != 0 {
+		target = layer.Target(p.Inside, target, -1)
+	}
+	keep, ask := th.parts.Keep(part, target)
+	return th.fate(d, p, keep, ask, late)
+}
+
+func (th *thinner) fate(d *DownTrack, p *uptrack.Packet, keep, ask, late bool) fate {
 	if ask {
 		d.src.RequestKeyframe(p.Layer)
 	}
-	if !keep {
-		return dropIt
+	switch {
+	case keep:
+		return sendIt
+	case late:
+		return blankIt
 	}
-	return sendIt
+	return dropIt
 }
 
 // endsPicture reports whether p is the last packet that is sent of a picture,
 // though the publisher sent more of it.
-func (th *thinner) endsPicture(p *uptrack.Packet) bool {
-	return p.Descriptor.LayerEnds && int(p.Descriptor.Spatial) == th.parts.Current()
+func (th *thinner) endsPicture(p *uptrack.Packet, late bool) bool {
+	current := th.parts.Current()
+	if late {
+		current = th.levelAt(p).spatial
+	}
+	return p.Descriptor.LayerEnds && int(p.Descriptor.Spatial) == current
 }
 
-// temporalAt is the highest temporal layer that was sent when a late packet should
-// have come: what is newer may refer to what was not sent, and a frame of which a
-// part was sent needs the rest.
-func (th *thinner) temporalAt(p *uptrack.Packet) int {
+// levelAt is which layers were sent when a late packet should have come: what is
+// newer may refer to what was not sent, and a frame of which a part was sent needs
+// the rest.
+func (th *thinner) levelAt(p *uptrack.Packet) (l level) {
 	least := layer.AllTemporal
 	for i := th.changes - 1; i >= max(0, th.changes-levels); i-- {
-		l := &th.levels[i%levels]
-		least = min(least, l.temporal)
-		if p.Seq >= l.seq || p.Timestamp == l.timestamp {
-			return l.temporal
+		if l = th.levels[i%levels]; p.Seq >= l.seq || p.Timestamp == l.timestamp {
+			return l
 		}
+		least = min(least, l.temporal)
 	}
-	return least
+	l.temporal = least
+	return l
 }
 
 func (th *thinner) wasLeftOut(timestamp uint32) bool {
@@ -185,6 +236,6 @@ func (th *thinner) droppedBefore(seq uint64) uint16 {
 
 // forget makes late packets of another layer or epoch match nothing.
 func (th *thinner) forget() {
-	th.frames, th.parts, th.n = layer.Temporal{}, layer.Spatial{}, 0
-	th.current, th.changes = -1, 0
+	th.frames, th.parts, th.targets, th.n = layer.Temporal{}, layer.Spatial{}, targets{}, 0
+	th.changes = 0
 }

@@ -106,7 +106,12 @@ func (r *rig) send(payload []byte, exts ...any) {
 
 func (r *rig) sendAs(seq uint16, payload []byte, exts ...any) {
 	r.t.Helper()
-	p := rtp.Packet{Header: rtp.Header{Version: 2, SSRC: 5, SequenceNumber: seq, Timestamp: r.ts}, Payload: payload}
+	r.sendMarked(seq, false, payload, exts...)
+}
+
+func (r *rig) sendMarked(seq uint16, marker bool, payload []byte, exts ...any) {
+	r.t.Helper()
+	p := rtp.Packet{Header: rtp.Header{Version: 2, SSRC: 5, SequenceNumber: seq, Timestamp: r.ts, Marker: marker}, Payload: payload}
 	for i := 0; i < len(exts); i += 2 {
 		data := exts[i+1].([]byte)
 		if len(data) > 16 {

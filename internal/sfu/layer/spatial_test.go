@@ -27,7 +27,7 @@ func TestSpatialLayersAreLeftAtPicturesAndEnteredAtKeyframes(t *testing.T) {
 		got, asked := "", false
 		for spatial := range 3 {
 			for packet := range 2 {
-				keep, ask := v.Keep(picture, spatial, s.key && spatial == 0 && packet == 0, s.target)
+				keep, ask := v.Keep(Part{Timestamp: picture, Spatial: spatial, Key: s.key && spatial == 0 && packet == 0}, s.target)
 				if keep {
 					got += fmt.Sprint(spatial)
 				}
@@ -42,11 +42,47 @@ func TestSpatialLayersAreLeftAtPicturesAndEnteredAtKeyframes(t *testing.T) {
 
 func TestTargetThatChangesWithinAPictureWaitsForTheNext(t *testing.T) {
 	var v Spatial
-	v.Keep(1, 0, true, 2)
-	if keep, _ := v.Keep(1, 2, false, 0); !keep {
+	v.Keep(Part{Timestamp: 1, Key: true}, 2)
+	if keep, _ := v.Keep(Part{Timestamp: 1, Spatial: 2}, 0); !keep {
 		t.Error("a picture lost its upper layer halfway")
 	}
-	if keep, _ := v.Keep(2, 2, false, 0); keep {
+	if keep, _ := v.Keep(Part{Timestamp: 2, Spatial: 2}, 0); keep {
 		t.Error("the next one has it still")
+	}
+}
+
+// Layers that are made from the one below at key frames only are sent alone, and so
+// not left for one below before the next.
+func TestSpatialLayersThatNothingRefersToAreLeftOut(t *testing.T) {
+	var v Spatial
+	for i, s := range []struct {
+		target int
+		key    bool
+		want   string
+		ask    bool
+	}{
+		{2, true, "012", false},
+		{2, false, "2", false},
+		{1, false, "2", true},
+		{1, true, "01", false},
+		{1, false, "1", false},
+		{0, false, "1", true},
+		{1, false, "1", false},
+		{2, false, "1", true},
+		{0, true, "0", false},
+		{0, false, "0", false},
+	} {
+		got, asked := "", false
+		for spatial := range 3 {
+			p := Part{Timestamp: uint32(i), Spatial: spatial, Key: s.key && spatial == 0, Alone: !s.key || spatial == 2}
+			keep, ask := v.Keep(p, s.target)
+			if keep {
+				got += fmt.Sprint(spatial)
+			}
+			asked = asked || ask
+		}
+		if got != s.want || asked != s.ask {
+			t.Errorf("picture %d: sent %s, asked %v, want %s, %v", i, got, asked, s.want, s.ask)
+		}
 	}
 }

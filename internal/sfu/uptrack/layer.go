@@ -8,7 +8,6 @@ import (
 	"github.com/rollcall-rtc/rollcall/internal/sfu/audiolevel"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/codec"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/keyframe"
-	"github.com/rollcall-rtc/rollcall/internal/sfu/layer"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/nack"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/packetcache"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/rtpstats"
@@ -26,6 +25,7 @@ type upLayer struct {
 
 	sr             atomic.Pointer[senderReport]    // nil before the first of this SSRC
 	structure      atomic.Pointer[codec.Structure] // of the dependency descriptor, nil before the first
+	layers         atomic.Uint64                   // Packet.Active:32 | Packet.Inside:8 of the newest packet
 	keyframeWanted atomic.Bool                     // mirrors keyframes.Wanted()
 
 	mu        sync.Mutex // guards the rest; taken once per packet, never while sinks run
@@ -48,11 +48,8 @@ type upLayer struct {
 	keyframeOpen  bool
 	recv          rtpstats.Receiver
 	rate          rtpstats.Rate
-	temporal      [layer.AllTemporal + 1]rtpstats.Rate // of each temporal layer alone
-	frames        [layer.AllTemporal + 1]rtpstats.Rate // frames of each, counted as bytes are
-	spatial       [MaxLayers]rtpstats.Rate             // of each spatial layer alone, if they are inside the stream
-	inside        bool                                 // they are
-	nacks         *nack.Generator                      // nil if the publisher does not retransmit
+	inside        inside
+	nacks         *nack.Generator // nil if the publisher does not retransmit
 	keyframes     keyframe.Requester
 	audio         audiolevel.Detector
 	reportedAll   uint64 // packets at the last receiver report
@@ -115,29 +112,24 @@ func (l *upLayer) accept(u *UpTrack, p *Packet, raw []byte, now time.Time) (v ve
 	structure := l.structure.Load()
 	if newer := p.parseCodec(u.kind, u.opts.DependencyDescriptorExt, structure); newer != structure {
 		l.structure.Store(newer)
-		l.inside = false // as far as is known
+		l.inside.restructure(newer, now)
 	}
 	v.forward = true
 	l.lastPacket = now
 	l.stats.Packets++
 	l.stats.Octets += uint64(len(p.Payload))
 	l.rate.Add(len(raw), now)
-	if d := &p.Descriptor; d.HasSpatial && d.Spatial < MaxLayers {
-		l.inside = true
-		l.spatial[d.Spatial].Add(len(raw), now)
-	}
-	if p.Descriptor.HasTemporal {
-		l.temporal[p.Descriptor.Temporal].Add(len(raw), now)
-	}
 	l.recv.Packet(seq, p.Timestamp, now)
 
 	newest := seq > before
+	l.inside.packet(p, len(raw), newest, now)
+	l.layers.Store(uint64(p.Active)<<8 | uint64(p.Inside))
 	elapsed := p.Timestamp - l.timestamp
 	if newest && (before == 0 || elapsed != 0) {
 		v.frame = true
 		l.stats.Frames++
-		if p.Descriptor.HasTemporal {
-			l.frames[p.Descriptor.Temporal].Add(1, now)
+		if d := &p.Descriptor; d.HasTemporal && !d.HasSpatial {
+			l.inside.parts[0][d.Temporal].frames.Add(1, now)
 		}
 		l.timestamp, l.floor = p.Timestamp, before
 	}

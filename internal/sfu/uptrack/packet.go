@@ -42,6 +42,14 @@ type Packet struct {
 	DependencyDescriptor []byte
 	// FrameNumber is the dependency descriptor's.
 	FrameNumber uint16
+	// Structure is the one in force of the descriptors of a stream with spatial layers
+	// inside it, and Frame what the packet's tells under it; nil if there are none.
+	Structure *codec.Structure
+	Frame     codec.Frame
+	// Active is the mask of the decode targets that are made at present, and Inside
+	// that of the spatial layers that come; 0 if that is not known.
+	Active uint32
+	Inside uint8
 
 	Arrival time.Time
 	// Batch is where the packets that follow from this one go, nil if they are
@@ -59,9 +67,13 @@ type Packet struct {
 
 // Out is a header in the making. It keeps the room of its extensions.
 type Out struct {
-	Header rtp.Header
-	Stamp  [2]byte // the transport-wide sequence number of Header
+	Header     rtp.Header
+	Stamp      [2]byte             // the transport-wide sequence number of Header
+	Descriptor [maxDescriptor]byte // room for a dependency descriptor
 }
+
+// maxDescriptor is a byte more than a header extension can have.
+const maxDescriptor = 256
 
 // maxExtensions is how many header extensions of a packet are looked at.
 // Browsers negotiate fewer than this.
@@ -175,7 +187,7 @@ func (p *Packet) parseCodec(kind codec.Kind, ddExt uint8, s *codec.Structure) *c
 		p.Descriptor = codec.Parse(kind, p.Payload)
 	}
 	p.Keyframe = p.Descriptor.Keyframe
-	p.DependencyDescriptor, p.FrameNumber = nil, 0
+	p.DependencyDescriptor, p.FrameNumber, p.Structure = nil, 0, nil
 	if ddExt == 0 {
 		return s
 	}
@@ -187,24 +199,39 @@ func (p *Packet) parseCodec(kind codec.Kind, ddExt uint8, s *codec.Structure) *c
 	p.DependencyDescriptor, p.FrameNumber = raw, dd.FrameNumber
 	p.Keyframe = p.Keyframe || dd.Keyframe() && kind.HasKeyframes()
 	if dd.Structure {
-		if newer, ok := codec.ParseStructure(raw); ok && (s == nil || newer != *s) {
+		newer, ok := codec.ParseStructure(raw)
+		if !ok {
+			return s
+		}
+		if s == nil || newer != *s {
 			s = &newer
 		}
 	}
 	if s == nil || len(p.Payload) == 0 {
 		return s
 	}
-	d := &p.Descriptor
+	p.parseLayers(kind, s, dd)
+	return s
+}
+
+// parseLayers fills what the dependency descriptor tells of layers. What it tells
+// goes before what VP9 tells itself, which has no more.
+func (p *Packet) parseLayers(kind codec.Kind, s *codec.Structure, dd codec.DependencyDescriptor) {
+	d, raw := &p.Descriptor, p.DependencyDescriptor
 	switch {
+	case s.MaxSpatial > 0 && s.Frame(dd, raw, &p.Frame):
+		f := &p.Frame
+		p.Structure = s
+		d.HasSpatial, d.Spatial, d.LayerEnds, d.Alone = true, f.Spatial, f.Ends, false
+		d.HasTemporal, d.Temporal, d.Sync, d.Switch = true, f.Temporal, false, 0
 	case s.MaxSpatial > 0:
 		if spatial, _, ok := s.Layer(dd.Template); ok && !d.HasSpatial {
 			d.HasSpatial, d.Spatial, d.LayerEnds = true, spatial, dd.EndOfFrame
 		}
-	case s.MaxTemporal > 0 && !d.HasTemporal:
+	case s.MaxTemporal > 0 && (!d.HasTemporal || kind == codec.VP9):
 		if temporal, switches, ok := s.TemporalOf(dd, raw); ok {
 			d.HasTemporal, d.Temporal, d.Switch = true, temporal, switches
 			d.HasSpatial, d.Spatial, d.LayerEnds = false, 0, false // VP9 tells of its only one, too
 		}
 	}
-	return s
 }

@@ -79,13 +79,11 @@ func (u *UpTrack) Rates(now time.Time) (rates [MaxLayers]uint64) {
 		}
 		l.mu.Lock()
 		rates[i] = l.rate.BitsPerSecond(now)
-		if l.inside {
+		if l.inside.spatial {
 			rates[i] = 0
-			sum := uint64(0)
-			for s := range l.spatial {
-				if rate := l.spatial[s].BitsPerSecond(now); rate > 0 {
-					sum += rate
-					rates[s] = sum
+			for s := range MaxLayers {
+				if l.inside.layers()&(1<<s) != 0 {
+					rates[s] = l.inside.rate(s, now)
 				}
 			}
 		}
@@ -108,17 +106,34 @@ func (u *UpTrack) StreamRates(now time.Time) (rates [MaxLayers]uint64) {
 }
 
 // TemporalRates returns what a layer takes up to each of its temporal layers,
-// the first of them the base; 0 for those that it does not have.
+// the first of them the base; 0 for those that it does not have. A layer inside a
+// stream takes what is sent with it, too.
 func (u *UpTrack) TemporalRates(i int, now time.Time) (rates [layer.AllTemporal + 1]uint64) {
-	l := u.layer(i)
+	l, spatial := u.layerOf(i)
 	if l == nil {
 		return rates
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	sum := uint64(0)
-	for t := range l.temporal {
-		if rate := l.temporal[t].BitsPerSecond(now); rate > 0 {
+	return l.inside.rates(spatial, now)
+}
+
+// FrameRates returns how many frames a second a layer has up to each of its
+// temporal layers; 0 for those that it does not have. Of the layers inside a stream
+// it is the highest up to that one that comes.
+func (u *UpTrack) FrameRates(i int, now time.Time) (rates [layer.AllTemporal + 1]float64) {
+	l, spatial := u.layerOf(i)
+	if l == nil {
+		return rates
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.inside.spatial {
+		spatial = layer.Target(l.inside.layers(), spatial, -1)
+	}
+	sum := 0.0
+	for t := range rates {
+		if rate := float64(l.inside.parts[spatial][t].frames.BitsPerSecond(now)) / 8; rate > 0 {
 			sum += rate
 			rates[t] = sum
 		}
@@ -126,23 +141,17 @@ func (u *UpTrack) TemporalRates(i int, now time.Time) (rates [layer.AllTemporal 
 	return rates
 }
 
-// FrameRates returns how many frames a second a layer has up to each of its
-// temporal layers; 0 for those that it does not have.
-func (u *UpTrack) FrameRates(i int, now time.Time) (rates [layer.AllTemporal + 1]float64) {
-	l := u.layer(i)
-	if l == nil {
-		return rates
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	sum := 0.0
-	for t := range l.frames {
-		if rate := float64(l.frames[t].BitsPerSecond(now)) / 8; rate > 0 {
-			sum += rate
-			rates[t] = sum
+// layerOf finds a layer, which may be inside the only stream.
+func (u *UpTrack) layerOf(i int) (l *upLayer, spatial int) {
+	if l = u.layers[0].Load(); l != nil && i > 0 && i < MaxLayers {
+		l.mu.Lock()
+		inside := l.inside.spatial
+		l.mu.Unlock()
+		if inside {
+			return l, i
 		}
 	}
-	return rates
+	return u.layer(i), 0
 }
 
 // Live returns the mask of layers from which packets arrive, inside one stream or
@@ -153,17 +162,10 @@ func (u *UpTrack) Live() uint8 {
 	if l == nil || live != 1 {
 		return live
 	}
-	now := u.now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.inside {
+	if !l.inside.spatial {
 		return live
 	}
-	live = 0
-	for s := range l.spatial {
-		if l.spatial[s].BitsPerSecond(now) > 0 {
-			live |= 1 << s
-		}
-	}
-	return live
+	return l.inside.layers()
 }

@@ -333,6 +333,8 @@ func (u *UpTrack) Retrieve(layer int, seq uint64, buf []byte, p *Packet) bool {
 	}
 	p.Layer, p.Seq, p.Plain = layer, seq, u.plain(p.PayloadType)
 	p.parseCodec(u.kind, u.opts.DependencyDescriptorExt, l.structure.Load())
+	layers := l.layers.Load()
+	p.Active, p.Inside = uint32(layers>>8), uint8(layers)
 	return true
 }
 
