@@ -15,9 +15,10 @@ import (
 	"time"
 )
 
-// A workload may start this program again to fill a log.
+// A workload may start this program again, to fill a log or to be what is measured.
 func TestMain(m *testing.M) {
 	maybeFill()
+	maybeFloor()
 	os.Exit(m.Run())
 }
 
@@ -41,6 +42,8 @@ func TestEveryWorkloadMeasuresTheServer(t *testing.T) {
 		{"audio", forwarding{microphone, 2, 2}.run, []string{"CPU per forwarded packet", "packets forwarded", "RSS per participant"}},
 		{"join", joining{media: true, rate: 20}.run, []string{"CPU per join and leave", "dial to connected, p50"}},
 		{"signal", joining{rate: 20}.run, []string{"CPU per join and leave", "dial to JoinResponse, p99"}},
+		{"http", joining{rate: 20, floor: floorHTTP}.run, []string{"CPU per join and leave", "dial to JoinResponse, p99"}},
+		{"sockets", joining{rate: 20, floor: floorSockets}.run, []string{"CPU per join and leave", "dial to JoinResponse, p99"}},
 		{"idle", idling{3}.run, []string{"goroutines per participant"}},
 		{"hung", oneHung{5, 40}.run, []string{"event to POST of the others, p99, one hung", "p99 with one hung ÷ all well"}},
 		{"push", draining{backlog{50_000, 500}}.run, []string{"signed POSTs", "server CPU per POST", "peak RSS"}},

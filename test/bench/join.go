@@ -17,6 +17,9 @@ import (
 type joining struct {
 	media bool // bring up the receiving connection, or only signal
 	rate  int  // joins a second
+	// floor is what is joined in place of the server, to see what no server does without;
+	// empty: the server.
+	floor string
 }
 
 const roomSize = 4
@@ -25,7 +28,7 @@ const roomSize = 4
 const stay = 300 * time.Millisecond
 
 func (j joining) run(ctx context.Context, b *bench) (o outcome, err error) {
-	t, err := b.start(ctx)
+	t, err := j.start(ctx, b)
 	if err != nil {
 		return o, err
 	}
@@ -83,6 +86,13 @@ func (j joining) run(ctx context.Context, b *bench) (o outcome, err error) {
 		o.remark("load generator at its limit (%.2f cores)", load)
 	}
 	return o, nil
+}
+
+func (j joining) start(ctx context.Context, b *bench) (*target, error) {
+	if j.floor != "" {
+		return b.startFloor(ctx, j.floor)
+	}
+	return b.start(ctx)
 }
 
 // room fills a room and empties it. It returns how long each took to be there.

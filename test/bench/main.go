@@ -27,6 +27,7 @@ import (
 
 func main() {
 	maybeFill()
+	maybeFloor()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {

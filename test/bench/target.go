@@ -69,11 +69,16 @@ func (b *bench) startOn(ctx context.Context, dir string, env ...string) (*target
 func logDir(dir string) string { return filepath.Join(dir, "data", "events") }
 
 func (b *bench) serve(ctx context.Context, dir string, launch func(*exec.Cmd) error, env ...string) (*target, error) {
-	t := &target{output: new(tail), ended: make(chan struct{})}
-	t.cmd = exec.Command(b.binary, "serve", "--dev", "--bind", "127.0.0.1", "--port", "0",
+	cmd := exec.Command(b.binary, "serve", "--dev", "--bind", "127.0.0.1", "--port", "0",
 		"--udp-port", "0", "--tcp-port", "0", "--data-dir", filepath.Join(dir, "data"), "--log-level", "warn")
-	t.cmd.Dir = dir
-	t.cmd.Env = append(os.Environ(), env...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), env...)
+	return launched(ctx, cmd, launch)
+}
+
+// launched starts a program that greets like the server, and waits until it answers.
+func launched(ctx context.Context, cmd *exec.Cmd, launch func(*exec.Cmd) error) (*target, error) {
+	t := &target{cmd: cmd, output: new(tail), ended: make(chan struct{})}
 	t.cmd.Stderr = t.output
 	stdout, err := t.cmd.StdoutPipe()
 	if err != nil {

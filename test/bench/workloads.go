@@ -23,6 +23,8 @@ func workloads() []workload {
 		{name: "recorded_room", about: "a room of four in a grid at 720p30, encoded, from StartEgress until media is in the file; needs ffmpeg", run: recordedRoom{4, 24}.run},
 		{name: "join_room4", about: "joins and leaves in rooms of four, receiving connection up", run: joining{media: true, rate: 20}.run},
 		{name: "join_signal", about: "the same, signal connection only", run: joining{rate: 50}.run},
+		{name: "join_http", about: "the same, at net/http and a WebSocket library that answer all with one message of 1 KB, and know nothing", run: joining{rate: 50, floor: floorHTTP}.run},
+		{name: "join_sockets", about: "the same without any library: what the machine takes for a connection", run: joining{rate: 50, floor: floorSockets}.run},
 		{name: "idle", about: "100 subscribers in rooms of ten, nobody publishes", run: idling{100}.run},
 		{name: "webhook_1000", about: "1,000 durable events a second to a healthy receiver", run: hooking{1000}.run},
 		{name: "hung_1_of_100", about: "100 endpoints of every event, one of which does not answer for a while", run: oneHung{100, 20}.run},
