@@ -197,6 +197,31 @@ stage.test('hundreds of rooms are a handful of rows, and found by name', async (
   await who.leave();
 });
 
+stage.test('many tabs leave room for each other', async (call) => {
+  const who = await operator(call);
+  await who.see('rooms-sum');
+  // A headless tab is always seen, as far as it knows.
+  const look = (page, hidden) => page.evaluate((is) => {
+    Object.defineProperty(document, 'hidden', { configurable: true, get: () => is });
+    document.dispatchEvent(new Event('visibilitychange'));
+  }, hidden);
+  const tabs = [];
+  for (let i = 0; i < 7; i++) { // a browser has six connections to a server
+    const tab = await who.page.context().newPage();
+    tabs.push(tab);
+    await tab.goto(`${call.server.url}/dashboard/rooms`, { timeout: 60_000 });
+    await tab.locator('[data-testid="rooms-sum"]').waitFor({ timeout: 60_000 });
+    await look(tab, true);
+  }
+  // Who comes back to the first one finds it as it is now.
+  await call.api.createRoom({ name: call.room });
+  await look(tabs[0], false);
+  await tabs[0].locator(`[data-testid="room-row"][data-room="${call.room}"]`).waitFor({ timeout: 60_000 });
+  await tabs[0].locator('[data-testid="feed-state"][data-state="live"]').waitFor({ timeout: 60_000 });
+  await Promise.all(tabs.map((tab) => tab.close()));
+  await who.leave();
+});
+
 stage.test('the page is small, and says so when its server is gone', async (call) => {
   const who = await operator(call);
   await who.see('feed-state', { state: 'live' });

@@ -17,6 +17,10 @@ export interface FeedOptions {
 // comment every 15 s.
 const silenceMs = 40_000;
 
+// A page that nobody looks at for this long has no stream: over HTTP/1.1 a browser has six
+// connections to a server for all of its tabs, and a stream takes one.
+const unseenMs = 10_000;
+
 // retryDelay is the pause before try n (from 0), with chance in it, so that not all
 // pages come back to a restarted server at once.
 export function retryDelay(n: number, chance = Math.random()): number {
@@ -37,17 +41,25 @@ async function follow(options: FeedOptions, closing: AbortSignal): Promise<void>
   options.onState('connecting', '');
   while (!closing.aborted) {
     let why = 'The stream ended.';
+    const unseen = untilUnseen();
     try {
-      await read(options, closing, () => {
+      await read(options, AbortSignal.any([closing, unseen.signal]), () => {
         tries = 0;
       });
     } catch (err) {
       if (closing.aborted) return;
+      if (unseen.signal.aborted) {
+        await seen(closing);
+        if (!closing.aborted) options.onState('connecting', '');
+        continue;
+      }
       why = messageOf(err);
       if (isRefusal(err)) {
         options.onState('refused', why);
         return;
       }
+    } finally {
+      unseen.stop();
     }
     if (closing.aborted) return;
     options.onState('waiting', why);
@@ -81,7 +93,39 @@ async function read(options: FeedOptions, closing: AbortSignal, onOpen: () => vo
   }
 }
 
-// pause waits for ms, or until the page is seen again or the network is back.
+// untilUnseen is aborted once nobody has looked at the page for a while.
+function untilUnseen(): { signal: AbortSignal; stop: () => void } {
+  const unseen = new AbortController();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const look = () => {
+    clearTimeout(timer);
+    if (document.hidden) timer = setTimeout(() => unseen.abort(), unseenMs);
+  };
+  document.addEventListener('visibilitychange', look);
+  look();
+  const stop = () => {
+    clearTimeout(timer);
+    document.removeEventListener('visibilitychange', look);
+  };
+  return { signal: unseen.signal, stop };
+}
+
+// seen waits until somebody looks at the page.
+function seen(closing: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const look = () => {
+      if (document.hidden && !closing.aborted) return;
+      document.removeEventListener('visibilitychange', look);
+      closing.removeEventListener('abort', look);
+      resolve();
+    };
+    document.addEventListener('visibilitychange', look);
+    closing.addEventListener('abort', look);
+    look();
+  });
+}
+
+// pause waits for ms, or until the network is back.
 function pause(ms: number, closing: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {

@@ -1,0 +1,1 @@
+import{n as e}from"./rolldown-runtime-WkwZ5CU-.js";import{i as t}from"./react-DCTAcUCH.js";import{p as n,u as r}from"./dashboard-SFZ2djzz.js";var i=e(t(),1);function a({error:e,isSuccess:t}){let[a]=(0,i.useState)(()=>Symbol(`query`)),o=n(e)?`refused`:e?`waiting`:t?`live`:`connecting`;(0,i.useEffect)(()=>(r(a,o),()=>r(a,void 0)),[a,o])}export{a as t};
