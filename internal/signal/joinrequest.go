@@ -74,6 +74,9 @@ func decodeJoinRequest(encoded string) (*livekit.JoinRequest, error) {
 		return nil, errJoinRequestSize
 	}
 	m := new(livekit.JoinRequest)
+	if err := checkParts(message, m); err != nil {
+		return nil, fmt.Errorf("join_request is refused: %w", err)
+	}
 	if err := proto.Unmarshal(message, m); err != nil {
 		return nil, errors.New("join_request must hold a JoinRequest")
 	}

@@ -100,12 +100,7 @@ func (s *session) read(conn *outbox.Conn, p *room.Participant, limits *limiter) 
 			answers.answer(asked)
 			continue
 		}
-		req := new(livekit.SignalRequest)
-		if kind == websocket.MessageText {
-			err = protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(data, req)
-		} else {
-			err = proto.Unmarshal(data, req)
-		}
+		req, err := decode(kind, data)
 		if err != nil {
 			s.log.Debug("signal message ignored", "error", err)
 			if err := limits.unreadable(); err != nil {
@@ -123,6 +118,21 @@ func (s *session) read(conn *outbox.Conn, p *room.Participant, limits *limiter) 
 		p.Handle(req)
 		p.Rest(s.Context())
 	}
+}
+
+// decode reads a message of a client's.
+func decode(kind websocket.MessageType, data []byte) (*livekit.SignalRequest, error) {
+	req := new(livekit.SignalRequest)
+	if kind == websocket.MessageText {
+		if err := checkJSONParts(data); err != nil {
+			return nil, err
+		}
+		return req, protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(data, req)
+	}
+	if err := checkParts(data, req); err != nil {
+		return nil, err
+	}
+	return req, proto.Unmarshal(data, req)
 }
 
 // evict has a client leave that does what no client does.
