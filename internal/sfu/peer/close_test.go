@@ -286,7 +286,7 @@ func TestClientsOwnChannelsAreReported(t *testing.T) {
 func TestOfferOfAClientThatHasClosedIsNoFailure(t *testing.T) {
 	f := newTestFactory(t, nil)
 	p := newPubClient(t, f, clientOptions{})
-	p.dataChannels()
+	p.publish(webrtc.MimeTypeOpus, "stream", "mic") // and no data, see above
 	p.negotiate(nil)
 	eventually(t, "the client knows where we are", func() bool {
 		known := false
