@@ -332,7 +332,7 @@ func (c *conn) described(lines []line) {
 	c.accepted = 0
 	c.seek(lines)
 	c.updateState()
-	wanted := slices.ContainsFunc(lines, func(l line) bool { return l.kind == "application" && !l.rejected })
+	wanted := hasData(lines)
 	if wanted {
 		c.packets.data.negotiated(time.Now())
 	}

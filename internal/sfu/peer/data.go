@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/rollcall-rtc/rollcall/internal/sfu/transport"
@@ -84,6 +85,11 @@ func (d *dataOut) send(kind DataKind, payload []byte, batch *transport.Batch) er
 		return nil
 	}
 	return d.to.sendData(batch, dc, payload, maxReliableBuffer, ErrDataOverflow)
+}
+
+// hasData reports whether a description has a section for data.
+func hasData(lines []line) bool {
+	return slices.ContainsFunc(lines, func(l line) bool { return l.kind == "application" && !l.rejected })
 }
 
 // described says whether the client's description has a section for data. To one that

@@ -234,6 +234,7 @@ func (p *Publisher) handleOffer(text string, id uint32) error {
 	if p.answering != nil {
 		mids = p.answering.midToTrackID()
 	}
+	p.out.described(hasData(offer)) // who has heard of the answer may send
 	p.call(func() { p.handler.PublisherAnswer(answer, id, mids) })
 	p.described(offer)
 	p.negotiated(offer, ours)
