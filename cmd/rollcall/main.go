@@ -119,6 +119,9 @@ func printGroup(w io.Writer, name string, verbs []verb) {
 // errUsage is a command line that was not understood; exit status 2.
 var errUsage = errors.New("usage")
 
+// errInterrupted stands for whatever was given up when the program was told to end.
+var errInterrupted = errors.New("interrupted before it was done")
+
 func usageError(err error) error { return fmt.Errorf("%w: %w", errUsage, err) }
 
 func main() {
@@ -141,6 +144,9 @@ func run(ctx context.Context, args []string, env environment) int {
 	err := dispatch(ctx, args, env)
 	if err == nil || errors.Is(err, flag.ErrHelp) {
 		return 0
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = errInterrupted
 	}
 	fmt.Fprintln(env.stderr, "rollcall:", err)
 	if errors.Is(err, errUsage) {

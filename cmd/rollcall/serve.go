@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -92,12 +93,8 @@ func greet(w io.Writer, cfg *config.Config, s *server.Server) {
 	fmt.Fprintf(w, "  page, API    %s://%s\n", web, at)
 	fmt.Fprintf(w, "  dashboard    %s://%s/dashboard\n", web, at)
 	fmt.Fprintf(w, "  SDKs         %s://%s\n", sdk, at)
-	if udp != nil {
-		fmt.Fprintf(w, "  media        udp %s", udp)
-		if tcp != nil {
-			fmt.Fprintf(w, ", tcp %s", tcp)
-		}
-		fmt.Fprintln(w)
+	if media := mediaText(cfg.RTC, udp, tcp); media != "" {
+		fmt.Fprintf(w, "  media        %s\n", media)
 	}
 	fmt.Fprintf(w, "  event log    %s\n", cfg.DataDir)
 	if len(cfg.Webhook.URLs) > 0 {
@@ -118,4 +115,19 @@ func greet(w io.Writer, cfg *config.Config, s *server.Server) {
 		fmt.Fprintf(w, "\nA token for room demo, valid for a day:\n  %s\n", ready)
 	}
 	fmt.Fprintf(w, "\nNext: open %s://%s in two tabs and join the same room.\n", web, at)
+}
+
+// mediaText says how media comes: each connection may have ports of its own.
+func mediaText(rtc config.RTC, udp, tcp net.Addr) string {
+	var ways []string
+	switch {
+	case udp != nil:
+		ways = append(ways, "udp "+udp.String())
+	case rtc.PortRangeStart > 0:
+		ways = append(ways, fmt.Sprintf("udp %d to %d", rtc.PortRangeStart, rtc.PortRangeEnd))
+	}
+	if tcp != nil {
+		ways = append(ways, "tcp "+tcp.String())
+	}
+	return strings.Join(ways, ", ")
 }
