@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -355,32 +356,25 @@ func mintAt(c *token.Claims, now time.Time) (string, error) {
 	return token.Mint(apiKey, apiSecret, c, now, time.Hour)
 }
 
-// freePort returns a port that was free a moment ago.
+// freePort returns a port that was free a moment ago, and is none of those which systems
+// give to who names none: a server that is started again finds it free.
 func freePort(t *testing.T, network string) int {
 	t.Helper()
-	var address string
-	if strings.HasPrefix(network, "udp") {
-		l, err := net.ListenPacket("udp4", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
+	var refused error
+	for range 1000 {
+		port := 20_000 + rand.IntN(12_000)
+		var l io.Closer
+		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+		if strings.HasPrefix(network, "udp") {
+			l, refused = net.ListenPacket("udp4", address)
+		} else {
+			l, refused = net.Listen("tcp4", address)
 		}
-		defer l.Close()
-		address = l.LocalAddr().String()
-	} else {
-		l, err := net.Listen("tcp4", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
+		if refused == nil {
+			l.Close()
+			return port
 		}
-		defer l.Close()
-		address = l.Addr().String()
 	}
-	_, port, err := net.SplitHostPort(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := strconv.Atoi(port)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
+	t.Fatal(refused)
+	return 0
 }

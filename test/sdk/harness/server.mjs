@@ -2,6 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { createWriteStream, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
@@ -122,22 +123,25 @@ function answers(url) {
   });
 }
 
-/** A port that was free a moment ago. */
+/** A port that was free a moment ago, none of those which the system gives to others by itself. */
 export async function freePort(kind) {
-  if (kind === 'udp') {
-    const socket = createSocket('udp4');
-    socket.bind(0, '127.0.0.1');
-    await once(socket, 'listening');
-    const { port } = socket.address();
-    socket.close();
+  for (let tries = 0; ; tries++) {
+    const port = randomInt(20_000, 32_000);
+    const listener = kind === 'udp' ? createSocket('udp4') : createServer();
+    const bound = once(listener, 'listening');
+    if (kind === 'udp') listener.bind(port, '127.0.0.1');
+    else listener.listen(port, '127.0.0.1');
+    try {
+      await bound;
+    } catch (refused) {
+      if (tries < 1000) continue;
+      throw refused;
+    }
+    const closed = once(listener, 'close');
+    listener.close();
+    await closed;
     return port;
   }
-  const listener = createServer().listen(0, '127.0.0.1');
-  await once(listener, 'listening');
-  const { port } = listener.address();
-  listener.close();
-  await once(listener, 'close');
-  return port;
 }
 
 /** The first of so many UDP ports in a row that were free a moment ago, none of which the system gives to others by itself. */
