@@ -76,6 +76,12 @@ export class BrowserParticipant {
   setMuted(source, muted) { return this.#call('setMuted', source, muted); }
   /** quality: 0 low, 1 medium, 2 high. */
   setQuality(identity, source, quality) { return this.#call('setQuality', identity, source, quality); }
+  /** The header extensions that its camera is sent with. */
+  extensions() { return this.#call('extensions'); }
+  /** Pictures that its camera has given its encoder so far. */
+  captured() { return this.#call('captured'); }
+  /** The longest time between two pictures of somebody since it was asked for last, in milliseconds. */
+  gap(identity) { return this.#call('gap', identity); }
   setFPS(identity, source, fps) { return this.#call('setFPS', identity, source, fps); }
   setAdaptiveStream(on) { return this.#call('setAdaptiveStream', on); }
   showAt(identity, width, height) { return this.#call('showAt', identity, width, height); }

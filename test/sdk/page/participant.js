@@ -18,7 +18,7 @@ const room = new Room({
   ...(secret && { encryption: { keyProvider, worker: new Worker('e2ee.worker.js') } }),
 });
 const dataTracks = new Map(); // own, by name
-const frames = new Map(); // identity/source -> {count, width, height}
+const frames = new Map(); // identity/source -> {count, width, height, gap}
 
 function tell(event, fields = {}) {
   window.record({ event, ...fields });
@@ -82,9 +82,12 @@ function show(media, key) {
   const element = media.attach();
   document.getElementById('media').append(element);
   if (media.kind !== Track.Kind.Video) return;
-  const seen = frames.get(key) ?? { count: 0, width: 0, height: 0 };
+  const seen = frames.get(key) ?? { count: 0, width: 0, height: 0, gap: 0 };
   frames.set(key, seen);
-  const painted = (_, meta) => {
+  let last = performance.now();
+  const painted = (now, meta) => {
+    seen.gap = Math.max(seen.gap, now - last);
+    last = now;
     seen.count++;
     seen.width = meta.width;
     seen.height = meta.height;
@@ -220,6 +223,13 @@ window.participant = {
   /** In which media stream each track of somebody comes, by its source. */
   streams: (identity) => Object.fromEntries([...room.remoteParticipants.get(identity).trackPublications.values()]
     .map((pub) => [pub.source, pub.track?.mediaStream?.id])),
+  /** The longest time between two painted pictures of a remote camera since it was asked for last, in milliseconds. */
+  gap(identity) {
+    const seen = frames.get(`${identity}/${Track.Source.Camera}`);
+    const { gap } = seen;
+    seen.gap = 0;
+    return gap;
+  },
   /** Painted pictures of a remote camera, and what the decoder says. */
   async video(identity, source = Track.Source.Camera) {
     const media = remotePublication(identity, source)?.track;
@@ -283,6 +293,14 @@ window.participant = {
     const media = room.localParticipant.getTrackPublication(Track.Source.Camera)?.track;
     const streams = await statsOf(media?.sender, 'outbound-rtp');
     return Object.fromEntries(streams.map((s) => [s.rid ?? '', s.framesSent ?? 0]));
+  },
+  /** The header extensions that the camera is sent with. */
+  extensions: () => room.localParticipant.getTrackPublication(Track.Source.Camera).track.sender.getParameters()
+    .headerExtensions.map((e) => e.uri),
+  /** Pictures that the camera has given its encoder so far. */
+  async captured() {
+    const media = room.localParticipant.getTrackPublication(Track.Source.Camera)?.track;
+    return (await statsOf(media?.sender, 'media-source'))[0]?.frames ?? 0;
   },
   /** What the SDK holds true about the room right now. */
   view() {
