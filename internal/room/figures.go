@@ -262,15 +262,15 @@ func (t *track) figures(now time.Time) TrackFigures {
 	}
 	// Spatial layers inside one stream: each with its own part of the rate.
 	if len(f.Layers) == 1 && rates[0] != streams[0] || live > 1 && len(f.Layers) == 1 {
-		stream, below := f.Layers[0], uint64(0)
+		stream, own := f.Layers[0], up.OwnRates(now)
 		f.Layers = f.Layers[:0]
 		for i := range uptrack.MaxLayers {
 			if live&(1<<i) == 0 {
 				continue
 			}
 			inside := stream
-			inside.Layer, inside.Live, inside.Wanted, inside.Bitrate = i, true, t.demand.wishes[i], rates[i]-min(below, rates[i])
-			f.Layers, below = append(f.Layers, inside), max(below, rates[i])
+			inside.Layer, inside.Live, inside.Wanted, inside.Bitrate = i, true, t.demand.wishes[i], own[i]
+			f.Layers = append(f.Layers, inside)
 		}
 		if len(f.Layers) == 0 {
 			f.Layers = append(f.Layers, stream)

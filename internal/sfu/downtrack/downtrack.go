@@ -105,6 +105,9 @@ type DownTrack struct {
 	restarts atomic.Uint32
 	current  atomic.Int32  // layer being sent, -1 = waiting. Written in turn
 	seen     atomic.Uint32 // the restarts that were obeyed. Written in turn
+	// spatial is the highest layer being sent of those inside the stream, -1 if there
+	// are none. Written in turn.
+	spatial atomic.Int32
 
 	// Written in turn, read by the RTCP side.
 	dropped  atomic.Uint32 // pictures left out before the newest packet
@@ -148,6 +151,7 @@ func New(opts Options) *DownTrack {
 	d.allotted.Store(uptrack.MaxLayers - 1)
 	d.allottedTemporal.Store(layer.AllTemporal)
 	d.current.Store(-1)
+	d.spatial.Store(-1)
 	d.f.init()
 	d.rtx.seq = uint16(rand.Uint32N(1 << 15))
 	return d

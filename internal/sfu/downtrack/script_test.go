@@ -91,6 +91,9 @@ func play4(t *testing.T, r *rig, mime string, how interlayer, script4 string) {
 		if got := v.layersOf(before); got != want {
 			t.Errorf("%s: sent %s, want %s", head, got, want)
 		}
+		if got := v.layersOf(before); r.down.Stats().Layer != int(got[len(got)-3]-'0') {
+			t.Errorf("%s: layer %d is told, sent %s", head, r.down.Stats().Layer, got)
+		}
 		if mime == "video/AV1" {
 			active = v.active(before, active)
 			if target := v.e.target(min(spatial, 2), min(temporal, 2)); asked == "" && active>>target != 1 {

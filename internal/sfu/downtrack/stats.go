@@ -10,7 +10,7 @@ type Stats struct {
 	Bound    bool
 	Paused   bool   // by the subscriber
 	Starved  bool   // by what its connection carries
-	Layer    int    // being sent; -1 before the first packet and while waiting for a key frame
+	Layer    int    // being sent, inside a stream the highest; -1 before the first packet and while waiting for a key frame
 	MaxLayer int    // the subscriber's wish
 	Allotted int    // what its connection carries
 	Missed   int    // live layers between the two
@@ -60,6 +60,9 @@ func (d *DownTrack) Stats() Stats {
 		RTT:                 time.Duration(r.rtt.Load()),
 		FractionLost:        float64(r.fraction.Load()) / 256,
 		Lost:                int64(int32(r.lost.Load()<<8) >> 8), // 24 bits, signed
+	}
+	if spatial := int(d.spatial.Load()); s.Layer >= 0 && spatial >= 0 {
+		s.Layer = spatial
 	}
 	if d.seen.Load() != d.restarts.Load() {
 		s.Layer = -1

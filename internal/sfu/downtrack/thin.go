@@ -1,6 +1,7 @@
 package downtrack
 
 import (
+	"math/bits"
 	"time"
 
 	"github.com/rollcall-rtc/rollcall/internal/sfu/layer"
@@ -92,6 +93,9 @@ func (th *thinner) judge(d *DownTrack, p *uptrack.Packet, late bool) fate {
 	if th.targets.structure != nil && p.DependencyDescriptor != nil {
 		return th.fate(d, p, th.targets.unknown(p, late), false, late)
 	}
+	if !p.Descriptor.HasSpatial {
+		d.sends(-1)
+	}
 	if !p.Descriptor.HasTemporal && !p.Descriptor.HasSpatial {
 		return sendIt
 	}
@@ -127,6 +131,9 @@ func (th *thinner) judgeFrame(d *DownTrack, p *uptrack.Packet, late bool) fate {
 		temporal = all
 	}
 	keep, ask := th.targets.keep(p, th.targets.want(p, d.limit(), temporal), late)
+	if !late {
+		d.sends(p.Structure.SpatialOf(th.targets.current))
+	}
 	return th.fate(d, p, keep, ask, late)
 }
 
@@ -171,7 +178,15 @@ func (th *thinner) judgeSpatial(d *DownTrack, p *uptrack.Packet, late bool) fate
 		target = layer.Target(p.Inside, target, -1)
 	}
 	keep, ask := th.parts.Keep(part, target)
+	d.sends(min(th.parts.Current(), bits.Len8(p.Inside)-1))
 	return th.fate(d, p, keep, ask, late)
+}
+
+// sends notes the highest layer that is sent of those inside the stream.
+func (d *DownTrack) sends(spatial int) {
+	if s := int32(spatial); d.spatial.Load() != s {
+		d.spatial.Store(s)
+	}
 }
 
 func (th *thinner) fate(d *DownTrack, p *uptrack.Packet, keep, ask, late bool) fate {

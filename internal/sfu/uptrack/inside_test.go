@@ -84,6 +84,10 @@ func TestRatesOfLayersInsideAStreamAreOfWhatIsSentWithThem(t *testing.T) {
 		if ratio := float64(rates[1]) / float64(rates[0]); ratio < tt.upper*0.7 || ratio > tt.upper*1.1 {
 			t.Errorf("%s: the layers take %v", tt.name, rates)
 		}
+		own := l.u.OwnRates(l.now)
+		if ratio := float64(own[1]) / float64(own[0]); ratio < 2 || ratio > 3 || own[0] != rates[0] {
+			t.Errorf("%s: the layers take %v alone", tt.name, own)
+		}
 		for spatial := range 2 {
 			parts, frames := l.u.TemporalRates(spatial, l.now), l.u.FrameRates(spatial, l.now)
 			if parts[2] != rates[spatial] || parts[0] > parts[2]*3/10 || parts[1] > parts[2]*6/10 || parts[3] != 0 {

@@ -92,6 +92,27 @@ func (u *UpTrack) Rates(now time.Time) (rates [MaxLayers]uint64) {
 	return rates
 }
 
+// OwnRates returns what each layer takes alone, inside one stream or in a stream of its
+// own, in bits per second over the last second, headers included.
+func (u *UpTrack) OwnRates(now time.Time) (rates [MaxLayers]uint64) {
+	l := u.layers[0].Load()
+	if l == nil {
+		return u.StreamRates(now)
+	}
+	l.mu.Lock()
+	inside := l.inside.spatial
+	for s := range l.inside.parts {
+		for t := range l.inside.parts[s] {
+			rates[s] += l.inside.parts[s][t].bytes.BitsPerSecond(now)
+		}
+	}
+	l.mu.Unlock()
+	if inside {
+		return rates
+	}
+	return u.StreamRates(now)
+}
+
 // StreamRates returns what each stream takes, whatever layers are inside it, in
 // bits per second over the last second, headers included.
 func (u *UpTrack) StreamRates(now time.Time) (rates [MaxLayers]uint64) {
