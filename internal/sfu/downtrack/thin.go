@@ -13,13 +13,13 @@ import (
 type thinner struct {
 	frames  layer.Temporal
 	parts   layer.Spatial
-	targets targets
 	dropped uint16 // picture ids left out so far, over all mappings
 	rate    frameRate
 	n       int // frames that ring has had
 	changes int // of the layers that are sent, that levels has had
 	ring    [thinned]leftOut
 	levels  [levels]level
+	targets targets // of streams whose descriptors tell of layers inside them
 }
 
 // thinned is how many frames that were left out are remembered for packets that
