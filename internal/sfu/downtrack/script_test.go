@@ -103,6 +103,37 @@ func play4(t *testing.T, r *rig, mime string, how interlayer, script4 string) {
 	}
 }
 
+// A stream that loses its spatial layers is thinned in time as before, and in both ways
+// when it has them again.
+func TestStreamThatLosesItsSpatialLayersIsThinnedStill(t *testing.T) {
+	for _, mime := range []string{"video/AV1", "video/VP9"} {
+		withRig(t, uptrack.Options{Codec: uptrack.Codec{MimeType: mime, ClockRate: 90000}, DependencyDescriptorExt: 4}, func(t *testing.T, r *rig) {
+			v := newSVC(t, r, mime, 0)
+			v.e, v.described = script(always), true
+			for i, s := range []struct {
+				spatial int
+				want    string
+			}{{3, "00 10| 01 11|"}, {1, "00| 01|"}, {3, "00 10| 01 11|"}} {
+				v.e.spatial = s.spatial
+				v.e.offset = 16 * i
+				r.down.SetMaxLayer(1)
+				r.down.SetAllottedTemporal(1)
+				before := len(v.got)
+				for i := range 4 {
+					v.plis = r.plis.Load()
+					if i == 0 {
+						v.plis--
+					}
+					v.picture(false)
+				}
+				if got := v.layersOf(before); got != s.want {
+					t.Errorf("%s of %d spatial layers: sent %s, want %s", mime, s.spatial, got, s.want)
+				}
+			}
+		})
+	}
+}
+
 // layersOf is the spatial and temporal layers of the frames that came.
 func (v *svc) layersOf(from int) string {
 	var b strings.Builder

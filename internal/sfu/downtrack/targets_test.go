@@ -51,8 +51,9 @@ type svc struct {
 
 	structure *codec.Structure // as the subscriber has it
 
-	paused bool
-	late   int // pictures since the last that were held came
+	described bool // VP9 has descriptors, too
+	paused    bool
+	late      int // pictures since the last that were held came
 }
 
 func newSVC(t *testing.T, r *rig, mime string, seed uint64) *svc {
@@ -85,7 +86,10 @@ func (v *svc) picture(rough bool) {
 			}
 			p := videoPacket{seq: r.seq, ts: v.ts, payload: v.e.av1(f, i), descriptor: v.e.descriptor(f, i), marker: f.top && i == f.packets-1}
 			if v.mime == "video/VP9" {
-				p.payload, p.descriptor = v.e.vp9(f, i), nil
+				p.payload = v.e.vp9(f, i)
+				if !v.described {
+					p.descriptor = nil
+				}
 			}
 			r.seq++
 			switch n := rng.IntN(100); {

@@ -90,7 +90,7 @@ func (th *thinner) judge(d *DownTrack, p *uptrack.Packet, late bool) fate {
 	if p.Structure != nil {
 		return th.judgeFrame(d, p, late)
 	}
-	if th.targets.structure != nil && p.DependencyDescriptor != nil {
+	if th.targets.structure != nil && p.Untold {
 		return th.fate(d, p, th.targets.unknown(p, late), false, late)
 	}
 	if !p.Descriptor.HasSpatial {

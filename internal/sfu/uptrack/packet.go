@@ -46,6 +46,9 @@ type Packet struct {
 	// inside it, and Frame what the packet's tells under it; nil if there are none.
 	Structure *codec.Structure
 	Frame     codec.Frame
+	// Untold is set if the descriptor says nothing under the structure in force, as it
+	// does when a key frame with another one is missing.
+	Untold bool
 	// Active is the mask of the decode targets that are made at present, and Inside
 	// that of the spatial layers that come; 0 if that is not known.
 	Active uint32
@@ -187,7 +190,7 @@ func (p *Packet) parseCodec(kind codec.Kind, ddExt uint8, s *codec.Structure) *c
 		p.Descriptor = codec.Parse(kind, p.Payload)
 	}
 	p.Keyframe = p.Descriptor.Keyframe
-	p.DependencyDescriptor, p.FrameNumber, p.Structure = nil, 0, nil
+	p.DependencyDescriptor, p.FrameNumber, p.Structure, p.Untold = nil, 0, nil, false
 	if ddExt == 0 {
 		return s
 	}
@@ -218,6 +221,8 @@ func (p *Packet) parseCodec(kind codec.Kind, ddExt uint8, s *codec.Structure) *c
 // goes before what VP9 tells itself, which has no more.
 func (p *Packet) parseLayers(kind codec.Kind, s *codec.Structure, dd codec.DependencyDescriptor) {
 	d, raw := &p.Descriptor, p.DependencyDescriptor
+	_, _, known := s.Layer(dd.Template)
+	p.Untold = !known
 	switch {
 	case s.MaxSpatial > 0 && s.Frame(dd, raw, &p.Frame):
 		f := &p.Frame
