@@ -154,3 +154,66 @@ func TestStepsOfATrackAreItsTemporalLayersUpToTheWish(t *testing.T) {
 		}
 	}
 }
+
+// Of layers inside a stream that are made from those below at key frames only, the upper
+// one takes what it takes alone, and no more than the frames that are wished.
+func TestStepsOfLayersInsideAStreamAreOfWhatIsSent(t *testing.T) {
+	now := time.Unix(100, 0)
+	clock := func() time.Time { return now }
+	up := uptrack.New(uptrack.Options{
+		Codec: uptrack.Codec{MimeType: "video/AV1", ClockRate: 90000}, DependencyDescriptorExt: 4, Now: clock,
+	})
+	defer up.Close()
+	in := up.AddStream(uptrack.StreamInfo{SSRC: 5})
+	down := downtrack.New(downtrack.Options{Source: up, Now: clock})
+	defer down.Close()
+	// As Chromium 156 sends it of L3T3_KEY at 640x360: templates 1 and 6 are of the lowest
+	// temporal layer of the two spatial ones, 2 and 7 of the next, 3 and 8 of the highest.
+	structure := "\x80\x05\x14\x85\x3a\xaa\xa8\x01\x80\x04\x00\x40\x02\xa0\x2a\x00\x60\x01\x00\x15\xd3\x45\x14\x17\x4d\x14\x4c\x70" +
+		"\x08\x74\x32\x16\x51\x11\x85\x43\x27\x68\x09\xf8\x05\x98\x13\xf8\x0b\x38"
+	for i := range 2 * 32 * 4 {
+		spatial := i % 2
+		descriptor := []byte{0xc0 | [...]byte{1, 3, 2, 3}[i/2%4] + 5*byte(spatial), 0, byte(i)}
+		if i == 0 {
+			descriptor = append([]byte{0xc0, 0, 0}, structure...)
+		}
+		p := rtp.Packet{
+			Header:  rtp.Header{Version: 2, SSRC: 5, SequenceNumber: uint16(i), Timestamp: uint32(i/2) * 90000 / 32},
+			Payload: append([]byte{0x10}, make([]byte, 300+600*spatial)...),
+		}
+		p.Extension, p.ExtensionProfile = true, rtp.ExtensionProfileTwoByte
+		if err := p.SetExtension(4, descriptor); err != nil {
+			t.Fatal(err)
+		}
+		raw, err := p.Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		in.Receive(raw, nil)
+		if spatial == 1 {
+			now = now.Add(time.Second / 32)
+		}
+	}
+	for _, tt := range []struct {
+		fps   uint32
+		steps []step
+		parts []float64 // of what the lower layer takes
+	}{
+		{0, []step{{0, 0}, {0, 1}, {0, uptrack.AllTemporal}, {1, uptrack.AllTemporal}}, []float64{0.25, 0.5, 1, 2.8}},
+		{8, []step{{0, uptrack.AllTemporal}, {1, uptrack.AllTemporal}}, []float64{0.25, 0.7}},
+	} {
+		down.SetMaxFPS(tt.fps)
+		sh := &share{sender: &Sender{up: up, down: down}}
+		sh.measure(now)
+		if d := cmp.Diff(tt.steps, sh.steps, cmp.AllowUnexported(step{})); d != "" {
+			t.Errorf("%d frames a second (-want +got):\n%s", tt.fps, d)
+			continue
+		}
+		lower := float64(up.Rates(now)[0])
+		for i, rate := range sh.rates {
+			if part := float64(rate) / lower; part < tt.parts[i]*0.9 || part > tt.parts[i]*1.1 {
+				t.Errorf("%d frames a second: step %d takes %.2f of the lower layer, want %.2f", tt.fps, i, part, tt.parts[i])
+			}
+		}
+	}
+}

@@ -67,9 +67,9 @@ func (u *UpTrack) Stats() Stats {
 	return s
 }
 
-// Rates returns what each layer takes, with those below it if they are inside
-// one stream, in bits per second over the last
-// second, headers included; 0 where nothing arrives. It costs less than Stats.
+// Rates returns what each layer takes, inside one stream with those that are sent
+// with it, in bits per second over the last second, headers included; 0 where nothing
+// arrives. It costs less than Stats.
 func (u *UpTrack) Rates(now time.Time) (rates [MaxLayers]uint64) {
 	live := u.live.Load()
 	for i := range u.layers {
