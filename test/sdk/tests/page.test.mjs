@@ -1,6 +1,7 @@
 // The page that the server gives a browser, used as a person would use it.
 
 import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
 import { desktop, Person, phone } from '../harness/person.mjs';
 import { scene } from '../harness/scene.mjs';
 import { waitFor } from '../harness/wait.mjs';
@@ -72,5 +73,24 @@ stage.test('two people meet on the page', async (call) => {
   } finally {
     await ana.page.context().close();
     await ben.page.context().close();
+  }
+});
+
+stage.test('the roll begins anew with a log that does', async (call) => {
+  const ana = await Person.at(call, 'Ana', desktop);
+  try {
+    await ana.join(call.room);
+    await ana.see('event-row', { event: 'participant_joined' });
+    await ana.find('leave').click();
+    await ana.see('event-row', { event: 'participant_left' });
+    await call.server.end();
+    rmSync(call.server.dataDir, { recursive: true });
+    await call.server.run();
+    await ana.see('roll-state', { state: 'live' });
+    await call.api.createRoom({ name: call.room });
+    await ana.see('event-row', { event: 'room_started', seq: '1' });
+    assert.equal(await ana.find('event-row').count(), 1, 'nothing is left of the log that was');
+  } finally {
+    await ana.page.context().close();
   }
 });

@@ -64,6 +64,12 @@ describe('the ledger', () => {
   });
 });
 
+it('begins anew where the log did', () => {
+  const ledger = ledgerReducer(read(emptyLedger('demo'), range(1, heldRecords + 5)), { type: 'restart' });
+  expect(ledger).toEqual(emptyLedger('demo'));
+  expect(lastSeq(ledger)).toBe(0);
+});
+
 describe('its rows', () => {
   it('show no gap where other rooms wrote in between', () => {
     expect(kinds(read(emptyLedger(), [rec(3, 1), rec(9, 2), rec(10, 3)]))).toEqual(['RM_a', 3, 9, 10]);

@@ -25,6 +25,7 @@ export interface Ledger {
 export type LedgerAction =
   | { type: 'open'; room: string }
   | { type: 'read'; records: readonly RollRecord[]; live: boolean }
+  | { type: 'restart' }
   | { type: 'showEarlier' };
 
 export function emptyLedger(room = ''): Ledger {
@@ -36,6 +37,8 @@ export function ledgerReducer(ledger: Ledger, action: LedgerAction): Ledger {
     case 'open':
       // The same room again, as after a rejoin: what was read stays.
       return action.room === ledger.room ? ledger : emptyLedger(action.room);
+    case 'restart':
+      return emptyLedger(ledger.room);
     case 'read':
       return read(ledger, action.records, action.live);
     case 'showEarlier':

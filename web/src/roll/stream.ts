@@ -12,6 +12,9 @@ export interface StreamOptions {
   // live is false for what the log already held when the stream opened.
   onRecords: (records: RollRecord[], live: boolean) => void;
   onState: (state: StreamState) => void;
+  // The log does not have the place to go on from: it is another one, or has let go of it.
+  // What was read is to be forgotten.
+  onLost: () => void;
 }
 
 // Records that come this soon after the stream opens are the log's past.
@@ -28,6 +31,12 @@ export function eventsURL(room: string, token: string, after: number): string {
   const query = new URLSearchParams({ room, access_token: token });
   if (after > 0) query.set('after', String(after));
   return `/events?${query}`;
+}
+
+// isLost asks why a stream does not open, which an EventSource does not tell.
+async function isLost(url: string): Promise<boolean> {
+  const response = await fetch(`${url}&wait=0&limit=1`, { cache: 'no-store' }).catch(() => undefined);
+  return response?.status === 400 || response?.status === 410;
 }
 
 // openStream reads a room's records until the returned function is called. It
@@ -75,7 +84,9 @@ export function openStream(options: StreamOptions): () => void {
       return;
     }
     openedAt = Infinity;
-    source = new EventSource(eventsURL(options.room, token, options.after()));
+    const after = options.after();
+    const url = eventsURL(options.room, token, after);
+    source = new EventSource(url);
     source.onopen = () => {
       tries = 0;
       openedAt = performance.now();
@@ -88,7 +99,11 @@ export function openStream(options: StreamOptions): () => void {
       const live = performance.now() - openedAt > backlogMs;
       grouping ??= setTimeout(() => flush(live), groupMs);
     };
-    source.onerror = retry;
+    source.onerror = () => {
+      const opened = openedAt < Infinity;
+      retry();
+      if (!opened && after > 0) void isLost(url).then((lost) => lost && !closed && options.onLost());
+    };
   };
 
   options.onState('connecting');

@@ -41,6 +41,7 @@ export function useRoll(source: RollSource | undefined): Roll {
         if (live && !Number.isNaN(took)) setDelay((least) => Math.min(least, took));
       },
       onState: setState,
+      onLost: () => dispatch({ type: 'restart' }),
     });
   }, [source]);
 
