@@ -142,7 +142,7 @@ func (g *Registry) UpdateRoomMetadata(ctx context.Context, name, metadata string
 func (g *Registry) ListParticipants(ctx context.Context, room string) ([]*livekit.ParticipantInfo, error) {
 	infos := []*livekit.ParticipantInfo{}
 	err := g.in(ctx, room, func(s *state) {
-		for _, p := range s.inJoinOrder() {
+		for _, p := range s.inOrder {
 			infos = append(infos, p.info())
 		}
 	})

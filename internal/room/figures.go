@@ -203,7 +203,7 @@ func (s *state) figures(f *Figures, detail []string) {
 			subscribers[sid]++
 		}
 	}
-	for _, p := range s.inJoinOrder() {
+	for _, p := range s.inOrder {
 		person := p.figures()
 		for i := range person.Tracks {
 			person.Tracks[i].Subscribers = subscribers[person.Tracks[i].SID]

@@ -213,6 +213,7 @@ func (s *state) add(p *participant) {
 	p.arrival = s.arrivals
 	p.dependent = p.req.dependent()
 	s.participants[p.identity] = p
+	s.inOrder = append(s.inOrder, p)
 	s.bySID[p.sid] = p
 	if !p.dependent {
 		s.joinedOnce = true
@@ -220,15 +221,7 @@ func (s *state) add(p *participant) {
 	s.occupancyChanged()
 }
 
-// inJoinOrder returns the participants, first come first.
-func (s *state) inJoinOrder() []*participant {
-	all := make([]*participant, 0, len(s.participants))
-	for _, p := range s.participants {
-		all = append(all, p)
-	}
-	slices.SortFunc(all, func(a, b *participant) int { return cmp.Compare(a.arrival, b.arrival) })
-	return all
-}
+func byArrival(p *participant, arrival uint64) int { return cmp.Compare(p.arrival, arrival) }
 
 // activate says that p's transport is up: from now on it is in the room, for
 // everybody at once.
@@ -348,6 +341,9 @@ func (s *state) withdraw(p *participant, reason livekit.DisconnectReason, by eve
 	p.endDataTracks()
 	p.dropDataTracks()
 	delete(s.participants, p.identity)
+	if i, found := slices.BinarySearchFunc(s.inOrder, p.arrival, byArrival); found {
+		s.inOrder = slices.Delete(s.inOrder, i, i+1)
+	}
 	delete(s.bySID, p.sid)
 	wasJoined, wasVisible := p.joined, p.visible()
 	p.endSpeech()

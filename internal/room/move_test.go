@@ -153,7 +153,7 @@ func TestWhoCannotBeMovedStaysWhereItIs(t *testing.T) {
 func (r *Room) names(t *testing.T) (names []string) {
 	t.Helper()
 	if _, err := r.do(context.Background(), func(s *state) {
-		for _, p := range s.inJoinOrder() {
+		for _, p := range s.inOrder {
 			names = append(names, p.identity)
 		}
 	}); err != nil {

@@ -106,7 +106,7 @@ func (p *participant) hears(speaker *participant) bool {
 // tellVoices tells p again whose voices it hears, and which have ended since.
 func (p *participant) tellVoices(since time.Time) {
 	var infos []*livekit.SpeakerInfo
-	for _, other := range p.state.inJoinOrder() {
+	for _, other := range p.state.inOrder {
 		switch {
 		case other != p && !other.visible():
 		case other.speaking.active && p.hears(other):

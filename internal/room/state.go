@@ -26,6 +26,7 @@ type state struct {
 	syncStreams  bool                    // what belongs together is played in step
 	snapshot     *livekit.Room           // settings with counts; nil when they changed
 	participants map[string]*participant // by identity, every accepted one
+	inOrder      []*participant          // the same, first come first
 	arrivals     uint64                  // how many participants there have been
 	bySID        map[string]*participant // the same by sid
 	tracks       map[string]*track       // published, by sid
@@ -297,7 +298,7 @@ func (s *state) suspend() {
 }
 
 func (s *state) removeAll(reason livekit.DisconnectReason, action livekit.LeaveRequest_Action) {
-	for _, p := range s.inJoinOrder() {
+	for _, p := range slices.Clone(s.inOrder) {
 		p.sendLeave(reason, action)
 		s.remove(p, reason)
 	}

@@ -172,7 +172,7 @@ func (p *participant) reconcileSubscriptions() {
 	if p.gone {
 		return
 	}
-	for _, owner := range p.state.inJoinOrder() {
+	for _, owner := range p.state.inOrder {
 		for _, t := range owner.tracks {
 			p.reconcile(t)
 		}

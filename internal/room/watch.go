@@ -62,7 +62,7 @@ func (g *Registry) watch(ctx context.Context, room string, w *Watch) (*Watch, er
 		s.watches[w] = struct{}{}
 		s.taps += w.recording
 		s.countsChanged()
-		for _, p := range s.inJoinOrder() {
+		for _, p := range s.inOrder {
 			if !p.joined {
 				continue
 			}

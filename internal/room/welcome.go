@@ -42,7 +42,7 @@ func (s *state) welcome(p *participant) *Message {
 // others are the participants that p is told of, in the order they joined.
 func (s *state) others(p *participant) []*livekit.ParticipantInfo {
 	var infos []*livekit.ParticipantInfo
-	for _, other := range s.inJoinOrder() {
+	for _, other := range s.inOrder {
 		if other != p && other.visible() {
 			infos = append(infos, other.info())
 		}
