@@ -99,7 +99,7 @@ function TokenFields({ form: { values, set } }: { form: JoinForm }) {
             </>
           ) : values.token.trim() === '' ? (
             <>
-              Make one where the server runs: <code>rollcall token create</code>
+              Make one where the server runs: <code>rollcall token create --config rollcall.yaml --room demo --identity ana</code>
             </>
           ) : (
             'This does not read as a token that joins a room.'
