@@ -66,12 +66,13 @@ var layers = []layer{
 	}},
 	{"internal/egress/ffmpeg", []string{"internal/spawn", "internal/egress/compose", "internal/egress/container"}},
 	{"internal/egress/compose", nil},
-	{"internal/egress/frames", []string{"internal/egress/container"}},
+	{"internal/egress/frames", []string{"internal/egress/container", "internal/egress/picture"}},
 	{"internal/egress/request", nil},
 	{"internal/egress/upload", []string{"internal/egress/storage"}},
 	{"internal/egress/storage", nil},
 	{"internal/egress/wire", nil},
-	{"internal/egress/container", nil},
+	{"internal/egress/container", []string{"internal/egress/picture"}},
+	{"internal/egress/picture", nil},
 
 	// What comes in from encoders: the server of RTMP, and the format of its tags.
 	{"internal/ingress/rtmp", []string{"internal/ingress/flv", "internal/rate"}},

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/bluenviron/mediacommon/v2/pkg/codecs/av1"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h265"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/mpeg4audio"
@@ -17,6 +16,8 @@ import (
 	"github.com/bluenviron/mediacommon/v2/pkg/formats/fmp4"
 	"github.com/bluenviron/mediacommon/v2/pkg/formats/fmp4/seekablebuffer"
 	"github.com/bluenviron/mediacommon/v2/pkg/formats/mp4/codecs"
+
+	"github.com/rollcall-rtc/rollcall/internal/egress/picture"
 )
 
 // partTime is how much is in a fragment: what may be lost with the process.
@@ -125,18 +126,16 @@ func parameters(codec Codec, data []byte) codecs.Codec {
 		if h.Unmarshal(data) != nil || h.NonKeyFrame || h.ShowExistingFrame || h.ColorConfig == nil {
 			return nil
 		}
-		c := &codecs.VP9{Width: h.Width(), Height: h.Height(), Profile: h.Profile, BitDepth: h.ColorConfig.BitDepth, ColorRange: h.ColorConfig.ColorRange}
+		width, height, ok := picture.VP9Size(data)
+		if !ok {
+			return nil
+		}
+		c := &codecs.VP9{Width: width, Height: height, Profile: h.Profile, BitDepth: h.ColorConfig.BitDepth, ColorRange: h.ColorConfig.ColorRange}
 		c.ChromaSubsampling = h.ChromaSubsampling()
 		return c
 	case AV1:
-		var tu av1.Bitstream
-		if tu.Unmarshal(data) != nil {
-			return nil
-		}
-		for _, obu := range tu {
-			if len(obu) > 0 && av1.OBUType(obu[0]>>3&15) == av1.OBUTypeSequenceHeader {
-				return &codecs.AV1{SequenceHeader: bytes.Clone(obu)}
-			}
+		if header := picture.SequenceHeader(data); header != nil {
+			return &codecs.AV1{SequenceHeader: header}
 		}
 		return nil
 	}

@@ -10,7 +10,8 @@ import (
 	"time"
 
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/av1"
-	"github.com/bluenviron/mediacommon/v2/pkg/codecs/vp9"
+
+	"github.com/rollcall-rtc/rollcall/internal/egress/picture"
 )
 
 // Elements of Matroska (RFC 9559 §5.1) and EBML (RFC 8794).
@@ -170,34 +171,26 @@ func (w *webmWriter) av1Private(track int) []byte {
 		if f.Track != track {
 			continue
 		}
-		var tu av1.Bitstream
-		if tu.Unmarshal(f.Data) != nil {
+		obu := picture.SequenceHeader(f.Data)
+		var seq av1.SequenceHeader
+		if obu == nil || seq.Unmarshal(obu) != nil {
 			continue
 		}
-		for _, obu := range tu {
-			if len(obu) == 0 || av1.OBUType(obu[0]>>3&15) != av1.OBUTypeSequenceHeader {
-				continue
-			}
-			var seq av1.SequenceHeader
-			if seq.Unmarshal(obu) != nil {
-				continue
-			}
-			level, tier := byte(0), byte(0)
-			if len(seq.SeqLevelIdx) > 0 {
-				level = seq.SeqLevelIdx[0]
-			}
-			if len(seq.SeqTier) > 0 && seq.SeqTier[0] {
-				tier = 1
-			}
-			c := seq.ColorConfig
-			flags := tier<<7 | bit(c.HighBitDepth)<<6 | bit(c.TwelveBit)<<5 | bit(c.MonoChrome)<<4 |
-				bit(c.SubsamplingX)<<3 | bit(c.SubsamplingY)<<2 | byte(c.ChromaSamplePosition)&3
-			sized, err := av1.Bitstream([][]byte{obu}).Marshal()
-			if err != nil {
-				continue
-			}
-			return append([]byte{0x81, seq.SeqProfile<<5 | level&31, flags, 0}, sized...)
+		level, tier := byte(0), byte(0)
+		if len(seq.SeqLevelIdx) > 0 {
+			level = seq.SeqLevelIdx[0]
 		}
+		if len(seq.SeqTier) > 0 && seq.SeqTier[0] {
+			tier = 1
+		}
+		c := seq.ColorConfig
+		flags := tier<<7 | bit(c.HighBitDepth)<<6 | bit(c.TwelveBit)<<5 | bit(c.MonoChrome)<<4 |
+			bit(c.SubsamplingX)<<3 | bit(c.SubsamplingY)<<2 | byte(c.ChromaSamplePosition)&3
+		sized, err := av1.Bitstream([][]byte{obu}).Marshal()
+		if err != nil {
+			continue
+		}
+		return append([]byte{0x81, seq.SeqProfile<<5 | level&31, flags, 0}, sized...)
 	}
 	return []byte{0x81, 0, 0, 0}
 }
@@ -333,21 +326,12 @@ func pictureSize(codec Codec, f Frame) (size [2]int, ok bool) {
 		height := binary.LittleEndian.Uint16(f.Data[8:]) & 0x3fff
 		return [2]int{int(width), int(height)}, true
 	case VP9:
-		var h vp9.Header
-		if h.Unmarshal(f.Data) != nil || h.NonKeyFrame || h.ShowExistingFrame {
-			return size, false
-		}
-		return [2]int{h.Width(), h.Height()}, true
+		width, height, ok := picture.VP9Size(f.Data)
+		return [2]int{width, height}, ok
 	case AV1:
-		var tu av1.Bitstream
-		if tu.Unmarshal(f.Data) != nil {
-			return size, false
-		}
-		for _, obu := range tu {
-			var seq av1.SequenceHeader
-			if len(obu) > 0 && av1.OBUType(obu[0]>>3&15) == av1.OBUTypeSequenceHeader && seq.Unmarshal(obu) == nil {
-				return [2]int{seq.Width(), seq.Height()}, true
-			}
+		var seq av1.SequenceHeader
+		if header := picture.SequenceHeader(f.Data); header != nil && seq.Unmarshal(header) == nil {
+			return [2]int{seq.Width(), seq.Height()}, true
 		}
 	}
 	return size, false

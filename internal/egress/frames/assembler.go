@@ -15,6 +15,7 @@ import (
 	"github.com/pion/rtp/codecs"
 
 	"github.com/rollcall-rtc/rollcall/internal/egress/container"
+	"github.com/rollcall-rtc/rollcall/internal/egress/picture"
 )
 
 // assembler makes frames of the packets of a track.
@@ -26,10 +27,12 @@ type assembler struct {
 	depacketizer rtp.Depacketizer
 	data         []byte // of the frame that is being put together
 	handed       []byte // of the one before it, which is used again after the next
+	starts       []int  // where in data other frames of the same picture begin, of VP9
 	size         int    // of the packets of that frame, in bytes
 	open         bool   // there is one
 	damaged      bool   // a packet of it is missing, or there are too many
 
+	vp9       picture.VP9
 	begun     bool
 	timestamp uint32 // of the last packet
 	elapsed   int64  // its time since the beginning, in ticks
@@ -132,7 +135,7 @@ func (a *assembler) take(payload []byte) {
 		if a.damaged && a.codec.Video() && !a.depacketizer.IsPartitionHead(payload) {
 			return // its beginning is missing
 		}
-		a.open, a.damaged, a.size, a.data = true, false, 0, a.data[:0]
+		a.open, a.damaged, a.size, a.data, a.starts = true, false, 0, a.data[:0], a.starts[:0]
 	}
 	if a.size > maxFrame {
 		return
@@ -145,6 +148,9 @@ func (a *assembler) take(payload []byte) {
 	if err != nil {
 		a.damaged = true
 		return
+	}
+	if p, ok := a.depacketizer.(*codecs.VP9Packet); ok && p.B && len(a.data) > 0 {
+		a.starts = append(a.starts, len(a.data))
 	}
 	a.data = append(a.data, data...)
 }
@@ -209,23 +215,23 @@ func (a *assembler) frame(data []byte) (kept []byte, key bool) {
 	case container.VP8:
 		return data, vp8.IsRandomAccess(data)
 	case container.VP9:
-		return data, vp9.IsRandomAccess(data)
+		return a.vp9.Join(data, a.starts), vp9.IsRandomAccess(data)
 	case container.AV1:
-		var tu av1.Bitstream
-		if tu.Unmarshal(data) != nil {
+		units, err := picture.OBUs(data)
+		if err != nil {
 			return nil, false
 		}
-		kept := tu[:0]
-		for _, obu := range tu {
-			if len(obu) > 0 && av1.OBUType(obu[0]>>3&15) != av1.OBUTypeTemporalDelimiter {
-				kept = append(kept, obu)
+		kept := data[:0]
+		for _, u := range units {
+			if u.Type != av1.OBUTypeTemporalDelimiter {
+				kept = append(kept, u.Raw...)
 			}
+			key = key || u.Type == av1.OBUTypeSequenceHeader
 		}
-		data, err := av1.Bitstream(kept).Marshal()
-		if err != nil || len(data) == 0 {
+		if len(kept) == 0 {
 			return nil, false
 		}
-		return data, av1.IsRandomAccess2(kept)
+		return kept, key
 	case container.H264:
 		_, key = unitKinds(data)
 		return data, key

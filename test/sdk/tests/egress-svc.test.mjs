@@ -1,0 +1,52 @@
+// Recordings of streams that have layers inside, as browsers make VP9 and AV1.
+
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { DirectFileOutput, EncodedFileOutput } from 'livekit-server-sdk';
+import { active, egressOf, pause, recordings, stopped, tracksOf } from '../harness/recordings.mjs';
+import { scene } from '../harness/scene.mjs';
+import { waitFor } from '../harness/wait.mjs';
+
+const directory = recordings();
+const stage = scene({ config: { egress: { directory } } });
+const run = promisify(execFile);
+
+/** The pictures that decoding a file shows, none of which it complains of. */
+async function pictures(path) {
+  const { stdout, stderr } = await run('ffprobe', [
+    '-v', 'error', '-select_streams', 'v', '-show_entries', 'frame=pts_time,width,height', '-of', 'json', path]);
+  assert.equal(stderr, '', path);
+  return JSON.parse(stdout).frames.map((f) => ({ at: Number(f.pts_time), size: `${f.width}x${f.height}` }));
+}
+
+const rate = 15;
+
+for (const codec of ['vp9', 'av1']) {
+  stage.test(`${codec} with layers inside is recorded in full size`, async (call) => {
+    const ana = await call.browser('ana');
+    const bob = await call.browser('bob');
+    await ana.publishCamera({ width: 1280, height: 720, codec, frameRate: rate });
+    await bob.events.want('trackSubscribed', { identity: 'ana', source: 'camera' });
+    await waitFor('the camera in full size', async () => (await bob.video('ana')).width === 1280, 30_000);
+    const { video } = await tracksOf(call, 'ana', 1);
+    const egress = egressOf(call);
+    const recorded = [
+      await egress.startTrackEgress(call.room, new DirectFileOutput({ filepath: codec }), video),
+      await egress.startTrackCompositeEgress(call.room, new EncodedFileOutput({ filepath: `${codec}.mp4` }), { videoTrackId: video }),
+    ];
+    for (const { egressId } of recorded) await active(call, egressId);
+    await pause(1000);
+    await call.browser('carol'); // wants a key picture, in which all layers are
+    await pause(2000);
+    for (const { egressId } of recorded) {
+      const { fileResults: [{ location }] } = await stopped(call, egressId);
+      const shown = await pictures(location);
+      const seconds = shown.at(-1).at - shown[0].at;
+      assert.deepEqual([...new Set(shown.map((p) => p.size))], ['1280x720'], location);
+      const stuck = shown.findIndex((p, i) => i > 0 && p.at > 0 && !(p.at > shown[i - 1].at)); // at 0 are those that were there before
+      assert.equal(stuck, -1, `${location}: ${JSON.stringify(shown.slice(Math.max(stuck - 3, 0), stuck + 3))} of ${shown.length}`);
+      assert.ok(seconds > 2 && Math.abs(shown.length - 1 - seconds * rate) <= seconds * rate * 0.2 + 2, `${location}: ${shown.length} pictures in ${seconds} s`);
+    }
+  });
+}
