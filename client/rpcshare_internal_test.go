@@ -37,8 +37,11 @@ func TestWhoCallsWithoutEndKeepsNobodyOut(t *testing.T) {
 					return "hello", nil
 				})
 				calls := func(who string, n int) {
+					mu.Lock()
+					round := len(called)
+					mu.Unlock()
 					for i := range n {
-						id := fmt.Sprint(who, len(called), "/", i)
+						id := fmt.Sprint(who, round, "/", i)
 						h.getsAs("PA_"+who, who, packet(id))
 						if kind == "streams" {
 							h.getsAs("PA_"+who, who, &livekit.DataPacket{Value: &livekit.DataPacket_StreamTrailer{
@@ -66,7 +69,9 @@ func TestWhoCallsWithoutEndKeepsNobodyOut(t *testing.T) {
 				if called["mallory"] != maxAnswering/2+10 {
 					t.Errorf("called %v after the others were answered", called)
 				}
-				if a := h.room.rpc.answering; a.all != 0 || len(a.of) != 0 {
+				h.room.rpc.mu.Lock()
+				defer h.room.rpc.mu.Unlock()
+				if a := &h.room.rpc.answering; a.all != 0 || len(a.of) != 0 {
 					t.Errorf("%+v are still being answered", a)
 				}
 			})

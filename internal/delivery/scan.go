@@ -17,7 +17,7 @@ const scanChunk = 256
 
 // wantsRefill says whether refill has something to do at once.
 func (ep *endpoint) wantsRefill(now time.Time) bool {
-	if ep.closing || ep.rests() || now.Before(ep.readAt) {
+	if ep.closing || ep.unusable != "" && ep.desc.Scope == "" || now.Before(ep.readAt) {
 		return false
 	}
 	return len(ep.hungry) > 0 || ep.more && ep.wantsScan()

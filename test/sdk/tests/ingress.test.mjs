@@ -245,7 +245,7 @@ stage.test('the dashboard makes an endpoint, tells its key, and shows what comes
   await who.page.route('**/UpdateIngress', (route) => route.fulfill({ status: 503, contentType: 'application/json', body: '{"code":"unavailable","msg":"not now"}' }));
   await card.getByRole('button', { name: 'Actions for stage-camera' }).click();
   await who.page.getByRole('menuitem', { name: 'Let nobody in' }).click();
-  await who.reads('ingress-error', /not now/);
+  await card.getByTestId('ingress-error').filter({ hasText: 'not now' }).waitFor();
   await who.page.unroute('**/UpdateIngress');
 
   const source = await whip(call.stage.browser, call.server, { bearer: key });
