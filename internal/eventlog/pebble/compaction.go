@@ -19,9 +19,10 @@ type compactions struct {
 	stop  chan struct{}
 	ended chan struct{}
 
-	mu      sync.Mutex
-	open    bool
-	running int
+	mu       sync.Mutex
+	open     bool
+	running  int
+	choosing bool // mu guards; the loop has not begun what it has chosen
 }
 
 func newCompactions() *compactions {
@@ -60,6 +61,15 @@ func (c *compactions) Unregister() {
 
 // TrySchedule implements pebble.CompactionScheduler.
 func (c *compactions) TrySchedule() (bool, pebble.CompactionGrantHandle) {
+	c.mu.Lock()
+	choosing := c.choosing
+	c.mu.Unlock()
+	// What the loop has chosen, and not begun yet, may be the one that is tried here: the
+	// database ends the process when a compaction that was asked for is begun twice.
+	if choosing {
+		c.UpdateGetAllowedWithoutPermission() // the loop looks again when it has begun its own
+		return false, nil
+	}
 	if !c.take() {
 		return false, nil
 	}
@@ -92,6 +102,12 @@ func (c *compactions) giveBack() {
 	c.mu.Unlock()
 }
 
+func (c *compactions) choose(choosing bool) {
+	c.mu.Lock()
+	c.choosing = choosing
+	c.mu.Unlock()
+}
+
 // loop begins compactions that had to wait.
 func (c *compactions) loop() {
 	defer close(c.ended)
@@ -102,8 +118,11 @@ func (c *compactions) loop() {
 		case <-c.look:
 		}
 		for c.take() {
+			c.choose(true)
 			waiting, _ := c.db.GetWaitingCompaction()
-			if !waiting || !c.db.Schedule(c) {
+			begun := waiting && c.db.Schedule(c)
+			c.choose(false)
+			if !begun {
 				c.giveBack()
 				break
 			}
