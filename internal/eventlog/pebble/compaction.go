@@ -19,10 +19,9 @@ type compactions struct {
 	stop  chan struct{}
 	ended chan struct{}
 
-	mu       sync.Mutex
-	open     bool
-	running  int
-	choosing bool // mu guards; the loop has not begun what it has chosen
+	mu      sync.Mutex
+	open    bool
+	running int
 }
 
 func newCompactions() *compactions {
@@ -61,15 +60,6 @@ func (c *compactions) Unregister() {
 
 // TrySchedule implements pebble.CompactionScheduler.
 func (c *compactions) TrySchedule() (bool, pebble.CompactionGrantHandle) {
-	c.mu.Lock()
-	choosing := c.choosing
-	c.mu.Unlock()
-	// What the loop has chosen, and not begun yet, may be the one that is tried here: the
-	// database ends the process when a compaction that was asked for is begun twice.
-	if choosing {
-		c.UpdateGetAllowedWithoutPermission() // the loop looks again when it has begun its own
-		return false, nil
-	}
 	if !c.take() {
 		return false, nil
 	}
@@ -102,12 +92,6 @@ func (c *compactions) giveBack() {
 	c.mu.Unlock()
 }
 
-func (c *compactions) choose(choosing bool) {
-	c.mu.Lock()
-	c.choosing = choosing
-	c.mu.Unlock()
-}
-
 // loop begins compactions that had to wait.
 func (c *compactions) loop() {
 	defer close(c.ended)
@@ -118,11 +102,9 @@ func (c *compactions) loop() {
 		case <-c.look:
 		}
 		for c.take() {
-			c.choose(true)
-			waiting, _ := c.db.GetWaitingCompaction()
-			begun := waiting && c.db.Schedule(c)
-			c.choose(false)
-			if !begun {
+			// Not GetWaitingCompaction first: what it has chosen the database keeps, also
+			// when who asked for it has given up, and then ends the process in Schedule.
+			if !c.db.Schedule(c) {
 				c.giveBack()
 				break
 			}
