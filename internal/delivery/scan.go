@@ -15,7 +15,8 @@ import (
 // scanChunk is how many records one turn of the loop reads each way.
 const scanChunk = 256
 
-// wantsRefill says whether refill has something to do at once.
+// wantsRefill says whether refill has something to do at once. Also one that is disabled
+// is to know how far it is behind.
 func (ep *endpoint) wantsRefill(now time.Time) bool {
 	if ep.closing || ep.unusable != "" && ep.desc.Scope == "" || now.Before(ep.readAt) {
 		return false
@@ -23,7 +24,7 @@ func (ep *endpoint) wantsRefill(now time.Time) bool {
 	return len(ep.hungry) > 0 || ep.more && ep.wantsScan()
 }
 
-// rests says whether nothing is read, because nothing can be sent until somebody
+// rests says whether no lanes are looked for, because nothing can be sent until somebody
 // sees to it. The endpoint of a room or an egress reads on: it ends with that, also if
 // nobody ever does.
 func (ep *endpoint) rests() bool {

@@ -11,7 +11,6 @@ import (
 // them are. The zero value is for the beginning of a stream.
 type VP9 struct {
 	sizes [8][2]int // of the frames that can be referred to; zero: not known
-	known bool      // a key frame has been seen
 }
 
 // maxFrames is how many frames a superframe can have.
@@ -56,9 +55,9 @@ func (v *VP9) Join(b []byte, starts []int) []byte {
 // begin; ok is false if it does not say.
 func VP9Size(b []byte) (width, height int, ok bool) {
 	var v VP9
-	for _, frame := range framesOf(b) {
+	for i, frame := range framesOf(b) {
 		h, err := v.read(frame)
-		if err != nil || !v.known {
+		if err != nil || i == 0 && !h.key {
 			return 0, 0, false
 		}
 		width, height = h.size[0], h.size[1]
@@ -130,18 +129,17 @@ func (h *header) hidden(b []byte) []byte {
 }
 
 // read reads a header, and what the frame is to those that refer to it.
-func (v *VP9) read(b []byte) (*header, error) {
+func (v *VP9) read(b []byte) (h header, err error) {
 	r := reader{b: b}
-	h := new(header)
 	if r.bits(2) != 2 {
-		return nil, errVP9
+		return h, errVP9
 	}
 	profile := r.bits(1) | r.bits(1)<<1
 	if profile == 3 {
 		r.bits(1)
 	}
 	if r.bits(1) != 0 { // show_existing_frame
-		return nil, errVP9
+		return h, errVP9
 	}
 	h.key = r.bits(1) == 0
 	h.showAt = r.at
@@ -159,7 +157,7 @@ func (v *VP9) read(b []byte) (*header, error) {
 	switch {
 	case intra:
 		if r.bits(24) != 0x498342 {
-			return nil, errVP9
+			return h, errVP9
 		}
 		if h.key || profile > 0 {
 			r.colors(profile)
@@ -203,9 +201,8 @@ func (v *VP9) read(b []byte) (*header, error) {
 	r.bits(16)
 	h.end = r.at
 	if h.size[0] == 0 || r.at > 8*len(b) {
-		return nil, errVP9
+		return h, errVP9
 	}
-	v.known = v.known || h.key
 	for i := range v.sizes {
 		if refresh>>i&1 == 1 {
 			v.sizes[i] = h.size
