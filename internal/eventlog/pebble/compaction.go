@@ -102,8 +102,6 @@ func (c *compactions) loop() {
 		case <-c.look:
 		}
 		for c.take() {
-			// Not GetWaitingCompaction first: what it has chosen the database keeps, also
-			// when who asked for it has given up, and then ends the process in Schedule.
 			if !c.db.Schedule(c) {
 				c.giveBack()
 				break

@@ -1,10 +1,13 @@
 package pebble
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -108,4 +111,77 @@ func TestCompactionsRunInAnOpenStore(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// A compaction that was chosen and could not begin at once is begun later: whoever asked
+// for it must not have taken it back, or Pebble ends the process.
+func TestScrubIsGivenUpWhileItsCompactionWaits(t *testing.T) {
+	s, blocked := blockedStore(t)
+	gone, giveUp := context.WithCancel(t.Context())
+	scrubbed := make(chan error, 1)
+	go func() { scrubbed <- s.Scrub(gone, 1, 500) }()
+	chosen(t, blocked)
+	giveUp()
+	if err := <-scrubbed; !errors.Is(err, context.Canceled) {
+		t.Errorf("Scrub that was given up = %v", err)
+	}
+	blocked.begin()
+	if err := s.Scrub(t.Context(), 1, 500); err != nil {
+		t.Errorf("Scrub, asked again: %v", err)
+	}
+	if n := s.db.Metrics().Compact.Count; n == 0 {
+		t.Error("nothing was rewritten")
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestStoreClosesWhileAScrubWaits(t *testing.T) {
+	s, blocked := blockedStore(t)
+	scrubbed := make(chan error, 1)
+	go func() { scrubbed <- s.Scrub(t.Context(), 1, 500) }()
+	chosen(t, blocked)
+	soon, end := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer end()
+	if err := s.Scrub(soon, 1, 500); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Scrub while another is at work = %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-scrubbed; !errors.Is(err, errClosed) {
+		t.Errorf("Scrub of a store that was closed = %v", err)
+	}
+}
+
+// blockedStore returns a store with records in it, in which no compaction begins until
+// begin is called.
+func blockedStore(t *testing.T) (*Store, *compactions) {
+	t.Helper()
+	s, err := Open(Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for seq := range uint64(500) {
+		if err := s.db.Set(appendEventKey(nil, seq+1), make([]byte, 1<<10), pebble.NoSync); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.compactions.mu.Lock()
+	s.compactions.open = false
+	s.compactions.mu.Unlock()
+	return s, s.compactions
+}
+
+// chosen waits until Pebble has chosen a compaction that could not begin.
+func chosen(t *testing.T, c *compactions) {
+	t.Helper()
+	for range 10_000 {
+		if waits, _ := c.db.GetWaitingCompaction(); waits {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Fatal("no compaction waits")
 }

@@ -38,13 +38,18 @@ type Options struct {
 
 // Store is the log in a directory.
 type Store struct {
-	db   *pebble.DB   // immutable
-	lock *pebble.Lock // immutable
-	dir  string       // immutable
+	db          *pebble.DB   // immutable
+	compactions *compactions // immutable
+	lock        *pebble.Lock // immutable
+	dir         string       // immutable
 
 	failOnce sync.Once
 	failedc  chan struct{} // closed after err is set
 	err      error
+
+	scrubbing chan struct{} // holds what a Scrub at work has put there
+	scrubs    sync.WaitGroup
+	closedc   chan struct{} // closed when the database is
 }
 
 // DiskUsage is what the store takes on the disk, in bytes.
@@ -61,7 +66,7 @@ func Open(opts Options) (*Store, error) {
 	if opts.MemTableSize <= 0 {
 		opts.MemTableSize = defaultMemTableSize
 	}
-	s := &Store{dir: opts.Dir, failedc: make(chan struct{})}
+	s := &Store{dir: opts.Dir, failedc: make(chan struct{}), scrubbing: make(chan struct{}, 1), closedc: make(chan struct{})}
 	opened := make(chan error, 1)
 	go func() { opened <- s.open(opts) }()
 	var err error
@@ -124,7 +129,7 @@ func (s *Store) open(opts Options) error {
 		lock.Close()
 		return err
 	}
-	s.db, s.lock = db, lock
+	s.db, s.compactions, s.lock = db, late, lock
 	return nil
 }
 
@@ -315,5 +320,10 @@ func (s *Store) encode(b *eventlog.Batch) (*pebble.Batch, error) {
 // Close closes the database. One that has failed stays as it is, see the
 // package documentation.
 func (s *Store) Close() error {
-	return s.await(func() error { return errors.Join(s.db.Close(), s.lock.Close()) })
+	return s.await(func() error {
+		err := s.db.Close()
+		close(s.closedc) // which is when scrub may stop
+		s.scrubs.Wait()
+		return errors.Join(err, s.lock.Close())
+	})
 }

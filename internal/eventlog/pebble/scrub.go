@@ -6,29 +6,75 @@ import (
 	"fmt"
 )
 
+var errClosed = errors.New("the store was closed meanwhile")
+
 // Scrub rewrites the files that hold the records from first to last, so that none
 // holds what was overwritten: the log that is written ahead is emptied into a
 // table, and the tables are merged down to the one that counts. It reads and
-// writes as much as those records take. If ctx ends before it is done, the store goes
-// on, and files may hold what was overwritten until the next call.
+// writes as much as those records take. If ctx ends before it is done, Scrub returns
+// and the rewriting goes on until it is done or the store is closed; one at a time is
+// at work, and the next waits for it.
 func (s *Store) Scrub(ctx context.Context, first, last uint64) error {
-	var stopped error
-	err := s.await(func() error {
-		if err := s.db.Flush(); err != nil {
-			return err
-		}
-		err := s.db.Compact(ctx, appendEventKey(nil, first), appendEventKey(nil, last+1), false)
-		if err != nil && errors.Is(err, ctx.Err()) {
-			stopped = err // who asked went away: not the end of the store
-			return nil
-		}
-		return err
-	})
-	if err == nil {
-		err = stopped
-	}
-	if err != nil {
+	if err := s.scrubUntil(ctx, first, last); err != nil {
 		return fmt.Errorf("scrub event store in %s: %w", s.dir, err)
 	}
 	return nil
+}
+
+func (s *Store) scrubUntil(ctx context.Context, first, last uint64) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case s.scrubbing <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	done := make(chan error, 1)
+	s.scrubs.Go(func() {
+		defer func() { <-s.scrubbing }()
+		var closed bool
+		err := s.await(func() (err error) {
+			closed, err = s.scrub(first, last)
+			return err
+		})
+		if err == nil && closed {
+			err = errClosed
+		}
+		done <- err
+	})
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// scrub does the rewriting, unless the store is closed first. Nothing else stops it: when
+// Pebble begins a compaction that it has chosen and whose caller has given up
+// meanwhile, it panics on a goroutine of its own. A closed database begins none.
+func (s *Store) scrub(first, last uint64) (closed bool, err error) {
+	open, end := context.WithCancel(context.Background())
+	defer end()
+	go func() {
+		select {
+		case <-s.closedc:
+			end()
+		case <-open.Done():
+		}
+	}()
+	flushed, err := s.db.AsyncFlush()
+	if err != nil {
+		return false, err
+	}
+	select {
+	case <-flushed:
+		err = s.db.Compact(open, appendEventKey(nil, first), appendEventKey(nil, last+1), false)
+	case <-open.Done():
+	}
+	if open.Err() != nil {
+		return true, nil
+	}
+	return false, err
 }
