@@ -228,10 +228,14 @@ func (ep *endpoint) relay(now time.Time) {
 	ep.touchSelf(now)
 }
 
+// always is ready. A timer of no time would do as well, but two that a select fires in
+// one bubble of synctest at once end the process under the race detector (Go 1.26).
+var always = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+
 // run is the loop. Attempts run under sending; ctx bounds reads of the log.
 func (ep *endpoint) run(ctx, sending context.Context, closing <-chan struct{}) {
 	defer close(ep.donec)
-	timer := time.NewTimer(0)
+	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	endc := ep.endc
 	sending, ep.giveUp = context.WithCancel(sending)
@@ -252,11 +256,11 @@ func (ep *endpoint) run(ctx, sending context.Context, closing <-chan struct{}) {
 		ep.maybeRetire(now)
 		ep.maybeSave(now)
 
-		if ep.wantsRefill(now) {
-			timer.Reset(0)
-		} else if at := ep.deadline(now); at.IsZero() {
-			timer.Stop()
-		} else {
+		var again <-chan struct{}
+		timer.Stop()
+		if at := ep.deadline(now); ep.wantsRefill(now) || !at.IsZero() && !at.After(now) {
+			again = always
+		} else if !at.IsZero() {
 			timer.Reset(at.Sub(now))
 		}
 		select {
@@ -267,6 +271,7 @@ func (ep *endpoint) run(ctx, sending context.Context, closing <-chan struct{}) {
 			ep.more = true
 		case ask := <-ep.askc:
 			ask()
+		case <-again:
 		case <-timer.C:
 		case <-closing:
 			ep.closing, closing = true, nil
