@@ -1,9 +1,11 @@
-"""Pushes a test picture and a tone by RTMP, with FFmpeg's libraries of PyAV, which are newer than Debian's.
+"""Pushes a test picture and a tone by RTMP until its input ends, with FFmpeg's libraries of PyAV, which are newer
+than Debian's.
 
-push.py URL SECONDS VIDEO AUDIO: encoders such as libx265 and libopus, or - for none.
+push.py URL VIDEO AUDIO: encoders such as libx265 and libopus, or - for none.
 """
 
 import sys
+import threading
 import time
 
 import av
@@ -24,7 +26,9 @@ def graph(source, arguments, sink):
 
 
 def main():
-    url, seconds, video, audio = sys.argv[1], float(sys.argv[2]), sys.argv[3], sys.argv[4]
+    url, video, audio = sys.argv[1:]
+    over = threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.read(), over.set()), daemon=True).start()
     out = av.open(url, "w", format="flv", options={"rtmp_enhanced_codecs": "hvc1,av01,vp09,Opus"})
     tracks = []
     if video != "-":
@@ -38,11 +42,9 @@ def main():
         tracks.append([stream, graph("sine", "frequency=440:sample_rate=48000:samples_per_frame=960", "abuffersink"), None, 0.0])
     resampler = av.AudioResampler(format="flt" if audio == "libopus" else "fltp", layout="stereo", rate=48000)
     began = time.monotonic()
-    while True:
+    while not over.is_set():
         track = min(tracks, key=lambda t: t[3])  # the one that is behind
         stream, source, pixels, at = track
-        if at >= seconds:
-            break
         frame = source.pull()
         if pixels:
             frame = frame.reformat(format=pixels)
