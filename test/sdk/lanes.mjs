@@ -4,18 +4,18 @@
 import path from 'node:path';
 
 /**
- * lanes: how many; first: names of files that take long, longest first, so that none
- * of them is left to run alone at the end; start: runs one file, and resolves to
- * {code, output}. Resolves to the files that failed.
+ * alone: names of files that need the whole machine, which run before the others, one at
+ * a time; lanes: how many of the others at a time; first: names of files that take
+ * long, longest first, so that none of them is left to run alone at the end; start: runs
+ * one file, and resolves to {code, output}. Resolves to the files that failed.
  */
-export async function inLanes(files, { lanes, first, start }) {
+export async function inLanes(files, { alone, lanes, first, start }) {
   const rank = (file) => {
     const i = first.indexOf(path.basename(file, '.test.mjs'));
     return i < 0 ? first.length : i;
   };
-  const waiting = files.toSorted((a, b) => rank(a) - rank(b));
   const failed = [];
-  await Promise.all(Array.from({ length: lanes }, async () => {
+  const lane = async (waiting) => {
     while (waiting.length) {
       const file = waiting.shift();
       const began = Date.now();
@@ -24,7 +24,11 @@ export async function inLanes(files, { lanes, first, start }) {
       process.stdout.write(output);
       if (code !== 0) failed.push(file);
     }
-  }));
+  };
+  const isAlone = (file) => alone.includes(path.basename(file, '.test.mjs'));
+  await lane(files.filter(isAlone));
+  const others = files.filter((file) => !isAlone(file)).sort((a, b) => rank(a) - rank(b));
+  await Promise.all(Array.from({ length: lanes }, () => lane(others)));
   return failed;
 }
 

@@ -19,7 +19,7 @@ const files = named.length ? named : readdirSync(path.join(suite, 'tests'))
   .sort()
   .map((name) => path.join('tests', name));
 const first = [
-  'roomservice', 'browsers', 'egress', 'egress-web', 'mixed', 'accessibility', 'refresh', 'media', 'agents', 'demo',
+  'roomservice', 'browsers', 'egress', 'mixed', 'accessibility', 'refresh', 'media', 'agents', 'demo',
   'egress-participant', 'client', 'egress-kills', 'kinds', 'ingress', 'restart',
 ];
 const start = (file) => said(spawn(process.execPath, ['--test', '--test-reporter=spec', ...options, file], {
@@ -28,4 +28,4 @@ const start = (file) => said(spawn(process.execPath, ['--test', '--test-reporter
   // rtc-node logs each of its calls otherwise.
   env: { ...process.env, NODE_ENV: 'production' },
 }));
-conclude(files, await inLanes(files, { lanes: 2, first, start }));
+conclude(files, await inLanes(files, { alone: ['egress-web'], lanes: 2, first, start }));

@@ -36,7 +36,7 @@ export class Person {
   }
 
   async see(testId, attributes = {}, options = {}) {
-    await this.find(testId, attributes).first().waitFor({ timeout: 20_000, ...options });
+    await this.find(testId, attributes).first().waitFor({ timeout: 60_000, ...options });
   }
 
   /** passphrase: what to encrypt with; camera: whether to turn it on. */
@@ -67,7 +67,7 @@ export class Person {
         const tile = video.closest('[data-local="true"]');
         return !tile && video.videoWidth > 0 && video.getVideoPlaybackQuality().totalVideoFrames > 5;
       });
-    }, source), 30_000);
+    }, source), 60_000);
   }
 
   /** The roll as [event, place in the room] pairs, oldest first. */
