@@ -87,7 +87,9 @@ ${events.map((event) => `| ${event} | ${causes[event]} | ${sdks.flatMap((sdk) =>
 ${names.map((name, i) => `<sup>${i + 1}</sup> ${limits[name]}.`).join('  \n')}
 
 Rust's \`livekit\` has no column: its build fetches a prebuilt libwebrtc from a release page, and these tests install from
-package registries only. It is the core that @livekit/rtc-node and the SDK for Python are made of, with the same events.
+package registries only. It is the core that @livekit/rtc-node and the SDK for Python are made of, with the same events. Those
+two make two peer connections here: with one, their core [deadlocks](troubleshooting.md#joined-and-no-sound-or-picture) if a track is
+taken back in the wrong moment.
 `;
 }
 

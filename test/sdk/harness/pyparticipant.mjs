@@ -15,7 +15,8 @@ export class PyParticipant {
   #process;
   #nextId = 1;
 
-  static async join(server, room, identity, tokenOptions = {}) {
+  /** connections: how many peer connections the SDK makes; by itself one. */
+  static async join(server, room, identity, { connections, ...tokenOptions } = {}) {
     const participant = new PyParticipant();
     participant.identity = identity;
     participant.events = new Recorder(`Python participant ${identity}`);
@@ -25,7 +26,7 @@ export class PyParticipant {
     child.stdin.on('error', () => {}); // It may have ended already.
     readline.createInterface({ input: child.stdout }).on('line', (line) => participant.events.push(JSON.parse(line)));
     try {
-      const { sid } = await participant.#do('join', server.ws, await joinToken(room, identity, tokenOptions));
+      const { sid } = await participant.#do('join', server.ws, await joinToken(room, identity, tokenOptions), connections ?? null);
       participant.sid = sid;
     } catch (error) {
       child.kill(); // nobody else has it

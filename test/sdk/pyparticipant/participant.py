@@ -126,7 +126,9 @@ class Participant:
 
     async def do(self, op, args):
         if op == "join":
-            await self.room.connect(*args)
+            url, token, connections = args
+            one = None if connections is None else connections == 1
+            await self.room.connect(url, token, rtc.RoomOptions(single_peer_connection=one))
             return {"sid": self.room.local_participant.sid}
         if op == "publishMicrophone":
             return await self.publish_microphone()
