@@ -1,6 +1,7 @@
 package tlsmux
 
 import (
+	"container/list"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -16,7 +17,8 @@ const (
 	// silence is how long a client may then say nothing; browsers open connections
 	// that they may need later.
 	silence = 2 * time.Minute
-	// maxPending is how many connections may be at that.
+	// maxPending is how many connections may be at that; the one that has been for
+	// longest makes room for another.
 	maxPending = 16384
 	// acceptPause follows a failed accept: too many open files, usually.
 	acceptPause = 50 * time.Millisecond
@@ -29,17 +31,22 @@ type Mux struct {
 	web      *side        // immutable
 	turn     *side        // immutable
 
+	maxPending int // immutable
+
 	ctx  context.Context
 	stop context.CancelFunc
 
 	mu      sync.Mutex
-	pending map[net.Conn]struct{} // mu guards; nil once closed
+	pending map[net.Conn]*list.Element // mu guards; nil once closed
+	waiting list.List                  // mu guards; the pending ones in the order they came
 	running sync.WaitGroup
 }
 
 // New begins to take connections from l. Close it.
-func New(l net.Listener, config *tls.Config) *Mux {
-	m := &Mux{listener: l, config: config, pending: make(map[net.Conn]struct{})}
+func New(l net.Listener, config *tls.Config) *Mux { return newMux(l, config, maxPending) }
+
+func newMux(l net.Listener, config *tls.Config, maxPending int) *Mux {
+	m := &Mux{listener: l, config: config, maxPending: maxPending, pending: make(map[net.Conn]*list.Element)}
 	m.ctx, m.stop = context.WithCancel(context.Background())
 	m.web, m.turn = newSide(l.Addr()), newSide(l.Addr())
 	m.running.Go(m.accept)
@@ -99,17 +106,31 @@ func (m *Mux) accept() {
 func (m *Mux) enter(conn net.Conn) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.pending == nil || len(m.pending) >= maxPending {
+	if m.pending == nil {
 		return false
 	}
-	m.pending[conn] = struct{}{}
+	if len(m.pending) >= m.maxPending {
+		oldest := m.waiting.Front().Value.(net.Conn)
+		m.forget(oldest)
+		_ = oldest.Close()
+	}
+	m.pending[conn] = m.waiting.PushBack(conn)
 	return true
 }
 
 func (m *Mux) exit(conn net.Conn) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.pending, conn)
+	m.forget(conn)
+}
+
+// forget takes a connection out of the pending ones, if it is among them. It is called
+// with mu held.
+func (m *Mux) forget(conn net.Conn) {
+	if e, ok := m.pending[conn]; ok {
+		m.waiting.Remove(e)
+		delete(m.pending, conn)
+	}
 }
 
 // isTURN says whether the first byte is that of a STUN message: of its fourteen

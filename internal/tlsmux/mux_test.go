@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"testing"
 	"time"
 
@@ -26,7 +28,9 @@ type rig struct {
 	trust *tls.Config
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t *testing.T) *rig { return newRigWith(t, maxPending) }
+
+func newRigWith(t *testing.T, maxPending int) *rig {
 	t.Helper()
 	certFile, keyFile := pki.Write(t, t.TempDir(), "127.0.0.1")
 	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
@@ -37,7 +41,7 @@ func newRig(t *testing.T) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := New(l, &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2", "http/1.1", "acme-tls/1"}})
+	m := newMux(l, &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2", "http/1.1", "acme-tls/1"}}, maxPending)
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Proto) })}
 	done := make(chan struct{}, 2)
 	go func() {
@@ -158,5 +162,30 @@ func TestOneThatSaysNothingKeepsNobodyWaiting(t *testing.T) {
 		if _, err := conn.Read(make([]byte, 1)); err == nil {
 			t.Error("it is still open after the end")
 		}
+	}
+}
+
+func TestManyThatSayNothingKeepNobodyOut(t *testing.T) {
+	r := newRigWith(t, 4)
+	var silent []net.Conn
+	for range 8 {
+		silent = append(silent, r.dial())
+		defer silent[len(silent)-1].Close()
+	}
+	for range 3 {
+		if got := r.get(false); got != "HTTP/1.1" {
+			t.Errorf("behind them: %q", got)
+		}
+	}
+	for i, conn := range silent[:4] {
+		if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("connection %d is still open: %v", i, err)
+		}
+	}
+	if err := r.mux.Close(); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -269,6 +270,42 @@ func TestTooManyConnectionsAreRefused(t *testing.T) {
 	if n := tc.server.Stats().Connections; n != 3 {
 		t.Errorf("%d connections, want 3", n)
 	}
+}
+
+// Who ends TLS before us is where all clients come from.
+func TestClientsOfABalancerShareNoLimitOfAnAddress(t *testing.T) {
+	tc := newRig(t, func(o *Options) { o.ExternalTLS, o.Limits = true, Limits{PerAddress: 2} })
+	for _, sid := range []string{"PA_alice", "PA_bob", "PA_carol"} {
+		tc.allocate(tc.admitted("tcp", sid))
+	}
+	for _, sid := range []string{"PA_dave", "PA_erin"} {
+		tc.allocate(tc.admitted("udp", sid))
+	}
+	tc.wantRefused(tc.admitted("udp", "PA_frank"), "486")
+}
+
+// A client's address and port may be connected to two of the server's addresses.
+func TestOneAddressConnectsToTwo(t *testing.T) {
+	tc := newRig(t, func(o *Options) { o.ExternalTLS, o.BindAddresses = true, []string{"127.0.0.1", "127.0.0.2"} })
+	var local net.Addr
+	for _, l := range tc.server.tcp {
+		d := net.Dialer{LocalAddr: local, Control: func(_, _ string, c syscall.RawConn) (err error) {
+			if e := c.Control(func(fd uintptr) { err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1) }); e != nil {
+				return e
+			}
+			return err
+		}}
+		if local == nil {
+			d.LocalAddr = &net.TCPAddr{IP: loopback.AsSlice()}
+		}
+		conn, err := d.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		local = conn.LocalAddr()
+	}
+	tc.eventually("both to count", func() bool { return tc.server.Stats().Connections == 2 })
 }
 
 func FuzzDatagram(f *testing.F) {

@@ -50,7 +50,8 @@ type MediaAddr struct {
 // Limits bound what clients may use.
 type Limits struct {
 	// PerParticipant and PerAddress are how many allocations there may be at a
-	// time; an address is an IPv4 address or an IPv6 /64. Defaults: 24 and 480.
+	// time; an address is an IPv4 address or an IPv6 /64. Defaults: 24 and 480. With
+	// ExternalTLS there is no limit of an address for what comes by TCP.
 	PerParticipant, PerAddress int
 	// Connections is how many TLS connections there may be. Default: 8192.
 	Connections int

@@ -30,7 +30,7 @@ type Server struct {
 	closed      bool                 // mu guards
 	sessions    map[string]*session  // mu guards; by participant sid
 	byAddress   map[netip.Prefix]int // mu guards; allocations
-	streams     map[string]*stream   // mu guards; by remote address
+	streams     map[string]*stream   // mu guards; by streamKey
 	streamsFrom map[netip.Prefix]int // mu guards
 	open        int                  // mu guards; relays
 }

@@ -98,17 +98,26 @@ func (s *Server) admitAllocation(sid, _ string, src net.Addr) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ses := s.sessions[sid]
-	if ses == nil || len(ses.relays) >= s.opts.Limits.PerParticipant || s.byAddress[addressKey(src)] >= s.opts.Limits.PerAddress {
+	if ses == nil || len(ses.relays) >= s.opts.Limits.PerParticipant || !s.balanced(src) && s.byAddress[addressKey(src)] >= s.opts.Limits.PerAddress {
 		s.counters.overQuota.Add(1)
 		return false
 	}
 	return true
 }
 
-func (s *Server) allocated(src, _ net.Addr, _, sid, _ string, relayAddr net.Addr, _ int) {
+// balanced says whether an address is not the client's but that of who ends TLS before
+// us, as all clients have.
+func (s *Server) balanced(src net.Addr) bool {
+	_, stream := src.(*net.TCPAddr)
+	return stream && s.opts.ExternalTLS
+}
+
+func (s *Server) allocated(src, dst net.Addr, _, sid, _ string, relayAddr net.Addr, _ int) {
 	s.mu.Lock()
-	s.byAddress[addressKey(src)]++
-	stream := s.streams[src.String()]
+	if !s.balanced(src) {
+		s.byAddress[addressKey(src)]++
+	}
+	stream := s.streams[streamKey(src, dst)]
 	s.mu.Unlock()
 	if stream != nil {
 		stream.allocated()
@@ -117,13 +126,14 @@ func (s *Server) allocated(src, _ net.Addr, _, sid, _ string, relayAddr net.Addr
 	s.log.Debug("TURN allocation", "participant_sid", sid, "client", src.String(), "relay", relayAddr.String())
 }
 
-func (s *Server) deallocated(src, _ net.Addr, _, sid, _ string) {
+func (s *Server) deallocated(src, dst net.Addr, _, sid, _ string) {
 	s.mu.Lock()
-	key := addressKey(src)
-	if s.byAddress[key]--; s.byAddress[key] <= 0 {
-		delete(s.byAddress, key)
+	if key := addressKey(src); !s.balanced(src) {
+		if s.byAddress[key]--; s.byAddress[key] <= 0 {
+			delete(s.byAddress, key)
+		}
 	}
-	stream := s.streams[src.String()]
+	stream := s.streams[streamKey(src, dst)]
 	s.mu.Unlock()
 	if stream != nil {
 		stream.deallocated()

@@ -70,6 +70,10 @@ type stream struct {
 	once   sync.Once
 }
 
+// streamKey names a connection by both its ends: an address and port may be connected
+// to two of the server's.
+func streamKey(remote, local net.Addr) string { return remote.String() + " " + local.String() }
+
 // stream takes a connection; nil if there are too many.
 func (s *Server) stream(conn net.Conn, config *tls.Config) *stream {
 	c := &stream{Conn: conn, server: s, peer: addressKey(conn.RemoteAddr()), born: time.Now()}
@@ -78,11 +82,11 @@ func (s *Server) stream(conn net.Conn, config *tls.Config) *stream {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || len(s.streams) >= s.opts.Limits.Connections || s.streamsFrom[c.peer] >= s.opts.Limits.PerAddress {
+	if s.closed || len(s.streams) >= s.opts.Limits.Connections || !s.balanced(conn.RemoteAddr()) && s.streamsFrom[c.peer] >= s.opts.Limits.PerAddress {
 		s.counters.overQuota.Add(1)
 		return nil
 	}
-	s.streams[conn.RemoteAddr().String()] = c
+	s.streams[streamKey(conn.RemoteAddr(), conn.LocalAddr())] = c
 	s.streamsFrom[c.peer]++
 	return c
 }
@@ -119,7 +123,7 @@ func (c *stream) Close() error {
 	c.once.Do(func() {
 		c.server.mu.Lock()
 		defer c.server.mu.Unlock()
-		delete(c.server.streams, c.RemoteAddr().String())
+		delete(c.server.streams, streamKey(c.RemoteAddr(), c.LocalAddr()))
 		if c.server.streamsFrom[c.peer]--; c.server.streamsFrom[c.peer] <= 0 {
 			delete(c.server.streamsFrom, c.peer)
 		}

@@ -281,6 +281,58 @@ func TestPictureAndSoundShareAFile(t *testing.T) {
 	}
 }
 
+// A track that is not in the header of a file is not in what follows either.
+func TestPictureThatComesTooLateIsLeftOut(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.mp4")
+	w, err := Create(path, MP4, []Track{{Codec: H264}, {Codec: Opus, Channels: 2}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	picture, sounds := media(t, "card.h264", H264)[0], media(t, "tone.ogg", Opus)
+	n := 0
+	for ; n < maxEarly+100; n++ {
+		if n == maxEarly+50 {
+			picture.At = time.Duration(n) * 20 * time.Millisecond
+			if err := w.Write(picture); !errors.Is(err, ErrFrame) {
+				t.Errorf("Write of a picture after so much = %v", err)
+			}
+		}
+		f := sounds[n%len(sounds)]
+		f.At, f.Track = time.Duration(n)*20*time.Millisecond, 1
+		if err := w.Write(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := probe(t, path); got != n {
+		t.Errorf("%d of %d frames", got, n)
+	}
+}
+
+// A picture that stood for long says nothing of how long the last one does.
+func TestLastFrameAfterAGapIsShort(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.mp4")
+	w, err := Create(path, MP4, []Track{{Codec: H264}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pictures := media(t, "card.h264", H264)
+	for i, at := range []time.Duration{0, 33 * time.Millisecond, 10 * time.Minute} {
+		pictures[i].At = at
+		if err := w.Write(pictures[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, lasts := probe(t, path); lasts < 10*time.Minute || lasts > 10*time.Minute+1100*time.Millisecond {
+		t.Errorf("it plays for %v", lasts)
+	}
+}
+
 func TestWhatCannotBeKeptIsNamed(t *testing.T) {
 	dir := t.TempDir()
 	if _, err := Create(filepath.Join(dir, "a.ogg"), Ogg, []Track{{Codec: VP8}}); !errors.Is(err, ErrCodec) {

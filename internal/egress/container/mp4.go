@@ -94,6 +94,9 @@ func (w *fragmenter) Write(f Frame) error {
 	}
 	t := w.tracks[f.Track]
 	if t.codec == nil {
+		if w.begun {
+			return fmt.Errorf("%w: its first picture came too late", ErrFrame)
+		}
 		if t.codec = parameters(t.Codec, f.Data); t.codec == nil {
 			return fmt.Errorf("%w: the first picture has no parameter sets", ErrFrame)
 		}
@@ -263,7 +266,7 @@ func (w *fragmenter) endAll() {
 	w.begin()
 	for _, t := range w.tracks {
 		if t.waiting {
-			t.finish(t.at + int64(max(t.last, 1)))
+			t.finish(t.at + min(int64(max(t.last, 1)), t.scale))
 		}
 	}
 	w.endPart()

@@ -207,6 +207,10 @@ func (s *Studio) Frame(track uint16, f frames.Frame, want func()) error {
 		want()
 		return s.relay()
 	}
+	if full {
+		s.mu.Unlock()
+		return s.relay()
+	}
 	delete(s.cut, track)
 	s.waiting += len(f.Data)
 	s.mu.Unlock()

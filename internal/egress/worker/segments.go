@@ -176,7 +176,7 @@ func (s *segmentSink) end() error {
 	if err != nil || !begun {
 		return err
 	}
-	return s.add(s.path, s.from, s.to+max(s.step, time.Millisecond), size)
+	return s.add(s.path, s.from, s.to+min(max(s.step, time.Millisecond), longestLast), size)
 }
 
 // keep notes among what was made a file that is whole.
