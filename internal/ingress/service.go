@@ -115,8 +115,9 @@ func (s *Service) Create(ctx context.Context, origin string, req *livekit.Create
 		s.mu.Unlock()
 		return nil, ErrStopping
 	case !s.makeRoom(time.Now()):
+		n := len(s.endpoints)
 		s.mu.Unlock()
-		return nil, refuse(ResourceExhausted, "there are %d ingress endpoints, which is the limit: delete some", len(s.endpoints))
+		return nil, refuse(ResourceExhausted, "there are %d ingress endpoints, which is the limit: delete some", n)
 	}
 	s.endpoints[info.IngressId] = e
 	if info.StreamKey != "" {

@@ -351,8 +351,9 @@ func (x *Session) end(cause error) {
 	actor, why := causeOf(cause)
 	e.session = nil
 	seq := e.tell(event.Event{Name: event.IngressEnded, Actor: actor, Reason: why})
+	id, in := e.info.IngressId, e.room
 	s.mu.Unlock()
-	s.opts.Logger.Info("ingress ended", "ingress", e.info.IngressId, "session", x.id, "room", e.room, "status", status.String(), "error", text)
+	s.opts.Logger.Info("ingress ended", "ingress", id, "session", x.id, "room", in, "status", status.String(), "error", text)
 	e.settle(x.id, seq)
 }
 

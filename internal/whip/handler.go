@@ -236,7 +236,11 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, at string, open
 	text, err := s.begin(r.Context())
 	if err != nil {
 		h.leave(s)
-		s.end(err)
+		cause := err
+		if r.Context().Err() != nil {
+			cause = nil // the client hung up
+		}
+		s.end(cause)
 		h.running.Done()
 		h.refuse(w, r, err)
 		return
@@ -276,10 +280,11 @@ func (h *Handler) patch(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.mu.Lock()
-	ufrag, etag := s.offer.ufrag, s.etag
+	ufrag, etag, restarted := s.offer.ufrag, s.etag, s.restarted != ""
 	s.mu.Unlock()
 	match := r.Header.Get("If-Match")
-	switch restart := f.ufrag != "" && f.ufrag != ufrag; {
+	again := restarted && match == "*" && f.pwd != "" // its answer may have been lost
+	switch restart := f.ufrag != "" && (f.ufrag != ufrag || again); {
 	case match != "" && match != "*" && match != etag:
 		h.refuse(w, r, refuse(http.StatusPreconditionFailed, "If-Match names another ICE session"))
 	case restart && match != "*" && match != "":

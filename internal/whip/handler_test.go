@@ -129,6 +129,13 @@ func TestICERestartKeepsTheParticipant(t *testing.T) {
 	if status != http.StatusOK || header.Get("ETag") == e.etag || header.Get("Content-Type") != typeFragment {
 		t.Fatal(status, text, header)
 	}
+	// The answer may have been lost with the network that is left.
+	if status, again, same := r.request(http.MethodPatch, e.location, body, "Content-Type", typeFragment, "If-Match", "*"); status != http.StatusOK || again != text || same.Get("ETag") != header.Get("ETag") {
+		t.Errorf("the same restart, asked for again: %d %s", status, again)
+	}
+	if status, _, _ := r.request(http.MethodPatch, e.location, body, "Content-Type", typeFragment, "If-Match", header.Get("ETag")); status != http.StatusNoContent {
+		t.Errorf("candidates of the restart: %d", status)
+	}
 	// As RFC 9725 §4.3.2 has it, the client puts what is new into the answer that it has.
 	fresh := strings.ReplaceAll(e.answer, between(e.answer, "a=ice-ufrag:", "\r\n"), between(text, "a=ice-ufrag:", "\r\n"))
 	fresh = strings.ReplaceAll(fresh, between(e.answer, "a=ice-pwd:", "\r\n"), between(text, "a=ice-pwd:", "\r\n"))

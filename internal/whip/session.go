@@ -46,6 +46,8 @@ type session struct {
 	pending *negotiation         // mu guards; the answer that is waited for
 	media   source.Media         // mu guards; what the client sends, if it is encoded
 	severed bool                 // mu guards; the room has cut the line, and waits for a restart
+
+	restarted string // mu guards; what answered the restart that the offer is of
 }
 
 // negotiation gathers what answers an offer.
@@ -132,11 +134,18 @@ func (s *session) begin(ctx context.Context) (answer string, err error) {
 	return answer, err
 }
 
-// restart begins a new ICE session, and returns our side of it.
+// restart begins a new ICE session, and returns our side of it. Who asks again for the
+// same one is told the same. Once the room has the offer it is gone through with,
+// also if the request is over.
 func (s *session) restart(ctx context.Context, f *fragment) (text, etag string, err error) {
 	s.turn.Lock()
 	defer s.turn.Unlock()
 	s.mu.Lock()
+	if s.restarted != "" && f.ufrag == s.offer.ufrag {
+		defer s.trickle(f)
+		defer s.mu.Unlock()
+		return s.restarted, s.etag, nil
+	}
 	next, err := s.offer.restarted(f.ufrag, f.pwd)
 	p, severed := s.p, s.severed
 	s.mu.Unlock()
@@ -157,7 +166,7 @@ func (s *session) restart(ctx context.Context, f *fragment) (text, etag string, 
 	p.Handle(&livekit.SignalRequest{Message: &livekit.SignalRequest_Offer{
 		Offer: &livekit.SessionDescription{Type: "offer", Sdp: next.text, Id: n.id},
 	}})
-	if err := s.await(ctx, n); err != nil {
+	if err := s.await(context.WithoutCancel(ctx), n); err != nil {
 		return "", "", err
 	}
 	_, ufrag, pwd, err := answerWith(n.answer, nil)
@@ -165,11 +174,11 @@ func (s *session) restart(ctx context.Context, f *fragment) (text, etag string, 
 		return "", "", err
 	}
 	s.mu.Lock()
-	s.offer, s.etag = next, newETag()
-	etag = s.etag
+	s.offer, s.etag, s.restarted = next, newETag(), writeFragment(ufrag, pwd, n.candidates)
+	text, etag = s.restarted, s.etag
 	s.mu.Unlock()
 	s.trickle(f)
-	return writeFragment(ufrag, pwd, n.candidates), etag, nil
+	return text, etag, nil
 }
 
 // trickle hands candidates on.

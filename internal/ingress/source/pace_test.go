@@ -1,7 +1,9 @@
 package source
 
 import (
+	"io"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -139,14 +141,40 @@ func TestQueueSkipsToAKeyFrame(t *testing.T) {
 		}
 		add(time.Duration(i)*40*time.Millisecond, head, 1, 0, 0, 0)
 	}
-	q.skip(1500 * time.Millisecond)
+	taken, _, _ := q.pop() // the configuration, which is kept
+	if n := q.skip(taken, 1500*time.Millisecond); n != 50 {
+		t.Errorf("%d are left out", n)
+	}
 	config, ahead, _ := q.pop()
 	first, _, _ := q.pop()
 	if config.body[1] != 0 || first.body[0] != 0x17 || first.at != 2*time.Second || ahead != 1960*time.Millisecond {
 		t.Errorf("%v, then %v; %v ahead", config.body, first.at, ahead)
 	}
-	q.skip(time.Hour)
+	taken, _, _ = q.pop()
+	if n := q.skip(taken, time.Hour); n != 0 {
+		t.Errorf("%d are left out, and no key frame follows", n)
+	}
 	if next, _, _ := q.pop(); next.at != 2040*time.Millisecond {
 		t.Errorf("then %v", next.at)
 	}
+}
+
+// Tags without a body take memory, too.
+func TestQueueBoundsWhatTagsTake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, pushed := newQueue(), 0
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for pushed < 2*maxAheadBytes/perTag && q.push(tag{kind: 8, body: []byte{0}}) == nil {
+				pushed++
+			}
+		}()
+		synctest.Wait()
+		q.close(io.EOF)
+		<-done
+		if most := maxAheadBytes/(perTag+1) + 1; pushed > most {
+			t.Errorf("%d tags wait, at most %d fit", pushed, most)
+		}
+	})
 }

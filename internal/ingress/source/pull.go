@@ -215,9 +215,11 @@ func (p *Puller) play(ctx context.Context, q *queue, f *feed, child *ffmpeg.Demu
 		if paced {
 			pace.live = child.Live()
 			if over := pace.skip(ahead, time.Now()); over > 0 {
-				p.Logger.Info("left out to be live again", "ingress", f.session.Info().IngressId, "skipped", over)
-				f.session.Dropped(ingress.DropCatchUp, q.skip(t.at+over))
-				pace.forget()
+				if n := q.skip(t, t.at+over); n > 0 {
+					p.Logger.Info("left out to be live again", "ingress", f.session.Info().IngressId, "skipped", over)
+					f.session.Dropped(ingress.DropCatchUp, n)
+					pace.forget()
+				}
 				continue
 			}
 			if d := pace.wait(t.at, time.Now()); d > 0 {

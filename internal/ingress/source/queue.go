@@ -11,6 +11,8 @@ import (
 const (
 	maxAhead      = 30 * time.Second
 	maxAheadBytes = 32 << 20
+	// perTag is what a tag takes beside its body, in bytes.
+	perTag = 64
 )
 
 // A queue holds tags between two goroutines.
@@ -39,7 +41,7 @@ func (q *queue) push(t tag) error {
 		return q.err
 	}
 	q.tags = append(q.tags, t)
-	q.bytes += len(t.body)
+	q.bytes += len(t.body) + perTag
 	q.cond.Broadcast()
 	return nil
 }
@@ -63,7 +65,7 @@ func (q *queue) pop() (t tag, ahead time.Duration, err error) {
 
 func (q *queue) drop(n int) {
 	for i := range n {
-		q.bytes -= len(q.tags[i].body)
+		q.bytes -= len(q.tags[i].body) + perTag
 		q.tags[i] = tag{}
 	}
 	q.tags = q.tags[n:]
@@ -71,10 +73,13 @@ func (q *queue) drop(n int) {
 }
 
 // skip leaves out what comes before that time, up to the next key frame, but for what
-// decoders are configured by. It returns how many tags that is.
-func (q *queue) skip(until time.Duration) int {
+// decoders are configured by: of the one that was taken last, which is put back, and of
+// those behind it. It returns how many tags that is; none if there is no such key frame.
+func (q *queue) skip(taken tag, until time.Duration) int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.tags = append([]tag{taken}, q.tags...)
+	q.bytes += len(taken.body) + perTag
 	var configs []tag
 	pictures, n := false, len(q.tags)
 	for i, t := range q.tags {
@@ -93,7 +98,7 @@ func (q *queue) skip(until time.Duration) int {
 		}
 	}
 	if n == len(q.tags) {
-		return 0 // no key frame is there yet
+		return 0
 	}
 	q.drop(n)
 	for i := range configs {
@@ -101,7 +106,7 @@ func (q *queue) skip(until time.Duration) int {
 	}
 	q.tags = append(configs, q.tags...)
 	for _, c := range configs {
-		q.bytes += len(c.body)
+		q.bytes += len(c.body) + perTag
 	}
 	return n - len(configs)
 }

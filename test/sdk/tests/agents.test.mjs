@@ -119,6 +119,7 @@ stage.test('a job waits for its worker, and ends with its room if none comes', a
 
 stage.test('a job goes on when the server was killed under its agent', async (call) => {
   const named = await worker();
+  await call.api.createRoom({ name: call.room, departureTimeout: 120 }); // who comes back may take a while
   const guest = await call.node('guest');
   const dispatches = new AgentDispatchClient(call.server.url, apiKey, apiSecret);
   await dispatches.createDispatch(call.room, 'named');
