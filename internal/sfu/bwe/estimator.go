@@ -49,6 +49,7 @@ type Estimator struct {
 	probe    prober
 
 	reported uint64 // packets that arrived
+	latest   uint16 // of them, by the last report
 
 	sign      time.Time // last sign of congestion, zero if never
 	onset     time.Time // the first one of this congestion
@@ -101,7 +102,6 @@ func (e *Estimator) Feedback(b []byte, now time.Time) error {
 	_, e.fedBytes = e.history.Next()
 	fresh := false
 	var latest time.Duration
-	var reported uint16
 	for i := range e.list {
 		a := &e.list[i]
 		if !a.Received {
@@ -117,7 +117,7 @@ func (e *Estimator) Feedback(b []byte, now time.Time) error {
 		}
 		e.loss.arrived(late)
 		sent := e.history.when(ticks, now)
-		reported = a.Seq
+		e.latest = a.Seq
 		e.probe.add(a, size, sent, late)
 		fresh, latest = true, sent
 		e.reported++
@@ -127,14 +127,14 @@ func (e *Estimator) Feedback(b []byte, now time.Time) error {
 	if fresh {
 		e.fresh = now
 		e.roundTrip = max(now.Sub(e.history.epoch)-latest, 0)
-		e.judge(reported, now)
+		e.judge(now)
 	}
 	return nil
 }
 
 // judge lowers the estimate if there is reason to, and raises it to what is
 // known to pass.
-func (e *Estimator) judge(reported uint16, now time.Time) {
+func (e *Estimator) judge(now time.Time) {
 	excess := e.loss.excessive(now)
 	switch {
 	case e.queue.stands():
@@ -149,7 +149,7 @@ func (e *Estimator) judge(reported uint16, now time.Time) {
 			e.decrease(e.arrived.over(measure), now)
 		}
 	default:
-		e.concludeProbe(reported, now)
+		e.concludeProbe(now)
 		if !e.Congested(now) && !e.queue.found() {
 			e.capacity = max(e.capacity, e.arrived.over(measure))
 		}
@@ -176,8 +176,8 @@ func (e *Estimator) inVain(now time.Time) bool {
 	return !e.onset.IsZero() && now.Sub(e.onset) > notOurs && e.arrived.over(measure) < e.onsetRate/2
 }
 
-func (e *Estimator) concludeProbe(reported uint16, now time.Time) {
-	rate, passed, ok := e.probe.result(reported, restless*e.queue.unrest, now)
+func (e *Estimator) concludeProbe(now time.Time) {
+	rate, passed, ok := e.probe.result(e.latest, restless*e.queue.unrest, now)
 	if !ok {
 		return
 	}
@@ -252,6 +252,9 @@ func (e *Estimator) REMB(bitsPerSecond, sending uint64, now time.Time) {
 // Poll notes that time has passed. While no feedback comes for packets that
 // were sent the estimate is halved, again and again.
 func (e *Estimator) Poll(now time.Time) {
+	if e.probe.waiting && !e.queue.stands() {
+		e.concludeProbe(now) // if nothing else is sent, no report comes after its own
+	}
 	if !e.heard || now.Sub(e.fed) < silence+min(e.roundTrip, time.Second) {
 		return
 	}

@@ -30,3 +30,28 @@ func TestAReceiverThatHasNoProcessorIsFollowedDown(t *testing.T) {
 		}
 	}
 }
+
+// A receiver that was late at random, and of which nothing is heard but of probes, gets its
+// video back within seconds of the link's recovery.
+func TestVideoComesBackAfterUnrest(t *testing.T) {
+	for _, stall := range []time.Duration{300 * time.Millisecond, time.Second} {
+		for _, narrow := range []float64{30e3, 50e3} {
+			for seed := range uint64(10) {
+				p := newPath(t, seed)
+				p.fps, p.queue, p.stall = 15, 3200*time.Millisecond, stall
+				p.run(5 * time.Second)
+				p.rate = narrow
+				p.until(20*time.Second, "nothing is sent", func() bool { return p.rung < 0 })
+				p.run(8 * time.Second)
+				p.rate, p.stall, p.freeAt = 20e6, 0, p.now
+				for i := range p.flights {
+					p.flights[i].at = p.now.Add(p.delay) // the link is empty at once
+				}
+				back := p.until(20*time.Second, "video is back", func() bool { return p.rung >= 0 })
+				if back > 4*time.Second {
+					t.Errorf("stalls of %v, %.0f bit/s, seed %d: back after %v", stall, narrow, seed, back)
+				}
+			}
+		}
+	}
+}
