@@ -256,12 +256,18 @@ func (ep *endpoint) run(ctx, sending context.Context, closing <-chan struct{}) {
 		ep.maybeRetire(now)
 		ep.maybeSave(now)
 
+		due := now
+		if !ep.wantsRefill(now) {
+			due = ep.deadline(now)
+		}
 		var again <-chan struct{}
 		timer.Stop()
-		if at := ep.deadline(now); ep.wantsRefill(now) || !at.IsZero() && !at.After(now) {
+		switch wait := due.Sub(now); {
+		case due.IsZero():
+		case wait > 0:
+			timer.Reset(wait)
+		default:
 			again = always
-		} else if !at.IsZero() {
-			timer.Reset(at.Sub(now))
 		}
 		select {
 		case r := <-ep.resultc:

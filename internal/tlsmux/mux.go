@@ -37,8 +37,7 @@ type Mux struct {
 	stop context.CancelFunc
 
 	mu      sync.Mutex
-	pending map[net.Conn]*list.Element // mu guards; nil once closed
-	waiting list.List                  // mu guards; the pending ones in the order they came
+	pending list.List // mu guards; of net.Conn, in the order they came
 	running sync.WaitGroup
 }
 
@@ -46,7 +45,7 @@ type Mux struct {
 func New(l net.Listener, config *tls.Config) *Mux { return newMux(l, config, maxPending) }
 
 func newMux(l net.Listener, config *tls.Config, maxPending int) *Mux {
-	m := &Mux{listener: l, config: config, maxPending: maxPending, pending: make(map[net.Conn]*list.Element)}
+	m := &Mux{listener: l, config: config, maxPending: maxPending}
 	m.ctx, m.stop = context.WithCancel(context.Background())
 	m.web, m.turn = newSide(l.Addr()), newSide(l.Addr())
 	m.running.Go(m.accept)
@@ -65,10 +64,9 @@ func (m *Mux) Close() error {
 	m.stop()
 	err := m.listener.Close()
 	m.mu.Lock()
-	for conn := range m.pending {
-		_ = conn.Close()
+	for e := m.pending.Front(); e != nil; e = e.Next() {
+		_ = e.Value.(net.Conn).Close()
 	}
-	m.pending = nil
 	m.mu.Unlock()
 	m.running.Wait()
 	_ = m.web.Close()
@@ -90,12 +88,13 @@ func (m *Mux) accept() {
 			}
 			continue
 		}
-		if !m.enter(conn) {
+		entry := m.enter(conn)
+		if entry == nil {
 			_ = conn.Close()
 			continue
 		}
 		m.running.Go(func() {
-			defer m.exit(conn)
+			defer m.exit(entry)
 			if m.sort(conn) != nil {
 				_ = conn.Close()
 			}
@@ -103,34 +102,24 @@ func (m *Mux) accept() {
 	}
 }
 
-func (m *Mux) enter(conn net.Conn) bool {
+// enter makes a connection one of the pending; nil once the mux is closed.
+func (m *Mux) enter(conn net.Conn) *list.Element {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.pending == nil {
-		return false
+	if m.ctx.Err() != nil {
+		return nil
 	}
-	if len(m.pending) >= m.maxPending {
-		oldest := m.waiting.Front().Value.(net.Conn)
-		m.forget(oldest)
-		_ = oldest.Close()
+	if m.pending.Len() >= m.maxPending {
+		_ = m.pending.Remove(m.pending.Front()).(net.Conn).Close()
 	}
-	m.pending[conn] = m.waiting.PushBack(conn)
-	return true
+	return m.pending.PushBack(conn)
 }
 
-func (m *Mux) exit(conn net.Conn) {
+// exit is of no effect on one that has made room for another.
+func (m *Mux) exit(entry *list.Element) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.forget(conn)
-}
-
-// forget takes a connection out of the pending ones, if it is among them. It is called
-// with mu held.
-func (m *Mux) forget(conn net.Conn) {
-	if e, ok := m.pending[conn]; ok {
-		m.waiting.Remove(e)
-		delete(m.pending, conn)
-	}
+	m.pending.Remove(entry)
 }
 
 // isTURN says whether the first byte is that of a STUN message: of its fourteen

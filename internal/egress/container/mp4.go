@@ -201,9 +201,6 @@ func (w *fragmenter) begin() {
 
 func (w *fragmenter) add(f Frame) {
 	t := w.tracks[f.Track]
-	if t.codec == nil {
-		return // its first picture came too late
-	}
 	at := inTicks(f.At, t.scale)
 	if t.waiting {
 		if at <= t.at {
@@ -261,12 +258,16 @@ func (w *mp4Writer) Put() error {
 // Sync implements Writer.
 func (w *mp4Writer) Sync() error { return w.file.Sync() }
 
+// LongestLast is for how long the last frame of a file is shown at most: nothing says, and
+// the one before it may have been shown for an hour.
+const LongestLast = time.Second
+
 // endAll puts all that there is into a fragment.
 func (w *fragmenter) endAll() {
 	w.begin()
 	for _, t := range w.tracks {
 		if t.waiting {
-			t.finish(t.at + min(int64(max(t.last, 1)), t.scale))
+			t.finish(t.at + min(int64(max(t.last, 1)), inTicks(LongestLast, t.scale)))
 		}
 	}
 	w.endPart()

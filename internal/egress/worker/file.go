@@ -26,10 +26,6 @@ type fileSink struct {
 	made  []wire.Made
 }
 
-// longestLast is for how long the last frame of a file is shown at most: nothing says, and
-// the one before it may have been shown for an hour.
-const longestLast = time.Second
-
 // open implements sink.
 func (s *fileSink) open(tracks []container.Track, begin time.Time) error {
 	if err := s.end(); err != nil {
@@ -102,7 +98,7 @@ func (s *fileSink) end() error {
 	}
 	m := wire.Made{Path: s.path, Begun: s.begun.UnixNano(), Bytes: stat.Size()}
 	for i, last := range s.ends {
-		m.Plays = max(m.Plays, last+min(s.steps[i], longestLast))
+		m.Plays = max(m.Plays, last+min(s.steps[i], container.LongestLast))
 	}
 	s.made = append(s.made, m)
 	s.say(wire.Report{Kind: wire.Closed, Output: s.output, File: &m})

@@ -176,7 +176,7 @@ func (s *segmentSink) end() error {
 	if err != nil || !begun {
 		return err
 	}
-	return s.add(s.path, s.from, s.to+min(max(s.step, time.Millisecond), longestLast), size)
+	return s.add(s.path, s.from, s.to+min(max(s.step, time.Millisecond), container.LongestLast), size)
 }
 
 // keep notes among what was made a file that is whole.

@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -49,7 +50,8 @@ type Store struct {
 
 	scrubbing chan struct{} // holds what a Scrub at work has put there
 	scrubs    sync.WaitGroup
-	closedc   chan struct{} // closed when the database is
+	life      context.Context // until the database is closed
+	closed    context.CancelFunc
 }
 
 // DiskUsage is what the store takes on the disk, in bytes.
@@ -66,7 +68,8 @@ func Open(opts Options) (*Store, error) {
 	if opts.MemTableSize <= 0 {
 		opts.MemTableSize = defaultMemTableSize
 	}
-	s := &Store{dir: opts.Dir, failedc: make(chan struct{}), scrubbing: make(chan struct{}, 1), closedc: make(chan struct{})}
+	s := &Store{dir: opts.Dir, failedc: make(chan struct{}), scrubbing: make(chan struct{}, 1)}
+	s.life, s.closed = context.WithCancel(context.Background())
 	opened := make(chan error, 1)
 	go func() { opened <- s.open(opts) }()
 	var err error
@@ -322,7 +325,7 @@ func (s *Store) encode(b *eventlog.Batch) (*pebble.Batch, error) {
 func (s *Store) Close() error {
 	return s.await(func() error {
 		err := s.db.Close()
-		close(s.closedc) // which is when scrub may stop
+		s.closed() // not before: see scrub
 		s.scrubs.Wait()
 		return errors.Join(err, s.lock.Close())
 	})

@@ -33,12 +33,8 @@ func (s *Store) scrubUntil(ctx context.Context, first, last uint64) error {
 	done := make(chan error, 1)
 	s.scrubs.Go(func() {
 		defer func() { <-s.scrubbing }()
-		var closed bool
-		err := s.await(func() (err error) {
-			closed, err = s.scrub(first, last)
-			return err
-		})
-		if err == nil && closed {
+		err := s.await(func() error { return s.scrub(first, last) })
+		if err == nil && s.life.Err() != nil {
 			err = errClosed
 		}
 		done <- err
@@ -54,27 +50,18 @@ func (s *Store) scrubUntil(ctx context.Context, first, last uint64) error {
 // scrub does the rewriting, unless the store is closed first. Nothing else stops it: when
 // Pebble begins a compaction that it has chosen and whose caller has given up
 // meanwhile, it panics on a goroutine of its own. A closed database begins none.
-func (s *Store) scrub(first, last uint64) (closed bool, err error) {
-	open, end := context.WithCancel(context.Background())
-	defer end()
-	go func() {
-		select {
-		case <-s.closedc:
-			end()
-		case <-open.Done():
-		}
-	}()
+func (s *Store) scrub(first, last uint64) error {
 	flushed, err := s.db.AsyncFlush()
 	if err != nil {
-		return false, err
+		return err
 	}
 	select {
 	case <-flushed:
-		err = s.db.Compact(open, appendEventKey(nil, first), appendEventKey(nil, last+1), false)
-	case <-open.Done():
+		err = s.db.Compact(s.life, appendEventKey(nil, first), appendEventKey(nil, last+1), false)
+	case <-s.life.Done():
 	}
-	if open.Err() != nil {
-		return true, nil
+	if s.life.Err() != nil {
+		return nil // no failure of the store
 	}
-	return false, err
+	return err
 }

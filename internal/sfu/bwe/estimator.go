@@ -49,7 +49,7 @@ type Estimator struct {
 	probe    prober
 
 	reported uint64 // packets that arrived
-	latest   uint16 // of them, by the last report
+	newest   uint16 // of them, by the last report
 
 	sign      time.Time // last sign of congestion, zero if never
 	onset     time.Time // the first one of this congestion
@@ -117,7 +117,7 @@ func (e *Estimator) Feedback(b []byte, now time.Time) error {
 		}
 		e.loss.arrived(late)
 		sent := e.history.when(ticks, now)
-		e.latest = a.Seq
+		e.newest = a.Seq
 		e.probe.add(a, size, sent, late)
 		fresh, latest = true, sent
 		e.reported++
@@ -177,7 +177,7 @@ func (e *Estimator) inVain(now time.Time) bool {
 }
 
 func (e *Estimator) concludeProbe(now time.Time) {
-	rate, passed, ok := e.probe.result(e.latest, restless*e.queue.unrest, now)
+	rate, passed, ok := e.probe.result(e.newest, restless*e.queue.unrest, now)
 	if !ok {
 		return
 	}
