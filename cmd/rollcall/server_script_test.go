@@ -154,7 +154,8 @@ func (a authorized) Do(r *http.Request) (*http.Response, error) {
 
 // receiver STATUS... starts a receiver of webhooks and sets RECEIVER to its URL.
 // It verifies, answers its requests with each status in turn and then with the
-// last, and writes what verified to the file received.
+// last, and writes what verified to the file received. While there is a file refused,
+// the events named in it are answered 413.
 func scriptedReceiver(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: receiver status...")
@@ -177,6 +178,10 @@ func scriptedReceiver(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		n := int(requests.Add(1))
 		status := statuses[min(n, len(statuses))-1]
+		refused, _ := os.ReadFile(ts.MkAbs("refused")) // there may be none
+		if slices.Contains(strings.Fields(string(refused)), string(ev.GetEvent())) {
+			status = http.StatusRequestEntityTooLarge
+		}
 		mu.Lock()
 		fmt.Fprintln(file, status, ev.GetEvent(), ev.GetRoom().GetName(), ev.Delivery.Seq, ev.Delivery.Attempt)
 		mu.Unlock()

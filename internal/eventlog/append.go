@@ -48,14 +48,17 @@ func (l *Log) Commit() {
 	}
 }
 
-// CommitSoon sees to it that what is enqueued is written with what others commit next,
-// or after Options.CursorDelay: for events that nobody acts upon at once.
-func (l *Log) CommitSoon() {
+// CommitWithin sees to it that what is enqueued is written with what others commit next,
+// or once the time is over: for events that nobody acts upon at once.
+func (l *Log) CommitWithin(d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.count > 0 && !l.woken && !l.soon {
-		l.soon = true
-		l.soonTimer.Reset(l.cursorDelay)
+	if l.count == 0 || l.woken {
+		return
+	}
+	if due := time.Now().Add(d); l.due.IsZero() || due.Before(l.due) {
+		l.due = due
+		l.dueTimer.Reset(d)
 	}
 }
 

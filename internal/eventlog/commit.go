@@ -104,9 +104,9 @@ func (l *Log) take(events []event.Event) ([]event.Event, map[string][]byte, bool
 		return events, nil, false
 	}
 	l.woken = false
-	if l.soon {
-		l.soon = false
-		l.soonTimer.Stop()
+	if !l.due.IsZero() {
+		l.due = time.Time{}
+		l.dueTimer.Stop()
 	}
 	n := min(l.count, cap(events))
 	for range n {

@@ -24,8 +24,8 @@ type Options struct {
 	// Ring is how many events may wait for the committer before Append waits;
 	// 8192 by default.
 	Ring int
-	// CursorDelay is how long a saved cursor, and an event that CommitSoon is for,
-	// waits for others to ride with; 20 ms by default.
+	// CursorDelay is how long a saved cursor waits for others to ride with; 20 ms by
+	// default.
 	CursorDelay time.Duration
 	// StallTimeout is how long one write may take before the log is failed, and
 	// so the longest that Append and Sync can wait; 30 s by default.
@@ -72,9 +72,9 @@ type Log struct {
 	// mu guards all below
 	ring        []event.Event // a circle of the events from head on
 	head, count int
-	woken       bool // the committer is to look into the ring
-	soon        bool // soonTimer is armed
-	soonTimer   *time.Timer
+	woken       bool      // the committer is to look into the ring
+	due         time.Time // when dueTimer has what is enqueued written; zero: it is not armed
+	dueTimer    *time.Timer
 	parting     bool       // an Append is waiting for room, ahead of all others
 	space       *sync.Cond // the ring has room, parting has ended, or no more is accepted
 	next        uint64     // Seq of the next event appended
@@ -158,8 +158,8 @@ func Open(opts Options) (*Log, error) {
 	}
 	l.cursorTimer = time.AfterFunc(time.Hour, l.flushCursors)
 	l.cursorTimer.Stop()
-	l.soonTimer = time.AfterFunc(time.Hour, l.Commit)
-	l.soonTimer.Stop()
+	l.dueTimer = time.AfterFunc(time.Hour, l.Commit)
+	l.dueTimer.Stop()
 	go l.commitLoop()
 	if l.retention.on() {
 		l.tidying.Add(1)
@@ -270,7 +270,7 @@ func (l *Log) fail(cause error) {
 func (l *Log) end(err error) {
 	l.err = err
 	l.cursorTimer.Stop()
-	l.soonTimer.Stop()
+	l.dueTimer.Stop()
 	close(l.committed)
 	close(l.flushed)
 	l.space.Broadcast()

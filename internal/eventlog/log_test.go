@@ -143,8 +143,8 @@ func TestWhatIsEnqueuedIsWrittenAtTheNextCommit(t *testing.T) {
 
 func TestWhatIsInNoHurryRidesWithOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := open(t, eventlog.Options{Store: memory.New(), CursorDelay: 20 * time.Millisecond})
-		events := joins(5)
+		l := open(t, eventlog.Options{Store: memory.New()})
+		events := joins(7)
 		wantLast := func(why string, want uint64) {
 			t.Helper()
 			synctest.Wait()
@@ -152,33 +152,40 @@ func TestWhatIsInNoHurryRidesWithOthers(t *testing.T) {
 				t.Errorf("%s: %d durable, want %d", why, got, want)
 			}
 		}
-		synctest.Wait() // the committer is idle
-		l.CommitSoon()  // nothing is there
+		synctest.Wait()                       // the committer is idle
+		l.CommitWithin(20 * time.Millisecond) // nothing is there
 		l.Enqueue(events[0])
-		l.CommitSoon()
+		l.CommitWithin(20 * time.Millisecond)
 		time.Sleep(10 * time.Millisecond)
 		l.Enqueue(events[1])
-		l.CommitSoon()
+		l.CommitWithin(15 * time.Millisecond)
 		wantLast("before the delay", 0)
 		time.Sleep(10 * time.Millisecond)
 		wantLast("after the delay of the first", 2)
 
 		l.Enqueue(events[2])
-		l.CommitSoon()
+		l.CommitWithin(time.Hour)
 		wantLast("again", 2)
 		l.Append(events[3])
 		wantLast("with another", 4)
 
-		seq := l.Enqueue(events[4])
-		l.CommitSoon()
+		l.Enqueue(events[4])
+		l.CommitWithin(time.Hour)
+		l.Enqueue(events[5])
+		l.CommitWithin(5 * time.Millisecond)
+		time.Sleep(5 * time.Millisecond)
+		wantLast("after the delay of the second", 6)
+
+		seq := l.Enqueue(events[6])
+		l.CommitWithin(20 * time.Millisecond)
 		began := time.Now()
 		if err := l.Sync(t.Context(), seq); err != nil || !time.Now().Equal(began) {
 			t.Errorf("who waits for an event waits for others: %v, after %s", err, time.Since(began))
 		}
 		l.Enqueue(joins(1)...)
-		l.CommitSoon()
+		l.CommitWithin(20 * time.Millisecond)
 		closeLog(t, l)
-		wantLast("closed", 6)
+		wantLast("closed", 8)
 	})
 }
 

@@ -103,26 +103,32 @@ func BenchmarkEmit(b *testing.B) {
 }
 
 func TestWhoOnlyConnectsIsCommittedWithOthers(t *testing.T) {
-	var soon atomic.Int32
-	inBubble(t, Options{CommitSoon: func() { soon.Add(1) }}, func(tc *test) {
-		want := func(why string, n int32, uncommitted int) {
+	var within atomic.Int64
+	inBubble(t, Options{CommitWithin: func(d time.Duration) { within.Store(int64(d)) }}, func(tc *test) {
+		want := func(why string, d time.Duration, uncommitted int) {
 			t.Helper()
 			synctest.Wait()
 			tc.mu.Lock()
 			defer tc.mu.Unlock()
-			if got, times := len(tc.log)-tc.committed, soon.Swap(0); times != n || got != uncommitted {
-				t.Errorf("%s: %d times soon, %d events uncommitted; want %d and %d", why, times, got, n, uncommitted)
+			if got, told := len(tc.log)-tc.committed, time.Duration(within.Swap(0)); told != d || got != uncommitted {
+				t.Errorf("%s: within %s, %d events uncommitted; want %s and %d", why, told, got, d, uncommitted)
 			}
 		}
+		tc.reg.roomFor(t.Context(), &livekit.CreateRoomRequest{Name: "demo"}, true)
+		want("a room begins", 20*time.Millisecond, 1)
 		alice := tc.enter("demo", "alice")
 		synctest.Wait()
-		soon.Store(0) // the loop may rest between the room's beginning and her join, or not
-		want("the room and alice are known at once", 0, 0)
+		within.Store(0) // the loop may rest between her join and her transport, or not
+		want("alice is there", 0, 0)
 		bob := tc.accept(joinOf("demo", "bob"))
-		want("bob connects", 1, 1)
+		want("bob connects", 100*time.Millisecond, 1)
 		bob.transport(peer.Connected)
 		want("bob is there", 0, 0)
 		bob.leave()
+		want("bob has left", 0, 0)
+		carol := tc.accept(joinOf("demo", "carol"))
+		carol.leave()
+		want("carol was not there", 100*time.Millisecond, 2)
 		alice.leave()
 	})
 }

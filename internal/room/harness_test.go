@@ -69,7 +69,8 @@ func (f *fakePeer) Begin() (string, uint32, bool) { return "", 0, false }
 func (f *fakePeer) RestartICE()                   { f.mu.Lock(); f.restarts++; f.mu.Unlock() }
 func (f *fakePeer) Resumed()                      { f.mu.Lock(); f.restarts++; f.mu.Unlock() }
 func (f *fakePeer) Remind()                       { f.mu.Lock(); f.reminders++; f.mu.Unlock() }
-func (f *fakePeer) Close()                        { f.mu.Lock(); f.closed = true; f.mu.Unlock() }
+func (f *fakePeer) Close()                        { f.Stop() }
+func (f *fakePeer) Stop() bool                    { f.mu.Lock(); f.closed = true; f.mu.Unlock(); return true }
 func (f *fakePeer) Route() (peer.Route, bool) {
 	return peer.Route{Protocol: "udp", Candidate: "host"}, true
 }
@@ -247,8 +248,12 @@ func (c *client) room() *Room     { r, _ := c.h.berth.where(); return r }
 // conn is what c's peer connections report to.
 func (c *client) conn() *connection { return &connection{c.h.berth} }
 
-// transport says that the subscriber connection changed its state.
+// transport says that the subscriber connection changed its state, for which it has to
+// have been answered if it comes up.
 func (c *client) transport(st peer.State) {
+	if st >= peer.Connecting && st <= peer.Connected {
+		c.say(&livekit.SignalRequest{Message: &livekit.SignalRequest_Answer{Answer: &livekit.SessionDescription{Type: "answer"}}})
+	}
 	c.conn().SubscriberState(st)
 	synctest.Wait()
 }

@@ -291,7 +291,8 @@ func (s *state) leave(p *participant, reason livekit.DisconnectReason) {
 
 // farewell removes p, whose client is gone. If that saw itself connected, it did
 // join: the Go SDK does so once the peer is reachable, the others once it is
-// connected. A transport that got as far as from has a moment to come up.
+// connected. A transport that got as far as from has a moment to come up, if the client
+// has described its end of it.
 func (s *state) farewell(p *participant, reason livekit.DisconnectReason, from peer.State) {
 	switch st := p.primary(); {
 	case p.joined:
@@ -299,7 +300,7 @@ func (s *state) farewell(p *participant, reason livekit.DisconnectReason, from p
 	case st == peer.Reachable:
 		p.leaving = reason
 		s.activate(p)
-	case st >= from && st <= peer.Connecting:
+	case p.described && st >= from && st <= peer.Connecting:
 		p.leaving = reason
 		p.setDeadline(leaveGrace)
 		p.look()
@@ -353,11 +354,10 @@ func (s *state) withdraw(p *participant, reason livekit.DisconnectReason, by eve
 	s.opts.census.gone(wasJoined, reason)
 	p.stages().Gone(wasJoined, reason.String())
 	p.touch()
-	s.countsChanged()
-
 	name := event.ParticipantConnectionAborted
 	if wasJoined {
 		name = event.ParticipantLeft
+		s.countsChanged()
 	}
 	s.emit(event.Event{Name: name, Participant: p.info(), Actor: by, Reason: why})
 	if wasJoined {
@@ -389,19 +389,21 @@ func (s *state) broadcastInfo(p *participant, info *livekit.ParticipantInfo) {
 	}
 }
 
-// closeMedia closes p's connections on a goroutine of their own, because that
-// waits for theirs.
+// closeMedia closes p's connections, and has a goroutine wait for those that do not end at
+// once.
 func (s *state) closeMedia(p *participant) {
 	pub, sub := p.publisher, p.subscriber
 	p.publisher, p.subscriber, p.duplex = nil, nil, nil
-	if pub == nil && sub == nil {
+	subEnded := sub == nil || sub.Stop()
+	pubEnded := pub == nil || pub.Stop()
+	if subEnded && pubEnded {
 		return
 	}
 	s.closers.Go(func() {
-		if sub != nil {
+		if !subEnded {
 			sub.Close()
 		}
-		if pub != nil {
+		if !pubEnded {
 			pub.Close()
 		}
 	})

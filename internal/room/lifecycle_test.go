@@ -121,14 +121,22 @@ func TestGoodbyeAfterTheTransportWasClosedIsTheClientsOwn(t *testing.T) {
 }
 
 func TestGoodbyeBeforeAnyTransportIsAborted(t *testing.T) {
+	aborted := []string{"room_started 0/0", "participant_connection_aborted quick 0/0"}
+	inBubble(t, Options{}, func(tc *test) {
+		c := tc.accept(joinOf("demo", "quick"))
+		c.leave()
+		tc.wantEvents("who has not answered cannot have been there", aborted...)
+	})
 	for name, st := range map[string]peer.State{"new": peer.New, "connecting": peer.Connecting} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, Options{}, func(tc *test) {
 				c := tc.accept(joinOf("demo", "quick"))
+				c.transport(peer.Connecting)
 				c.transport(st)
 				c.leave()
+				tc.wantEvents("it may have been there", "room_started 0/0")
 				sleep(leaveGrace)
-				tc.wantEvents("aborted", "room_started 0/0", "participant_connection_aborted quick 0/0")
+				tc.wantEvents("aborted", aborted...)
 			})
 		})
 	}

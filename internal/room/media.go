@@ -23,6 +23,7 @@ type Publisher interface {
 	SendData(kind peer.DataKind, payload []byte, batch uptrack.Batch) error
 	Route() (peer.Route, bool)
 	Look()
+	Stop() (ended bool)
 	Close()
 }
 
@@ -37,6 +38,7 @@ type Subscriber interface {
 	SendData(kind peer.DataKind, payload []byte, batch uptrack.Batch) error
 	Route() (peer.Route, bool)
 	Look()
+	Stop() (ended bool)
 	Close()
 }
 

@@ -183,6 +183,7 @@ func (s *state) depart(p *participant, name string) (*participant, []*track) {
 		publisher:     p.publisher,
 		subscriber:    p.subscriber,
 		duplex:        p.duplex,
+		described:     p.described,
 		pubState:      p.pubState,
 		subState:      p.subState,
 		resumedAt:     p.resumedAt,

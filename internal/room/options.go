@@ -18,9 +18,9 @@ type Options struct {
 	// Commit is called soon after Publish, when the room has done what was more
 	// urgent. Nil: what is published is committed in any case.
 	Commit func()
-	// CommitSoon is called in its place if nobody acts upon what was published until
-	// more is. Nil: Commit is.
-	CommitSoon func()
+	// CommitWithin is called in its place if what was published may wait so long for
+	// others that are committed. Nil: Commit is.
+	CommitWithin func(time.Duration)
 	// Sync waits until the event at a place is durable. API calls that change a
 	// room answer only after it. Nil: do not wait.
 	Sync func(ctx context.Context, seq uint64) error

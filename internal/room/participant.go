@@ -52,6 +52,7 @@ type participant struct {
 	duplex       Duplex     // the single connection, else nil
 	pubState     peer.State
 	subState     peer.State
+	described    bool // its client has sent an offer or an answer
 	joined       bool
 	dependent    bool                  // as of the join: a change of permission does not turn a person into a recorder
 	informed     int                   // announcements that its client need not hear

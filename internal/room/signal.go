@@ -49,6 +49,7 @@ func (s *state) handle(p *participant, req *livekit.SignalRequest) {
 		p.offerSet()
 		p.offer(m.Offer)
 	case *livekit.SignalRequest_Answer:
+		p.described = true
 		if p.subscriber != nil {
 			p.subscriber.Answer(m.Answer.GetSdp(), m.Answer.GetId())
 		}
@@ -114,6 +115,7 @@ func (p *participant) offer(d *livekit.SessionDescription) {
 	if p.publisher == nil && !p.openPublisher() {
 		return
 	}
+	p.described = true
 	p.offering()
 	p.offered(d.GetSdp())
 	p.publisher.Offer(d.GetSdp(), d.GetId())

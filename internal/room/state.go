@@ -51,9 +51,9 @@ type state struct {
 	alarm       time.Time      // the next tick, never later than anything due
 	mirrored    []*participant // changed in this turn, and forwarded
 	events      []event.Event
-	lastSeq     uint64 // of the last event appended
-	uncommitted bool   // there were events since the last commit
-	urgent      bool   // some of them do not wait for others
+	lastSeq     uint64        // of the last event appended
+	uncommitted bool          // there were events since the last commit
+	patience    time.Duration // how long they may wait for others
 	finished    bool
 	totals      totals         // for the summary
 	closers     sync.WaitGroup // connections being closed
@@ -104,8 +104,12 @@ func (s *state) emit(e event.Event) {
 func (s *state) endTurn() {
 	if len(s.events) > 0 {
 		s.lastSeq = s.opts.Publish(s.events...)
-		s.uncommitted = true
-		s.urgent = s.urgent || slices.ContainsFunc(s.events, urgent)
+		if !s.uncommitted {
+			s.uncommitted, s.patience = true, maxPatience
+		}
+		for i := range s.events {
+			s.patience = min(s.patience, patience(&s.events[i]))
+		}
 		clear(s.events) // the payloads are the log's now
 		if s.events = s.events[:0]; cap(s.events) > maxKept {
 			s.events = nil // of a turn in which everybody left
@@ -119,20 +123,34 @@ func (s *state) endTurn() {
 	}
 }
 
-// urgent says that an event is to be known at once. Who connects will be there, or not,
-// in a moment.
-func urgent(e event.Event) bool { return e.Name != event.ParticipantConnecting }
+// maxPatience is the longest that an event may wait for others to be written with.
+const maxPatience = 100 * time.Millisecond
+
+// patience is how long an event may wait for others to be written with. Who connects
+// will be there, or not, in a moment, and then that is written at once; who only was
+// about to be there is missed by nobody. A room that somebody has made by coming is known
+// a little sooner. Who has made it by the API waits for that to be written, see
+// Options.Sync.
+func patience(e *event.Event) time.Duration {
+	switch e.Name {
+	case event.ParticipantConnecting, event.ParticipantConnectionAborted:
+		return maxPatience
+	case event.RoomStarted:
+		return maxPatience / 5
+	}
+	return 0
+}
 
 // commit has the events of the turns until now written.
 func (s *state) commit() {
-	commit := s.opts.CommitSoon
-	if s.urgent || commit == nil {
-		commit = s.opts.Commit
+	switch {
+	case !s.uncommitted:
+	case s.patience > 0 && s.opts.CommitWithin != nil:
+		s.opts.CommitWithin(s.patience)
+	case s.opts.Commit != nil:
+		s.opts.Commit()
 	}
-	if s.uncommitted && commit != nil {
-		commit()
-	}
-	s.uncommitted, s.urgent = false, false
+	s.uncommitted = false
 }
 
 // wakeAt makes sure that a tick runs at t or before.

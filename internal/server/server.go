@@ -189,11 +189,11 @@ func (s *Server) openRooms(ctx context.Context, version string) error {
 		DebugInfo:     "rollcall " + version,
 	}
 	s.rooms = room.NewRegistry(room.Options{
-		Publish:    s.events.Enqueue,
-		Commit:     s.events.Commit,
-		CommitSoon: s.events.CommitSoon,
-		Sync:       s.events.Sync,
-		Media:      room.Peers(s.media),
+		Publish:      s.events.Enqueue,
+		Commit:       s.events.Commit,
+		CommitWithin: s.events.CommitWithin,
+		Sync:         s.events.Sync,
+		Media:        room.Peers(s.media),
 		Defaults: room.Defaults{
 			NoAutoCreate:     !s.cfg.Room.AutoCreate,
 			EmptyTimeout:     s.cfg.Room.EmptyTimeout,

@@ -13,13 +13,16 @@ func TestJoinsAndLeavesLeaveNothingBehind(t *testing.T) {
 		// What may differ without anything having leaked: a timer's goroutine, a
 		// connection kept alive, a file of the log; and the log's memory.
 		spareFiles = 8
-		spareHeap  = 12 << 20
+		logHeap    = 12 << 20
+		// Why a session has ended is known for ten minutes.
+		farewell = 300
 	)
 	spareGoroutines := 8 + kept(rooms)
 	rounds := 1
 	if *long {
 		rounds = 150 // one every three seconds, day and night
 	}
+	spareHeap := logHeap + uint64(rounds*joins*farewell)
 	b := newBackend(t)
 	s := newServer(t, b.url)
 	s.start()

@@ -355,19 +355,38 @@ func (c *conn) SendData(kind DataKind, payload []byte, batch uptrack.Batch) erro
 	return c.out.send(kind, payload, into)
 }
 
-// Stop closes the connection without waiting. A handler method that is under
-// way may still run; none begins.
-func (c *conn) Stop() {
-	if c.stopped.Swap(true) {
-		return
+// Stop closes the connection without waiting, and reports whether it has ended: one that
+// the client never described its end of does so at once. Of others a handler method that
+// is under way may still run; none begins.
+func (c *conn) Stop() (ended bool) {
+	if !c.stopped.Swap(true) {
+		idle := c.queue.close()
+		if isClosed(idle) && c.pc == nil {
+			c.end()
+		} else {
+			go func() {
+				<-idle
+				c.end()
+			}()
+		}
 	}
-	idle := c.queue.close()
-	go func() {
-		defer close(c.donec)
-		defer c.factory.unregister(c)
-		<-idle
-		c.teardown()
-	}()
+	return isClosed(c.donec)
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// end runs after the last task.
+func (c *conn) end() {
+	c.teardown()
+	c.factory.unregister(c)
+	close(c.donec)
 }
 
 // Close is Stop and waits until every goroutine of the connection has ended.
@@ -377,7 +396,7 @@ func (c *conn) Close() {
 	<-c.donec
 }
 
-// teardown runs after the last task, so it owns what tasks own.
+// teardown owns what tasks own.
 func (c *conn) teardown() {
 	close(c.endingc)
 	c.claimed()
