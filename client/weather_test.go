@@ -447,18 +447,24 @@ func TestAprilWeatherLosesNoData(t *testing.T) {
 			})
 			x.complete(a, b)
 			x.t.Logf("%d: %d and %d messages", i, a, b)
-		}
-		for _, p := range []*talker{x.alice, x.bob} {
-			for len(p.told.events) > 0 {
-				switch e := (<-p.told.events).(type) {
-				case client.Reconnected:
-					if e.Full {
-						x.t.Errorf("%s was joined anew", p.room.Local().Identity())
-					}
-				case client.Disconnected, client.ParticipantDisconnected:
-					x.t.Errorf("%s was told %s", p.room.Local().Identity(), e.View())
-				}
-			}
+			x.stayed(x.alice)
+			x.stayed(x.bob)
 		}
 	})
+}
+
+// stayed wants somebody to have been resumed at most, by what was told so far: a room
+// waits for who is told.
+func (x *crossing) stayed(p *talker) {
+	x.t.Helper()
+	for len(p.told.events) > 0 {
+		switch e := (<-p.told.events).(type) {
+		case client.Reconnected:
+			if e.Full {
+				x.t.Errorf("%s was joined anew", p.room.Local().Identity())
+			}
+		case client.Disconnected, client.ParticipantDisconnected:
+			x.t.Errorf("%s was told %s", p.room.Local().Identity(), e.View())
+		}
+	}
 }
