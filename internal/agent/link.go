@@ -73,9 +73,10 @@ func (d *Dispatcher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	conn.SetReadLimit(maxMessage)
 	written := make(chan struct{})
+	l.Begin(conn, d.probes)
 	go func() {
 		defer close(written)
-		l.Write(conn, d.probes)
+		l.Write()
 		l.Abandon()
 	}()
 	d.serve(l, conn, claims.APIKey)

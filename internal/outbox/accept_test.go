@@ -44,7 +44,8 @@ func serve(t *testing.T, o *Outbox) (*websocket.Conn, *atomic.Int32) {
 			t.Error(err)
 			return
 		}
-		o.Write(conn, NewWatch(time.Minute))
+		o.Begin(conn, NewWatch(time.Minute))
+		o.Write()
 		_ = conn.CloseNow()
 	}))
 	srv.Listener = counted{srv.Listener, writes}

@@ -20,7 +20,7 @@ type Conn struct {
 }
 
 // Accept is websocket.Accept. What o has queued by then goes out with the answer; call
-// Write next.
+// Begin next.
 func (o *Outbox) Accept(w http.ResponseWriter, r *http.Request, opts *websocket.AcceptOptions) (*Conn, error) {
 	u := &upgrade{ResponseWriter: w, hold: o.waiting()}
 	conn, err := websocket.Accept(u, r, opts)

@@ -38,15 +38,19 @@ type Outbox struct {
 	failed error         // who has the turn; why nothing more can be written
 
 	mu     sync.Mutex
-	conn   *Conn                // mu guards; nil before Write
+	conn   *Conn                // mu guards; nil before Begin
 	watch  *Watch               // mu guards; likewise
 	queue  []Message            // mu guards; not yet written
 	closed bool                 // mu guards; nothing more is queued
+	gone   bool                 // mu guards; the client has ended the connection
+	going  bool                 // mu guards; it is about to
 	status websocket.StatusCode // mu guards; with which the connection is closed
 	reason string               // mu guards
 	wakec  chan struct{}        // has an element when queue or closed changed
 	ctx    context.Context      // ends when the connection is given up at once
 	cancel context.CancelFunc
+
+	drop func() bool // keeps writing's end from dropping conn; set by Begin
 
 	began   atomic.Int64    // when the write under way began, as Watch.now; 0: none is
 	ended   atomic.Int64    // when the last one ended
@@ -91,7 +95,7 @@ func (o *Outbox) Reply(m Message) {
 	conn, watch := o.conn, o.watch
 	o.mu.Unlock()
 	if conn == nil {
-		return // Write begins with it
+		return // Begin begins with it
 	}
 	select {
 	case o.turn <- struct{}{}:
@@ -130,6 +134,22 @@ func (o *Outbox) Close() {
 	o.wake()
 }
 
+// Goodbye says that the client is about to end the connection: Close leaves that to it,
+// for a while.
+func (o *Outbox) Goodbye() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.going = true
+}
+
+// Gone says that the client has ended the connection: nothing more is written.
+func (o *Outbox) Gone() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.closed, o.gone, o.queue = true, true, nil
+	o.wake()
+}
+
 // CloseAs sets with what status and reason the connection is closed in the end,
 // in place of a normal closure.
 func (o *Outbox) CloseAs(status websocket.StatusCode, reason string) {
@@ -162,19 +182,29 @@ func (o *Outbox) take() (queue []Message, more bool) {
 	return queue, !o.closed
 }
 
-// Write sends what is queued, and probes a connection on which nothing was sent
-// for the interval of watch, until either ends. It reports false if the connection
-// cannot be written to any more. Pongs come in only while somebody reads.
-func (o *Outbox) Write(conn *Conn, watch *Watch) bool {
-	defer o.stop()
-	drop := context.AfterFunc(o.writing, conn.Drop)
-	defer drop()
+// Begin writes what is queued to conn, which watch looks after from now on. Call Write
+// next.
+func (o *Outbox) Begin(conn *Conn, watch *Watch) {
+	o.drop = context.AfterFunc(o.writing, conn.Drop)
 	o.ended.Store(watch.now())
 	o.mu.Lock()
 	o.conn, o.watch = conn, watch
 	o.mu.Unlock()
-	o.wake()
 	watch.add(o)
+	o.turn <- struct{}{}
+	defer func() { <-o.turn }()
+	if more, err := o.write(conn, watch); err != nil || !more {
+		o.wake() // Write says so
+	}
+}
+
+// Write sends what is queued, and probes a connection on which nothing was sent
+// for the interval of the watch, until either ends. It reports false if the connection
+// cannot be written to any more. Pongs come in only while somebody reads.
+func (o *Outbox) Write() bool {
+	conn, watch := o.conn, o.watch // of Begin, once and for all
+	defer o.stop()
+	defer o.drop()
 	defer watch.remove(o)
 	for {
 		select {
@@ -198,14 +228,46 @@ func (o *Outbox) Write(conn *Conn, watch *Watch) bool {
 				return false
 			}
 			if !more {
-				o.mu.Lock()
-				status, reason := o.status, o.reason
-				o.mu.Unlock()
-				_ = conn.Close(status, reason)
+				o.end(conn)
 				return true
 			}
 		}
 	}
+}
+
+// goodbyeTimeout is how long a client that says goodbye may take to end the connection.
+const goodbyeTimeout = time.Second
+
+// end closes the connection when all is written, unless the client has, or is about to.
+func (o *Outbox) end(conn *Conn) {
+	o.mu.Lock()
+	gone, going := o.gone, o.going
+	o.mu.Unlock()
+	if going && !gone {
+		gone = o.waitGone()
+	}
+	if gone {
+		return
+	}
+	o.mu.Lock()
+	status, reason := o.status, o.reason
+	o.mu.Unlock()
+	_ = conn.Close(status, reason)
+}
+
+// waitGone waits for the client to end the connection, and reports whether it has.
+func (o *Outbox) waitGone() bool {
+	timer := time.NewTimer(goodbyeTimeout)
+	defer timer.Stop()
+	select {
+	case <-o.wakec:
+	case <-timer.C:
+	case <-o.ctx.Done():
+		return true
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.gone
 }
 
 // lost tells why the connection cannot be written to any more: it broke, or the

@@ -54,7 +54,8 @@ func connect(t *testing.T, o *Outbox, ping time.Duration) (*websocket.Conn, <-ch
 		}
 		defer conn.CloseNow()
 		conn.CloseRead(o.Context()) // for pongs
-		written <- o.Write(conn, NewWatch(ping))
+		o.Begin(conn, NewWatch(ping))
+		written <- o.Write()
 	}))
 	t.Cleanup(srv.Close)
 	conn, _, err := websocket.Dial(t.Context(), srv.URL, nil)
@@ -87,6 +88,59 @@ func TestWhatWasQueuedIsWrittenInOrderBeforeTheEnd(t *testing.T) {
 	_, _, err := conn.Read(t.Context())
 	if closed, ok := errors.AsType[websocket.CloseError](err); !ok || closed.Code != websocket.StatusPolicyViolation || closed.Reason != "enough" {
 		t.Errorf("closed with %v", err)
+	}
+	if !<-written {
+		t.Error("Write says that the connection broke")
+	}
+}
+
+// ends is what the client reads last.
+func ends(t *testing.T, conn *websocket.Conn) string {
+	t.Helper()
+	_, _, err := conn.Read(t.Context())
+	if closed, ok := errors.AsType[websocket.CloseError](err); ok {
+		return closed.Code.String()
+	}
+	return "without a word"
+}
+
+func TestClientThatSaysGoodbyeEndsTheConnectionItself(t *testing.T) {
+	for name, c := range map[string]struct {
+		client func(*Outbox)
+		want   string
+	}{
+		"it does":           {(*Outbox).Gone, "without a word"},
+		"it does not":       {func(*Outbox) {}, websocket.StatusNormalClosure.String()},
+		"the server stops":  {(*Outbox).Close, websocket.StatusNormalClosure.String()},
+		"it is not awaited": {(*Outbox).Abandon, "without a word"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := New(10, quiet())
+			conn, written := connect(t, o, time.Minute)
+			o.Send(word("one"))
+			wantRead(t, conn, "binary one")
+			o.Goodbye()
+			o.Close()
+			c.client(o)
+			if got := ends(t, conn); got != c.want {
+				t.Errorf("ended %s, want %s", got, c.want)
+			}
+			if !<-written {
+				t.Error("Write says that the connection broke")
+			}
+		})
+	}
+}
+
+func TestClientThatIsGoneIsWrittenNothing(t *testing.T) {
+	o := New(10, quiet())
+	conn, written := connect(t, o, time.Minute)
+	o.Hold(word("one"))
+	o.Gone()
+	o.Send(word("two"))
+	if got := ends(t, conn); got != "without a word" {
+		t.Errorf("ended %s", got)
 	}
 	if !<-written {
 		t.Error("Write says that the connection broke")

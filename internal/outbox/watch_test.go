@@ -36,7 +36,8 @@ func pipe(t *testing.T, o *Outbox, w *Watch, how *websocket.DialOptions) (conn *
 			return
 		}
 		conn.CloseRead(o.Context()) // for pongs
-		done <- o.Write(conn, w)
+		o.Begin(conn, w)
+		done <- o.Write()
 		_ = conn.CloseNow()
 	})}
 	served := make(chan struct{})

@@ -68,7 +68,7 @@ func (silentPeer) Negotiate() {}
 
 func (silentPeer) Begin() (string, uint32, bool) { return "", 0, false }
 func (silentPeer) Look()                         {}
-func (silentPeer) Close()                        {}
+func (silentPeer) Stop() bool                    { return true }
 
 func TestClientWhoseConnectionVanishesSilentlyIsNoticed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -35,13 +35,17 @@ func (s *session) Send(m *room.Message) { s.Outbox.Send(m) }
 func (s *session) run(conn *outbox.Conn, p *room.Participant, watch *outbox.Watch, limits Limits) (fair bool) {
 	written, heard := make(chan struct{}), make(chan struct{})
 	drop := context.AfterFunc(s.Context(), conn.Drop)
-	defer drop()
+	s.Begin(conn, watch)
 	go func() {
 		defer close(written)
-		if !s.Write(conn, watch) {
+		if !s.Write() {
 			s.hearOut(heard)
 		}
-		s.Abandon()
+		select {
+		case <-heard:
+		default:
+			s.Abandon() // and with it the reader
+		}
 	}()
 	fair = true
 	if p != nil {
@@ -50,8 +54,14 @@ func (s *session) run(conn *outbox.Conn, p *room.Participant, watch *outbox.Watc
 		<-written
 	}
 	close(heard)
-	s.Close()
+	if fair {
+		s.Gone()
+	} else {
+		s.Close()
+	}
 	<-written
+	drop()
+	s.Abandon()
 	_ = conn.CloseNow()
 	return fair
 }
@@ -115,6 +125,9 @@ func (s *session) read(conn *outbox.Conn, p *room.Participant, limits *limiter) 
 			continue
 		}
 		answers.other()
+		if req.GetLeave() != nil {
+			s.Goodbye()
+		}
 		p.Handle(req)
 		p.Rest(s.Context())
 	}
