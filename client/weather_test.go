@@ -131,8 +131,8 @@ func (x *crossing) flows(when string) {
 			now := p.packets()
 			for _, kind := range []string{"AUDIO", "VIDEO"} {
 				if now[kind] < before[i][kind]+more {
-					return fmt.Errorf("%s: %d packets of %s, before %d; tracks %+v", p.room.Local().Identity(), now[kind], kind, before[i][kind],
-						p.room.State().Participants[0].Tracks)
+					return fmt.Errorf("%s: %d packets of %s, before %d; others %+v", p.room.Local().Identity(), now[kind], kind, before[i][kind],
+						p.room.State().Participants)
 				}
 			}
 		}

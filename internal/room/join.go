@@ -44,6 +44,8 @@ type Join struct {
 	// TokenFrom is when the token was made, zero if it does not say; TokenUntil is when
 	// it ends.
 	TokenFrom, TokenUntil time.Time
+	// BeyondToken says that the client described itself in words that are not its token's.
+	BeyondToken bool
 	// MayCreate allows the join to make the room when auto-create is off.
 	MayCreate bool
 	// RoomConfig applies if this join makes the room, and over RoomPreset, which
@@ -139,7 +141,7 @@ func (s *state) join(req *Join, sink Sink) (*participant, error) {
 	s.emit(event.Event{Name: event.ParticipantConnecting, Participant: p.info()})
 	p.send(s.welcome(p))
 	s.informed(p)
-	p.refreshToken()
+	p.firstToken()
 	// The first description of ours goes out with the tracks that are there, or
 	// with none: the client waits for this connection.
 	p.reconcileSubscriptions()

@@ -218,6 +218,17 @@ func leaveMessage(reason livekit.DisconnectReason, action livekit.LeaveRequest_A
 	}}})
 }
 
+// firstToken gives a client that joins a token for its next reconnect, unless its own
+// will do until that is refreshed.
+func (p *participant) firstToken() {
+	if until := p.req.TokenUntil; p.req.BeyondToken || until.Sub(p.state.now) < 3*tokenRefresh {
+		p.refreshToken()
+		return
+	}
+	p.tokenDue = p.state.now.Add(tokenRefresh)
+	p.state.wakeAt(p.tokenDue)
+}
+
 // refreshToken gives the client a token for its next reconnect.
 func (p *participant) refreshToken() {
 	p.tokenDue = p.state.now.Add(tokenRefresh)

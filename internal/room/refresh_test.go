@@ -48,6 +48,38 @@ func (c *client) holds() *token.Claims {
 	return nil
 }
 
+func TestTokenThatLastsIsRefreshedLater(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		for name, c := range map[string]struct {
+			lasts  time.Duration
+			beyond bool
+			wanted bool
+		}{
+			"hours":                        {6 * time.Hour, false, false},
+			"until the third time":         {15 * time.Minute, false, false},
+			"not so long":                  {15*time.Minute - time.Second, false, true},
+			"over, as far as clocks agree": {-time.Second, false, true},
+			"hours, and says less":         {6 * time.Hour, true, true},
+		} {
+			join := joinOf("demo", "alice")
+			join.TokenUntil, join.BeyondToken = time.Now().Add(c.lasts), c.beyond
+			join.RefreshToken = func(string, *livekit.ParticipantInfo) (string, error) {
+				return token.Mint("key", refreshKeys["key"], &token.Claims{}, time.Now(), time.Hour)
+			}
+			alice := tc.accept(join)
+			alice.transport(peer.Connected)
+			if got := alice.holds() != nil; got != c.wanted {
+				t.Errorf("%s: refreshed at once: %t", name, got)
+			}
+			sleep(5 * time.Minute)
+			if alice.holds() == nil {
+				t.Errorf("%s: not refreshed after five minutes", name)
+			}
+			alice.leave()
+		}
+	})
+}
+
 func TestWhoStaysForADayCanComeBackAtAnyMoment(t *testing.T) {
 	inBubble(t, Options{}, func(tc *test) {
 		alice := tc.refreshed("alice")

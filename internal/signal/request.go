@@ -158,6 +158,7 @@ func (req *request) describe(metadata string, extra map[string]string) error {
 	if metadata == "" && extra == nil {
 		return nil
 	}
+	join.BeyondToken = true
 	if !join.Permission.CanUpdateMetadata {
 		return unauthorized("the token does not allow setting metadata or attributes (canUpdateOwnMetadata)")
 	}

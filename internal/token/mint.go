@@ -27,9 +27,9 @@ func Mint(key, secret string, c *Claims, now time.Time, validity time.Duration) 
 		return "", fmt.Errorf("%w: %w", ErrMint, err)
 	}
 	w.Issuer = key
-	w.IssuedAt = jwt.NewNumericDate(now)
-	w.NotBefore = jwt.NewNumericDate(now)
-	w.ExpiresAt = jwt.NewNumericDate(now.Add(validity))
+	w.IssuedAt = secondsOf(now)
+	w.NotBefore = secondsOf(now)
+	w.ExpiresAt = secondsOf(now.Add(validity))
 	raw, err := jwt.NewWithClaims(jwt.SigningMethodHS256, w).SignedString([]byte(secret))
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrMint, err)

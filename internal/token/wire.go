@@ -3,6 +3,7 @@ package token
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,7 +15,12 @@ import (
 // wireClaims is the JSON of a token's payload. Claims that it does not name
 // are ignored: they belong to services that this server does not offer.
 type wireClaims struct {
-	jwt.RegisteredClaims
+	Issuer      string            `json:"iss,omitempty"`
+	Subject     string            `json:"sub,omitempty"`
+	ExpiresAt   *seconds          `json:"exp,omitempty"`
+	NotBefore   *seconds          `json:"nbf,omitempty"`
+	IssuedAt    *seconds          `json:"iat,omitempty"`
+	ID          string            `json:"jti,omitempty"`
 	Name        string            `json:"name,omitempty"`
 	Kind        string            `json:"kind,omitempty"`
 	KindDetails []string          `json:"kindDetails,omitempty"`
@@ -66,15 +72,15 @@ func (w *wireClaims) claims() (*Claims, error) {
 
 func wire(c *Claims) (*wireClaims, error) {
 	w := &wireClaims{
-		RegisteredClaims: jwt.RegisteredClaims{Subject: c.Identity},
-		Name:             c.Name,
-		Video:            c.Video,
-		SIP:              c.SIP,
-		Rollcall:         c.Rollcall,
-		RoomPreset:       c.RoomPreset,
-		SHA256:           c.SHA256,
-		Metadata:         c.Metadata,
-		Attributes:       c.Attributes,
+		Subject:    c.Identity,
+		Name:       c.Name,
+		Video:      c.Video,
+		SIP:        c.SIP,
+		Rollcall:   c.Rollcall,
+		RoomPreset: c.RoomPreset,
+		SHA256:     c.SHA256,
+		Metadata:   c.Metadata,
+		Attributes: c.Attributes,
 	}
 	if c.Kind != livekit.ParticipantInfo_STANDARD {
 		w.Kind = strings.ToLower(c.Kind.String())
@@ -92,9 +98,50 @@ func wire(c *Claims) (*wireClaims, error) {
 	return w, nil
 }
 
-func timeOf(d *jwt.NumericDate) time.Time {
-	if d == nil {
+func timeOf(s *seconds) time.Time {
+	if s == nil {
 		return time.Time{}
 	}
-	return d.Time
+	return s.Time
+}
+
+// seconds is a NumericDate (RFC 7519 §2) as jwt has it, which reads and writes whole
+// seconds in a tenth of the time.
+type seconds struct{ jwt.NumericDate }
+
+func secondsOf(t time.Time) *seconds { return &seconds{*jwt.NewNumericDate(t)} }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *seconds) UnmarshalJSON(b []byte) error {
+	if n, err := strconv.ParseInt(string(b), 10, 64); err == nil && n >= 0 && n < maxSeconds {
+		s.Time = time.Unix(n, 0)
+		return nil
+	}
+	return s.NumericDate.UnmarshalJSON(b)
+}
+
+// MarshalJSON implements json.Marshaler.
+func (s seconds) MarshalJSON() ([]byte, error) {
+	if n := s.Unix(); n >= 0 && n < maxSeconds && s.Nanosecond() == 0 {
+		return strconv.AppendInt(nil, n, 10), nil
+	}
+	return s.NumericDate.MarshalJSON()
+}
+
+// maxSeconds is in the year 5138.
+const maxSeconds = 100_000_000_000
+
+// These make claims what jwt signs and parses; Verify checks them itself.
+func (w *wireClaims) GetExpirationTime() (*jwt.NumericDate, error) { return dateOf(w.ExpiresAt), nil }
+func (w *wireClaims) GetNotBefore() (*jwt.NumericDate, error)      { return dateOf(w.NotBefore), nil }
+func (w *wireClaims) GetIssuedAt() (*jwt.NumericDate, error)       { return dateOf(w.IssuedAt), nil }
+func (w *wireClaims) GetIssuer() (string, error)                   { return w.Issuer, nil }
+func (w *wireClaims) GetSubject() (string, error)                  { return w.Subject, nil }
+func (w *wireClaims) GetAudience() (jwt.ClaimStrings, error)       { return nil, nil }
+
+func dateOf(s *seconds) *jwt.NumericDate {
+	if s == nil {
+		return nil
+	}
+	return &s.NumericDate
 }
