@@ -4,8 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"time"
-
-	"github.com/rollcall-rtc/rollcall/internal/stack"
 )
 
 // Room is the handle of one room session: the way to reach its loop.
@@ -83,7 +81,6 @@ func (r *Room) do(ctx context.Context, fn func(*state)) (seq uint64, err error) 
 // run is the loop. It returns when the session is over, after waiting for the
 // connections it closed.
 func (r *Room) run(s *state) {
-	stack.Reserve() // joins go deep
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for turns := 0; !s.finished; turns++ {

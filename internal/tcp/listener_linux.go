@@ -28,7 +28,6 @@ var keptAlive = []struct{ level, option, value int }{
 	{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, 15}, // seconds
 	{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, 15},
 	{unix.IPPROTO_TCP, unix.TCP_KEEPCNT, 9},
-	{unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, 1},
 }
 
 func wrap(l *net.TCPListener) (net.Listener, error) {

@@ -61,6 +61,7 @@ type conn struct {
 	gate *dataGate // immutable
 
 	stopped atomic.Bool
+	ending  sync.Once
 	role    atomic.Int32 // the client's in ICE, see controls
 	wasUp   atomic.Bool  // the handshake was completed once
 	turn    sync.Mutex   // held while a handler method runs
@@ -355,20 +356,12 @@ func (c *conn) SendData(kind DataKind, payload []byte, batch uptrack.Batch) erro
 	return c.out.send(kind, payload, into)
 }
 
-// Stop closes the connection without waiting, and reports whether it has ended: one that
-// the client never described its end of does so at once. Of others a handler method that
-// is under way may still run; none begins.
+// Stop begins to close the connection, and reports whether it has ended: one that pion was
+// never asked for does so at once. Of others a handler method that is under way may
+// still run; none begins. Close ends them.
 func (c *conn) Stop() (ended bool) {
-	if !c.stopped.Swap(true) {
-		idle := c.queue.close()
-		if isClosed(idle) && c.pc == nil {
-			c.end()
-		} else {
-			go func() {
-				<-idle
-				c.end()
-			}()
-		}
+	if !c.stopped.Swap(true) && isClosed(c.queue.close()) && c.pc == nil {
+		c.end()
 	}
 	return isClosed(c.donec)
 }
@@ -382,18 +375,23 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// end runs after the last task.
-func (c *conn) end() {
-	c.teardown()
-	c.factory.unregister(c)
-	close(c.donec)
+// Close closes the connection and waits until every goroutine of it has ended. No
+// handler method runs after it. It must not be called from one.
+func (c *conn) Close() {
+	if !c.Stop() {
+		<-c.queue.close()
+		c.end()
+	}
+	<-c.donec
 }
 
-// Close is Stop and waits until every goroutine of the connection has ended.
-// No handler method runs after it. It must not be called from one.
-func (c *conn) Close() {
-	c.Stop()
-	<-c.donec
+// end runs after the last task, once.
+func (c *conn) end() {
+	c.ending.Do(func() {
+		c.teardown()
+		c.factory.unregister(c)
+		close(c.donec)
+	})
 }
 
 // teardown owns what tasks own.

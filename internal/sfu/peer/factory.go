@@ -315,7 +315,7 @@ func (f *Factory) Close(ctx context.Context) error {
 	}
 	f.mu.Unlock()
 	for _, c := range conns {
-		c.Stop()
+		go c.Close()
 	}
 	return errors.Join(ended(ctx, conns), f.closeSockets())
 }

@@ -6,9 +6,14 @@ import (
 	"log/slog"
 
 	"github.com/pion/logging"
+
+	"github.com/rollcall-rtc/rollcall/internal/stack"
 )
 
-const levelTrace = slog.Level(-8)
+const (
+	levelTrace = slog.Level(-8)
+	scopeDTLS  = "dtls"
+)
 
 // pionLogs sends pion's log lines to slog. A client can cause any of them, as
 // often as it likes, so none is above debug. What pion calls debug and trace is
@@ -35,8 +40,13 @@ func (p pionLogger) emit(level slog.Level, msg string, args ...any) {
 	p.log.Log(context.Background(), level, msg, "pion", p.scope)
 }
 
-func (p pionLogger) Trace(string)          {}
-func (p pionLogger) Tracef(string, ...any) {}
+func (p pionLogger) Trace(string) {}
+func (p pionLogger) Tracef(string, ...any) {
+	if p.scope == scopeDTLS {
+		stack.Reserve() // a handshake says each step before it goes deep into cryptography
+	}
+}
+
 func (p pionLogger) Debug(string)          {}
 func (p pionLogger) Debugf(string, ...any) {}
 func (p pionLogger) Info(msg string)       { p.emit(levelTrace, msg) }
