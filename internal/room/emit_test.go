@@ -114,8 +114,16 @@ func TestWhoOnlyConnectsIsCommittedWithOthers(t *testing.T) {
 				t.Errorf("%s: within %s, %d events uncommitted; want %s and %d", why, told, got, d, uncommitted)
 			}
 		}
-		tc.reg.roomFor(t.Context(), &livekit.CreateRoomRequest{Name: "demo"}, true)
+		if _, _, err := tc.reg.roomFor(t.Context(), &livekit.CreateRoomRequest{Name: "demo"}, true); err != nil {
+			t.Fatal(err)
+		}
 		want("a room begins", 20*time.Millisecond, 1)
+		if _, _, err := tc.reg.roomFor(t.Context(), &livekit.CreateRoomRequest{
+			Name: "desk", Agents: []*livekit.RoomAgentDispatch{{AgentName: "clerk"}},
+		}, true); err != nil {
+			t.Fatal(err)
+		}
+		want("a room begins that agents wait for", 0, 0)
 		alice := tc.enter("demo", "alice")
 		synctest.Wait()
 		within.Store(0) // the loop may rest between her join and her transport, or not

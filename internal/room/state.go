@@ -44,6 +44,7 @@ type state struct {
 	onDeparture  func(sid string, why farewell)
 	onFinished   func()
 
+	awaited     bool           // agents are to come as soon as it is known
 	joinedOnce  bool           // somebody has joined this session
 	emptySince  time.Time      // zero while somebody keeps the room open
 	countsDue   time.Time      // when clients are told of changed counts; zero: nothing to tell
@@ -88,6 +89,9 @@ func newState(r *Room, opts *Options, settings *livekit.Room, now time.Time) *st
 func (s *state) begin() {
 	s.emit(event.Event{Name: event.RoomStarted})
 	s.endTurn()
+	if s.awaited {
+		s.patience = 0
+	}
 	s.log.Info("room started")
 }
 
