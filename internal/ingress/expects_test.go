@@ -96,3 +96,24 @@ func TestCodecThatIsNotThereIsRefused(t *testing.T) {
 		}
 	})
 }
+
+// Whoever is the first to find that media flows, the start is told with the tracks.
+func TestStartIsToldWithItsTracks(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		info := r.create()
+		x := r.admit(info)
+		if err := x.Join(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := x.Publish(t.Context(), Format{MimeType: "audio/opus"}); err != nil {
+			t.Fatal(err)
+		}
+		x.Alive()
+		x.media.Store(true) // as flows does, which then tells it
+		x.look(time.Now())
+		if state := r.state(info.IngressId); state.Status != livekit.IngressState_ENDPOINT_PUBLISHING || len(state.Tracks) != 1 {
+			t.Errorf("it is %v", state)
+		}
+	})
+}

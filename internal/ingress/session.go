@@ -241,21 +241,20 @@ func (x *Session) flows() {
 	if !x.media.CompareAndSwap(false, true) {
 		return
 	}
-	x.publishing()
+	x.publishes(nil)
 }
 
-// publishing tells that the session publishes, once, and marks it each time.
-func (x *Session) publishing() {
-	x.publishes(x.infos())
-}
-
-// publishes marks the session as publishing. Nil tracks are those that are known.
+// publishes marks the session as publishing, and tells so the first time. Nil tracks are
+// those that Publish has made.
 func (x *Session) publishes(tracks []*livekit.TrackInfo) {
 	x.s.mu.Lock()
 	defer x.s.mu.Unlock()
 	e := x.endpoint
 	if e.session != x || e.info.State.Status == livekit.IngressState_ENDPOINT_PUBLISHING {
 		return
+	}
+	if tracks == nil && !x.started {
+		tracks = x.infos() // under the lock: came names one that is published meanwhile
 	}
 	e.change(func(state *livekit.IngressState) {
 		state.Status = livekit.IngressState_ENDPOINT_PUBLISHING
