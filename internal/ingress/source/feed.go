@@ -17,8 +17,8 @@ import (
 
 const (
 	// gatherFor is how long a source with only sound, or only pictures so far, may
-	// take to show the other, and gatherFrames how many pictures tell whether they
-	// are ordered.
+	// take to show the other and be told as one: what comes later is a track that
+	// joins. gatherFrames is how many pictures tell whether they are ordered.
 	gatherFor    = 500 * time.Millisecond
 	gatherFrames = 6
 	// maxGathered and maxGatheredBytes bound what is kept meanwhile, in tags and in
@@ -51,7 +51,7 @@ type feed struct {
 
 	// client says that the source is a WebRTC client, which has said what it sends, and
 	// whose pictures have any size for a while: browsers begin with small ones. awaits
-	// says that there are to be pictures, which may come later than sound.
+	// says that there are to be pictures, and the start is told with them.
 	client, awaits bool
 
 	pictures  *picture
@@ -146,7 +146,7 @@ func (f *feed) gather(ctx context.Context, kind byte, at time.Duration, body []b
 	}
 	f.gathered = append(f.gathered, tag{kind, at, bytes.Clone(body)})
 	f.size += len(body)
-	full := len(f.gathered) >= maxGathered || f.size >= maxGatheredBytes
+	full := f.full()
 	waited := time.Since(f.since) >= gatherFor || at-f.gathered[0].at >= gatherFor
 	enough := waited || f.pictures != nil && f.sounds != nil
 	if f.pictures != nil && f.pictures.order == orderUnknown && f.frames < gatherFrames && !waited {
@@ -166,8 +166,16 @@ func (f *feed) gather(ctx context.Context, kind byte, at time.Duration, body []b
 	}
 	f.started = true
 	f.session.Begins(at)
+	return f.release(ctx)
+}
+
+// full says that no more is gathered.
+func (f *feed) full() bool { return len(f.gathered) >= maxGathered || f.size >= maxGatheredBytes }
+
+// release hands on what is gathered.
+func (f *feed) release(ctx context.Context) error {
 	waiting := f.gathered
-	f.gathered = nil
+	f.gathered, f.size = nil, 0
 	for _, w := range waiting {
 		parse := flv.ParseVideo
 		if w.kind == flv.TypeAudio {
@@ -197,8 +205,8 @@ func (f *feed) learn(t flv.Tag) error {
 		if err != nil {
 			return err
 		}
-		if f.started && (f.sounds == nil || f.sounds.codec != s.codec) {
-			return nil // it began without; what comes now has no track
+		if f.started && f.sounds != nil && f.sounds.codec != s.codec {
+			return nil // its track is of another codec
 		}
 		f.sounds = &s
 		f.session.SetAudio(mimeTypes[s.codec], uint32(s.channels), uint32(s.rate))
@@ -212,7 +220,7 @@ func (f *feed) learnPicture(t flv.Tag) error {
 		if err != nil {
 			return err
 		}
-		if f.started && !f.expects() && (f.pictures == nil || f.pictures.codec != p.codec) {
+		if f.started && f.pictures != nil && f.pictures.codec != p.codec {
 			return f.changed(p.codec)
 		}
 		if old := f.pictures; old != nil && p.order == orderUnknown {
@@ -241,9 +249,6 @@ func (f *feed) learnPicture(t flv.Tag) error {
 	return f.limited()
 }
 
-// expects says that pictures are still to come.
-func (f *feed) expects() bool { return f.awaits && f.pictures == nil }
-
 // limited fails if pictures that are to be decoded are larger than that is done for.
 func (f *feed) limited() error {
 	p := f.pictures
@@ -269,11 +274,7 @@ func (f *feed) resized(width, height int) {
 // changed is why a source ends whose pictures are of another codec than at first: what
 // its tracks and its child are was settled by that.
 func (f *feed) changed(to flv.Codec) error {
-	was := "none"
-	if f.pictures != nil {
-		was = string(f.pictures.codec)
-	}
-	return fmt.Errorf("the source has changed from %s to %s: please connect anew", was, to)
+	return fmt.Errorf("the source has changed from %s to %s: please connect anew", f.pictures.codec, to)
 }
 
 // pass hands a tag on, as it is or to the child.
@@ -285,15 +286,13 @@ func (f *feed) pass(ctx context.Context, kind byte, at time.Duration, body []byt
 		return err
 	}
 	if kind == flv.TypeAudio {
-		return f.passSound(at, body, t)
+		return f.passSound(ctx, at, body, t)
 	}
-	if f.pictures == nil || f.video == nil && !f.awaits {
+	if f.pictures == nil {
 		return nil
 	}
 	if f.video == nil {
-		if err := f.beginPictures(ctx); err != nil {
-			return err
-		}
+		return f.passLate(ctx, at, body)
 	}
 	if !f.encoding && f.pictures.order == reordered {
 		if err := f.beginEncoding(ctx); err != nil {
@@ -313,14 +312,35 @@ func (f *feed) pass(ctx context.Context, kind byte, at time.Duration, body []byt
 	return f.layers[0].put(f.buf, at+t.CTS, t.Key)
 }
 
-func (f *feed) passSound(at time.Duration, body []byte, t flv.Tag) error {
+// passLate gathers pictures of a source that has begun without, until it is known how
+// they are ordered, and then has them join.
+func (f *feed) passLate(ctx context.Context, at time.Duration, body []byte) error {
+	f.gathered = append(f.gathered, tag{flv.TypeVideo, at, bytes.Clone(body)})
+	f.size += len(body)
+	first := f.gathered[min(1, len(f.gathered)-1)].at // after the configuration, which may come long before
+	known := f.pictures.order != orderUnknown || f.frames >= gatherFrames || at-first >= gatherFor
+	if !known && !f.full() && !f.client {
+		return nil
+	}
+	if err := f.beginPictures(ctx); err != nil {
+		return err
+	}
+	return f.release(ctx)
+}
+
+func (f *feed) passSound(ctx context.Context, at time.Duration, body []byte, t flv.Tag) error {
 	if t.Kind == flv.Config {
 		f.soundConf = append(f.soundConf[:0], body...)
 	}
-	switch {
-	case f.audio == nil || f.sounds == nil || t.Codec != f.sounds.codec:
+	if f.sounds == nil || t.Codec != f.sounds.codec {
 		return nil
-	case !f.recoding:
+	}
+	if f.audio == nil {
+		if err := f.beginSound(ctx); err != nil {
+			return err
+		}
+	}
+	if !f.recoding {
 		if t.Kind == flv.Frame {
 			return f.audio.WriteSample(ingress.Sample{Data: t.Data, PTS: at})
 		}

@@ -40,9 +40,8 @@ func (f *feed) start(ctx context.Context) error {
 		f.session.Expects(picturesWithin)
 	}
 	if f.sounds != nil {
-		var err error
-		if f.audio, err = f.session.Publish(ctx, ingress.Format{MimeType: mimeTypes[flv.Opus], Stereo: stereo}); err != nil {
-			return fmt.Errorf("publish audio: %w", err)
+		if err := f.publishAudio(ctx, stereo); err != nil {
+			return err
 		}
 	}
 	return f.startChildren(job)
@@ -103,7 +102,7 @@ func (f *feed) able(ctx context.Context, job ffmpeg.Job) error {
 // of both to be told as one.
 const picturesWithin = time.Second
 
-// beginPictures adds the pictures of a client whose sound is there already.
+// beginPictures adds the pictures of a source whose sound is there already.
 func (f *feed) beginPictures(ctx context.Context) error {
 	var job ffmpeg.Job
 	format, err := f.planPictures(&job)
@@ -117,6 +116,19 @@ func (f *feed) beginPictures(ctx context.Context) error {
 		return err
 	}
 	f.session.Expects(0)
+	return f.startChildren(job)
+}
+
+// beginSound adds the sound of a source whose pictures are there already.
+func (f *feed) beginSound(ctx context.Context) error {
+	var job ffmpeg.Job
+	stereo := f.planSound(&job)
+	if err := f.able(ctx, job); err != nil {
+		return err
+	}
+	if err := f.publishAudio(ctx, stereo); err != nil {
+		return err
+	}
 	return f.startChildren(job)
 }
 
@@ -179,6 +191,13 @@ func (f *feed) publishVideo(ctx context.Context, format ingress.Format) (err err
 	}
 	if f.video, err = f.session.Publish(ctx, format); err != nil {
 		return fmt.Errorf("publish video: %w", err)
+	}
+	return nil
+}
+
+func (f *feed) publishAudio(ctx context.Context, stereo bool) (err error) {
+	if f.audio, err = f.session.Publish(ctx, ingress.Format{MimeType: mimeTypes[flv.Opus], Stereo: stereo}); err != nil {
+		return fmt.Errorf("publish audio: %w", err)
 	}
 	return nil
 }
