@@ -74,6 +74,7 @@ func (l *Log) appendSlowly(events []event.Event) uint64 {
 	for len(events) > 0 && l.accepting() {
 		part := events[:min(len(events), len(l.ring))]
 		if l.count+len(part) > len(l.ring) {
+			l.signal() // who has enqueued what is there may be waiting behind this
 			l.space.Wait()
 			continue
 		}

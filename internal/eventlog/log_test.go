@@ -189,6 +189,26 @@ func TestWhatIsInNoHurryRidesWithOthers(t *testing.T) {
 	})
 }
 
+func TestWhoNeedsTheRingHasItEmptied(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := open(t, eventlog.Options{Store: memory.New(), Ring: 4})
+		events := joins(10)
+		synctest.Wait() // the committer is idle
+		l.Enqueue(events[0])
+		l.CommitWithin(time.Hour)
+		began := time.Now()
+		l.Enqueue(events[1:5]...)
+		l.Enqueue(events[5])
+		l.Enqueue(events[6:]...) // more than the ring takes after that
+		l.Commit()
+		synctest.Wait()
+		if got := l.Last(); got != 10 || !time.Now().Equal(began) {
+			t.Errorf("%d durable after %s, want 10 at once", got, time.Since(began))
+		}
+		closeLog(t, l)
+	})
+}
+
 func TestWhatGathersIsCommittedWithOneSync(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate()

@@ -160,8 +160,8 @@ func (o *Outbox) CloseAs(status websocket.StatusCode, reason string) {
 
 // Abandon ends the connection without writing what is queued.
 func (o *Outbox) Abandon() {
-	o.Close()
 	o.cancel()
+	o.Close()
 }
 
 // Wake has what was held back written.
@@ -267,7 +267,7 @@ func (o *Outbox) waitGone() bool {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.gone
+	return o.gone || o.ctx.Err() != nil
 }
 
 // lost tells why the connection cannot be written to any more: it broke, or the

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/coder/websocket"
@@ -95,9 +96,8 @@ func TestWhatWasQueuedIsWrittenInOrderBeforeTheEnd(t *testing.T) {
 }
 
 // ends is what the client reads last.
-func ends(t *testing.T, conn *websocket.Conn) string {
-	t.Helper()
-	_, _, err := conn.Read(t.Context())
+func ends(conn *websocket.Conn) string {
+	_, _, err := conn.Read(context.Background())
 	if closed, ok := errors.AsType[websocket.CloseError](err); ok {
 		return closed.Code.String()
 	}
@@ -107,28 +107,36 @@ func ends(t *testing.T, conn *websocket.Conn) string {
 func TestClientThatSaysGoodbyeEndsTheConnectionItself(t *testing.T) {
 	for name, c := range map[string]struct {
 		client func(*Outbox)
+		within time.Duration
 		want   string
 	}{
-		"it does":           {(*Outbox).Gone, "without a word"},
-		"it does not":       {func(*Outbox) {}, websocket.StatusNormalClosure.String()},
-		"the server stops":  {(*Outbox).Close, websocket.StatusNormalClosure.String()},
-		"it is not awaited": {(*Outbox).Abandon, "without a word"},
+		"it does":           {(*Outbox).Gone, 0, "without a word"},
+		"it does not":       {func(*Outbox) {}, goodbyeTimeout, websocket.StatusNormalClosure.String()},
+		"the server stops":  {(*Outbox).Close, 0, websocket.StatusNormalClosure.String()},
+		"it is not awaited": {(*Outbox).Abandon, 0, "without a word"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			o := New(10, quiet())
-			conn, written := connect(t, o, time.Minute)
-			o.Send(word("one"))
-			wantRead(t, conn, "binary one")
-			o.Goodbye()
-			o.Close()
-			c.client(o)
-			if got := ends(t, conn); got != c.want {
-				t.Errorf("ended %s, want %s", got, c.want)
-			}
-			if !<-written {
-				t.Error("Write says that the connection broke")
-			}
+			synctest.Test(t, func(t *testing.T) {
+				o := New(10, quiet())
+				conn, written, stop := pipe(t, o, NewWatch(time.Minute), &websocket.DialOptions{})
+				defer stop()
+				ended := make(chan string, 1)
+				go func() { ended <- ends(conn) }()
+				began := time.Now()
+				o.Goodbye()
+				o.Close()
+				synctest.Wait() // it is waited for
+				c.client(o)
+				if !<-written {
+					t.Error("Write says that the connection broke")
+				}
+				if got := <-ended; got != c.want {
+					t.Errorf("ended %s, want %s", got, c.want)
+				}
+				if d := time.Since(began); d != c.within {
+					t.Errorf("after %s, want %s", d, c.within)
+				}
+			})
 		})
 	}
 }
@@ -139,7 +147,7 @@ func TestClientThatIsGoneIsWrittenNothing(t *testing.T) {
 	o.Hold(word("one"))
 	o.Gone()
 	o.Send(word("two"))
-	if got := ends(t, conn); got != "without a word" {
+	if got := ends(conn); got != "without a word" {
 		t.Errorf("ended %s", got)
 	}
 	if !<-written {

@@ -56,6 +56,7 @@ func (s *session) run(conn *outbox.Conn, p *room.Participant, watch *outbox.Watc
 	close(heard)
 	if fair {
 		s.Gone()
+		_ = conn.CloseNow() // also what is being written
 	} else {
 		s.Close()
 	}

@@ -13,7 +13,8 @@ import (
 )
 
 // wireClaims is the JSON of a token's payload. Claims that it does not name
-// are ignored: they belong to services that this server does not offer.
+// are ignored: they belong to services that this server does not offer, or like aud do
+// not concern it.
 type wireClaims struct {
 	Issuer      string            `json:"iss,omitempty"`
 	Subject     string            `json:"sub,omitempty"`
