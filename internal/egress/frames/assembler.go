@@ -54,6 +54,7 @@ func newAssembler(codec container.Codec, rate uint32) (*assembler, error) {
 		return nil, errClockRate
 	}
 	a := &assembler{codec: codec, rate: int64(rate)}
+	a.clock.of = &publisher{clocks: make(map[*clock]struct{})}
 	if a.depacketizer = newDepacketizer(codec); a.depacketizer == nil {
 		return nil, fmt.Errorf("%w: %s", container.ErrCodec, codec)
 	}
@@ -198,7 +199,7 @@ func (a *assembler) finish() (f Frame, ok bool) {
 	if data == nil || a.broken {
 		return f, false
 	}
-	return Frame{At: a.clock.at(a.time(a.elapsed)), Key: key, Data: data}, true
+	return Frame{At: a.clock.at(a.time(a.elapsed)), Came: a.clock.arrived, Key: key, Data: data}, true
 }
 
 func (a *assembler) time(ticks int64) time.Duration {

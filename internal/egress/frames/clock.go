@@ -7,6 +7,9 @@ const (
 	slew = 0.02
 	// maxSlew is what is too far away to be crept up to: somebody set a clock.
 	maxSlew = 2 * time.Second
+	// maxCreep is how far forward the clock is crept up to. What is told to be captured so
+	// much too early may be too late to be heard, which creeping would take long to end.
+	maxCreep = 250 * time.Millisecond
 )
 
 // clock says when something was captured, of its time since the beginning of the
@@ -20,6 +23,8 @@ type clock struct {
 	reported bool
 	early    *report // one of before the first packet
 	arrived  time.Time
+	came     fastest
+	of       *publisher // whose track it is
 }
 
 // maxLate is how long something may have been under way: a recording begins with the last
@@ -42,28 +47,55 @@ func (c *clock) begin(arrived time.Time) { c.base, c.want = arrived, arrived }
 // have waited for long: a recording begins with the last key frame, and what has
 // followed it comes at once.
 func (c *clock) arrive(arrived time.Time, passed time.Duration) {
+	if arrived.Sub(c.arrived) > lull {
+		c.came = fastest{}
+	}
 	c.arrived = arrived
-	if base := arrived.Add(-passed); !c.reported && base.Before(c.base) {
+	base := arrived.Add(-passed)
+	c.came.add(arrived, base)
+	if c.reported {
+		c.of.clocks[c] = struct{}{}
+		c.of.look(arrived)
+		return
+	}
+	if base.Before(c.base) {
 		c.base, c.want = base, base
+	} else if least := c.came.least(); c.came.settled() && least.Sub(c.want) > maxBehind {
+		c.want = least
 	}
 }
 
 // report says when that much had passed since the beginning.
 func (c *clock) report(at time.Time, passed time.Duration) {
 	c.want, c.reported = at.Add(-passed), true
-	if off := c.want.Sub(c.base); !c.told || off > maxSlew || off < -maxSlew {
-		c.base = c.want
+	if !c.came.this.IsZero() {
+		c.of.clocks[c] = struct{}{}
+		c.of.look(c.arrived)
 	}
+	if off := c.off(); !c.told || off > maxSlew || off < -maxSlew {
+		c.base = c.base.Add(off)
+	}
+}
+
+// off is how much later the track began than it is told now.
+func (c *clock) off() time.Duration {
+	off := c.want.Sub(c.base)
+	if c.reported {
+		off -= c.of.shift
+	}
+	return off
 }
 
 // at is when something was captured. What nobody can have captured then, as it came
 // before, or long after, was captured when it came: such a time is of a publisher that
 // jumps, and hours of nothing would be recorded for it.
 func (c *clock) at(passed time.Duration) time.Time {
-	if c.told && passed > c.last {
-		room := time.Duration(float64(passed-c.last) * slew)
-		c.base = c.base.Add(min(max(c.want.Sub(c.base), -room), room))
+	off := c.off()
+	if c.told && off <= maxCreep {
+		room := time.Duration(float64(max(passed-c.last, 0)) * slew)
+		off = min(max(off, -room), room)
 	}
+	c.base = c.base.Add(off)
 	now := c.base.Add(passed)
 	if late := c.arrived.Sub(now); late < -maxSlew || late > maxLate {
 		return c.arrived

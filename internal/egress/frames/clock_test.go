@@ -24,11 +24,16 @@ type sound struct {
 }
 
 func newSound(t *testing.T, ppm float64) *sound {
+	return &sound{t: t, track: opus(t), ppm: ppm, step: 20 * time.Millisecond}
+}
+
+func opus(t *testing.T) *Track {
+	t.Helper()
 	track, err := New(container.Opus, 48000)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &sound{t: t, track: track, ppm: ppm, step: 20 * time.Millisecond}
+	return track
 }
 
 // shows is what the clock shows of what was captured so long after the beginning.

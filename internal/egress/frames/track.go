@@ -12,6 +12,7 @@ import (
 // them.
 type Frame struct {
 	At   time.Time // when it was captured, on the server's clock
+	Came time.Time // when it was here; a clock that is being corrected may have At be later
 	Key  bool      // nothing before it is needed
 	Data []byte    // until the track's next frame is asked for
 }
@@ -31,6 +32,11 @@ func New(codec container.Codec, rate uint32) (*Track, error) {
 // Patience is how long a packet that is missing is waited for: a second, unless it is set
 // before the first comes.
 func (t *Track) Patience(d time.Duration) { t.frames.packets.patience = d }
+
+// Join says, before the first packet comes, that the track is of the publisher of another:
+// what is wrong with their clock is wrong with both, and they stay in step. One goroutine
+// has both.
+func (t *Track) Join(other *Track) { t.frames.clock.of = other.frames.clock.of }
 
 // Gap says whether a packet is missing that is being waited for: what is behind it is
 // here. It is asked when Next has returned all that there is.

@@ -74,7 +74,7 @@ type mixed struct {
 	packet  []byte
 	lag     *frames.Lag
 
-	latest time.Time // when the newest frame was captured
+	latest time.Time // up to when all has been captured that is here
 	came   time.Time // when that was here
 	begun  time.Time
 }
@@ -123,8 +123,12 @@ func (m *mixed) Frame(track uint16, f frames.Frame, _ func()) error {
 	}
 	now := time.Now()
 	m.lag.Came(track, f.At, now)
-	if f.At.After(m.latest) {
-		m.latest, m.came = f.At, now
+	latest := f.At
+	if f.Came.Before(latest) {
+		latest = f.Came // whose clock is ahead hurries nobody
+	}
+	if latest.After(m.latest) {
+		m.latest, m.came = latest, now
 	}
 	wait := m.lag.Wait()
 	if m.mixer.Tracks() == 1 {

@@ -75,6 +75,64 @@ func TestSidesAreHeardApart(t *testing.T) {
 	}
 }
 
+// One is on the left, with a clock that agrees with when its packets come; the other's, on
+// the right, does not.
+func TestClockThatIsWrongSilencesNobody(t *testing.T) {
+	const half, last = 10 * time.Second, 20 * time.Second
+	always := func(off time.Duration) func(time.Duration) time.Duration {
+		return func(time.Duration) time.Duration { return off }
+	}
+	for name, c := range map[string]struct {
+		off   func(at time.Duration) time.Duration // of the other's reports
+		first time.Duration                        // how late its first packets come
+		heard bool                                 // it is from the beginning
+	}{
+		"right":         {always(0), 0, true},
+		"300 ms ahead":  {always(300 * time.Millisecond), 0, true},
+		"1 s ahead":     {always(time.Second), 0, true},
+		"1.9 s ahead":   {always(1900 * time.Millisecond), 0, true},
+		"300 ms behind": {always(-300 * time.Millisecond), 0, false},
+		"1.9 s behind":  {always(-1900 * time.Millisecond), 0, false},
+		"late at first": {always(0), time.Second, false},
+		"jumps ahead": {func(at time.Duration) time.Duration {
+			return max(min(at-half, 1), 0) * 1500 * time.Millisecond
+		}, 0, true},
+		"drifts": {func(at time.Duration) time.Duration { return at / 10 }, 0, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			j := job(filepath.Join(t.TempDir(), "a.ogg"), "audio/x")
+			j.Kind = wire.Mix
+			s := newScript(t, j)
+			one, two := s.track(0, 0), s.track(0, 0)
+			one.Side, two.Side, one.Identity, two.Identity = "left", "right", "one", "two"
+			s.b = wire.AppendJSON(s.b, wire.TrackFrame, one.Track)
+			s.b = wire.AppendJSON(s.b, wire.TrackFrame, two.Track)
+			for at := time.Duration(0); at <= last; at += 20 * time.Millisecond {
+				if at%(500*time.Millisecond) == 0 {
+					one.report(at)
+					if at > 0 || c.first == 0 {
+						two.lies(at, c.off(at))
+					}
+				}
+				two.play(at, max(c.first-at, 0))
+				one.play(at, 100*time.Millisecond) // as late as a network makes it
+			}
+			made := file(t, s.run(mixing))
+			alone := 0.0
+			for _, channel := range []string{"c0", "c1"} {
+				db := loudness(t, made.Path, channel)
+				if channel == "c0" {
+					alone = db
+				}
+				t.Logf("%s: %.1f dB, plays %v", channel, db, made.Plays)
+				if channel == "c0" && db < -22 || c.heard && db < alone-1 || db < alone-3 {
+					t.Errorf("%s has %.1f dB", channel, db)
+				}
+			}
+		})
+	}
+}
+
 // receiver is a WebSocket that keeps what it gets.
 type receiver struct {
 	*httptest.Server

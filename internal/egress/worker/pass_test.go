@@ -61,8 +61,11 @@ func (c *clip) head(at time.Duration) []byte {
 }
 
 // report tells what its clock shows.
-func (c *clip) report(at time.Duration) {
-	c.b = wire.AppendFrame(c.b, wire.Clock, c.head(at), binary.BigEndian.AppendUint32(nil, c.shows(at)))
+func (c *clip) report(at time.Duration) { c.lies(at, 0) }
+
+// lies tells what its clock shows, as if all were captured by that much later than it is.
+func (c *clip) lies(at, by time.Duration) {
+	c.b = wire.AppendFrame(c.b, wire.Clock, c.head(at), binary.BigEndian.AppendUint32(nil, c.shows(at-by)))
 }
 
 // play sends all packets that were captured before that time, each with a delay.

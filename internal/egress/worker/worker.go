@@ -112,6 +112,7 @@ type work struct {
 
 type track struct {
 	number uint16
+	owner  string // identity, "" if nobody's
 	frames *frames.Track
 	want   func() // asks for a key frame
 	lost   bool   // that was done
@@ -308,7 +309,13 @@ func (w *work) track(t wire.Track) error {
 		if codec == container.AV1 || codec == container.H265 {
 			debug.SetGCPercent(usualGrowth)
 		}
-		added := &track{number: t.Number, frames: made}
+		for _, other := range w.tracks {
+			if t.Identity != "" && other.owner == t.Identity {
+				made.Join(other.frames)
+				break
+			}
+		}
+		added := &track{number: t.Number, owner: t.Identity, frames: made}
 		added.want = func() { w.wantKeyframe(added) }
 		w.tracks[t.Number] = added
 	}

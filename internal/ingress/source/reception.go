@@ -135,6 +135,9 @@ func (r *Reception) Track(mime string, rate uint32, clockAt func(time.Time) (uin
 	of.Patience(lossPatience)
 	l := &Lane{of: r, clockAt: clockAt, keyframe: keyframe, frames: of, tags: tags, begun: !codec.Video()}
 	r.mu.Lock()
+	if len(r.lanes) > 0 {
+		of.Join(r.lanes[0].frames)
+	}
 	r.lanes = append(r.lanes, l)
 	r.mu.Unlock()
 	return l, nil
