@@ -421,7 +421,7 @@ func TestAprilWeatherLosesNoData(t *testing.T) {
 			down := time.Duration(chance.Int64N(int64(2 * time.Second)))
 			kind := chance.IntN(4)
 			if *long {
-				down *= 10
+				down *= 7 // below 15 s, after which the server takes the connection for failed
 				kind = chance.IntN(5)
 			}
 			x.t.Logf("%d: %+v, down for %v, trouble %d", i, w, down, kind)
