@@ -300,7 +300,6 @@ func (g *Registry) findOrMake(req *livekit.CreateRoomRequest, create, checked bo
 	if g.opts.Wants != nil {
 		g.opts.Wants(sid, req.Agents)
 	}
-	s.awaited = len(req.Agents) > 0
 	s.tags, s.syncStreams = maps.Clone(req.Tags), req.SyncStreams || g.opts.Defaults.SyncStreams
 	s.playoutDelay = g.opts.Defaults.PlayoutDelay
 	if req.MinPlayoutDelay > 0 || req.MaxPlayoutDelay > 0 {
@@ -309,7 +308,7 @@ func (g *Registry) findOrMake(req *livekit.CreateRoomRequest, create, checked bo
 		}
 	}
 	g.loops.Go(func() {
-		s.begin()
+		s.begin(len(req.Agents) > 0)
 		r.run(s)
 	})
 	return r, settings, nil

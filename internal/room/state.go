@@ -44,7 +44,6 @@ type state struct {
 	onDeparture  func(sid string, why farewell)
 	onFinished   func()
 
-	awaited     bool           // agents are to come as soon as it is known
 	joinedOnce  bool           // somebody has joined this session
 	emptySince  time.Time      // zero while somebody keeps the room open
 	countsDue   time.Time      // when clients are told of changed counts; zero: nothing to tell
@@ -85,11 +84,11 @@ func newState(r *Room, opts *Options, settings *livekit.Room, now time.Time) *st
 	return s
 }
 
-// begin is the first turn of a new session.
-func (s *state) begin() {
+// begin is the first turn of a new session; agents may wait to be told of it.
+func (s *state) begin(awaited bool) {
 	s.emit(event.Event{Name: event.RoomStarted})
 	s.endTurn()
-	if s.awaited {
+	if awaited {
 		s.patience = 0
 	}
 	s.log.Info("room started")

@@ -54,8 +54,7 @@ func (c *clock) arrive(arrived time.Time, passed time.Duration) {
 	base := arrived.Add(-passed)
 	c.came.add(arrived, base)
 	if c.reported {
-		c.of.clocks[c] = struct{}{}
-		c.of.look(arrived)
+		c.of.look(c)
 		return
 	}
 	if base.Before(c.base) {
@@ -69,8 +68,7 @@ func (c *clock) arrive(arrived time.Time, passed time.Duration) {
 func (c *clock) report(at time.Time, passed time.Duration) {
 	c.want, c.reported = at.Add(-passed), true
 	if !c.came.this.IsZero() {
-		c.of.clocks[c] = struct{}{}
-		c.of.look(c.arrived)
+		c.of.look(c)
 	}
 	if off := c.off(); !c.told || off > maxSlew || off < -maxSlew {
 		c.base = c.base.Add(off)

@@ -26,11 +26,13 @@ type publisher struct {
 
 // look has all be captured when it came, if the fastest that came of any track came
 // before it was captured, which nothing does, or all of it is late. Sound and pictures
-// are shifted together: one of them may be late for a reason.
-func (p *publisher) look(now time.Time) {
+// are shifted together: one of them may be late for a reason. It is called when
+// something has come of a track, or was told of it.
+func (p *publisher) look(of *clock) {
+	p.clocks[of] = struct{}{}
 	least, some, settled := time.Duration(0), false, false
 	for c := range p.clocks {
-		if now.Sub(c.arrived) > 2*turn {
+		if of.arrived.Sub(c.arrived) > 2*turn {
 			delete(p.clocks, c)
 			continue
 		}

@@ -323,10 +323,8 @@ func (f *Factory) Close(ctx context.Context) error {
 // ended waits for the end of connections.
 func ended(ctx context.Context, conns []*conn) error {
 	for i, c := range conns {
-		select {
-		case <-c.donec:
+		if isClosed(c.donec) {
 			continue
-		default:
 		}
 		select {
 		case <-c.donec:
