@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -16,17 +17,19 @@ import (
 type Conn struct {
 	file          *rawfile.File // immutable
 	local, remote net.Addr      // immutable
+	closer        *closer       // immutable; of the file
+	closed        atomic.Bool
 }
 
 // newConn takes over a socket that does not block.
-func newConn(fd int, local, remote net.Addr) (*Conn, error) {
+func newConn(fd int, local, remote net.Addr, c *closer) (*Conn, error) {
 	socket := os.NewFile(uintptr(fd), "tcp")
 	file, err := rawfile.New(socket)
 	if err != nil {
 		_ = socket.Close()
 		return nil, err
 	}
-	return &Conn{file, local, remote}, nil
+	return &Conn{file: file, local: local, remote: remote, closer: c}, nil
 }
 
 // LocalAddr implements net.Conn.
@@ -46,32 +49,45 @@ func (c *Conn) SetWriteDeadline(t time.Time) error { return c.setting(c.file.Set
 
 // CloseWrite ends what is sent, as that of net.TCPConn does.
 func (c *Conn) CloseWrite() error {
+	if err := c.shutdown(unix.SHUT_WR); err != nil {
+		return c.wrap("close", c.reason(err))
+	}
+	return nil
+}
+
+// Close implements net.Conn. The other side and who reads or writes here see it at once;
+// the descriptor is closed a little later, with others.
+func (c *Conn) Close() error {
+	if !c.closed.CompareAndSwap(false, true) {
+		return c.wrap("close", net.ErrClosed)
+	}
+	_ = c.shutdown(unix.SHUT_RDWR) // fails where the other side has reset
+	c.closer.add(c.file)
+	return nil
+}
+
+func (c *Conn) shutdown(how uintptr) error {
 	var e unix.Errno
-	err := c.file.Control(func(fd uintptr) {
-		_, _, e = unix.RawSyscall(unix.SYS_SHUTDOWN, fd, unix.SHUT_WR, 0)
-	})
+	err := c.file.Control(func(fd uintptr) { _, _, e = unix.RawSyscall(unix.SYS_SHUTDOWN, fd, how, 0) })
 	if err == nil && e != 0 {
 		err = os.NewSyscallError("shutdown", e)
 	}
-	if err != nil {
-		return c.wrap("close", closed(err))
-	}
-	return nil
-}
-
-// Close implements net.Conn.
-func (c *Conn) Close() error {
-	if err := c.file.Close(); err != nil {
-		return c.wrap("close", closed(err))
-	}
-	return nil
+	return err
 }
 
 func (c *Conn) setting(err error) error {
-	if err != nil {
-		return c.wrap("set", closed(err))
+	if err != nil || c.closed.Load() {
+		return c.wrap("set", c.reason(err))
 	}
 	return nil
+}
+
+// reason is why a call failed, or may not have been made.
+func (c *Conn) reason(err error) error {
+	if c.closed.Load() {
+		return net.ErrClosed
+	}
+	return closed(err)
 }
 
 // closed is what net says of a connection that was closed, which files call otherwise.
@@ -85,8 +101,8 @@ func closed(err error) error {
 // Read implements net.Conn.
 func (c *Conn) Read(b []byte) (int, error) {
 	n, err := c.file.Read(b)
-	if err != nil && !errors.Is(err, io.EOF) {
-		err = c.wrap("read", closed(err))
+	if n == 0 && c.closed.Load() || err != nil && !errors.Is(err, io.EOF) {
+		err = c.wrap("read", c.reason(err))
 	}
 	return n, err
 }
@@ -94,8 +110,8 @@ func (c *Conn) Read(b []byte) (int, error) {
 // Write implements net.Conn.
 func (c *Conn) Write(b []byte) (int, error) {
 	n, err := c.file.Write(b)
-	if err != nil {
-		err = c.wrap("write", closed(err))
+	if err != nil || c.closed.Load() {
+		err = c.wrap("write", c.reason(err))
 	}
 	return n, err
 }

@@ -18,6 +18,7 @@ type listener struct {
 	net.Listener                 // immutable; the address is its
 	file         *os.File        // immutable; the same socket, which the runtime waits for
 	raw          syscall.RawConn // immutable
+	closer       closer          // of the connections
 }
 
 // keptAlive is what net sets for each connection that it accepts. Connections have it
@@ -49,7 +50,7 @@ func wrap(l *net.TCPListener) (net.Listener, error) {
 		_ = file.Close()
 		return nil, err
 	}
-	return &listener{l, file, raw}, nil
+	return &listener{Listener: l, file: file, raw: raw}, nil
 }
 
 // Accept implements net.Listener.
@@ -65,9 +66,12 @@ func (l *listener) Accept() (net.Conn, error) {
 	case err != nil:
 		return nil, &net.OpError{Op: "accept", Net: "tcp", Addr: l.Addr(), Err: closed(err)}
 	case e != 0:
+		if e == unix.EMFILE {
+			l.closer.close()
+		}
 		return nil, &net.OpError{Op: "accept", Net: "tcp", Addr: l.Addr(), Err: os.NewSyscallError("accept4", e)}
 	}
-	return newConn(fd, localAddr(fd), address(&from))
+	return newConn(fd, localAddr(fd), address(&from), &l.closer)
 }
 
 // Close implements net.Listener.
