@@ -56,11 +56,25 @@ const (
 	maxSubmitted = 1
 )
 
-// newDatasync returns one for a file. It fails where the system does not let us.
-func newDatasync(fd uintptr) (*datasync, error) {
+// newSyncer returns the best there is for a file, which is told whether it is a log.
+func newSyncer(fd uintptr, log bool) (syncer, error) {
 	if fd == vfs.InvalidFd {
 		return nil, unix.EBADF
 	}
+	if log {
+		if r, err := newRing(fd); err == nil {
+			return r, nil
+		}
+	}
+	d, err := newDatasync(fd)
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// newDatasync returns one for a file. It fails where the system does not let us.
+func newDatasync(fd uintptr) (*datasync, error) {
 	d := &datasync{file: uint32(fd)}
 	d.requests[0] = &d.request
 	d.ending = d.collect
@@ -132,6 +146,9 @@ func (d *datasync) told(fd uintptr) bool {
 		}
 	}
 }
+
+func (d *datasync) keep([]byte) bool { return false }
+func (d *datasync) take() []byte     { return nil }
 
 // close must not be called during a sync.
 func (d *datasync) close() {

@@ -1,16 +1,18 @@
 package pebble
 
 import (
+	"errors"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// quietFS is the machine's file system, with syncs of data that no thread waits for.
+// quietFS is the machine's file system, with writes and syncs of the log that no thread
+// waits for.
 //
-// A thread that waits for the disk is announced to Go's scheduler, which wakes its
-// watchdog to look, every 20 µs, whether the thread's processor should be given to
-// another. For a log that is synced some times for each participant that was a tenth
+// A thread that waits for the disk, or may have to, is announced to Go's scheduler, which
+// wakes its watchdog to look, every 20 µs, whether the thread's processor should be given
+// to another. For a log that is synced some times for each participant that was a tenth
 // of all that a join costs.
 type quietFS struct{ vfs.FS }
 
@@ -19,7 +21,7 @@ func (q quietFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, 
 	if err != nil {
 		return nil, err
 	}
-	return &quietFile{File: f}, nil
+	return newQuietFile(f, category), nil
 }
 
 func (q quietFS) ReuseForWrite(oldname, newname string, category vfs.DiskWriteCategory) (vfs.File, error) {
@@ -27,45 +29,178 @@ func (q quietFS) ReuseForWrite(oldname, newname string, category vfs.DiskWriteCa
 	if err != nil {
 		return nil, err
 	}
-	return &quietFile{File: f}, nil
+	return newQuietFile(f, category), nil
 }
 
 // Unwrap gives Pebble the file system beneath, see vfs.Root.
 func (q quietFS) Unwrap() vfs.FS { return q.FS }
 
+// quietFile is a file of quietFS. What is written to the log waits for its sync in the
+// process: until then it promises nothing, and Pebble reads no log that it writes.
 type quietFile struct {
 	vfs.File
+	log bool // immutable
 
 	mu     sync.Mutex
-	kernel *datasync // mu guards; nil until the first sync, and where there is none
-	loud   bool      // mu guards; there is none
+	kernel syncer // mu guards; nil until the first use, and where there is none
+	loud   bool   // mu guards; there is none
+}
+
+// syncer has the kernel sync a file.
+type syncer interface {
+	// sync syncs the file's data. begun is false if the kernel does not do that, then
+	// nothing has happened.
+	sync() (begun bool, err error)
+
+	// keep has b written by the next sync, if there is room for it.
+	keep(b []byte) bool
+
+	// take returns what is kept, which is no more.
+	take() []byte
+
+	close()
+}
+
+// logCategory is what Pebble writes its log as.
+const logCategory = "pebble-wal"
+
+func newQuietFile(f vfs.File, category vfs.DiskWriteCategory) *quietFile {
+	return &quietFile{File: f, log: category == logCategory}
+}
+
+// ready makes the syncer, once.
+//
+// requires f.mu
+func (f *quietFile) ready() {
+	if f.kernel != nil || f.loud {
+		return
+	}
+	var err error
+	f.kernel, err = newSyncer(f.Fd(), f.log)
+	f.loud = err != nil
+}
+
+// Write implements io.Writer.
+func (f *quietFile) Write(b []byte) (int, error) {
+	if !f.log {
+		return f.File.Write(b)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ready()
+	if f.kernel != nil && f.kernel.keep(b) {
+		return len(b), nil
+	}
+	if err := f.flush(); err != nil {
+		return 0, err
+	}
+	return f.File.Write(b)
+}
+
+// flush writes what is kept.
+//
+// requires f.mu
+func (f *quietFile) flush() error {
+	if f.kernel == nil {
+		return nil
+	}
+	b := f.kernel.take()
+	if len(b) == 0 {
+		return nil
+	}
+	_, err := f.File.Write(b)
+	return err
 }
 
 // SyncData returns when what was written is on the disk.
 func (f *quietFile) SyncData() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.kernel == nil && !f.loud {
-		var err error
-		f.kernel, err = newDatasync(f.Fd())
-		f.loud = err != nil
-	}
+	f.ready()
 	if f.kernel != nil {
 		if begun, err := f.kernel.sync(); begun {
 			return err
 		}
-		f.kernel.close()
-		f.kernel, f.loud = nil, true
+		if err := f.end(); err != nil {
+			return err
+		}
 	}
 	return f.File.SyncData()
 }
 
-func (f *quietFile) Close() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+// end has threads write and sync from then on.
+//
+// requires f.mu
+func (f *quietFile) end() error {
+	err := f.flush()
 	if f.kernel != nil {
 		f.kernel.close()
 	}
 	f.kernel, f.loud = nil, true
-	return f.File.Close()
+	return err
+}
+
+// Close implements io.Closer.
+func (f *quietFile) Close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return errors.Join(f.end(), f.File.Close())
+}
+
+// written calls with all in the file that was written to it.
+func (f *quietFile) written(call func() error) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.flush(); err != nil {
+		return err
+	}
+	return call()
+}
+
+// Sync implements vfs.File.
+func (f *quietFile) Sync() error { return f.written(f.File.Sync) }
+
+// SyncTo implements vfs.File.
+func (f *quietFile) SyncTo(length int64) (fullSync bool, err error) {
+	err = f.written(func() (err error) {
+		fullSync, err = f.File.SyncTo(length)
+		return err
+	})
+	return fullSync, err
+}
+
+// Read implements vfs.File.
+func (f *quietFile) Read(b []byte) (n int, err error) {
+	err = f.written(func() (err error) {
+		n, err = f.File.Read(b)
+		return err
+	})
+	return n, err
+}
+
+// ReadAt implements vfs.File.
+func (f *quietFile) ReadAt(b []byte, offset int64) (n int, err error) {
+	err = f.written(func() (err error) {
+		n, err = f.File.ReadAt(b, offset)
+		return err
+	})
+	return n, err
+}
+
+// WriteAt implements vfs.File.
+func (f *quietFile) WriteAt(b []byte, offset int64) (n int, err error) {
+	err = f.written(func() (err error) {
+		n, err = f.File.WriteAt(b, offset)
+		return err
+	})
+	return n, err
+}
+
+// Stat implements vfs.File.
+func (f *quietFile) Stat() (info vfs.FileInfo, err error) {
+	err = f.written(func() (err error) {
+		info, err = f.File.Stat()
+		return err
+	})
+	return info, err
 }

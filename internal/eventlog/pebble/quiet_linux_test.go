@@ -80,7 +80,7 @@ func TestWhatTheKernelDoesNotTakeIsSyncedByAThread(t *testing.T) {
 	if err := f.SyncData(); err != nil {
 		t.Fatal(err)
 	}
-	f.kernel.destroy()
+	f.kernel.(*datasync).destroy()
 	for range 2 {
 		if _, err := f.Write([]byte("event")); err != nil {
 			t.Fatal(err)
@@ -131,7 +131,7 @@ func TestTheKernelsFailureEndsTheStore(t *testing.T) {
 		if err := f.SyncData(); err != nil {
 			t.Fatal(err)
 		}
-		d := f.(brittleFile).File.(*quietFile).kernel
+		d := f.(brittleFile).File.(*quietFile).kernel.(*datasync)
 		d.ending = func() (uintptr, syscall.Errno) { return ending(d) }
 		var wg sync.WaitGroup
 		wg.Go(func() { _ = f.SyncData() })
