@@ -133,10 +133,15 @@ func TestWhoOnlyConnectsIsCommittedWithOthers(t *testing.T) {
 		bob.transport(peer.Connected)
 		want("bob is there", 0, 0)
 		bob.leave()
-		want("bob has left", 0, 0)
+		want("bob has left", 50*time.Millisecond, 2) // with the summary of his stay
 		carol := tc.accept(joinOf("demo", "carol"))
 		carol.leave()
-		want("carol was not there", 100*time.Millisecond, 2)
+		want("carol was not there", 100*time.Millisecond, 4)
 		alice.leave()
+		want("alice has left", 50*time.Millisecond, 6)
+		tc.enter("demo", "dave")
+		synctest.Wait()
+		within.Store(0)
+		want("dave is there", 0, 0)
 	})
 }

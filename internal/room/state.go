@@ -140,6 +140,9 @@ func patience(e *event.Event) time.Duration {
 		return maxPatience
 	case event.RoomStarted:
 		return maxPatience / 5
+	case event.ParticipantLeft, event.TrackUnpublished, event.RoomFinished, event.ParticipantSummary, event.RoomSummary,
+		event.ParticipantSpoke, event.ConnectionQualityChanged:
+		return maxPatience / 2
 	}
 	return 0
 }
