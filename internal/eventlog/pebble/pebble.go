@@ -44,6 +44,8 @@ type Store struct {
 	lock        *pebble.Lock // immutable
 	dir         string       // immutable
 
+	batches chan work // to be applied
+
 	failOnce sync.Once
 	failedc  chan struct{} // closed after err is set
 	err      error
@@ -68,7 +70,7 @@ func Open(opts Options) (*Store, error) {
 	if opts.MemTableSize <= 0 {
 		opts.MemTableSize = defaultMemTableSize
 	}
-	s := &Store{dir: opts.Dir, failedc: make(chan struct{}), scrubbing: make(chan struct{}, 1)}
+	s := &Store{dir: opts.Dir, batches: make(chan work), failedc: make(chan struct{}), scrubbing: make(chan struct{}, 1)}
 	s.life, s.closed = context.WithCancel(context.Background())
 	opened := make(chan error, 1)
 	go func() { opened <- s.open(opts) }()
@@ -79,8 +81,10 @@ func Open(opts Options) (*Store, error) {
 		err = s.err
 	}
 	if err != nil {
+		s.closed()
 		return nil, fmt.Errorf("open event store in %s: %w", opts.Dir, damage(err))
 	}
+	go s.applying()
 	return s, nil
 }
 
@@ -214,29 +218,43 @@ func (s *Store) fail(err error) {
 	})
 }
 
+// work is an operation that somebody waits for.
+type work struct {
+	operation func() error
+	done      chan error // has room for the result
+}
+
+// do runs the operation; a panic of Pebble's is an error.
+func (w work) do() {
+	defer func() {
+		if p := recover(); p != nil {
+			err, ok := p.(error)
+			if !ok {
+				err = fmt.Errorf("%v", p)
+			}
+			w.done <- fmt.Errorf("pebble panicked: %w", err)
+		}
+	}()
+	w.done <- w.operation()
+}
+
 // await runs one operation and returns its error, or that of the store's end,
 // which can leave the operation parked.
 func (s *Store) await(operation func() error) error {
+	return s.run(operation, func(w work) { go w.do() })
+}
+
+// run has start run the operation elsewhere.
+func (s *Store) run(operation func() error, start func(work)) error {
 	select {
 	case <-s.failedc:
 		return s.err
 	default:
 	}
-	done := make(chan error, 1)
-	go func() {
-		defer func() {
-			if p := recover(); p != nil {
-				err, ok := p.(error)
-				if !ok {
-					err = fmt.Errorf("%v", p)
-				}
-				done <- fmt.Errorf("pebble panicked: %w", err)
-			}
-		}()
-		done <- operation()
-	}()
+	w := work{operation, make(chan error, 1)}
+	start(w)
 	select {
-	case err := <-done:
+	case err := <-w.done:
 		if err != nil {
 			s.fail(err)
 		}
@@ -246,13 +264,37 @@ func (s *Store) await(operation func() error) error {
 	}
 }
 
+// applying applies batches, on a goroutine that lasts and has the stack that it takes.
+func (s *Store) applying() {
+	for {
+		select {
+		case w := <-s.batches:
+			w.do()
+		case <-s.failedc:
+			return
+		case <-s.life.Done():
+			return
+		}
+	}
+}
+
+// apply hands w to applying, or to a goroutine of its own if that has ended.
+func (s *Store) apply(w work) {
+	select {
+	case s.batches <- w:
+	case <-s.failedc:
+	case <-s.life.Done():
+		go w.do()
+	}
+}
+
 // Apply writes the batch with one sync.
 func (s *Store) Apply(b *eventlog.Batch) error {
 	batch, err := s.encode(b)
 	if err != nil {
 		return fmt.Errorf("encode batch: %w", err)
 	}
-	if err := s.await(func() error { return s.db.Apply(batch, pebble.Sync) }); err != nil {
+	if err := s.run(func() error { return s.db.Apply(batch, pebble.Sync) }, s.apply); err != nil {
 		return fmt.Errorf("write to event store in %s: %w", s.dir, err)
 	}
 	return batch.Close()
