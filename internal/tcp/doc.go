@@ -2,7 +2,7 @@
 // their reads and writes.
 //
 // A socket's calls never block, the runtime waits for it by other means: rawfile says what
-// that saves.
+// that saves. The one that cannot be made so, close, is made for several at a time.
 //
 // server listens with it.
 package tcp
