@@ -42,7 +42,7 @@ var layers = []layer{
 	}},
 
 	// Edges: bytes to commands. The event log reaches httpapi through its own interfaces.
-	{"internal/httpapi", []string{"internal/figures", "internal/rate", "internal/room", "internal/delivery", "internal/fold", "internal/token", "event"}},
+	{"internal/httpapi", []string{"internal/figures", "internal/rate", "internal/stack", "internal/room", "internal/delivery", "internal/fold", "internal/token", "event"}},
 	{"internal/figures", []string{"internal/room", "internal/sfu/peer", "internal/histogram"}},
 	{"internal/signal", []string{"internal/outbox", "internal/rate", "internal/room", "internal/token", "event"}},
 

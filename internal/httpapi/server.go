@@ -2,8 +2,11 @@ package httpapi
 
 import (
 	"log/slog"
+	"net"
 	"net/http"
 	"time"
+
+	"github.com/rollcall-rtc/rollcall/internal/stack"
 )
 
 // NewServer returns the HTTP server for handler, with bounds that suit long
@@ -18,5 +21,11 @@ func NewServer(handler http.Handler, logger *slog.Logger) *http.Server {
 		MaxHeaderBytes: 1 << 20,
 		// What it logs is what clients do wrong below HTTP.
 		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+		// A request goes deep, and by then there is much to copy.
+		ConnState: func(_ net.Conn, s http.ConnState) {
+			if s == http.StateActive {
+				stack.ReserveSome()
+			}
+		},
 	}
 }

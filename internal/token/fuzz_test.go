@@ -30,6 +30,7 @@ func FuzzVerify(f *testing.F) {
 	f.Add(sign(f, `{"alg":"none"}`, `{"iss":"front","exp":4102444800}`, front))
 	f.Add(sign(f, hs256, `{"iss":"hollow","exp":4102444800}`, ""))
 	f.Fuzz(func(t *testing.T, raw string) {
+		sameAsLibrary(t, raw)
 		c, err := Verify(raw, testKeys, testNow)
 		if (c == nil) == (err == nil) {
 			t.Fatalf("Verify = %v, %v; want exactly one", c, err)
@@ -53,7 +54,9 @@ func FuzzClaims(f *testing.F) {
 	f.Add(`{"iss":"front","exp":null,"video":null,"roomConfig":null}`)
 	f.Add(`[]`)
 	f.Fuzz(func(t *testing.T, payload string) {
-		c, err := Verify(sign(t, hs256, payload, testKeys["front"]), testKeys, testNow)
+		signed := sign(t, hs256, payload, testKeys["front"])
+		sameAsLibrary(t, signed)
+		c, err := Verify(signed, testKeys, testNow)
 		if err != nil {
 			return
 		}
@@ -72,4 +75,24 @@ func FuzzClaims(f *testing.F) {
 			t.Errorf("claims changed: %+v, then %+v", c, d)
 		}
 	})
+}
+
+// sameAsLibrary fails if what is verified without the library is not what that verifies.
+func sameAsLibrary(t *testing.T, raw string) {
+	t.Helper()
+	quick := verifyUsual(raw, testKeys)
+	if quick == nil {
+		return
+	}
+	var w wireClaims
+	tok, err := verifySignature(raw, testKeys, &w)
+	if err != nil {
+		t.Fatalf("the library says %v", err)
+	}
+	if _, ok := tok.Header["crit"]; ok || tok.Method.Alg() != "HS256" {
+		t.Fatalf("the header is not usual: %v", tok.Header)
+	}
+	if diff := cmp.Diff(&w, quick); diff != "" {
+		t.Fatalf("claims differ (-library +ours):\n%s", diff)
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/livekit/protocol/auth"
 )
 
 var (
@@ -169,5 +170,46 @@ func TestTokenSaysWhenItWasMadeIfItDoes(t *testing.T) {
 		if made := got.MadeAt(); !made.Equal(tc.want) || made.IsZero() != tc.want.IsZero() {
 			t.Errorf("%s: made at %s, want %s", name, made, tc.want)
 		}
+	}
+}
+
+// The SDKs' tokens need no library, and others do.
+func TestWhichTokensAreUsual(t *testing.T) {
+	claims := `{"iss":"front","sub":"ana","exp":` + unix(testNow.Add(time.Hour)) + `}`
+	front := testKeys["front"]
+	sdk, err := auth.NewAccessToken("front", front).SetIdentity("ana").SetValidFor(time.Hour).ToJWT()
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := Mint("front", front, fullClaims(), testNow, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		raw   string
+		usual bool
+	}{
+		"of the SDK for Go":      {sdk, true},
+		"of this package":        {own, true},
+		"as jose writes it":      {sign(t, `{"alg":"HS256"}`, claims, front), true},
+		"as PyJWT writes it":     {sign(t, `{"alg":"HS256","typ":"JWT"}`, claims, front), true},
+		"as others write it":     {sign(t, `{"typ":"JWT","alg":"HS256"}`, claims, front), true},
+		"another header":         {sign(t, `{"alg":"HS256","kid":"1"}`, claims, front), false},
+		"another secret":         {sign(t, hs256, claims, front+"x"), false},
+		"an unknown key":         {sign(t, hs256, strings.Replace(claims, "front", "back", 1), front), false},
+		"a key without a secret": {sign(t, hs256, strings.Replace(claims, "front", "hollow", 1), ""), false},
+		"no claims":              {sign(t, hs256, `[]`, front), false},
+		"no object":              {sign(t, hs256, `{`, front), false},
+		"four parts":             {own + ".", false},
+		"two parts":              {own[:strings.LastIndexByte(own, '.')], false},
+		"one part":               {usualHeaders[0], false},
+		"nothing":                {"", false},
+		"no base64 of claims":    {usualHeaders[0] + ".!.", false},
+		"no base64 of signature": {own + "!", false},
+	} {
+		if got := verifyUsual(tt.raw, testKeys) != nil; got != tt.usual {
+			t.Errorf("%s: usual is %t", name, got)
+		}
+		sameAsLibrary(t, tt.raw)
 	}
 }

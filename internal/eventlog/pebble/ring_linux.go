@@ -100,7 +100,6 @@ func newRing(fd uintptr) (*ring, error) {
 	}
 	r := &ring{file: int32(fd), fd: n}
 	r.told = r.collect
-	_, _ = unix.FcntlInt(n, unix.F_SETFD, unix.FD_CLOEXEC)
 	_ = unix.SetNonblock(int(n), true) // which tells NewFile that the runtime can wait for it
 	r.uring = os.NewFile(n, "io_uring")
 	err := r.share(&p)
