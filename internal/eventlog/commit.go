@@ -70,7 +70,18 @@ func (l *Log) commitLoop() {
 			}
 			cursors, sanitized = nil, 0
 		}
+		if l.patient() {
+			<-l.wake
+		}
 	}
+}
+
+// patient reports whether what came during the last group may wait for others, see
+// CommitWithin.
+func (l *Log) patient() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.due.IsZero() && !l.woken && !l.closing && l.err == nil
 }
 
 // gather lets those run who are about to append, if the last group was a large
@@ -102,6 +113,10 @@ func (l *Log) take(events []event.Event) ([]event.Event, map[string][]byte, bool
 	defer l.mu.Unlock()
 	if l.err != nil {
 		return events, nil, false
+	}
+	select {
+	case <-l.wake: // it was for what is taken now
+	default:
 	}
 	l.woken = false
 	if !l.due.IsZero() {

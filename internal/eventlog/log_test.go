@@ -189,6 +189,49 @@ func TestWhatIsInNoHurryRidesWithOthers(t *testing.T) {
 	})
 }
 
+// What comes while a group is written has the time that it was given, too.
+func TestWhatMayWaitDoesNotGoWithTheNextTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		l := open(t, eventlog.Options{Store: g})
+		events := joins(8)
+		want := func(when string, groups int, last uint64) {
+			t.Helper()
+			synctest.Wait()
+			if got := g.applied(); got != groups || l.Last() != last {
+				t.Errorf("%s: %d groups, %d durable; want %d, %d", when, got, l.Last(), groups, last)
+			}
+		}
+		during := func(e event.Event, d time.Duration) { // a group that is written
+			synctest.Wait()
+			l.Enqueue(e)
+			l.CommitWithin(d)
+			g.pass()
+		}
+		l.Append(events[0])
+		during(events[1], 20*time.Millisecond)
+		want("the first is written", 1, 1)
+		time.Sleep(20 * time.Millisecond)
+		g.pass()
+		want("the time is over", 2, 2)
+
+		l.Append(events[2])
+		during(events[3], time.Hour)
+		want("the third is written", 3, 3)
+		l.Append(events[4])
+		g.pass()
+		want("with another", 4, 5)
+
+		l.Append(events[5])
+		during(events[6], time.Hour)
+		l.Enqueue(events[7])
+		want("the sixth is written", 5, 6)
+		go func() { g.through <- nil }()
+		closeLog(t, l)
+		want("closed", 6, 8)
+	})
+}
+
 func TestWhoNeedsTheRingHasItEmptied(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := open(t, eventlog.Options{Store: memory.New(), Ring: 4})
