@@ -49,7 +49,7 @@ func (c *Conn) SetWriteDeadline(t time.Time) error { return c.setting(c.file.Set
 
 // CloseWrite ends what is sent, as that of net.TCPConn does.
 func (c *Conn) CloseWrite() error {
-	if err := c.shutdown(unix.SHUT_WR); err != nil {
+	if err := c.shutdown(unix.SHUT_WR); err != nil || c.closed.Load() {
 		return c.wrap("close", c.reason(err))
 	}
 	return nil
@@ -101,8 +101,11 @@ func closed(err error) error {
 // Read implements net.Conn.
 func (c *Conn) Read(b []byte) (int, error) {
 	n, err := c.file.Read(b)
-	if n == 0 && c.closed.Load() || err != nil && !errors.Is(err, io.EOF) {
-		err = c.wrap("read", c.reason(err))
+	if c.closed.Load() {
+		return 0, c.wrap("read", net.ErrClosed)
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = c.wrap("read", closed(err))
 	}
 	return n, err
 }

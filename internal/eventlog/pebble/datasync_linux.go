@@ -104,7 +104,7 @@ func newDatasync(fd uintptr) (*datasync, error) {
 // kernel does not do that for this file; then nothing has happened, and err is why.
 // None of its calls waits for the disk, so none is announced to the scheduler.
 // io_submit allocates, and may wait for memory where that is short.
-func (d *datasync) sync() (begun bool, err error) {
+func (d *datasync) sync(int64) (begun bool, err error) {
 	d.request = iocb{opcode: opFdsync, file: d.file, flags: flagEventfd, eventfd: d.eventfd}
 	if _, _, e := unix.RawSyscall(unix.SYS_IO_SUBMIT, d.context, maxSubmitted, uintptr(unsafe.Pointer(&d.requests))); e != 0 {
 		return false, os.NewSyscallError("io_submit", e)
@@ -148,6 +148,7 @@ func (d *datasync) told(fd uintptr) bool {
 }
 
 func (d *datasync) keep([]byte) bool { return false }
+func (d *datasync) kept() int        { return 0 }
 func (d *datasync) take() []byte     { return nil }
 
 // close must not be called during a sync.

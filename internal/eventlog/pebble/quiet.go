@@ -44,16 +44,19 @@ type quietFile struct {
 	mu     sync.Mutex
 	kernel syncer // mu guards; nil until the first use, and where there is none
 	loud   bool   // mu guards; there is none
+	at     int64  // mu guards; where a log goes on, what is kept comes after that
 }
 
 // syncer has the kernel sync a file.
 type syncer interface {
-	// sync syncs the file's data. begun is false if the kernel does not do that, then
-	// nothing has happened.
-	sync() (begun bool, err error)
+	// sync writes what is kept to a place in the file, and syncs its data. begun is false
+	// if the kernel does not do that: then nothing is synced, and what is kept still is.
+	sync(at int64) (begun bool, err error)
 
 	// keep has b written by the next sync, if there is room for it.
 	keep(b []byte) bool
+
+	kept() int // how much is, in bytes
 
 	// take returns what is kept, which is no more.
 	take() []byte
@@ -94,7 +97,7 @@ func (f *quietFile) Write(b []byte) (int, error) {
 	if err := f.flush(); err != nil {
 		return 0, err
 	}
-	return f.File.Write(b)
+	return f.write(b)
 }
 
 // flush writes what is kept.
@@ -104,12 +107,20 @@ func (f *quietFile) flush() error {
 	if f.kernel == nil {
 		return nil
 	}
-	b := f.kernel.take()
-	if len(b) == 0 {
-		return nil
-	}
-	_, err := f.File.Write(b)
+	_, err := f.write(f.kernel.take())
 	return err
+}
+
+// write writes to a log.
+//
+// requires f.mu
+func (f *quietFile) write(b []byte) (int, error) {
+	if len(b) == 0 {
+		return 0, nil
+	}
+	n, err := f.File.WriteAt(b, f.at)
+	f.at += int64(n)
+	return n, err
 }
 
 // SyncData returns when what was written is on the disk.
@@ -118,7 +129,9 @@ func (f *quietFile) SyncData() error {
 	defer f.mu.Unlock()
 	f.ready()
 	if f.kernel != nil {
-		if begun, err := f.kernel.sync(); begun {
+		kept := f.kernel.kept()
+		if begun, err := f.kernel.sync(f.at); begun {
+			f.at += int64(kept)
 			return err
 		}
 		if err := f.end(); err != nil {

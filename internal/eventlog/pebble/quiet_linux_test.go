@@ -29,7 +29,7 @@ func quietHere(t *testing.T) bool {
 	d, err := newDatasync(f.Fd())
 	if err == nil {
 		defer d.close()
-		if begun, why := d.sync(); !begun {
+		if begun, why := d.sync(0); !begun {
 			err = why
 		}
 	}

@@ -27,11 +27,12 @@ type ring struct {
 	begun            *queue // immutable; in queues: requests that the kernel is to take
 	ended            *queue // immutable; in queues: results that we are to take
 	results          []byte // immutable; in queues
-	kept             []byte // what is to be written; outside of what Go collects, for it is read between calls
+	pending          []byte // what is to be written; outside of what Go collects, for it is read between calls
 
 	// Of the sync under way.
-	writes int   // how much it writes, in bytes
-	result error // why it failed, once it has ended
+	writes    int   // how much it writes, in bytes
+	unwritten bool  // that failed
+	result    error // why it failed, once it has ended
 }
 
 // queue is a ring of requests or of results. Who takes moves the head, who puts the tail.
@@ -41,21 +42,20 @@ type queue struct {
 }
 
 const (
-	ringSize   = 2        // a write and a sync
-	ringKeeps  = 64 << 10 // bytes
-	sqeSize    = int(unsafe.Sizeof(sqe{}))
-	cqeSize    = int(unsafe.Sizeof(cqe{}))
-	mapQueues  = 0          // IORING_OFF_SQ_RING
-	mapSQEs    = 0x10000000 // IORING_OFF_SQES
-	opFsync    = 3          // IORING_OP_FSYNC
-	opWrite    = 23         // IORING_OP_WRITE
-	linked     = 1 << 2     // IOSQE_IO_LINK: the next one is for when this one has succeeded
-	onlyFails  = 1 << 6     // IOSQE_CQE_SKIP_SUCCESS
-	syncsData  = 1          // IORING_FSYNC_DATASYNC
-	hereOffset = 1<<64 - 1  // at the file's own position
+	ringSize  = 2        // a write and a sync
+	ringKeeps = 64 << 10 // bytes
+	sqeSize   = int(unsafe.Sizeof(sqe{}))
+	cqeSize   = int(unsafe.Sizeof(cqe{}))
+	mapQueues = 0          // IORING_OFF_SQ_RING
+	mapSQEs   = 0x10000000 // IORING_OFF_SQES
+	opFsync   = 3          // IORING_OP_FSYNC
+	opWrite   = 23         // IORING_OP_WRITE
+	linked    = 1 << 2     // IOSQE_IO_LINK: the next one is for when this one has succeeded
+	onlyFails = 1 << 6     // IOSQE_CQE_SKIP_SUCCESS
+	syncsData = 1          // IORING_FSYNC_DATASYNC
 
-	// IORING_FEAT_SINGLE_MMAP, _RW_CUR_POS and _CQE_SKIP: since Linux 5.17.
-	ringFeatures = 1<<0 | 1<<3 | 1<<11
+	// IORING_FEAT_SINGLE_MMAP and _CQE_SKIP: since Linux 5.17.
+	ringFeatures = 1<<0 | 1<<11
 )
 
 // sqe is struct io_uring_sqe of linux/io_uring.h.
@@ -80,11 +80,11 @@ type cqe struct {
 type ringParams struct {
 	requests, results, flags, cpu, idle, features, workers uint32
 	_                                                      [3]uint32
-	sq                                                     struct {
+	sq                                                     struct { // where in the queues each is
 		head, tail, mask, size, flags, dropped, array, _ uint32
 		_                                                uint64
 	}
-	cq struct {
+	cq struct { // as sq
 		head, tail, mask, size, overflow, entries, flags, _ uint32
 		_                                                   uint64
 	}
@@ -124,23 +124,23 @@ func (r *ring) share(p *ringParams) error {
 	if p.features&ringFeatures != ringFeatures {
 		return fmt.Errorf("io_uring: %w: features %#x", errors.ErrUnsupported, p.features)
 	}
-	size := max(int(p.sq.array)+4*int(p.sq.size), int(p.cq.entries)+cqeSize*int(p.cq.size))
+	size := max(int(p.sq.array+4*p.requests), int(p.cq.entries)+cqeSize*int(p.results))
 	var err error
 	if r.queues, err = r.mapped(mapQueues, size); err != nil {
 		return err
 	}
-	if r.requests, err = r.mapped(mapSQEs, sqeSize*int(p.sq.size)); err != nil {
+	if r.requests, err = r.mapped(mapSQEs, sqeSize*int(p.requests)); err != nil {
 		return err
 	}
 	kept, err := unix.Mmap(-1, 0, ringKeeps, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
 	if err != nil {
 		return os.NewSyscallError("mmap", err)
 	}
-	r.kept = kept[:0]
+	r.pending = kept[:0]
 	r.begun = &queue{r.word(p.sq.head), r.word(p.sq.tail), *r.word(p.sq.mask)}
 	r.ended = &queue{r.word(p.cq.head), r.word(p.cq.tail), *r.word(p.cq.mask)}
 	r.results = r.queues[p.cq.entries:]
-	for i := range p.sq.size {
+	for i := range p.requests {
 		*r.word(p.sq.array + 4*i) = i // each place is of one request
 	}
 	return nil
@@ -155,7 +155,7 @@ func (r *ring) word(offset uint32) *uint32 { return (*uint32)(unsafe.Pointer(&r.
 
 // try writes nothing and syncs that, both as later.
 func (r *ring) try() error {
-	begun, err := r.begin(true)
+	begun, err := r.begin(0, true)
 	if begun {
 		err = r.end()
 	}
@@ -164,28 +164,32 @@ func (r *ring) try() error {
 
 // keep has b written by the next sync. It reports whether there is room for it.
 func (r *ring) keep(b []byte) bool {
-	if len(b) > cap(r.kept)-len(r.kept) {
+	if len(b) > cap(r.pending)-len(r.pending) {
 		return false
 	}
-	r.kept = append(r.kept, b...)
+	r.pending = append(r.pending, b...)
 	return true
 }
 
+func (r *ring) kept() int { return len(r.pending) }
+
 // take returns what is kept, which is no more, and valid until the next call of keep.
 func (r *ring) take() []byte {
-	b := r.kept
-	r.kept = r.kept[:0]
+	b := r.pending
+	r.pending = r.pending[:0]
 	return b
 }
 
-// sync writes what is kept, syncs the file's data and returns what went wrong. begun is
-// false if the kernel does not do that now; then nothing has happened, and err is why.
-// After another error the file is not to be used.
-func (r *ring) sync() (begun bool, err error) {
-	if begun, err = r.begin(len(r.kept) > 0); !begun {
+// sync writes what is kept to a place in the file, syncs its data and returns what went
+// wrong. begun is false if the kernel does not do that now, and err is why: then nothing is
+// synced, and what is kept is kept still. After another error the file is not to be used.
+func (r *ring) sync(at int64) (begun bool, err error) {
+	if begun, err = r.begin(at, len(r.pending) > 0); !begun {
 		return false, err
 	}
-	err = r.end()
+	if err = r.end(); err != nil && r.unwritten {
+		return false, err
+	}
 	r.take()
 	return true, err
 }
@@ -193,14 +197,14 @@ func (r *ring) sync() (begun bool, err error) {
 // begin hands the kernel a sync, and before that a write of what is kept if write is set.
 // The call takes the requests and waits for no disk: what would have to wait, a worker of
 // the kernel does.
-func (r *ring) begin(write bool) (begun bool, err error) {
-	r.writes = len(r.kept)
+func (r *ring) begin(at int64, write bool) (begun bool, err error) {
+	r.writes, r.unwritten = len(r.pending), false
 	tail := *r.begun.tail // only we move it
 	next := tail
 	if write {
 		*r.place(next) = sqe{
-			opcode: opWrite, flags: linked | onlyFails, file: r.file, offset: hereOffset,
-			address: uint64(uintptr(unsafe.Pointer(unsafe.SliceData(r.kept)))), length: uint32(len(r.kept)), request: opWrite,
+			opcode: opWrite, flags: linked | onlyFails, file: r.file, offset: uint64(at),
+			address: uint64(uintptr(unsafe.Pointer(unsafe.SliceData(r.pending)))), length: uint32(len(r.pending)), request: opWrite,
 		}
 		next++
 	}
@@ -243,6 +247,7 @@ func (r *ring) collect(uintptr) bool {
 		atomic.StoreUint32(r.ended.head, head)
 		r.result = c.err(r.writes)
 		if c.request == opFsync || r.result != nil {
+			r.unwritten = c.request == opWrite
 			return true
 		}
 	}
@@ -266,7 +271,7 @@ func (c *cqe) err(writes int) error {
 
 // close must not be called during a sync. What is kept is lost.
 func (r *ring) close() {
-	for _, m := range [][]byte{r.queues, r.requests, r.kept[:cap(r.kept)]} {
+	for _, m := range [][]byte{r.queues, r.requests, r.pending[:cap(r.pending)]} {
 		if m != nil {
 			_ = unix.Munmap(m)
 		}

@@ -173,53 +173,108 @@ func TestALogThatTheKernelDoesNotTakeAnyMore(t *testing.T) {
 	}
 }
 
-// What fails at the kernel is what the sync returns, and ends the store.
-func TestTheRingsFailureEndsTheStore(t *testing.T) {
-	for name, c := range map[string]struct {
-		file func(t *testing.T) int32
-		want error
-	}{
-		"write": {func(*testing.T) int32 { return -1 }, syscall.EBADF},
-		"sync": {func(t *testing.T) int32 { // a pipe is written to, and not synced
-			_, w := pipe(t)
-			return w
-		}, syscall.EINVAL},
-		"short write": {func(t *testing.T) int32 {
+// What the kernel does not write, threads do, at its place.
+func TestWhatTheRingDoesNotWriteThreadsDo(t *testing.T) {
+	for name, file := range map[string]func(t *testing.T) int32{
+		"nothing": func(*testing.T) int32 { return -1 },
+		"a part": func(t *testing.T) int32 {
 			r, w := pipe(t)
-			size, err := unix.FcntlInt(uintptr(r), unix.F_SETPIPE_SZ, 4096)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := unix.Write(int(w), make([]byte, size-4096)); err != nil {
+			if _, err := unix.FcntlInt(uintptr(r), unix.F_SETPIPE_SZ, 4096); err != nil {
 				t.Fatal(err)
 			}
 			return w
-		}, io.ErrShortWrite},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var failed error
-			fs := brittleFS{quietFS{vfs.Default}, func(err error) { failed = err; runtime.Goexit() }}
-			f, err := fs.Create(filepath.Join(t.TempDir(), "wal"), logCategory)
-			if err != nil {
-				t.Fatal(err)
+			f, path := createLog(t)
+			var want []byte
+			for i := range 3 {
+				b := bytes.Repeat([]byte{byte('a' + i)}, 100<<10/3)
+				want = append(want, b...)
+				if _, err := f.Write(b); err != nil {
+					t.Fatal(err)
+				}
+				if i == 1 {
+					r, ok := f.kernel.(*ring)
+					if !ok {
+						ringHere(t, f.Fd())
+						return
+					}
+					r.file = file(t)
+				}
+				if err := f.SyncData(); err != nil {
+					t.Fatal(err)
+				}
 			}
-			defer f.Close()
-			if _, err := f.Write(make([]byte, 5000)); err != nil {
-				t.Fatal(err)
+			if !f.loud {
+				t.Error("the kernel has written")
 			}
-			r, ok := f.(brittleFile).File.(*quietFile).kernel.(*ring)
-			if !ok {
-				ringHere(t, f.Fd())
-				return
-			}
-			r.file = c.file(t)
-			var wg sync.WaitGroup
-			wg.Go(func() { _ = f.SyncData() })
-			wg.Wait()
-			if !errors.Is(failed, c.want) {
-				t.Errorf("the store is told %v, want %v", failed, c.want)
+			if got := mustRead(t, path); !bytes.Equal(got, want) {
+				t.Errorf("there are %d bytes of %d", len(got), len(want))
 			}
 		})
+	}
+}
+
+// A sync that fails at the kernel ends the store.
+func TestTheRingsFailureEndsTheStore(t *testing.T) {
+	var failed error
+	fs := brittleFS{quietFS{vfs.Default}, func(err error) { failed = err; runtime.Goexit() }}
+	f, err := fs.Create(filepath.Join(t.TempDir(), "wal"), logCategory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := f.SyncData(); err != nil {
+		t.Fatal(err)
+	}
+	r, ok := f.(brittleFile).File.(*quietFile).kernel.(*ring)
+	if !ok {
+		ringHere(t, f.Fd())
+		return
+	}
+	_, r.file = pipe(t) // which cannot be synced
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = f.SyncData() })
+	wg.Wait()
+	if !errors.Is(failed, syscall.EINVAL) {
+		t.Errorf("the store is told %v", failed)
+	}
+}
+
+// Some file systems write behind the kernel's back, and leave the position where it was.
+func TestTheRingWritesWhereTheLogGoesOn(t *testing.T) {
+	f, path := createLog(t)
+	const block = 4096
+	if err := os.WriteFile(path, make([]byte, 2*block), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 {
+		if _, err := f.Write(bytes.Repeat([]byte{byte('a' + i)}, block)); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.SyncData(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := unix.Seek(int(f.Fd()), 0, io.SeekStart); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := mustRead(t, path); len(got) != 2*block || got[0] != 'a' || got[block] != 'b' {
+		t.Errorf("%d bytes, which begin with %q and %q", len(got), got[0], got[block])
+	}
+}
+
+// What is shared with the kernel is as large as it says, which old kernels insist on.
+func TestTheRingMapsWhatThereIs(t *testing.T) {
+	f, _ := createLog(t)
+	r := ringHere(t, f.Fd())
+	if r == nil {
+		return
+	}
+	defer r.close()
+	if len(r.requests) != ringSize*sqeSize || len(r.queues) > 1024 || r.begun.mask != ringSize-1 || r.ended.mask != 2*ringSize-1 {
+		t.Errorf("%d bytes of requests, %d of queues, masks %d and %d", len(r.requests), len(r.queues), r.begun.mask, r.ended.mask)
 	}
 }
 
