@@ -69,9 +69,9 @@ func serve(ctx context.Context, args []string, env environment) error {
 func newLogger(w io.Writer, l config.Logging) *slog.Logger {
 	options := &slog.HandlerOptions{Level: l.Level}
 	if l.JSON {
-		return slog.New(slog.NewJSONHandler(w, options))
+		return slog.New(late(slog.NewJSONHandler(w, options)))
 	}
-	return slog.New(slog.NewTextHandler(w, options))
+	return slog.New(late(slog.NewTextHandler(w, options)))
 }
 
 // greet says where the server is and what to do next.

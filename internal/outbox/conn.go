@@ -3,7 +3,6 @@ package outbox
 import (
 	"bufio"
 	"context"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -88,8 +87,7 @@ func (u *upgrade) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	}
 	u.line = &line{Conn: conn, back: u.hold}
 	rw.Writer.Reset(u.line)
-	const status = http.StatusSwitchingProtocols
-	fmt.Fprintf(rw.Writer, "HTTP/1.1 %d %s\r\n", status, http.StatusText(status))
+	_, _ = rw.Writer.WriteString("HTTP/1.1 101 Switching Protocols\r\n")
 	_ = u.Header().Write(rw.Writer)
 	_, _ = rw.Writer.WriteString("\r\n")
 	if err := rw.Writer.Flush(); err != nil {
