@@ -21,30 +21,6 @@ func open(c net.Conn) bool {
 	return err == nil
 }
 
-// several are connections of one listener.
-func several(t *testing.T, n int) (ours, theirs []net.Conn) {
-	t.Helper()
-	plain, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := Wrap(plain)
-	defer l.Close()
-	for range n {
-		to, err := net.Dial("tcp", l.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = to.Close() })
-		from, err := l.Accept()
-		if err != nil {
-			t.Fatal(err)
-		}
-		ours, theirs = append(ours, from), append(theirs, to)
-	}
-	return ours, theirs
-}
-
 func TestCloseIsSeenBeforeTheDescriptorIsClosed(t *testing.T) {
 	ours, theirs := several(t, 1)
 	reads, writes := make(chan error, 1), make(chan error, 1)
@@ -135,12 +111,7 @@ func TestDescriptorsThatWaitAreClosedWhereTheyAreWanted(t *testing.T) {
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
 	}
-	plain, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := Wrap(plain)
-	defer l.Close()
+	l := listen(t)
 	l.(*listener).closer.due = time.NewTimer(time.Hour)
 	dial := func() {
 		c, err := net.Dial("tcp", l.Addr().String())

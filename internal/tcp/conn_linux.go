@@ -50,7 +50,7 @@ func (c *Conn) SetWriteDeadline(t time.Time) error { return c.setting(c.file.Set
 // CloseWrite ends what is sent, as that of net.TCPConn does.
 func (c *Conn) CloseWrite() error {
 	if err := c.shutdown(unix.SHUT_WR); err != nil || c.closed.Load() {
-		return c.wrap("close", c.reason(err))
+		return c.wrap("close", err)
 	}
 	return nil
 }
@@ -77,25 +77,9 @@ func (c *Conn) shutdown(how uintptr) error {
 
 func (c *Conn) setting(err error) error {
 	if err != nil || c.closed.Load() {
-		return c.wrap("set", c.reason(err))
+		return c.wrap("set", err)
 	}
 	return nil
-}
-
-// reason is why a call failed, or may not have been made.
-func (c *Conn) reason(err error) error {
-	if c.closed.Load() {
-		return net.ErrClosed
-	}
-	return closed(err)
-}
-
-// closed is what net says of a connection that was closed, which files call otherwise.
-func closed(err error) error {
-	if _, ok := errors.AsType[unix.Errno](err); ok || errors.Is(err, os.ErrDeadlineExceeded) {
-		return err
-	}
-	return net.ErrClosed
 }
 
 // Read implements net.Conn.
@@ -105,7 +89,7 @@ func (c *Conn) Read(b []byte) (int, error) {
 		return 0, c.wrap("read", net.ErrClosed)
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
-		err = c.wrap("read", closed(err))
+		err = c.wrap("read", err)
 	}
 	return n, err
 }
@@ -114,12 +98,15 @@ func (c *Conn) Read(b []byte) (int, error) {
 func (c *Conn) Write(b []byte) (int, error) {
 	n, err := c.file.Write(b)
 	if err != nil || c.closed.Load() {
-		err = c.wrap("write", c.reason(err))
+		err = c.wrap("write", err)
 	}
 	return n, err
 }
 
-// wrap has an error say what net says.
+// wrap has an error say what net says, also if a call that was made after Close has none.
 func (c *Conn) wrap(op string, err error) error {
+	if c.closed.Load() {
+		err = net.ErrClosed
+	}
 	return &net.OpError{Op: op, Net: "tcp", Source: c.local, Addr: c.remote, Err: err}
 }

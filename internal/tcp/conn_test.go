@@ -12,32 +12,45 @@ import (
 	"golang.org/x/net/nettest"
 )
 
-// pair returns a connection as Wrap gives it out, and its other end.
-func pair(t testing.TB) (one, other net.Conn) {
+func listen(t testing.TB) net.Listener {
 	t.Helper()
 	plain, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	l := Wrap(plain)
+	t.Cleanup(func() { _ = l.Close() })
+	return l
+}
+
+// several returns connections of one listener, as Wrap gives them out, and their other ends.
+func several(t testing.TB, n int) (ours, theirs []net.Conn) {
+	t.Helper()
+	l := listen(t)
 	defer l.Close()
-	accepted := make(chan net.Conn, 1)
-	go func() {
-		conn, _ := l.Accept()
-		accepted <- conn
-	}()
-	dialled, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
+	for range n {
+		to, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = to.Close() })
+		from, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, plain := from.(*net.TCPConn); plain == supported {
+			t.Fatalf("accepted a %T", from)
+		}
+		ours, theirs = append(ours, from), append(theirs, to)
 	}
-	one = <-accepted
-	if one == nil {
-		t.Fatal("nothing accepted")
-	}
-	if _, plain := one.(*net.TCPConn); plain == supported {
-		t.Fatalf("accepted a %T", one)
-	}
-	return one, dialled
+	return ours, theirs
+}
+
+// pair is one of several.
+func pair(t testing.TB) (one, other net.Conn) {
+	t.Helper()
+	ours, theirs := several(t, 1)
+	return ours[0], theirs[0]
 }
 
 func TestItIsAConn(t *testing.T) {

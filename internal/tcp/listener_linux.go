@@ -2,6 +2,7 @@ package tcp
 
 import (
 	"encoding/binary"
+	"errors"
 	"net"
 	"os"
 	"strconv"
@@ -78,6 +79,14 @@ func (l *listener) Accept() (net.Conn, error) {
 func (l *listener) Close() error {
 	_ = l.file.Close()
 	return l.Listener.Close()
+}
+
+// closed is what net says of a listener that was closed, which files call otherwise.
+func closed(err error) error {
+	if _, ok := errors.AsType[unix.Errno](err); ok || errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
+	}
+	return net.ErrClosed
 }
 
 // accept is accept4(2), which never blocks here.

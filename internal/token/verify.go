@@ -21,21 +21,19 @@ type Keys map[string]string
 // Verify checks that raw was signed by one of keys and is valid at now, and
 // returns what it says.
 func Verify(raw string, keys Keys, now time.Time) (*Claims, error) {
-	if w := verifyUsual(raw, keys); w != nil {
-		if err := w.validAt(now); err != nil {
+	w, critical := verifyUsual(raw, keys), false
+	if w == nil {
+		w = new(wireClaims)
+		tok, err := verifySignature(raw, keys, w)
+		if err != nil {
 			return nil, err
 		}
-		return w.claims()
-	}
-	var w wireClaims
-	tok, err := verifySignature(raw, keys, &w)
-	if err != nil {
-		return nil, err
+		_, critical = tok.Header["crit"]
 	}
 	if err := w.validAt(now); err != nil {
 		return nil, err
 	}
-	if _, ok := tok.Header["crit"]; ok {
+	if critical {
 		// RFC 7515 §4.1.11: extensions that are not understood reject.
 		return nil, fmt.Errorf("%w: header crit names extensions that are not supported", ErrMalformed)
 	}
@@ -53,16 +51,16 @@ var usualHeaders = []string{
 // verifyUsual returns the claims of a token with a usual header, which need not be decoded,
 // if it is signed by one of keys. Of all others, nil, verifySignature says what they are.
 func verifyUsual(raw string, keys Keys) *wireClaims {
-	last := strings.LastIndexByte(raw, '.')
-	header, payload, ok := strings.Cut(raw[:max(last, 0)], ".")
-	if !ok || strings.Contains(payload, ".") || !slices.Contains(usualHeaders, header) {
+	header, rest, _ := strings.Cut(raw, ".")
+	payload, seal, ok := strings.Cut(rest, ".")
+	if !ok || !slices.Contains(usualHeaders, header) {
 		return nil
 	}
 	claims, err := base64.RawURLEncoding.DecodeString(payload)
 	if err != nil {
 		return nil
 	}
-	signature, err := base64.RawURLEncoding.DecodeString(raw[last+1:])
+	signature, err := base64.RawURLEncoding.DecodeString(seal)
 	if err != nil {
 		return nil
 	}
@@ -70,8 +68,8 @@ func verifyUsual(raw string, keys Keys) *wireClaims {
 	if json.Unmarshal(claims, w) != nil {
 		return nil
 	}
-	secret := keys[w.Issuer]
-	if secret == "" || jwt.SigningMethodHS256.Verify(raw[:last], signature, []byte(secret)) != nil {
+	secret, signed := keys[w.Issuer], raw[:len(raw)-len(seal)-1]
+	if secret == "" || jwt.SigningMethodHS256.Verify(signed, signature, []byte(secret)) != nil {
 		return nil
 	}
 	return w

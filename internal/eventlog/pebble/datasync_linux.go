@@ -148,7 +148,6 @@ func (d *datasync) told(fd uintptr) bool {
 }
 
 func (d *datasync) keep([]byte) bool { return false }
-func (d *datasync) kept() int        { return 0 }
 func (d *datasync) take() []byte     { return nil }
 
 // close must not be called during a sync.

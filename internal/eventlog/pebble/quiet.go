@@ -49,14 +49,12 @@ type quietFile struct {
 
 // syncer has the kernel sync a file.
 type syncer interface {
-	// sync writes what is kept to a place in the file, and syncs its data. begun is false
-	// if the kernel does not do that: then nothing is synced, and what is kept still is.
+	// sync writes what is kept to a place in the file, and syncs its data; who calls takes
+	// it then. begun is false if the kernel does not do that: then nothing is synced.
 	sync(at int64) (begun bool, err error)
 
 	// keep has b written by the next sync, if there is room for it.
 	keep(b []byte) bool
-
-	kept() int // how much is, in bytes
 
 	// take returns what is kept, which is no more.
 	take() []byte
@@ -129,9 +127,8 @@ func (f *quietFile) SyncData() error {
 	defer f.mu.Unlock()
 	f.ready()
 	if f.kernel != nil {
-		kept := f.kernel.kept()
 		if begun, err := f.kernel.sync(f.at); begun {
-			f.at += int64(kept)
+			f.at += int64(len(f.kernel.take()))
 			return err
 		}
 		if err := f.end(); err != nil {

@@ -13,12 +13,20 @@ import (
 
 func createQuiet(t *testing.T) *quietFile {
 	t.Helper()
-	f, err := quietFS{vfs.Default}.Create(filepath.Join(t.TempDir(), "wal"), vfs.WriteCategoryUnspecified)
+	f, _ := createAs(t, vfs.WriteCategoryUnspecified)
+	return f
+}
+
+func createAs(t *testing.T, category vfs.DiskWriteCategory) (f *quietFile, path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "wal")
+	made, err := quietFS{vfs.Default}.Create(path, category)
 	if err != nil {
 		t.Fatal(err)
 	}
+	f = made.(*quietFile)
 	t.Cleanup(func() { _ = f.Close() })
-	return f.(*quietFile)
+	return f, path
 }
 
 // quietHere says whether the system lets us have the kernel sync. A filter of system

@@ -171,8 +171,6 @@ func (r *ring) keep(b []byte) bool {
 	return true
 }
 
-func (r *ring) kept() int { return len(r.pending) }
-
 // take returns what is kept, which is no more, and valid until the next call of keep.
 func (r *ring) take() []byte {
 	b := r.pending
@@ -181,17 +179,14 @@ func (r *ring) take() []byte {
 }
 
 // sync writes what is kept to a place in the file, syncs its data and returns what went
-// wrong. begun is false if the kernel does not do that now, and err is why: then nothing is
-// synced, and what is kept is kept still. After another error the file is not to be used.
+// wrong; it is kept still. begun is false if the kernel does not do that now, and err is why:
+// then nothing is synced. After another error the file is not to be used.
 func (r *ring) sync(at int64) (begun bool, err error) {
 	if begun, err = r.begin(at, len(r.pending) > 0); !begun {
 		return false, err
 	}
-	if err = r.end(); err != nil && r.unwritten {
-		return false, err
-	}
-	r.take()
-	return true, err
+	err = r.end()
+	return !r.unwritten, err
 }
 
 // begin hands the kernel a sync, and before that a write of what is kept if write is set.

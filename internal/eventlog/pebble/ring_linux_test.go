@@ -35,14 +35,7 @@ func ringHere(t *testing.T, fd uintptr) *ring {
 // createLog makes a file that is written to as Pebble's log is.
 func createLog(t *testing.T) (f *quietFile, path string) {
 	t.Helper()
-	path = filepath.Join(t.TempDir(), "wal")
-	made, err := quietFS{vfs.Default}.Create(path, logCategory)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f = made.(*quietFile)
-	t.Cleanup(func() { _ = f.Close() })
-	return f, path
+	return createAs(t, logCategory)
 }
 
 func mustRead(t *testing.T, path string) []byte {
