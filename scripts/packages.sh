@@ -1,6 +1,18 @@
 # shellcheck shell=bash
 # What the scripts here have in common that get what tests need; they source it.
 
+# again COMMAND ARGUMENT...: runs what gets something from networks, up to three times:
+# that a registry once does not answer is no reason for half an hour of tests to fail.
+again() {
+	local attempt
+	for attempt in 1 2 3; do
+		"$@" && return
+		echo "attempt $attempt of 3 failed: $*" >&2
+		((attempt == 3)) || sleep $((attempt * 10))
+	done
+	return 1
+}
+
 # need COMMAND PACKAGE...: notes the Debian packages to install for a command.
 packages=()
 need() {
@@ -28,8 +40,8 @@ install_packages() {
 	fi
 	command -v apt-get >/dev/null || die "missing ${packages[*]}, and there is no apt-get to install them with"
 	echo "installing Debian packages: ${packages[*]}" >&2
-	"${root[@]}" apt-get update -qq &&
-		"${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null ||
+	again "${root[@]}" apt-get update -qq &&
+		again "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null ||
 		die "apt-get could not install ${packages[*]}"
 }
 
@@ -38,7 +50,7 @@ npm_ci() {
 	local dir=$1
 	[[ -f $dir/node_modules/.package-lock.json && $dir/node_modules/.package-lock.json -nt $dir/package-lock.json ]] && return 0
 	echo "installing npm packages of $dir by its lock file"
-	(cd "$dir" && npm ci --no-audit --no-fund --loglevel=error)
+	(cd "$dir" && again npm ci --no-audit --no-fund --loglevel=error)
 }
 
 # python_with DIR LIST: a Python in DIR that has the packages of a list of versions,
@@ -50,7 +62,7 @@ python_with() {
 	echo "installing the Python packages of $list"
 	rm -rf "$dir"
 	python3 -m venv "$dir" &&
-		"$dir/bin/pip" install --quiet --disable-pip-version-check --no-deps -r "$list" &&
+		again "$dir/bin/pip" install --quiet --disable-pip-version-check --no-deps -r "$list" &&
 		echo "$sum" >"$dir/sum"
 }
 
@@ -59,5 +71,5 @@ gotool() {
 	[[ -x $1/$2 && $(go version -m "$1/$2") == *"$4"* ]] && return 0
 	echo "building $3@$4"
 	mkdir -p "$1"
-	GOBIN=$1 GOFLAGS=-mod=mod CGO_ENABLED=0 go install "$3@$4"
+	again env GOBIN="$1" GOFLAGS=-mod=mod CGO_ENABLED=0 go install "$3@$4"
 }

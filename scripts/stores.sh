@@ -12,5 +12,5 @@ gotool "$tools/usr/bin" fake-gcs-server github.com/fsouza/fake-gcs-server v1.56.
 if [[ ! -e $tools/azurite/node_modules/azurite ]]; then
 	echo "installing azurite"
 	mkdir -p "$tools/azurite"
-	npm install --prefix "$tools/azurite" --no-audit --no-fund --loglevel=error azurite@3.37.0
+	again npm install --prefix "$tools/azurite" --no-audit --no-fund --loglevel=error azurite@3.37.0
 fi

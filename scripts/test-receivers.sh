@@ -44,7 +44,7 @@ build_go() {
 build_node() {
 	local dir
 	for dir in "$src/node" examples/node; do
-		(cd "$dir" && npm ci --no-audit --no-fund --loglevel=error >/dev/null)
+		(cd "$dir" && again npm ci --no-audit --no-fund --loglevel=error >/dev/null)
 	done
 }
 
@@ -56,7 +56,7 @@ build_python() {
 build_jvm() {
 	rm -rf "$out/jvm"
 	mkdir -p "$out/jvm/classes"
-	mvn -q -B -f "$src/jvm/pom.xml" org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
+	again mvn -q -B -f "$src/jvm/pom.xml" org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
 		-DoutputDirectory="$PWD/$out/jvm/lib" -DincludeScope=runtime
 	javac --release 17 -Werror -cp "$out/jvm/lib/*" -d "$out/jvm/classes" "$src/jvm/Receiver.java"
 }

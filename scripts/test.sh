@@ -22,13 +22,14 @@ die() {
 
 step() {
 	local name=$1 began=$SECONDS
+	why=
 	shift
 	printf '\n=== %s\n' "$name"
 	if "$@"; then
 		passed=$((passed + 1))
 		echo "--- $name: ok ($((SECONDS - began)) s)"
 	else
-		failed+=("$name")
+		failed+=("$name$why")
 		echo "--- $name: FAILED ($((SECONDS - began)) s)"
 	fi
 }
@@ -67,19 +68,21 @@ joined() {
 	rm -rf "${said[$name]}"
 }
 
-# together COMMAND...: runs commands at the same time, for they wait for networks, and
-# shows what each has said.
+# together COMMAND...: runs commands at the same time, for they wait for networks, shows
+# what each has said, and leaves in why which of them failed with what words.
 together() {
-	local command ended=0 commands=() dir i
+	local command commands=() dir i=0
 	dir=$(mktemp -d)
 	for command; do
 		$command >"$dir/$command" 2>&1 &
 		commands+=($!)
 	done
-	for i in "${commands[@]}"; do wait "$i" || ended=1; done
-	for command; do cat "$dir/$command"; done
+	for command; do
+		wait "${commands[i++]}" || why+="; $command: $(tail -n 2 "$dir/$command" | paste -sd " ")"
+		cat "$dir/$command"
+	done
 	rm -rf "$dir"
-	return $ended
+	[[ -z $why ]]
 }
 
 formatted() {
