@@ -26,7 +26,7 @@ type layer struct {
 // package and what is below it. A package that is not here has no place yet.
 var layers = []layer{
 	{"cmd/rollcall", []string{
-		"internal/server", "internal/egress/wire", "internal/egress/worker", "internal/egress/studio", "internal/egress/ffmpeg", "internal/egress/browser", "internal/delivery", "internal/config", "internal/token", "internal/sample", "internal/site", "webhook",
+		"internal/server", "internal/headroom", "internal/egress/wire", "internal/egress/worker", "internal/egress/studio", "internal/egress/ffmpeg", "internal/egress/browser", "internal/delivery", "internal/config", "internal/token", "internal/sample", "internal/site", "webhook",
 		"client", "client/mediafile", "docs", "event",
 	}},
 	{"internal/server", []string{
@@ -136,6 +136,7 @@ var layers = []layer{
 	{"internal/outbox", nil},
 	{"internal/rate", nil},
 	{"internal/stack", nil},
+	{"internal/headroom", nil},
 	{"internal/tcp", []string{"internal/rawfile"}},
 	{"internal/rawfile", nil},
 	{"internal/tlsmux", nil},
