@@ -49,7 +49,8 @@ var usualHeaders = []string{
 }
 
 // verifyUsual returns the claims of a token with a usual header, which need not be decoded,
-// if it is signed by one of keys. Of all others, nil, verifySignature says what they are.
+// if it is signed by one of keys. Usual claims are scanned. Of all other tokens, nil,
+// verifySignature says what they are.
 func verifyUsual(raw string, keys Keys) *wireClaims {
 	header, rest, _ := strings.Cut(raw, ".")
 	payload, seal, ok := strings.Cut(rest, ".")
@@ -64,9 +65,12 @@ func verifyUsual(raw string, keys Keys) *wireClaims {
 	if err != nil {
 		return nil
 	}
-	w := new(wireClaims)
-	if json.Unmarshal(claims, w) != nil {
-		return nil
+	w := scanClaims(string(claims))
+	if w == nil {
+		w = new(wireClaims)
+		if json.Unmarshal(claims, w) != nil {
+			return nil
+		}
 	}
 	secret, signed := keys[w.Issuer], raw[:len(raw)-len(seal)-1]
 	if secret == "" || jwt.SigningMethodHS256.Verify(signed, signature, []byte(secret)) != nil {

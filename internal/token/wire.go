@@ -107,7 +107,7 @@ func timeOf(s *seconds) time.Time {
 }
 
 // seconds is a NumericDate (RFC 7519 §2) as jwt has it, but for whole seconds without its
-// detours: a token is verified with 49 allocations where 61 were (BenchmarkJoin).
+// detours, which are four allocations for each that is decoded.
 type seconds struct{ jwt.NumericDate }
 
 func secondsOf(t time.Time) *seconds { return &seconds{*jwt.NewNumericDate(t)} }
