@@ -3,6 +3,7 @@ package eventlog
 import (
 	"context"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -28,7 +29,11 @@ const (
 	scanSessions = 1 << 16
 )
 
-func sessionKey(first uint64) string { return fmt.Sprintf("%s%016x", prefixSession, ^first) }
+func sessionKey(first uint64) string {
+	key := make([]byte, 0, len(prefixSession)+16)
+	key = append(key, prefixSession...)
+	return string(hex.AppendEncode(key, binary.BigEndian.AppendUint64(nil, ^first)))
+}
 
 // appendSession appends the stored form of s: a version, flags, uvarints of
 // First, Last, Events and Participants, varints of the times in µs since 1970,

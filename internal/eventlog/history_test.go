@@ -28,3 +28,10 @@ func TestStoredSessionIsReadAsItWasOrRefused(t *testing.T) {
 		}
 	}
 }
+
+// Sessions that are listed already have keys of this form.
+func TestKeysOfSessions(t *testing.T) {
+	if got, want := sessionKey(0x12), prefixSession+"ffffffffffffffed"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

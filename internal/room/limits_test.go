@@ -8,7 +8,9 @@ import (
 	"testing"
 
 	"github.com/livekit/protocol/livekit"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 // announces sends an announcement and returns the answer.
@@ -218,4 +220,34 @@ func TestInventedTracksGetLittleMemory(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Each text that a client can say of itself counts, also one that is new.
+func TestEachTextOfAClientCounts(t *testing.T) {
+	message := (&livekit.ClientInfo{}).ProtoReflect()
+	for i := range message.Descriptor().Fields().Len() {
+		field := message.Descriptor().Fields().Get(i)
+		switch field.Kind() {
+		case protoreflect.StringKind, protoreflect.BytesKind, protoreflect.MessageKind, protoreflect.GroupKind:
+		default:
+			continue
+		}
+		if field.Kind() != protoreflect.StringKind || field.IsList() {
+			t.Errorf("clientText knows no %s of kind %s", field.Name(), field.Kind())
+			continue
+		}
+		c := &livekit.ClientInfo{}
+		c.ProtoReflect().Set(field, protoreflect.ValueOfString(strings.Repeat("x", maxClientInfo+1)))
+		if err := checkClient(c); err == nil {
+			t.Errorf("a long %s is taken", field.Name())
+		}
+	}
+	unknown := &livekit.ClientInfo{}
+	unknown.ProtoReflect().SetUnknown(protowire.AppendBytes(protowire.AppendTag(nil, 1000, protowire.BytesType), make([]byte, maxClientInfo)))
+	if err := checkClient(unknown); err == nil {
+		t.Error("a long field that nobody knows is taken")
+	}
+	if err := checkClient(nil); err != nil {
+		t.Error(err)
+	}
 }

@@ -28,6 +28,7 @@ type ring struct {
 	ended            *queue // immutable; in queues: results that we are to take
 	results          []byte // immutable; in queues
 	pending          []byte // what is to be written; outside of what Go collects, for it is read between calls
+	size             int64  // of the file, if no thread has written; what is beyond the log's end counts for nothing
 
 	// Of the sync under way.
 	writes    int   // how much it writes, in bytes
@@ -44,6 +45,7 @@ type queue struct {
 const (
 	ringSize  = 2        // a write and a sync
 	ringKeeps = 64 << 10 // bytes
+	ringGrows = 32 << 10 // bytes; half of what it keeps, at most
 	sqeSize   = int(unsafe.Sizeof(sqe{}))
 	cqeSize   = int(unsafe.Sizeof(cqe{}))
 	mapQueues = 0          // IORING_OFF_SQ_RING
@@ -110,6 +112,9 @@ func newRing(fd uintptr) (*ring, error) {
 		r.wait, err = r.uring.SyscallConn()
 	}
 	if err == nil {
+		err = r.measure()
+	}
+	if err == nil {
 		err = r.try()
 	}
 	if err != nil {
@@ -153,6 +158,16 @@ func (r *ring) mapped(offset int64, size int) ([]byte, error) {
 
 func (r *ring) word(offset uint32) *uint32 { return (*uint32)(unsafe.Pointer(&r.queues[offset])) }
 
+// measure reads the size of the file: a log that is used again is long.
+func (r *ring) measure() error {
+	var stat unix.Stat_t
+	if err := unix.Fstat(int(r.file), &stat); err != nil {
+		return os.NewSyscallError("fstat", err)
+	}
+	r.size = stat.Size
+	return nil
+}
+
 // try writes nothing and syncs that, both as later.
 func (r *ring) try() error {
 	begun, err := r.begin(0, true)
@@ -194,12 +209,15 @@ func (r *ring) sync(at int64) (begun bool, err error) {
 // the kernel does.
 func (r *ring) begin(at int64, write bool) (begun bool, err error) {
 	r.writes, r.unwritten = len(r.pending), false
+	if write {
+		r.grow(at)
+	}
 	tail := *r.begun.tail // only we move it
 	next := tail
 	if write {
 		*r.place(next) = sqe{
 			opcode: opWrite, flags: linked | onlyFails, file: r.file, offset: uint64(at),
-			address: uint64(uintptr(unsafe.Pointer(unsafe.SliceData(r.pending)))), length: uint32(len(r.pending)), request: opWrite,
+			address: uint64(uintptr(unsafe.Pointer(unsafe.SliceData(r.pending)))), length: uint32(r.writes), request: opWrite,
 		}
 		next++
 	}
@@ -218,6 +236,20 @@ func (r *ring) begin(at int64, write bool) (begun bool, err error) {
 		return true, fmt.Errorf("io_uring_enter: %w: %d requests of %d", io.ErrShortWrite, n, next-tail)
 	}
 	return true, nil
+}
+
+// grow has zeros written after what is kept where the file ends there: up to the next
+// multiple of ringGrows. A file that does not become longer is synced without its inode,
+// which on a file system with a journal is a second write, and a second wait. Pebble takes
+// zeros for the end of its log.
+func (r *ring) grow(at int64) {
+	end := at + int64(len(r.pending))
+	if end <= r.size {
+		return
+	}
+	r.size = min((end+ringGrows-1)/ringGrows*ringGrows, at+int64(cap(r.pending)))
+	r.writes = int(r.size - at)
+	clear(r.pending[len(r.pending):r.writes])
 }
 
 func (r *ring) place(at uint32) *sqe {
