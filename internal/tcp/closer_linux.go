@@ -16,7 +16,7 @@ type closer struct {
 }
 
 const (
-	closePatience = 250 * time.Millisecond // the longest that a descriptor stays open for others
+	closePatience = time.Second // the longest that a descriptor stays open for others
 	closeCrowd    = 64                     // how many do not wait any longer
 )
 

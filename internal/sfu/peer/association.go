@@ -17,6 +17,12 @@ const (
 	// negotiated, as all do at once, before we do. Its packet says that it has our last message of
 	// the handshake.
 	letConnect = 500 * time.Millisecond
+
+	// firstRests is how often the timer is stopped as soon as nothing is due, and restEvery
+	// how often after that: where data comes and goes all the time one that ends too
+	// early is cheaper.
+	firstRests = 4
+	restEvery  = time.Second
 )
 
 // association carries the data of a connection: SCTP in records of DTLS, both of
@@ -44,6 +50,8 @@ type association struct {
 	wanted   bool                // mu guards; the client has described it
 	heard    bool                // mu guards; the client has sent data
 	connect  time.Time           // mu guards; when we open the association
+	rested   time.Time           // mu guards; when the timer was stopped last
+	rests    int                 // mu guards; how often it was
 	closed   bool                // mu guards
 }
 
@@ -224,6 +232,9 @@ func (a *association) take(m sctp.Message, now time.Time) {
 	case len(m.Payload) == 0:
 	case m.Payload[0] == dcepAck && ch != nil:
 		a.opened(ch)
+		if a.allOpen() {
+			a.sctp.Acknowledge(now) // no more is to come for now
+		}
 	case m.Payload[0] == dcepOpen && ch == nil:
 		request, err := parseRequest(m.Payload)
 		if err != nil || !a.accepts || a.theirs() >= maxChannels || a.ours(m.Stream) {
@@ -243,6 +254,15 @@ func (a *association) opened(ch *channel) {
 		ch.open = true
 		a.deliver(ch, sctp.Message{Stream: ch.id, Kind: ppidControl})
 	}
+}
+
+func (a *association) allOpen() bool {
+	for _, ch := range a.channels {
+		if !ch.open {
+			return false
+		}
+	}
+	return true
 }
 
 func (a *association) theirs() (n int) {
@@ -304,7 +324,11 @@ func (a *association) arm() {
 	if !a.connect.IsZero() && (at.IsZero() || a.connect.Before(at)) {
 		at = a.connect
 	}
-	if at.IsZero() || !a.wakeAt.IsZero() && !at.Before(a.wakeAt) {
+	if at.IsZero() {
+		a.rest()
+		return
+	}
+	if !a.wakeAt.IsZero() && !at.Before(a.wakeAt) {
 		return
 	}
 	a.wakeAt = at
@@ -312,6 +336,19 @@ func (a *association) arm() {
 		a.timer = time.AfterFunc(wait, a.tick)
 	} else {
 		a.timer.Reset(wait)
+	}
+}
+
+// rest stops the timer, for nothing is due: most associations have no more than their
+// handshake, and a timer that ends wakes the process. mu is held.
+func (a *association) rest() {
+	if a.wakeAt.IsZero() || !a.sctp.Established() {
+		return
+	}
+	if now := time.Now(); a.rests < firstRests || now.Sub(a.rested) >= restEvery {
+		a.timer.Stop()
+		a.wakeAt, a.rested = time.Time{}, now
+		a.rests++
 	}
 }
 

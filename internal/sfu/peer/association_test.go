@@ -187,6 +187,25 @@ func TestTheAssociationIsOpenedByUsIfTheClientDoesNot(t *testing.T) {
 	}
 }
 
+// Who has opened its channels and sends nothing wakes nobody.
+func TestAnIdleAssociationHasNoTimer(t *testing.T) {
+	f := newTestFactory(t, nil)
+	c := newSubClient(t, f, clientOptions{})
+	c.sub.Negotiate()
+	c.connected()
+	a := &c.sub.conn.packets.data
+	eventually(t, "its channels are open, and nothing is due", func() bool {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		return len(a.channels) > 0 && a.allOpen() && a.sctp.Deadline().IsZero()
+	})
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.wakeAt.IsZero() {
+		t.Errorf("it is woken in %v", time.Until(a.wakeAt))
+	}
+}
+
 func TestDataIsForThoseThatDescribeIt(t *testing.T) {
 	f := newTestFactory(t, nil)
 	c := newPubClient(t, f, clientOptions{})

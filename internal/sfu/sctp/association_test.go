@@ -72,6 +72,30 @@ func TestClosingTellsTheOtherSide(t *testing.T) {
 	}
 }
 
+func TestWhoExpectsNoMoreMayAcknowledgeAtOnce(t *testing.T) {
+	for _, atOnce := range []bool{false, true} {
+		n := newNetwork(t, 1).connected()
+		n.rest()
+		n.send(0, 1, "hello", reliable)
+		began := n.now
+		n.until("arrived", func() bool { return len(n.ends[1].got) == 1 })
+		if atOnce {
+			n.ends[1].Acknowledge(n.now)
+			if at := n.ends[1].Deadline(); !at.IsZero() {
+				t.Errorf("it is to be woken in %v", at.Sub(n.now))
+			}
+		}
+		n.until("acknowledged", func() bool { return n.ends[0].Deadline().IsZero() })
+		if took := n.now.Sub(began); took < ackDelay != atOnce {
+			t.Errorf("acknowledged after %v", took)
+		}
+		sent := n.sent
+		if n.ends[1].Acknowledge(n.now); n.sent != sent {
+			t.Error("nothing is acknowledged again")
+		}
+	}
+}
+
 func TestReliableMessagesArriveOnceAndInOrder(t *testing.T) {
 	for seed := range uint64(8) {
 		n := newNetwork(t, seed)

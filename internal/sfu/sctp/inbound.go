@@ -296,6 +296,15 @@ func (in *inbound) arrived(now time.Time) {
 	in.hurry = false
 }
 
+// Acknowledge sends at once what would wait, for 200 ms or until there is more to
+// acknowledge. It is for who expects no more, and is spared a timer.
+func (a *Association) Acknowledge(now time.Time) {
+	if !a.in.ackAt.IsZero() {
+		a.in.ackNow = true
+		a.pump(now)
+	}
+}
+
 func (a *Association) sendSack() {
 	in := &a.in
 	in.ackNow, in.ackAt, in.unacked, in.told = false, time.Time{}, 0, in.window()

@@ -50,9 +50,10 @@ func TestAShareThatNobodyConnectedToEndsAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	inner := ice.NewTCPMuxDefault(ice.TCPMuxParams{Listener: l, ReadBufferSize: 8})
+	inner := framed{ice.NewTCPMuxDefault(ice.TCPMuxParams{Listener: l, ReadBufferSize: 8}), make(chan string, 1)}
 	defer inner.Close()
-	c, err := NewLink(nil, new(catcher)).Streams(inner).GetConnByUfrag("name", false, net.IPv4(127, 0, 0, 1))
+	shares := NewLink(nil, new(catcher)).Streams(inner)
+	c, err := shares.GetConnByUfrag("name", false, net.IPv4(127, 0, 0, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,6 +66,12 @@ func TestAShareThatNobodyConnectedToEndsAtOnce(t *testing.T) {
 	}
 	if err := c.(*adopted).PacketConn.(*streams).rest.SetReadDeadline(time.Now()); !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("the rest is open: %v", err)
+	}
+	shares.RemoveConnByUfrag("name")
+	select {
+	case <-inner.removed:
+	default:
+		t.Error("its name waits for nobody")
 	}
 }
 

@@ -3,6 +3,7 @@ package transport
 import (
 	"errors"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -29,10 +30,15 @@ type streamMux interface {
 type StreamMux struct {
 	streamMux
 	link *Link
+
+	mu    sync.Mutex
+	given map[*streams]string // mu guards; each with its name
 }
 
 // Streams returns inner for the agent to use. Closing it leaves inner open.
-func (l *Link) Streams(inner streamMux) *StreamMux { return &StreamMux{inner, l} }
+func (l *Link) Streams(inner streamMux) *StreamMux {
+	return &StreamMux{streamMux: inner, link: l, given: map[*streams]string{}}
+}
 
 // GetConnByUfrag returns the agent's share of the listener.
 func (m *StreamMux) GetConnByUfrag(ufrag string, isIPv6 bool, local net.IP) (net.PacketConn, error) {
@@ -44,12 +50,34 @@ func (m *StreamMux) GetConnByUfrag(ufrag string, isIPv6 bool, local net.IP) (net
 	if err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
-	return m.link.Adopt(&streams{PacketConn: c, rest: rest, handler: m.link.handler}, true), nil
+	s := &streams{PacketConn: c, rest: rest, handler: m.link.handler}
+	m.mu.Lock()
+	m.given[s] = ufrag
+	m.mu.Unlock()
+	return m.link.Adopt(s, true), nil
 }
 
-// RemoveConnByUfrag closes what the agent had by the name, a while later.
+// RemoveConnByUfrag closes what the agent had by the name: a while later if a client has
+// connected to it.
 func (m *StreamMux) RemoveConnByUfrag(ufrag string) {
-	time.AfterFunc(linger, func() { m.streamMux.RemoveConnByUfrag(ufrag) })
+	if m.take(ufrag) {
+		time.AfterFunc(linger, func() { m.streamMux.RemoveConnByUfrag(ufrag) })
+	} else {
+		m.streamMux.RemoveConnByUfrag(ufrag)
+	}
+}
+
+// take forgets what was given out by the name, and reports whether a client has used it.
+func (m *StreamMux) take(ufrag string) (used bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for s, name := range m.given {
+		if name == ufrag {
+			used = used || s.used.Load()
+			delete(m.given, s)
+		}
+	}
+	return used
 }
 
 // Close does nothing: the listener is everybody's.
