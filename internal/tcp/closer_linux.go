@@ -17,7 +17,7 @@ type closer struct {
 
 const (
 	closePatience = time.Second // the longest that a descriptor stays open for others
-	closeCrowd    = 64                     // how many do not wait any longer
+	closeCrowd    = 64          // how many do not wait any longer
 )
 
 // add closes file some time later. Both its directions have been shut down.
