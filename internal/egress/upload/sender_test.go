@@ -180,10 +180,26 @@ func (d *desk) restart() *Sender {
 
 func (d *desk) wantOnce(after time.Duration, since time.Time, locations ...string) {
 	d.t.Helper()
+	d.wantWithin(after, lastWord, since, locations...)
+}
+
+// wantAfterOutage is wantOnce for a store that is asked again when it is there, later by
+// the pause at most that has begun before.
+func (d *desk) wantAfterOutage(outage time.Duration, since time.Time, locations ...string) {
+	d.t.Helper()
+	pause, began := firstPause, time.Duration(0)
+	for began += pause / 2; began < outage; began += pause / 2 {
+		pause *= 2
+	}
+	d.wantWithin(outage, pause, since, locations...)
+}
+
+func (d *desk) wantWithin(after, late time.Duration, since time.Time, locations ...string) {
+	d.t.Helper()
 	if len(d.settled) != 1 {
 		d.t.Fatalf("the end is told %d times", len(d.settled))
 	}
-	if took := d.at[0].Sub(since); took < after || took > after+lastWord+time.Second {
+	if took := d.at[0].Sub(since); took < after || took > after+late+time.Second {
 		d.t.Errorf("the end is told after %v, want %v", took, after)
 	}
 	p := d.settled[0]
@@ -240,7 +256,7 @@ func TestShortOutageDelaysTheEndAndNothingElse(t *testing.T) {
 		s.Add(d.file("a.mp4"))
 		s.Finish()
 		<-s.Done()
-		d.wantOnce(20*time.Second, began, "https://main.s3.amazonaws.com/a.mp4")
+		d.wantAfterOutage(20*time.Second, began, "https://main.s3.amazonaws.com/a.mp4")
 		if d.main.has["a.mp4"] != "a.mp4/half" {
 			t.Errorf("it did not go on where it was: %q", d.main.has["a.mp4"])
 		}
