@@ -27,8 +27,8 @@ the configuration file and an environment variable; the flag wins.
   rollcall serve --dev                      to try it out on this machine
   rollcall serve --config rollcall.yaml`
 
-// garbage is what may be on the heap before it is collected, in bytes: about what forty
-// participants make in ten seconds.
+// garbage is what may be on the heap before it is collected, in bytes: about what a hundred
+// joins with media make.
 const garbage = 32 << 20
 
 // serve runs the server until ctx ends or it cannot go on.

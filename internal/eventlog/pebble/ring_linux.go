@@ -209,12 +209,10 @@ func (r *ring) sync(at int64) (begun bool, err error) {
 // the kernel does.
 func (r *ring) begin(at int64, write bool) (begun bool, err error) {
 	r.writes, r.unwritten = len(r.pending), false
-	if write {
-		r.grow(at)
-	}
 	tail := *r.begun.tail // only we move it
 	next := tail
 	if write {
+		r.grow(at)
 		*r.place(next) = sqe{
 			opcode: opWrite, flags: linked | onlyFails, file: r.file, offset: uint64(at),
 			address: uint64(uintptr(unsafe.Pointer(unsafe.SliceData(r.pending)))), length: uint32(r.writes), request: opWrite,
