@@ -164,6 +164,42 @@ func TestSegmentsOfPagesThatStandStillKeepTheirPromise(t *testing.T) {
 	}
 }
 
+// Sound that comes late fills a hole in the pictures all the same.
+func TestSegmentsWithAHoleKeepTheirTimeThoughSoundIsLate(t *testing.T) {
+	const late = 600 * time.Millisecond
+	var came []container.Frame // in the order in which they come
+	for n := range 10 * 30 {
+		at := time.Duration(n) * time.Second / 30
+		if at < 3200*time.Millisecond || at >= 4600*time.Millisecond {
+			came = append(came, container.Frame{At: at, Key: n%30 == 0 || at == 4600*time.Millisecond, Data: picture(n%30 == 0 || at == 4600*time.Millisecond)})
+		}
+	}
+	for n := range 10 * 50 {
+		came = append(came, container.Frame{Track: 1, At: time.Duration(n) * 20 * time.Millisecond, Key: true, Data: make([]byte, 64)})
+	}
+	arrives := func(f container.Frame) time.Duration { return f.At + time.Duration(f.Track)*late }
+	slices.SortStableFunc(came, func(a, b container.Frame) int { return cmp.Compare(arrives(a), arrives(b)) })
+	var stream []container.Frame
+	order := merge{apart: apart, out: func(f container.Frame) { stream = append(stream, f) }}
+	for _, f := range came {
+		order.put(f)
+	}
+	order.end(0)
+	order.end(1)
+	job := wire.Job{Kind: wire.Encode, Video: true, Audio: true, Encoding: &wire.Encoding{
+		Width: 640, Height: 360, Framerate: 30, VideoBitrate: 800, KeyFrameInterval: 1, AudioBitrate: 96, AudioFrequency: 48000}}
+	plays, target := segmented(t, job, time.Second, stream)
+	all := 0.0
+	for n, p := range plays {
+		if all += p; math.Round(p) > float64(target) {
+			t.Errorf("segment %d is %.3f s long, the list promises %d: %v", n, p, target, plays)
+		}
+	}
+	if math.Abs(all-10) > 0.05 {
+		t.Errorf("all play %.3f s of 10: %v", all, plays)
+	}
+}
+
 // What ffmpeg encodes has key frames at whole pictures: a segment that is due in
 // between is longer, and that is what the list says.
 func TestSegmentsOfRoomsKeepTheirPromise(t *testing.T) {

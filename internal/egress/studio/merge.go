@@ -11,6 +11,13 @@ import (
 // the process.
 const apart = 100 * time.Millisecond
 
+// A picture that comes after a hole waits for sound longer, so that segments know that there
+// is something in the hole: what is listed of them would be too short without.
+const (
+	hole     = 400 * time.Millisecond // segments may be longer by that than they are to be
+	holeWait = 3 * time.Second
+)
+
 // merge puts frames of two tracks into the order of their times, as far as that is
 // worth waiting: for the first of each it is always, as nothing begins without it. Those
 // of each come in order.
@@ -19,6 +26,7 @@ type merge struct {
 	held  [2][]container.Frame
 	came  [2]bool
 	last  [2]time.Duration // of what came
+	gave  [2]time.Duration // the time of what was put out
 	ended [2]bool
 	out   func(container.Frame)
 }
@@ -46,12 +54,16 @@ func (m *merge) release() {
 			return
 		}
 		f, other := m.held[next][0], 1-next
-		late := m.apart > 0 && m.came[other] && max(m.last[0], m.last[1])-f.At > m.apart
+		wait := m.apart
+		if f.At-m.gave[next] > hole {
+			wait = max(wait, holeWait)
+		}
+		late := m.apart > 0 && m.came[other] && max(m.last[0], m.last[1])-f.At > wait
 		more := !m.ended[other] && (!m.came[other] || m.last[other] < f.At)
 		if len(m.held[other]) == 0 && more && !late {
 			return
 		}
-		m.held[next] = m.held[next][1:]
+		m.held[next], m.gave[next] = m.held[next][1:], f.At
 		m.out(f)
 	}
 }

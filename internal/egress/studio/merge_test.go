@@ -33,6 +33,10 @@ func TestMergeKeepsTheOrder(t *testing.T) {
 			[]frame{{0, 0}, {1, 0}, {1, 20 * ms}, {1, 60 * ms}, {0, 33 * ms}}, []frame{{1, 100 * ms}, {1, 140 * ms}, {1, 180 * ms}}},
 		{"pictures begin late", apart, []frame{{1, 0}, {1, 100 * ms}, {1, 500 * ms}, {0, 0}, {0, 433 * ms}},
 			[]frame{{0, 0}, {1, 0}, {1, 100 * ms}, {0, 433 * ms}}, []frame{{1, 500 * ms}}},
+		{"what follows a hole waits for the sound in it", apart, []frame{{0, 0}, {1, 0}, {0, 700 * ms}, {0, 733 * ms}, {0, 900 * ms}, {1, 300 * ms}, {1, 701 * ms}},
+			[]frame{{0, 0}, {1, 0}, {1, 300 * ms}, {0, 700 * ms}, {1, 701 * ms}, {0, 733 * ms}}, []frame{{0, 900 * ms}}},
+		{"but not for ever", apart, []frame{{0, 0}, {1, 0}, {0, 700 * ms}, {0, 3701 * ms}, {1, 300 * ms}},
+			[]frame{{0, 0}, {1, 0}, {0, 700 * ms}, {1, 300 * ms}}, []frame{{0, 3701 * ms}}},
 		{"however long", 0, []frame{{0, 0}, {0, 900 * ms}, {1, 20 * ms}},
 			[]frame{{0, 0}, {1, 20 * ms}}, []frame{{0, 900 * ms}}},
 	} {
