@@ -65,7 +65,7 @@ func NewHandler(o Options) http.Handler {
 		refuse(w, r, http.StatusNotFound, "not_found", "there is nothing at this path")
 	})
 
-	return logAccess(o.Logger, oneLeadingSlash(recoverPanics(o.Logger, allowOrigins(limitBody(mux)))))
+	return logAccess(o.Logger, oneLeadingSlash(recoverPanics(o.Logger, signalFirst(o.Signal, allowOrigins(limitBody(mux))))))
 }
 
 // apiRoutes are the routes beside Twirp that OpenAPI describes.

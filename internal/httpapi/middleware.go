@@ -63,10 +63,10 @@ func logAccess(logger *slog.Logger, next http.Handler) http.Handler {
 		sw := &statusWriter{ResponseWriter: w}
 		start := time.Now()
 		defer func() {
-			ctx := context.WithoutCancel(r.Context())
-			if !logger.Enabled(ctx, slog.LevelDebug) {
+			if !logger.Enabled(r.Context(), slog.LevelDebug) {
 				return
 			}
+			ctx := context.WithoutCancel(r.Context())
 			status := sw.status
 			if status == 0 {
 				status = http.StatusOK
@@ -145,6 +145,18 @@ func oneLeadingSlash(next http.Handler) http.Handler {
 			trimmed := *r
 			trimmed.URL = &u
 			r = &trimmed
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// signalFirst hands clients that join to their handler at once: what is left out is for
+// requests with bodies, and for answers that pages read.
+func signalFirst(signal, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if (r.URL.Path == "/rtc" || r.URL.Path == "/rtc/v1") && r.Method == http.MethodGet && r.ContentLength == 0 && r.Header.Get("Upgrade") != "" {
+			signal.ServeHTTP(w, r)
+			return
 		}
 		next.ServeHTTP(w, r)
 	})

@@ -3,7 +3,6 @@ package room
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
@@ -228,7 +227,7 @@ func (p *participant) figures() Person {
 		f.Receives = transportOf(p.subscriber, p.subState)
 	}
 	if p.wasJudged {
-		f.Quality, f.Score = strings.ToLower(p.quality.level.String()), p.quality.score
+		f.Quality, f.Score = spelled(qualityWords, p.quality.level), p.quality.score
 	}
 	for _, t := range p.tracks {
 		f.Tracks = append(f.Tracks, t.figures(p.state.now))

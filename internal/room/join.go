@@ -136,7 +136,7 @@ func (s *state) join(req *Join, sink Sink) (*participant, error) {
 	s.opts.census.accepted.Add(1)
 	p.stages().Accepted(s.room.sid, p.sid)
 	p.setDeadline(s.opts.JoinTimeout)
-	p.log.Info("participant accepted", "sdk", req.Client.GetSdk().String(), "version", req.Client.GetVersion(), "protocol", req.Client.GetProtocol())
+	p.log.Info("participant accepted", "sdk", spelled(livekit.ClientInfo_SDK_name, req.Client.GetSdk()), "version", req.Client.GetVersion(), "protocol", req.Client.GetProtocol())
 
 	s.emit(event.Event{Name: event.ParticipantConnecting, Participant: p.info()})
 	p.send(s.welcome(p))
@@ -354,7 +354,7 @@ func (s *state) withdraw(p *participant, reason livekit.DisconnectReason, by eve
 	p.gone, p.joined, p.reason, p.deadline = true, false, reason, time.Time{}
 	p.pending, p.unmatched = nil, nil
 	s.opts.census.gone(wasJoined, reason)
-	p.stages().Gone(wasJoined, reason.String())
+	p.stages().Gone(wasJoined, nameOf(reason))
 	p.touch()
 	name := event.ParticipantConnectionAborted
 	if wasJoined {
@@ -366,7 +366,7 @@ func (s *state) withdraw(p *participant, reason livekit.DisconnectReason, by eve
 		s.watchedParticipant(ParticipantGone, p)
 	}
 	s.summarize(p, wasJoined, by, why)
-	p.log.Info("participant gone", "event", string(name), "reason", reason.String())
+	p.log.Info("participant gone", "event", string(name), "reason", nameOf(reason))
 	if wasVisible {
 		if published {
 			s.broadcastInfo(p, p.info())

@@ -347,7 +347,7 @@ func (s *state) makeKnown(t *track) {
 	s.opts.census.track(t, 1)
 	p.touch()
 	s.countsChanged()
-	p.log.Info("track published", "track", info.Sid, "source", info.Source.String(), "mime", info.MimeType, "simulcast", r.Simulcast())
+	p.log.Info("track published", "track", info.Sid, "source", spelled(livekit.TrackSource_name, info.Source), "mime", info.MimeType, "simulcast", r.Simulcast())
 	p.session.published++
 	s.totals.published++
 	p.mediaFlows()

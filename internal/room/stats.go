@@ -1,7 +1,6 @@
 package room
 
 import (
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -77,7 +76,7 @@ func byReason(all *[maxReason]atomic.Uint64) map[string]uint64 {
 	named := make(map[string]uint64)
 	for reason := range all {
 		if n := all[reason].Load(); n > 0 {
-			named[strings.ToLower(livekit.DisconnectReason(reason).String())] = n
+			named[wordOf(livekit.DisconnectReason(reason))] = n
 		}
 	}
 	return named

@@ -155,9 +155,9 @@ func (p *participant) judged(now connectionQuality) {
 	if p.wasJudged && before.level == now.level {
 		return
 	}
-	detail := &event.Quality{Level: strings.ToLower(now.level.String()), Score: now.score}
+	detail := &event.Quality{Level: spelled(qualityWords, now.level), Score: now.score}
 	if p.wasJudged {
-		detail.Previous = strings.ToLower(before.level.String())
+		detail.Previous = spelled(qualityWords, before.level)
 	}
 	p.wasJudged = true
 	p.state.emit(event.Event{Name: event.ConnectionQualityChanged, Participant: p.info(), Actor: event.ActorServer, Detail: detail})
@@ -184,7 +184,7 @@ func (s *state) summarize(p *participant, joined bool, by event.Actor, why strin
 	s.totals.participants += length
 	quality := make(map[string]time.Duration, len(p.session.quality))
 	for level, d := range p.session.quality {
-		quality[strings.ToLower(level.String())] = d
+		quality[spelled(qualityWords, level)] = d
 	}
 	s.totals.judged(quality)
 	summary := &event.Summary{
@@ -204,8 +204,39 @@ func (s *state) summarize(p *participant, joined bool, by event.Actor, why strin
 	s.emit(event.Event{Name: event.ParticipantSummary, Participant: p.info(), Actor: by, Reason: why, Detail: summary})
 }
 
+// reasonWords and qualityWords are the names of the protocol as events spell them. Enums
+// find their names by reflection, which takes longer than all else that is done for them.
+var (
+	reasonWords  = lower(livekit.DisconnectReason_name)
+	qualityWords = lower(livekit.ConnectionQuality_name)
+)
+
+func lower(names map[int32]string) map[int32]string {
+	words := make(map[int32]string, len(names))
+	for n, name := range names {
+		words[n] = strings.ToLower(name)
+	}
+	return words
+}
+
+// spelled is what names have for e: a number, if the protocol has no name for it.
+func spelled[E interface {
+	~int32
+	String() string
+}](names map[int32]string, e E) string {
+	if name, ok := names[int32(e)]; ok {
+		return name
+	}
+	return e.String()
+}
+
 // wordOf is a reason as events spell it.
-func wordOf(reason livekit.DisconnectReason) string { return strings.ToLower(reason.String()) }
+func wordOf(reason livekit.DisconnectReason) string { return spelled(reasonWords, reason) }
+
+// nameOf is a reason as the protocol spells it.
+func nameOf(reason livekit.DisconnectReason) string {
+	return spelled(livekit.DisconnectReason_name, reason)
+}
 
 // actorOf says who ends a session for this reason.
 func actorOf(reason livekit.DisconnectReason) event.Actor {
