@@ -63,7 +63,9 @@ func (s *session) run(conn *outbox.Conn, p *room.Participant, watch *outbox.Watc
 	<-written
 	drop()
 	s.Abandon()
-	_ = conn.CloseNow()
+	if !fair {
+		_ = conn.CloseNow()
+	}
 	return fair
 }
 
@@ -99,7 +101,9 @@ func (s *session) read(conn *outbox.Conn, p *room.Participant, limits *limiter) 
 			into = data
 		}
 		if err != nil {
-			s.log.Debug("signal connection ended", "status", websocket.CloseStatus(err).String(), "error", err)
+			if s.log.Enabled(s.Context(), slog.LevelDebug) {
+				s.log.Debug("signal connection ended", "status", websocket.CloseStatus(err).String(), "error", err)
+			}
 			return !errors.Is(err, websocket.ErrMessageTooBig)
 		}
 		if err := limits.take(len(data), time.Now()); err != nil {

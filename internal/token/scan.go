@@ -14,9 +14,9 @@ const maxScanned = 2 << 10
 
 // scanClaims returns what encoding/json would make of claims (FuzzScan), or nil if they
 // are not quite as SDKs usually write them: it gives up at names that it does not know or
-// that come twice, whitespace, escapes, invalid UTF-8, null, fractions and roomConfig.
-// Most tokens need none of that, and are spared reflection, whose code and tables no
-// cache holds when somebody joins.
+// that come twice, whitespace, escapes beyond ASCII, invalid UTF-8, null, fractions and
+// roomConfig. Most tokens need none of that, and are spared reflection, whose code and
+// tables no cache holds when somebody joins.
 func scanClaims(text string) *wireClaims {
 	if len(text) > maxScanned {
 		return nil
@@ -241,13 +241,64 @@ func (s *scanner) text() string {
 				s.giveUp()
 			}
 			return text
-		case c == '\\' || c < ' ':
+		case c == '\\':
+			return s.escaped(i)
+		case c < ' ':
 			s.giveUp()
 			return ""
 		}
 	}
 	s.giveUp()
 	return ""
+}
+
+// escaped reads a string of which the first escape is at i, as in metadata that is JSON.
+func (s *scanner) escaped(i int) string {
+	text := append(make([]byte, 0, len(s.rest)), s.rest[:i]...)
+	for s.rest = s.rest[i:]; s.rest != "" && s.rest[0] >= ' '; {
+		c := s.rest[0]
+		s.rest = s.rest[1:]
+		switch c {
+		case '"':
+			if !utf8.Valid(text) {
+				s.giveUp()
+			}
+			return string(text)
+		case '\\':
+			c = s.escape()
+		}
+		text = append(text, c)
+	}
+	s.giveUp()
+	return ""
+}
+
+// escape reads what comes after a backslash, and returns what that stands for.
+func (s *scanner) escape() byte {
+	if s.rest == "" {
+		return 0
+	}
+	c := s.rest[0]
+	s.rest = s.rest[1:]
+	switch c {
+	case '"', '\\', '/':
+		return c
+	case 'n':
+		return '\n'
+	case 'r':
+		return '\r'
+	case 't':
+		return '\t'
+	case 'u': // Go's encoder has & and < and > so
+		if len(s.rest) >= 4 && s.rest[:2] == "00" {
+			if n, err := strconv.ParseUint(s.rest[2:4], 16, 7); err == nil {
+				s.rest = s.rest[4:]
+				return byte(n)
+			}
+		}
+	}
+	s.giveUp()
+	return 0
 }
 
 // date reads whole seconds, as seconds.UnmarshalJSON does.

@@ -16,16 +16,15 @@ import (
 func usualClaims(t testing.TB) map[string]string {
 	t.Helper()
 	front := testKeys["front"]
-	// fullClaims has metadata with quotes in it, and a room configuration.
 	own := fullClaims()
-	own.Metadata, own.RoomConfig = "seat 1", nil
+	own.RoomConfig = nil
 	own.Rollcall = &RollcallGrant{Events: true, Endpoints: true, Forget: true, Admin: true, Room: "den"}
 	minted, err := Mint("front", front, own, testNow, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
 	full, err := auth.NewAccessToken("front", front).SetIdentity("ana").SetName("Ana Ñ").SetKind(own.Kind).
-		SetKindDetail(own.KindDetails...).SetMetadata("seat 1").
+		SetKindDetail(own.KindDetails...).SetMetadata(`{"seat":"1 & \\ 2","note":"<b>\n</b>"}` + "\r\n\t").
 		SetAttributes(map[string]string{"role": "host", "team": "blå", "": ""}).
 		SetVideoGrant(&auth.VideoGrant{
 			RoomCreate: true, RoomList: true, RoomRecord: true, IngressAdmin: true,
@@ -61,7 +60,8 @@ func usualClaims(t testing.TB) map[string]string {
 			`"video":{"roomJoin":true,"room":"den","canPublish":true,"canSubscribe":true,"canPublishData":false,` +
 			`"canUpdateOwnMetadata":true,"canPublishSources":["camera","microphone"],"hidden":false},` +
 			`"iss":"front","exp":1795897624,"nbf":1795894024,"sub":"ana"}`,
-		"as an older one writes it": `{"video":{"room":"den","roomJoin":true},"iss":"front","exp":1795897624,"nbf":0,"sub":"ana"}`,
+		"as others write metadata that is JSON": `{"metadata":"{\"seat\":1,\"page\":\"https:\/\/app.example\/\\u00e9\",\n\t\"ñ\":\"\\\\\"}","sub":"ana"}`,
+		"as an older one writes it":             `{"video":{"room":"den","roomJoin":true},"iss":"front","exp":1795897624,"nbf":0,"sub":"ana"}`,
 		"as livekit-api of Python writes it": `{"name":"Ana","kind":"standard","metadata":"seat 1",` +
 			`"video":{"roomJoin":true,"room":"den","canPublish":true,"canSubscribe":true,"canPublishData":true,` +
 			`"canPublishSources":["camera","microphone"],"canUpdateOwnMetadata":true},` +
@@ -139,9 +139,19 @@ func TestWhatIsUnusualIsNotScanned(t *testing.T) {
 		"space":                         `{"sub": "ana"}`,
 		"space before it":               ` {"sub":"ana"}`,
 		"space after it":                "{\"sub\":\"ana\"}\n",
-		"an escape":                     `{"sub":"a\u006ea"}`,
-		"a quote":                       `{"metadata":"{\"seat\":1}"}`,
-		"an escaped name":               `{"s\u0075b":"ana"}`,
+		"an escape beyond ASCII":        `{"sub":"a\u00f1a"}`,
+		"escapes of bytes of UTF-8":     `{"sub":"\u00c3\u00b1"}`,
+		"a long escape":                 `{"sub":"a\u1e00a"}`,
+		"half a surrogate pair":         `{"sub":"\ud83d"}`,
+		"an escape that is cut":         `{"sub":"a\u002`,
+		"an escape without digits":      `{"sub":"a\u00+1"}`,
+		"an unknown escape":             `{"sub":"\a"}`,
+		"an escape that never ends":     `{"sub":"a\`,
+		"a text that ends escaped":      `{"sub":"a\"`,
+		"a name twice, once escaped":    `{"sub":"ana","s\u0075b":"eve"}`,
+		"a control after an escape":     "{\"sub\":\"a\\na\tb\"}",
+		"invalid UTF-8 after an escape": "{\"sub\":\"a\\n\xff\"}",
+		"an escape in a character":      "{\"sub\":\"\xc3\\n\xb1\"}",
 		"a control character":           "{\"sub\":\"a\tna\"}",
 		"invalid UTF-8":                 "{\"sub\":\"an\xff\"}",
 		"invalid UTF-8 in a name":       "{\"attributes\":{\"a\xff\":\"\"}}",
@@ -210,7 +220,8 @@ const allGrants = `{"video":{"roomCreate":true,"roomList":true,"roomRecord":true
 // pieces are what claims are changed by.
 var pieces = []string{
 	"", " ", "\t", "\n", `"`, `\`, "{", "}", "[", "]", ",", ":", "0", "9", "-", ".", "e", "A", "\x00", "\x1f", "\x7f", "\x80",
-	"\xff", "\xc3", "ſ", "\u212a", "\u2028", "\ufffd", "null", "true", "false", `\"`, `\u0041`, "{}", "[]", `""`, `"a"`, `"a":`,
+	"\xff", "\xc3", "ſ", "\u212a", "\u2028", "\ufffd", "null", "true", "false", `\"`, `\\`, `\/`, `\n`, `\b`, `\u0041`, `\u0026`, `\u00f1`, `\ud83d`,
+	"{}", "[]", `""`, `"a"`, `"a":`,
 	`"sub":"eve",`, `"SUB":"eve",`, `"exp":1,`, `"iss":null,`, `"video":{"room":"x"},`, `"room":"x",`, `"roomjoin":false,`,
 	`"canPublish":true,`, `"attributes":{"a":"b"},`, `,"sub":"eve"`, `,"hidden":true`, `,"a":"b"`, `,"x":1`, `,"roomConfig":{}`,
 }

@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"errors"
 	"os"
 	"syscall"
 	"time"
@@ -56,21 +57,24 @@ const (
 	maxSubmitted = 1
 )
 
-// newSyncer returns the best there is for a file, which is told whether it is a log.
-func newSyncer(fd uintptr, log bool) (syncer, error) {
+// newSyncer returns the best there is for a file, which is told whether it is a log, and
+// why there is nothing better. It is nil if there is nothing.
+func newSyncer(fd uintptr, log bool) (best syncer, lack error) {
 	if fd == vfs.InvalidFd {
 		return nil, unix.EBADF
 	}
 	if log {
-		if r, err := newRing(fd); err == nil {
+		r, err := newRing(fd)
+		if err == nil {
 			return r, nil
 		}
+		lack = err
 	}
 	d, err := newDatasync(fd)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(lack, err)
 	}
-	return d, nil
+	return d, lack
 }
 
 // newDatasync returns one for a file. It fails where the system does not let us.

@@ -65,7 +65,16 @@ func Open(opts Options) (*Store, error) {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	if opts.FS == nil {
-		opts.FS = quietFS{vfs.Default}
+		var told sync.Once
+		opts.FS = quietFS{vfs.Default, func(why error) {
+			if errors.Is(why, errors.ErrUnsupported) {
+				return // there is nothing to be done about it here
+			}
+			told.Do(func() {
+				opts.Logger.Info("the event log is written without io_uring, which takes more of the processor: the system refuses it, "+
+					"as containers do by default", "error", why)
+			})
+		}}
 	}
 	if opts.MemTableSize <= 0 {
 		opts.MemTableSize = defaultMemTableSize

@@ -14,14 +14,17 @@ import (
 // wakes its watchdog to look, every 20 µs, whether the thread's processor should be given
 // to another. For a log that is synced some times for each participant that was a tenth
 // of all that a join costs.
-type quietFS struct{ vfs.FS }
+type quietFS struct {
+	vfs.FS
+	lacks func(why error) // told why a log is not written in the best way; nil: nobody is
+}
 
 func (q quietFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
 	f, err := q.FS.Create(name, category)
 	if err != nil {
 		return nil, err
 	}
-	return newQuietFile(f, category), nil
+	return q.file(f, category), nil
 }
 
 func (q quietFS) ReuseForWrite(oldname, newname string, category vfs.DiskWriteCategory) (vfs.File, error) {
@@ -29,7 +32,7 @@ func (q quietFS) ReuseForWrite(oldname, newname string, category vfs.DiskWriteCa
 	if err != nil {
 		return nil, err
 	}
-	return newQuietFile(f, category), nil
+	return q.file(f, category), nil
 }
 
 // Unwrap gives Pebble the file system beneath, see vfs.Root.
@@ -39,7 +42,8 @@ func (q quietFS) Unwrap() vfs.FS { return q.FS }
 // process: until then it promises nothing, and Pebble reads no log that it writes.
 type quietFile struct {
 	vfs.File
-	log bool // immutable
+	log   bool        // immutable
+	lacks func(error) // immutable; see quietFS
 
 	mu     sync.Mutex
 	kernel syncer // mu guards; nil until the first use, and where there is none
@@ -65,8 +69,8 @@ type syncer interface {
 // logCategory is what Pebble writes its log as.
 const logCategory = "pebble-wal"
 
-func newQuietFile(f vfs.File, category vfs.DiskWriteCategory) *quietFile {
-	return &quietFile{File: f, log: category == logCategory}
+func (q quietFS) file(f vfs.File, category vfs.DiskWriteCategory) *quietFile {
+	return &quietFile{File: f, log: category == logCategory, lacks: q.lacks}
 }
 
 // ready makes the syncer, once.
@@ -76,9 +80,12 @@ func (f *quietFile) ready() {
 	if f.kernel != nil || f.loud {
 		return
 	}
-	var err error
-	f.kernel, err = newSyncer(f.Fd(), f.log)
-	f.loud = err != nil
+	var lack error
+	f.kernel, lack = newSyncer(f.Fd(), f.log)
+	f.loud = f.kernel == nil
+	if lack != nil && f.log && f.lacks != nil {
+		f.lacks(lack)
+	}
 }
 
 // Write implements io.Writer.

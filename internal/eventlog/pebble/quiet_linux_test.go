@@ -20,7 +20,7 @@ func createQuiet(t *testing.T) *quietFile {
 func createAs(t *testing.T, category vfs.DiskWriteCategory) (f *quietFile, path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "wal")
-	made, err := quietFS{vfs.Default}.Create(path, category)
+	made, err := quietFS{FS: vfs.Default}.Create(path, category)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func TestTheKernelsFailureEndsTheStore(t *testing.T) {
 		"the call": func(*datasync) (uintptr, syscall.Errno) { return ^uintptr(0), syscall.EIO },
 	} {
 		failed := errors.New("went on")
-		fs := brittleFS{quietFS{vfs.Default}, func(err error) { failed = err; runtime.Goexit() }}
+		fs := brittleFS{quietFS{FS: vfs.Default}, func(err error) { failed = err; runtime.Goexit() }}
 		f, err := fs.Create(filepath.Join(t.TempDir(), "wal"), vfs.WriteCategoryUnspecified)
 		if err != nil {
 			t.Fatal(err)

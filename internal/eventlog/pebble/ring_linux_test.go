@@ -217,7 +217,7 @@ func TestWhatTheRingDoesNotWriteThreadsDo(t *testing.T) {
 // A sync that fails at the kernel ends the store.
 func TestTheRingsFailureEndsTheStore(t *testing.T) {
 	var failed error
-	fs := brittleFS{quietFS{vfs.Default}, func(err error) { failed = err; runtime.Goexit() }}
+	fs := brittleFS{quietFS{FS: vfs.Default}, func(err error) { failed = err; runtime.Goexit() }}
 	f, err := fs.Create(filepath.Join(t.TempDir(), "wal"), logCategory)
 	if err != nil {
 		t.Fatal(err)
@@ -295,7 +295,7 @@ func TestTheLogGrowsInSteps(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	again, err := quietFS{vfs.Default}.ReuseForWrite(path, path+"2", logCategory)
+	again, err := quietFS{FS: vfs.Default}.ReuseForWrite(path, path+"2", logCategory)
 	if err != nil {
 		t.Fatal(err)
 	}
