@@ -97,7 +97,8 @@ stage.test('every client event fires for its real cause in every SDK that has it
   const microphone = { identity: 'guest', source: 'microphone' };
   await provoke('somebody mutes a microphone', () => guest.setMuted('microphone', true), {
     TrackMuted: microphone, IsSpeakingChanged: { identity: 'guest', speaking: false },
-  });
+    // A browser that had no processor for a second was silent before.
+  }, (who) => who.events.list.findLastIndex((e) => e.event.endsWith('isSpeaking') && e.identity === 'guest' && e.speaking) + 1);
   await provoke('somebody unmutes it', () => guest.setMuted('microphone', false), { TrackUnmuted: microphone });
   causes.IsSpeakingChanged = 'somebody speaks, and is silent';
 
