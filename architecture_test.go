@@ -31,7 +31,7 @@ var layers = []layer{
 	}},
 	{"internal/server", []string{
 		"internal/httpapi", "internal/figures", "internal/signal", "internal/whip", "internal/agent", "internal/egress", "internal/egress/storage", "internal/egress/wire", "internal/egress/request", "internal/egress/ffmpeg", "internal/egress/studio", "internal/egress/browser", "internal/ingress", "internal/ingress/source", "internal/ingress/rtmp", "internal/ingress/ffmpeg", "internal/room", "internal/delivery", "internal/eventlog/...",
-		"internal/sfu/peer", "internal/turn", "internal/certificate", "internal/tcp", "internal/tlsmux", "internal/tracing", "internal/external", "internal/metrics", "internal/config", "internal/token",
+		"internal/sfu/peer", "internal/turn", "internal/certificate", "internal/tcp", "internal/tlsmux", "internal/upgrade", "internal/tracing", "internal/external", "internal/metrics", "internal/config", "internal/token",
 		"internal/site", "docs", "event", "web",
 	}},
 
@@ -136,6 +136,7 @@ var layers = []layer{
 	{"internal/outbox", nil},
 	{"internal/rate", nil},
 	{"internal/stack", nil},
+	{"internal/upgrade", []string{"internal/stack"}},
 	{"internal/headroom", nil},
 	{"internal/tcp", []string{"internal/rawfile"}},
 	{"internal/rawfile", nil},

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"path"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 )
@@ -150,11 +151,14 @@ func oneLeadingSlash(next http.Handler) http.Handler {
 	})
 }
 
+// SignalPaths are where clients join, by a WebSocket.
+var SignalPaths = []string{"/rtc", "/rtc/v1"}
+
 // signalFirst hands clients that join to their handler at once: what is left out is for
 // requests with bodies, and for answers that pages read.
 func signalFirst(signal, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if (r.URL.Path == "/rtc" || r.URL.Path == "/rtc/v1") && r.Method == http.MethodGet && r.ContentLength == 0 && r.Header.Get("Upgrade") != "" {
+		if slices.Contains(SignalPaths, r.URL.Path) && r.Method == http.MethodGet && r.ContentLength == 0 && r.Header.Get("Upgrade") != "" {
 			signal.ServeHTTP(w, r)
 			return
 		}

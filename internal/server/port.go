@@ -17,7 +17,8 @@ type httpPort struct {
 	name, key string      // for errors: what it is, and what sets its number
 	tls       *tls.Config // nil: plain, or TLS has ended before
 	bound     []net.Listener
-	server    *http.Server // nil before serve
+	wrap      func(net.Listener, *http.Server) net.Listener // nil: nothing is between them
+	server    *http.Server                                  // nil before serve
 	serving   sync.WaitGroup
 }
 
@@ -50,7 +51,11 @@ func (p *httpPort) serve(server *http.Server, failed chan<- error) {
 	if p.tls != nil {
 		server.TLSConfig = p.tls
 	}
-	for _, l := range p.bound {
+	for i, l := range p.bound {
+		if p.wrap != nil {
+			l = p.wrap(l, server)
+			p.bound[i] = l
+		}
 		p.serving.Go(func() {
 			serve := func() error { return server.Serve(l) }
 			if p.tls != nil {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/rollcall-rtc/rollcall/internal/httpapi"
 	"github.com/rollcall-rtc/rollcall/internal/metrics"
+	"github.com/rollcall-rtc/rollcall/internal/upgrade"
 )
 
 // metricsHandler shows what all parts count, to whoever asks.
@@ -57,6 +58,11 @@ func (s *Server) bindPorts() error {
 	}
 	if err := s.bindRTMP(); err != nil {
 		return err
+	}
+	if !s.cfg.TLS.Enabled() {
+		s.http.wrap = func(l net.Listener, server *http.Server) net.Listener {
+			return upgrade.Wrap(l, server, s.log, httpapi.SignalPaths...)
+		}
 	}
 	return s.openTLS()
 }
