@@ -137,13 +137,13 @@ func (l *Listener) Close() error {
 func (l *Listener) serve(conn net.Conn) {
 	stack.ReserveSome() // a request goes deep, and by then there is much to copy
 	r, head, err := l.read(conn)
+	l.leave(conn)
 	switch {
 	case err != nil:
 		_ = conn.Close()
 	case r == nil:
 		l.pass(accepted{&begun{Conn: conn, head: head}, nil})
 	}
-	l.leave(conn)
 	l.running.Done()
 	if r != nil {
 		l.answer(conn, r)
