@@ -269,7 +269,7 @@ func TestConnectionsOfOthersAreKept(t *testing.T) {
 }
 
 func TestBothSidesTalkAfterTheAnswer(t *testing.T) {
-	s := serve(t, true, 100*time.Millisecond)
+	s := serve(t, true, 2*time.Second)
 	conn := s.dial(t)
 	_, _ = io.WriteString(conn, join)
 	r := bufio.NewReader(conn)
@@ -282,7 +282,7 @@ func TestBothSidesTalkAfterTheAnswer(t *testing.T) {
 			want = ""
 		}
 	}
-	time.Sleep(200 * time.Millisecond) // no deadline of the request's is left
+	time.Sleep(2200 * time.Millisecond) // no deadline of the request's is left
 	text := strings.Repeat("a", 3*writeBuffer) + "\n"
 	if _, err := io.WriteString(conn, text); err != nil {
 		t.Fatal(err)
