@@ -26,10 +26,10 @@ func NewHandler(o Options) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/twirp/", newTwirp(o, auth))
 	mux.Handle("/agent", o.Agents)
-	mux.Handle("/rtc", o.Signal)
-	mux.Handle("/rtc/validate", o.Signal)
-	mux.Handle("/rtc/v1", o.Signal)
-	mux.Handle("/rtc/v1/validate", o.Signal)
+	for _, path := range SignalPaths {
+		mux.Handle(path, o.Signal)
+		mux.Handle(path+"/validate", o.Signal)
+	}
 	if o.WHIP != nil {
 		for _, path := range []string{"/w", "/w/", "/whip/v1", "/whip/v1/"} {
 			mux.Handle(path, o.WHIP)

@@ -3,6 +3,7 @@ package upgrade
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -25,11 +26,12 @@ type Listener struct {
 	paths  []string      // immutable
 	log    *slog.Logger  // immutable
 	others chan accepted // connections for the server
-	done   chan struct{} // closed by Close
 	begin  sync.Once     // of what accepts
 
+	ctx  context.Context // ends with Close, under mu
+	stop context.CancelFunc
+
 	mu      sync.Mutex
-	closed  bool                  // mu guards
 	waiting map[net.Conn]struct{} // mu guards; they have not sent a request yet
 	running sync.WaitGroup        // of goroutines that serve nobody yet
 }
@@ -42,10 +44,12 @@ type accepted struct {
 // Wrap has the handler of server answer requests for WebSockets at paths that come by l.
 // The listener that it returns is for Serve of that server, not for ServeTLS.
 func Wrap(l net.Listener, server *http.Server, log *slog.Logger, paths ...string) *Listener {
-	return &Listener{
+	wrapped := &Listener{
 		Listener: l, server: server, paths: paths, log: log,
-		others: make(chan accepted), done: make(chan struct{}), waiting: make(map[net.Conn]struct{}),
+		others: make(chan accepted), waiting: make(map[net.Conn]struct{}),
 	}
+	wrapped.ctx, wrapped.stop = context.WithCancel(context.Background())
+	return wrapped
 }
 
 // Accept implements net.Listener: it returns connections that are for net/http.
@@ -53,14 +57,14 @@ func (l *Listener) Accept() (net.Conn, error) {
 	l.begin.Do(func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		if !l.closed {
+		if l.ctx.Err() == nil {
 			l.running.Go(l.accept)
 		}
 	})
 	select {
 	case a := <-l.others:
 		return a.conn, a.err
-	case <-l.done:
+	case <-l.ctx.Done():
 		return nil, net.ErrClosed
 	}
 }
@@ -87,7 +91,7 @@ func (l *Listener) pass(a accepted) bool {
 	select {
 	case l.others <- a:
 		return true
-	case <-l.done:
+	case <-l.ctx.Done():
 		if a.conn != nil {
 			_ = a.conn.Close()
 		}
@@ -99,7 +103,7 @@ func (l *Listener) pass(a accepted) bool {
 func (l *Listener) enter(conn net.Conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed {
+	if l.ctx.Err() != nil {
 		_ = conn.Close()
 		return false
 	}
@@ -118,12 +122,11 @@ func (l *Listener) leave(conn net.Conn) {
 // handlers have are theirs.
 func (l *Listener) Close() error {
 	l.mu.Lock()
-	if l.closed {
+	if l.ctx.Err() != nil {
 		l.mu.Unlock()
 		return net.ErrClosed
 	}
-	l.closed = true
-	close(l.done)
+	l.stop()
 	for conn := range l.waiting {
 		_ = conn.Close()
 	}

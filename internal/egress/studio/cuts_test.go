@@ -166,12 +166,13 @@ func TestSegmentsOfPagesThatStandStillKeepTheirPromise(t *testing.T) {
 
 // Sound that comes late fills a hole in the pictures all the same.
 func TestSegmentsWithAHoleKeepTheirTimeThoughSoundIsLate(t *testing.T) {
-	const late = 600 * time.Millisecond
-	var came []container.Frame // in the order in which they come
+	const late, behind = 600 * time.Millisecond, 4600 * time.Millisecond // behind the hole
+	var came []container.Frame                                           // in the order in which they come
 	for n := range 10 * 30 {
 		at := time.Duration(n) * time.Second / 30
-		if at < 3200*time.Millisecond || at >= 4600*time.Millisecond {
-			came = append(came, container.Frame{At: at, Key: n%30 == 0 || at == 4600*time.Millisecond, Data: picture(n%30 == 0 || at == 4600*time.Millisecond)})
+		if at < 3200*time.Millisecond || at >= behind {
+			key := n%30 == 0 || at == behind
+			came = append(came, container.Frame{At: at, Key: key, Data: picture(key)})
 		}
 	}
 	for n := range 10 * 50 {
