@@ -93,7 +93,7 @@ var layers = []layer{
 
 	// Media: no room, no event, no configuration.
 	{"internal/sfu/peer", []string{
-		"internal/sfu/transport", "internal/sfu/srtp", "internal/sfu/record", "internal/sfu/sctp", "internal/sfu/consent",
+		"internal/sfu/transport", "internal/sfu/srtp", "internal/sfu/record", "internal/sfu/sctp", "internal/sfu/consent", "internal/sfu/ice", "internal/sfu/stun",
 		"internal/sfu/uptrack", "internal/sfu/downtrack", "internal/sfu/bwe", "internal/sfu/allocator", "internal/sfu/layer", "internal/rate", "internal/stack",
 	}},
 	{"internal/sfu/downtrack", append([]string{"internal/sfu/uptrack"}, mediaLeaves...)},
@@ -110,11 +110,13 @@ var layers = []layer{
 	{"internal/sfu/quality", nil},
 	{"internal/sfu/rtpstats", nil},
 	{"internal/sfu/seqmap", nil},
-	{"internal/sfu/transport", []string{"internal/sfu/srtp", "internal/sfu/record"}},
-	{"internal/sfu/consent", nil},
+	{"internal/sfu/transport", []string{"internal/sfu/srtp", "internal/sfu/record", "internal/sfu/stun"}},
+	{"internal/sfu/consent", []string{"internal/sfu/stun"}},
+	{"internal/sfu/ice", []string{"internal/sfu/stun"}},
 	{"internal/sfu/record", nil},
 	{"internal/sfu/sctp", nil},
 	{"internal/sfu/srtp", nil},
+	{"internal/sfu/stun", nil},
 
 	// The participant's SDK: nothing of the server's.
 	{"client/mediafile", []string{"client"}},
@@ -160,8 +162,8 @@ var mediaLeaves = []string{
 
 // seams are modules behind few packages, so that they can be replaced there.
 var seams = map[string][]string{
-	"github.com/pion/webrtc":        {"internal/sfu/peer", "client", "client/mediafile"},
-	"github.com/pion/ice":           {"internal/sfu/peer", "client"},
+	"github.com/pion/webrtc":        {"client", "client/mediafile"},
+	"github.com/pion/ice":           {"client"},
 	"github.com/pion/interceptor":   {"internal/sfu/peer", "client"},
 	"github.com/pion/dtls":          {"internal/sfu/peer"},
 	"github.com/pion/transport":     {"internal/sfu/peer"},

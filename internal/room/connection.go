@@ -19,14 +19,6 @@ func description(typ, sdp string, id uint32, mids map[string]string) *livekit.Se
 	return &livekit.SessionDescription{Type: typ, Sdp: sdp, Id: id, MidToTrackId: mids}
 }
 
-func (c *connection) trickle(target livekit.SignalTarget, init string, final bool) {
-	c.post(func(_ *state, p *participant) {
-		p.negotiate(&livekit.SignalResponse{Message: &livekit.SignalResponse_Trickle{Trickle: &livekit.TrickleRequest{
-			CandidateInit: init, Target: target, Final: final,
-		}}})
-	})
-}
-
 // PublisherAnswer sends the answer to the client's offer.
 func (c *connection) PublisherAnswer(sdp string, id uint32, mids map[string]string) {
 	c.post(func(_ *state, p *participant) {
@@ -60,11 +52,6 @@ func (p *participant) askForOffer(audio, video int) {
 	}})
 }
 
-// PublisherCandidate sends a server candidate.
-func (c *connection) PublisherCandidate(init string, final bool) {
-	c.trickle(livekit.SignalTarget_PUBLISHER, init, final)
-}
-
 // PublisherState follows the client-to-server transport.
 func (c *connection) PublisherState(st peer.State) {
 	c.post(func(s *state, p *participant) {
@@ -88,11 +75,6 @@ func (c *connection) SubscriberOffer(sdp string, id uint32, mids map[string]stri
 	c.post(func(_ *state, p *participant) {
 		p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_Offer{Offer: description("offer", sdp, id, mids)}})
 	})
-}
-
-// SubscriberCandidate sends a server candidate.
-func (c *connection) SubscriberCandidate(init string, final bool) {
-	c.trickle(livekit.SignalTarget_SUBSCRIBER, init, final)
 }
 
 // SubscriberState follows the server-to-client transport.

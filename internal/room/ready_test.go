@@ -65,11 +65,10 @@ func TestAnswerWaitsUntilTheOfferIsSet(t *testing.T) {
 	inBubble(t, Options{}, func(tc *test) {
 		alice := tc.unset("alice")
 		alice.conn().PublisherAnswer("v=0", 0, nil)
-		alice.conn().PublisherCandidate("{}", true)
 		alice.conn().SectionsRequired(0, 1)
 		alice.wantHeard("nothing that it cannot take")
 		alice.candidate()
-		alice.wantHeard("what waited, in order", "answer", "trickle", "mediasectionsrequirement")
+		alice.wantHeard("what waited, in order", "answer", "mediasectionsrequirement")
 		alice.conn().PublisherAnswer("v=0", 0, nil)
 		alice.wantHeard("all else at once", "answer")
 		alice.leave()

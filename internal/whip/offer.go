@@ -238,37 +238,24 @@ func (o *offer) restarted(ufrag, pwd string) (*offer, error) {
 	return &offer{text: string(text), ufrag: ufrag, pwd: pwd, tracks: o.tracks}, nil
 }
 
-// answerWith is an answer with candidates in its first section that is not rejected:
-// the others are bundled with it.
-func answerWith(answer string, candidates []string) (text, ufrag, pwd string, err error) {
+// transportOf returns what an answer says of ICE, in its first section that is not
+// rejected: the others are bundled with it.
+func transportOf(answer string) (ufrag, pwd string, candidates []string, err error) {
 	var d sdp.SessionDescription
 	if err := d.UnmarshalString(answer); err != nil {
-		return "", "", "", fmt.Errorf("BUG: read our own answer: %w", err)
+		return "", "", nil, fmt.Errorf("BUG: read our own answer: %w", err)
 	}
-	ufrag, pwd = credentials(d.Attributes)
 	for _, m := range d.MediaDescriptions {
 		if m.MediaName.Port.Value == 0 {
 			continue
 		}
-		if ufrag == "" {
-			ufrag, pwd = credentials(m.Attributes)
-		}
-		kept := m.Attributes[:0]
+		ufrag, pwd = credentials(m.Attributes)
 		for _, a := range m.Attributes {
-			if a.Key != "candidate" && a.Key != "end-of-candidates" {
-				kept = append(kept, a)
+			if a.Key == "candidate" {
+				candidates = append(candidates, a.Value)
 			}
 		}
-		m.Attributes = kept
-		for _, c := range candidates {
-			m.Attributes = append(m.Attributes, sdp.Attribute{Key: "candidate", Value: strings.TrimPrefix(c, "candidate:")})
-		}
-		m.Attributes = append(m.Attributes, sdp.Attribute{Key: "end-of-candidates"})
 		break
 	}
-	raw, err := d.Marshal()
-	if err != nil {
-		return "", "", "", fmt.Errorf("BUG: write our own answer: %w", err)
-	}
-	return string(raw), ufrag, pwd, nil
+	return ufrag, pwd, candidates, nil
 }

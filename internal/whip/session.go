@@ -50,14 +50,12 @@ type session struct {
 	restarted string // mu guards; what answered the restart that the offer is of
 }
 
-// negotiation gathers what answers an offer.
+// negotiation is what answers an offer.
 type negotiation struct {
-	id         uint32
-	answer     string
-	candidates []string
-	complete   bool
-	err        error
-	donec      chan struct{}
+	id     uint32
+	answer string
+	err    error
+	donec  chan struct{}
 }
 
 func (n *negotiation) finish(err error) {
@@ -130,8 +128,7 @@ func (s *session) begin(ctx context.Context) (answer string, err error) {
 		s.media = media
 		s.mu.Unlock()
 	}
-	answer, _, _, err = answerWith(n.answer, n.candidates)
-	return answer, err
+	return n.answer, nil
 }
 
 // restart begins a new ICE session, and returns our side of it. Who asks again for the
@@ -169,12 +166,12 @@ func (s *session) restart(ctx context.Context, f *fragment) (text, etag string, 
 	if err := s.await(context.WithoutCancel(ctx), n); err != nil {
 		return "", "", err
 	}
-	_, ufrag, pwd, err := answerWith(n.answer, nil)
+	ufrag, pwd, candidates, err := transportOf(n.answer)
 	if err != nil {
 		return "", "", err
 	}
 	s.mu.Lock()
-	s.offer, s.etag, s.restarted = next, newETag(), writeFragment(ufrag, pwd, n.candidates)
+	s.offer, s.etag, s.restarted = next, newETag(), writeFragment(ufrag, pwd, candidates)
 	text, etag = s.restarted, s.etag
 	s.mu.Unlock()
 	s.trickle(f)
@@ -232,32 +229,13 @@ func (s *session) Send(m *room.Message) {
 	case *livekit.SignalResponse_Answer:
 		if n != nil && m.Answer.Id == n.id {
 			n.answer = m.Answer.Sdp
-			n.done()
+			n.finish(nil)
 		}
-	case *livekit.SignalResponse_Trickle:
-		if n == nil || m.Trickle.Target != livekit.SignalTarget_PUBLISHER {
-			return
-		}
-		var init struct {
-			Candidate string `json:"candidate"`
-		}
-		if json.Unmarshal([]byte(m.Trickle.CandidateInit), &init) == nil && init.Candidate != "" {
-			n.candidates = append(n.candidates, init.Candidate)
-		}
-		n.complete = n.complete || m.Trickle.Final
-		n.done()
 	case *livekit.SignalResponse_Leave:
 		s.severed = m.Leave.Action == livekit.LeaveRequest_RESUME
 		if n != nil && !s.severed {
 			n.finish(errRefused)
 		}
-	}
-}
-
-// done finishes a negotiation that has all it needs.
-func (n *negotiation) done() {
-	if n.answer != "" && n.complete {
-		n.finish(nil)
 	}
 }
 

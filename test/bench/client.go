@@ -5,7 +5,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -57,9 +56,8 @@ type client struct {
 	subSocket *mediaSocket
 	pub       *publisher // nil if it does not publish; set before negotiation
 
-	mu      sync.Mutex
-	pending []webrtc.ICECandidateInit // mu guards; come before the offer
-	err     error                     // mu guards; the first failure
+	mu  sync.Mutex
+	err error // mu guards; the first failure
 }
 
 // join joins to receive.
@@ -188,8 +186,6 @@ func (c *client) handle(m *livekit.SignalResponse) error {
 		return c.answer(m.Offer)
 	case *livekit.SignalResponse_Answer:
 		return c.pub.answered(m.Answer)
-	case *livekit.SignalResponse_Trickle:
-		return c.candidate(m.Trickle)
 	case *livekit.SignalResponse_TrackPublished:
 		c.pub.accepted(m.TrackPublished)
 	case *livekit.SignalResponse_Leave:
@@ -211,15 +207,6 @@ func (c *client) answer(offer *livekit.SessionDescription) error {
 	if err != nil {
 		return fmt.Errorf("answer: %w", err)
 	}
-	c.mu.Lock()
-	pending := c.pending
-	c.pending = nil
-	c.mu.Unlock()
-	for _, p := range pending {
-		if err := c.sub.AddICECandidate(p); err != nil {
-			return fmt.Errorf("add candidate: %w", err)
-		}
-	}
 	return c.signal.send(&livekit.SignalRequest{Message: &livekit.SignalRequest_Answer{
 		Answer: &livekit.SessionDescription{Type: "answer", Sdp: described, Id: offer.Id},
 	}})
@@ -234,26 +221,6 @@ func describe(pc *webrtc.PeerConnection, d webrtc.SessionDescription) (string, e
 	}
 	<-gathered
 	return pc.LocalDescription().SDP, nil
-}
-
-func (c *client) candidate(m *livekit.TrickleRequest) error {
-	var candidate webrtc.ICECandidateInit
-	if err := json.Unmarshal([]byte(m.CandidateInit), &candidate); err != nil {
-		return fmt.Errorf("read candidate: %w", err)
-	}
-	if m.Target == livekit.SignalTarget_PUBLISHER {
-		return c.pub.candidate(candidate)
-	}
-	if c.sub == nil {
-		return nil
-	}
-	if c.sub.RemoteDescription() == nil {
-		c.mu.Lock()
-		c.pending = append(c.pending, candidate)
-		c.mu.Unlock()
-		return nil
-	}
-	return c.sub.AddICECandidate(candidate)
 }
 
 // report sends what a client sends while it receives: a receiver report a

@@ -28,9 +28,8 @@ type publisher struct {
 	running   sync.WaitGroup
 	delays    *delays // nil unless they are measured
 
-	pending  []webrtc.ICECandidateInit // signal goroutine only
-	sent     atomic.Uint64             // packets
-	keyframe atomic.Bool               // the server asked for one
+	sent     atomic.Uint64 // packets
+	keyframe atomic.Bool   // the server asked for one
 }
 
 type trackKind struct {
@@ -129,21 +128,7 @@ func (p *publisher) answered(answer *livekit.SessionDescription) error {
 	if err != nil {
 		return fmt.Errorf("take the answer: %w", err)
 	}
-	for _, c := range p.pending {
-		if err := p.pc.AddICECandidate(c); err != nil {
-			return fmt.Errorf("add candidate: %w", err)
-		}
-	}
-	p.pending = nil
 	return nil
-}
-
-func (p *publisher) candidate(c webrtc.ICECandidateInit) error {
-	if p.pc.RemoteDescription() == nil {
-		p.pending = append(p.pending, c)
-		return nil
-	}
-	return p.pc.AddICECandidate(c)
 }
 
 // feedback hears requests for key frames.

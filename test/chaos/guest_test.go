@@ -407,8 +407,6 @@ func (g *guest) handle(m *livekit.SignalResponse) error {
 		} else {
 			return g.publisher.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: m.Answer.Sdp})
 		}
-	case *livekit.SignalResponse_Trickle:
-		return g.trickle(m.Trickle)
 	case *livekit.SignalResponse_RequestResponse:
 		g.heardMu.Lock()
 		g.refusals = append(g.refusals, m.RequestResponse)
@@ -442,21 +440,6 @@ func (g *guest) rerouted(text string) string {
 		return text
 	}
 	return g.reroute.Replace(text)
-}
-
-func (g *guest) trickle(t *livekit.TrickleRequest) error {
-	pc := g.subscriber
-	if t.Target == livekit.SignalTarget_PUBLISHER {
-		pc = g.publisher
-	}
-	if pc == nil || pc.RemoteDescription() == nil {
-		return nil // the descriptions carry candidates as well
-	}
-	var candidate webrtc.ICECandidateInit
-	if err := json.Unmarshal([]byte(g.rerouted(t.CandidateInit)), &candidate); err != nil {
-		return fmt.Errorf("decode candidate: %w", err)
-	}
-	return pc.AddICECandidate(candidate)
 }
 
 // responses are what the server has said about requests.

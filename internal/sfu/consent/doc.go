@@ -4,5 +4,5 @@
 //
 // It is given the time and the datagrams, and has no goroutine, timer or socket.
 // Only what it can authenticate counts; everything else is the ICE agent's to
-// judge. Imported by sfu/peer.
+// judge. Messages are read and written by sfu/stun. Imported by sfu/peer.
 package consent

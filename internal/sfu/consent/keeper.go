@@ -2,12 +2,13 @@ package consent
 
 import (
 	"crypto/rand"
-	"encoding/binary"
 	mathrand "math/rand/v2"
 	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/rollcall-rtc/rollcall/internal/sfu/stun"
 )
 
 const (
@@ -16,11 +17,7 @@ const (
 	Expiry = 30 * time.Second
 
 	// MaxReply is the longest answer to a check, in bytes: with an IPv6 address.
-	MaxReply = headerSize + 24 + 24 + 8
-
-	// maxMessage is the longest check that is looked at. Names have up to 256
-	// characters each (RFC 8839 §5.4).
-	maxMessage = 1024
+	MaxReply = stun.MaxReply
 
 	// maxPending is how many of our checks may be under way. The oldest is lost
 	// then.
@@ -32,7 +29,7 @@ const (
 )
 
 // Credentials are one side's user name fragment and password.
-type Credentials struct{ Ufrag, Password string }
+type Credentials = stun.Credentials
 
 // Keeper keeps one path of one ICE session. Its methods may be called
 // concurrently.
@@ -40,25 +37,23 @@ type Keeper struct {
 	// immutable
 	remoteUfrag      string
 	asked, asks      string // user names of the client's checks, and of ours
-	local, remote    key
+	local, remote    stun.Key
 	tieBreaker       uint64
 	start            time.Time
 	controls         atomic.Bool  // we have the controlling role
 	heard, consented atomic.Int64 // when, in ns since start
 
 	mu      sync.Mutex
-	pending [maxPending]transaction // mu guards
-	next    int                     // mu guards
+	pending [maxPending]stun.ID // mu guards
+	next    int                 // mu guards
 }
-
-type transaction [idSize]byte
 
 // New returns a Keeper of a path that was checked at that time.
 func New(local, remote Credentials, controls bool, now time.Time) *Keeper {
 	k := &Keeper{
 		remoteUfrag: remote.Ufrag,
 		asked:       local.Ufrag + ":" + remote.Ufrag, asks: remote.Ufrag + ":" + local.Ufrag,
-		local: newKey(local.Password), remote: newKey(remote.Password),
+		local: stun.NewKey(local.Password), remote: stun.NewKey(remote.Password),
 		tieBreaker: mathrand.Uint64(), start: now,
 	}
 	k.controls.Store(controls)
@@ -86,22 +81,22 @@ func (k *Keeper) Consented() time.Time { return k.start.Add(time.Duration(k.cons
 // to a check is written into room, which has MaxReply bytes; n is its length, 0 if
 // there is nothing to answer.
 func (k *Keeper) Take(b []byte, from netip.AddrPort, room []byte, now time.Time) (n int, ok bool) {
-	m, ok := parse(b)
+	m, ok := stun.Parse(b)
 	if !ok {
 		return 0, false
 	}
-	switch m.kind {
-	case typeRequest:
-		conflict := m.controlling && k.controls.Load() || m.controlled && !k.controls.Load()
-		if conflict || string(m.username) != k.asked || !m.authentic(b, &k.local) {
+	switch m.Kind {
+	case stun.Request:
+		conflict := m.Controlling && k.controls.Load() || m.Controlled && !k.controls.Load()
+		if conflict || string(m.Username) != k.asked || !m.Authentic(b, &k.local) {
 			return 0, false
 		}
-		w := writer{b: room}
-		w.begin(typeSuccess, m.id)
-		w.xorMapped(from)
-		n = w.end(&k.local)
-	case typeSuccess:
-		if !m.authentic(b, &k.remote) || !k.settle(transaction(m.id)) {
+		var w stun.Writer
+		w.Begin(room, stun.Success, m.ID)
+		w.XORMapped(from)
+		n = w.End(&k.local)
+	case stun.Success:
+		if !m.Authentic(b, &k.remote) || !k.settle(stun.ID(m.ID)) {
 			return 0, false
 		}
 		k.consented.Store(int64(now.Sub(k.start)))
@@ -113,39 +108,41 @@ func (k *Keeper) Take(b []byte, from netip.AddrPort, room []byte, now time.Time)
 }
 
 // CheckSize is how long a check of ours is, in bytes.
-func (k *Keeper) CheckSize() int { return headerSize + 4 + (len(k.asks)+3)&^3 + 8 + 12 + 24 + 8 }
+func (k *Keeper) CheckSize() int {
+	return stun.HeaderSize + 4 + (len(k.asks)+3)&^3 + 12 + 8 + stun.IntegritySize + stun.FingerprintSize
+}
 
 // Check writes a check of ours into room, which has CheckSize bytes.
 func (k *Keeper) Check(room []byte) int {
-	var id transaction
+	var id stun.ID
 	_, _ = rand.Read(id[:]) // it never fails
 	k.mu.Lock()
 	k.pending[k.next%maxPending] = id
 	k.next++
 	k.mu.Unlock()
 
-	w := writer{b: room}
-	w.begin(typeRequest, id[:])
-	copy(w.attribute(attrUsername, len(k.asks)), k.asks)
-	role := uint16(attrControlled)
+	var w stun.Writer
+	w.Begin(room, stun.Request, id[:])
+	w.Username(k.asks)
+	role := uint16(stun.AttrControlled)
 	if k.controls.Load() {
-		role = attrControlling
+		role = stun.AttrControlling
 	}
-	binary.BigEndian.PutUint64(w.attribute(role, 8), k.tieBreaker)
-	binary.BigEndian.PutUint32(w.attribute(attrPriority, 4), priority)
-	return w.end(&k.remote)
+	w.Uint64(role, k.tieBreaker)
+	w.Uint32(stun.AttrPriority, priority)
+	return w.End(&k.remote)
 }
 
 // settle forgets one of our checks, and reports whether there was such a one.
-func (k *Keeper) settle(id transaction) bool {
-	if id == (transaction{}) {
+func (k *Keeper) settle(id stun.ID) bool {
+	if id == (stun.ID{}) {
 		return false
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for i := range k.pending {
 		if k.pending[i] == id {
-			k.pending[i] = transaction{}
+			k.pending[i] = stun.ID{}
 			return true
 		}
 	}

@@ -11,8 +11,8 @@ import (
 )
 
 var (
-	ours   = Credentials{"ourUfrag", "our password of 22 chars"}
-	theirs = Credentials{"theirs", strings.Repeat("a password longer than a block ", 3)}
+	ours   = Credentials{Ufrag: "ourUfrag", Password: "our password of 22 chars"}
+	theirs = Credentials{Ufrag: "theirs", Password: strings.Repeat("a password longer than a block ", 3)}
 	v4     = netip.MustParseAddrPort("192.0.2.7:40123")
 	v6     = netip.MustParseAddrPort("[2001:db8::77]:40123")
 	start  = time.Unix(1_000_000, 0)
@@ -100,7 +100,7 @@ func TestWhatIsNotForThePathIsLeftToTheAgent(t *testing.T) {
 		"cut":                   check[:len(check)-4],
 		"longer":                append(append([]byte(nil), check...), 0, 0, 0, 0),
 		"other transaction":     changed(10),
-		"other user":            changed(headerSize + 4),
+		"other user":            changed(20 + 4),
 		"no user":               request(auth, stun.Fingerprint),
 		"of another session":    request(stun.NewUsername("x:y"), auth, stun.Fingerprint),
 		"no integrity":          request(user, stun.Fingerprint),

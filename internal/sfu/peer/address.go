@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-
-	"github.com/pion/webrtc/v4"
 )
 
 // MediaAddr is a local address that media is received on, and what clients are
@@ -56,22 +54,4 @@ func advertised(locals []netip.Addr, o Options) ([]MediaAddr, error) {
 		media = append(media, m)
 	}
 	return media, nil
-}
-
-// rewriteRules make pion advertise what clients are to be told.
-func rewriteRules(media []MediaAddr) []webrtc.ICEAddressRewriteRule {
-	var rules []webrtc.ICEAddressRewriteRule
-	for _, m := range media {
-		if len(m.Advertised) == 1 && m.Advertised[0] == m.Local {
-			continue
-		}
-		rule := webrtc.ICEAddressRewriteRule{
-			Local: m.Local.String(), AsCandidateType: webrtc.ICECandidateTypeHost, Mode: webrtc.ICEAddressRewriteReplace,
-		}
-		for _, a := range m.Advertised {
-			rule.External = append(rule.External, a.String())
-		}
-		rules = append(rules, rule)
-	}
-	return rules
 }

@@ -26,13 +26,13 @@ const (
 )
 
 // association carries the data of a connection: SCTP in records of DTLS, both of
-// our own, on the keys of pion's handshake. pion negotiates it and sees none of
-// it. What is sent goes out on the goroutine that sends; what arrives is taken on
+// our own, on the keys of pion's handshake. What is sent goes out on the goroutine that sends; what arrives is taken on
 // the goroutine that read it, and goes to the handler on one of its channel.
 type association struct {
 	link    *transport.Link                   // immutable
 	deliver func(ch *channel, m sctp.Message) // immutable; called with mu held
 	accepts bool                              // immutable; the client may open channels
+	proved  func()                            // immutable; called at the client's first record, with mu held
 
 	mu       sync.Mutex
 	sctp     *sctp.Association   // mu guards; nil before the handshake
@@ -67,7 +67,7 @@ type channel struct {
 }
 
 func (a *association) init(link *transport.Link, deliver func(*channel, sctp.Message)) {
-	a.link, a.deliver = link, deliver
+	a.link, a.deliver, a.proved = link, deliver, func() {}
 	a.nextID = 1 // the server of a handshake has the odd ones, RFC 8832 §6: mostly we
 	a.channels, a.read = map[uint16]*channel{}, map[*channel]bool{}
 }
@@ -188,13 +188,29 @@ func (a *association) handle(b []byte, batch *transport.Batch) {
 	}
 }
 
+// ends reports whether a record is an alert that ends the connection: close_notify, or a
+// fatal one (RFC 5246 §7.2).
+func (a *association) ends(b []byte) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.opener == nil || !record.IsAlert(b) {
+		return false
+	}
+	alert, err := a.opener.Open(b)
+	const fatal, closeNotify = 2, 0
+	return err == nil && len(alert) == 2 && (alert[0] == fatal || alert[1] == closeNotify)
+}
+
 // receive takes a record. mu is held.
 func (a *association) receive(b []byte, now time.Time) {
 	packet, err := a.opener.Open(b)
 	if err != nil {
 		return
 	}
-	a.heard, a.connect = true, time.Time{}
+	if !a.heard {
+		a.heard, a.connect = true, time.Time{}
+		a.proved()
+	}
 	_ = a.sctp.Handle(packet, now) // its end shows when something is sent
 	a.takeNews(now)
 }
@@ -374,8 +390,7 @@ func (a *association) consumed(m sctp.Message) {
 	}
 }
 
-// close ends the association and says so, and that the connection ends too: what
-// pion says of that is numbered below what we have sent.
+// close ends the association and says so, and that the connection ends too.
 func (a *association) close() {
 	defer a.end(a.begin(nil))
 	if a.closed {

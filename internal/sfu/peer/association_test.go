@@ -152,7 +152,7 @@ func TestTheAssociationIsOpenedByUsIfTheClientDoesNot(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var a association
-				a.init(transport.NewLink(nil, nil), nil)
+				a.init(transport.NewLink(nil, nil, nil), nil)
 				waits := func() bool {
 					a.mu.Lock()
 					defer a.mu.Unlock()

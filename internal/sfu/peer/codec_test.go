@@ -248,7 +248,7 @@ func TestExtensionsKeepTheirMeaning(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := lines[0].exts[extAbsCaptureTime]
+	want := lines[1].exts[extAbsCaptureTime] // behind data
 	c.with(func() {
 		g := c.reception.got["TR_mic"]
 		if len(g.exts) != 1 || g.exts[want] != g.packets {

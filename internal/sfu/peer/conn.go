@@ -1,17 +1,15 @@
 package peer
 
 import (
-	"errors"
+	"crypto/rand"
+	"encoding/binary"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/pion/webrtc/v4"
 
 	"github.com/rollcall-rtc/rollcall/internal/sfu/transport"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
@@ -19,7 +17,6 @@ import (
 
 // events are what both kinds of handler have in common.
 type events interface {
-	candidate(init string, final bool)
 	state(State)
 	data(kind DataKind, label string, payload []byte)
 	failed(err error)
@@ -36,22 +33,25 @@ type conn struct {
 	endingc chan struct{} // closed when teardown begins
 	fullICE bool
 	tcpOnly bool
+	own     *transport.Mux // ports of its own, nil if it shares one
 
 	packets packets
+	finder  finder
+	shake   shake
 	vigil   vigil
 	tally   tally
+	told    told
 	route   atomic.Pointer[Route] // nil before ICE has chosen, and after the end
 
 	// tasks only
-	ahead    *ahead // nil if pion makes the first offer
-	api      *webrtc.API
-	pc       *webrtc.PeerConnection // nil before it is needed
+	session  uint64 // the id of our descriptions
+	version  uint64 // of the next one
+	visited  bool   // in the rounds
+	known    bool   // the client has described itself
 	state    State
 	waiting  []remoteCandidate // for the description they belong to
 	accepted int               // candidates since the last description
 	ufrags   []string          // of the client's last description
-	held     *webrtc.ICECandidate
-	broken   bool // pion panicked and may hold locks for ever
 
 	onConnected func()
 	onPath      func() // each time that ICE is seen to have a path; may be nil
@@ -62,9 +62,9 @@ type conn struct {
 
 	stopped atomic.Bool
 	ending  sync.Once
-	role    atomic.Int32 // the client's in ICE, see controls
-	wasUp   atomic.Bool  // the handshake was completed once
-	turn    sync.Mutex   // held while a handler method runs
+	shaken  sync.Once
+	wasUp   atomic.Bool // the handshake was completed, and nobody was told yet
+	turn    sync.Mutex  // held while a handler method runs
 	readers readers
 }
 
@@ -77,9 +77,10 @@ func (c *conn) init(f *Factory, log *slog.Logger, e events) error {
 	c.endingc = make(chan struct{})
 	c.gate = newDataGate(f.opts.DataLimit, time.Now())
 	c.vigil.disconnected, c.vigil.failed = f.opts.DisconnectedTimeout, f.opts.FailedTimeout
-	c.packets.init(f.mux)
-	c.packets.checks = c.check
+	c.packets.init(f.sharedMux(c), f.streams)
+	c.packets.checks, c.packets.records = c.check, c.shake.arrive
 	c.packets.data.init(c.packets.link, c.deliver)
+	c.shake.init(c)
 	c.out.to = &c.packets.data
 	c.packets.failed = func(err error) { _ = c.queue.post(func() { c.fail("read packets", err) }) }
 	return f.register(c)
@@ -94,125 +95,65 @@ func (c *conn) call(method func()) {
 	}
 }
 
-// fail reports what makes the connection unusable. That the client has closed it
-// meanwhile is no failure but its end, which the state tells.
+// fail reports what makes the connection unusable.
 func (c *conn) fail(op string, err error) {
-	if errors.Is(err, webrtc.ErrConnectionClosed) {
-		c.updateState()
-		return
-	}
 	c.log.Debug("negotiation failed", "operation", op, "error", err)
 	c.call(func() { c.events.failed(fmt.Errorf("%s: %w", op, err)) })
 }
 
-// guarded runs a pion operation on what a client sent. A panic in there must
-// end this connection and no other.
+// guarded runs what reads a description of the client. A panic in there must end this
+// connection and no other.
 func (c *conn) guarded(op func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			c.broken = true
-			c.log.Error("pion panicked", "panic", r, "stack", string(debug.Stack()))
+			c.log.Error("BUG: description not understood", "panic", r, "stack", string(debug.Stack()))
 			err = fmt.Errorf("%w: %v", ErrDescription, r)
 		}
 	}()
 	return op()
 }
 
-// open makes the pion connection, for the codecs of media.
-func (c *conn) open(media *webrtc.MediaEngine) error {
-	c.api = c.factory.apiFor(c, media)
-	pc, err := c.api.NewPeerConnection(c.factory.config)
-	if err != nil {
-		return err
-	}
-	c.pc = pc
-	c.vigil.lite = c.factory.opts.ICELite && !c.fullICE
-	c.factory.rounds.add(c)
-	// Data is ours (see association). pion starts an association of its own once, and
-	// has no connection for it yet.
-	if err := pc.SCTP().Start(webrtc.SCTPCapabilities{}); err == nil {
-		return errors.New("BUG: pion carries the data")
-	}
-	pc.OnConnectionStateChange(func(webrtc.PeerConnectionState) {
-		// pion does not keep the order of these calls, so read the state.
-		_ = c.queue.post(c.updateState)
-	})
-	dtls := pc.SCTP().Transport()
-	dtls.OnStateChange(func(s webrtc.DTLSTransportState) {
-		if s != webrtc.DTLSTransportStateConnected {
-			return
-		}
-		if err := c.packets.secured(); err != nil {
-			_ = c.queue.post(func() { c.fail("take keys", err) })
-		}
+// begun reports whether there is something to negotiate about.
+func (c *conn) begun() bool { return c.finder.agent != nil }
+
+// shook takes a change of the handshake, on its goroutine.
+func (c *conn) shook() {
+	if s := c.shake.current(); s == shakeDone || s == shakeEnded {
 		// A client may close the moment it is connected: that it was must not
 		// be missed between two looks at the state.
-		c.wasUp.Store(true)
-	})
-	dtls.ICETransport().OnSelectedCandidatePairChange(c.follow)
-	pc.OnICEConnectionStateChange(func(webrtc.ICEConnectionState) {
-		_ = c.queue.post(c.updateState)
-	})
-	c.followGathering(pc)
-	return nil
-}
-
-// followGathering has our candidates sent: those of our sockets together, which are all
-// there at once; with STUN servers each as it is found.
-func (c *conn) followGathering(pc *webrtc.PeerConnection) {
-	slow := len(c.factory.opts.ICEServers) > 0
-	var mu sync.Mutex
-	var found []*webrtc.ICECandidate // mu guards
-	pc.OnICECandidate(func(candidate *webrtc.ICECandidate) {
-		mu.Lock()
-		defer mu.Unlock()
-		if candidate != nil {
-			found = append(found, candidate)
-		}
-		done := candidate == nil // also said again with each description, when there is nothing more
-		if slow || done && len(found) > 0 {
-			batch := found
-			found = nil
-			_ = c.queue.post(func() { c.gathered(batch, done) })
-		}
-	})
-}
-
-// follow sends media where ICE sends. It runs on pion's goroutine, for which pion
-// waits when it closes, with locks held: it must not ask pion anything.
-func (c *conn) follow(pair *webrtc.ICECandidatePair) {
-	ip, err := netip.ParseAddr(pair.Remote.Address)
-	at := netip.AddrPortFrom(ip, pair.Remote.Port)
-	found := err == nil && c.packets.link.Select(at, pair.Local.Protocol == webrtc.ICEProtocolTCP)
-	if !found && !c.stopped.Load() {
-		c.log.Warn("no way to send media to the client", "address", pair.Remote.Address)
+		c.shaken.Do(func() { c.wasUp.Store(true) })
 	}
-	if found {
-		search := c.vigil.search()
-		_ = c.queue.post(func() {
-			if c.vigil.search() != search {
-				return // a restart has overtaken it
-			}
-			if err := c.watch(); err != nil && !c.stopped.Load() {
-				c.log.Warn("connection is not watched over", "error", err)
-			}
-		})
-	}
-	c.took(pair)
+	_ = c.queue.post(c.updateState)
 }
 
 func (c *conn) updateState() {
-	if c.pc == nil {
+	if !c.known {
 		return
 	}
-	s := c.vigil.adjust(stateFromPion(c.pc.ConnectionState(), c.pc.ICEConnectionState()))
-	if c.state < Connected && s > Connected && c.wasUp.Load() {
+	s := c.vigil.adjust(c.found())
+	if c.state < Connected && s >= Connected && c.wasUp.Swap(false) {
 		c.enter(Connected)
 	}
 	c.enter(s)
-	if c.onPath != nil && settled(c.pc.ICEConnectionState()) {
+	if c.onPath != nil && c.settled() {
 		c.onPath()
 	}
+}
+
+// found is the state as ICE and DTLS have it.
+func (c *conn) found() State {
+	shake := c.shake.current()
+	switch {
+	case shake == shakeEnded:
+		return Closed
+	case shake == shakeFailed:
+		return Failed
+	case !c.settled():
+		return Connecting
+	case shake != shakeDone:
+		return Reachable
+	}
+	return Connected
 }
 
 // Look finds out whether the client can have seen the connection come up while
@@ -221,16 +162,9 @@ func (c *conn) updateState() {
 func (c *conn) Look() { _ = c.queue.post(c.look) }
 
 func (c *conn) look() {
-	if c.pc == nil || c.state >= Reachable || c.pc.RemoteDescription() == nil ||
-		c.pc.ICEConnectionState() == webrtc.ICEConnectionStateNew {
-		return // nothing has been sent yet, or there is nothing to find out
-	}
-	for _, s := range c.pc.GetStats() {
-		// A client has the connection once its own check was answered (RFC 8445 §7.2.5.3).
-		if pair, ok := s.(webrtc.ICECandidatePairStats); ok && pair.ResponsesSent > 0 {
-			c.enter(Reachable)
-			return
-		}
+	// A client has the connection once its own check was answered (RFC 8445 §7.2.5.3).
+	if c.known && c.state < Reachable && c.finder.agent.Answered() {
+		c.enter(Reachable)
 	}
 }
 
@@ -256,49 +190,22 @@ func (c *conn) enter(s State) {
 	}
 }
 
-// gathered sends our candidates. The last one of all is marked final; if that was not
-// known of it, it is sent again.
-func (c *conn) gathered(found []*webrtc.ICECandidate, done bool) {
-	if c.claimed() {
-		return // they were in our offer
-	}
-	if len(found) == 0 && c.held != nil {
-		found = []*webrtc.ICECandidate{c.held}
-	}
-	for i, candidate := range found {
-		last := i == len(found)-1
-		c.sendCandidate(candidate, done && last)
-		if last {
-			c.held = candidate
-		}
-	}
-	if done {
-		c.held = nil
-	}
-}
-
-func (c *conn) sendCandidate(candidate *webrtc.ICECandidate, final bool) {
-	init, err := candidateInit(candidate)
-	if err != nil {
-		c.log.Debug("candidate not sent", "error", err)
-		return
-	}
-	c.call(func() { c.events.candidate(init, final) })
-}
-
 // AddCandidate takes an RTCIceCandidateInit of the client, at any time. What
 // is well formed and of no use is ignored.
 func (c *conn) AddCandidate(init string) error {
-	candidate, ok, err := parseCandidate(init)
+	candidate, ok, err := parseCandidateInit(init)
 	if err != nil || !ok {
 		return err
 	}
-	return c.queue.postRemote(func() { c.addCandidate(candidate) })
+	return c.queue.postRemote(func() {
+		batch := transport.Borrow()
+		defer batch.Return()
+		c.addCandidate(candidate, batch)
+	})
 }
 
-func (c *conn) addCandidate(candidate remoteCandidate) {
-	known := candidate.ufrag == "" || slices.Contains(c.ufrags, candidate.ufrag)
-	if c.pc == nil || c.pc.RemoteDescription() == nil || !known {
+func (c *conn) addCandidate(candidate remoteCandidate, batch *transport.Batch) {
+	if !c.known || candidate.ufrag != "" && !slices.Contains(c.ufrags, candidate.ufrag) {
 		if len(c.waiting) < maxCandidates {
 			c.waiting = append(c.waiting, candidate)
 		}
@@ -307,44 +214,88 @@ func (c *conn) addCandidate(candidate remoteCandidate) {
 	if c.accepted++; c.accepted > maxCandidates {
 		return
 	}
-	err := c.guarded(func() error {
-		return c.pc.AddICECandidate(webrtc.ICECandidateInit{Candidate: candidate.candidate})
-	})
-	if err != nil {
-		c.log.Debug("candidate not added", "error", err)
+	c.told.add(candidate)
+	if p := c.packets.link.Path(); p != nil && p.Addr() == candidate.addr {
+		c.took(p) // by which the client is known already
 	}
+	c.settle(c.finder.agent.AddCandidate(candidate.addr, candidate.priority, time.Now(), batchSender{batch}))
 }
 
-// seek notes with what user name fragments the client describes itself, before pion
-// is told: it may have chosen a path with them by the time that it returns.
-func (c *conn) seek(lines []line) {
-	c.ufrags = c.ufrags[:0]
-	for _, l := range lines {
-		if l.ufrag != "" && !slices.Contains(c.ufrags, l.ufrag) {
+// seek notes with what user name fragments the client describes itself. What it says in a
+// section that is rejected is of the past.
+func (c *conn) seek(r *remote) {
+	c.ufrags = append(c.ufrags[:0], r.own.Ufrag)
+	for _, l := range r.lines {
+		if l.ufrag != "" && !l.rejected && !slices.Contains(c.ufrags, l.ufrag) {
 			c.ufrags = append(c.ufrags, l.ufrag)
 		}
 	}
-	c.vigil.seek(c.ufrags, time.Now())
+	c.vigil.seek(c.ufrags[:1], time.Now())
 }
 
-// described notes the client's new description and adds the candidates that
-// waited for it. Those of another description are of the past by now.
-func (c *conn) described(lines []line) {
-	c.accepted = 0
-	c.seek(lines)
+// described takes the client's description: ICE looks for a path to it, or goes on, and the
+// candidates that waited for it are added. Those of another description are of the past by now.
+func (c *conn) described(r *remote) {
+	if !c.visited {
+		c.visited = true
+		c.factory.rounds.add(c)
+	}
+	c.known, c.accepted = true, 0
+	c.seek(r)
+	// The other side of who is active, RFC 8842 §5.
+	c.shake.describe(r.setup == "passive", r.fingerprints)
+	batch := transport.Borrow() // checks go out together
+	defer batch.Return()
+	c.search(r, batch)
 	c.updateState()
-	wanted := hasData(lines)
+	wanted := hasData(r.lines)
 	if wanted {
 		c.packets.data.negotiated(time.Now())
 	}
 	c.out.described(wanted)
 	waiting := c.waiting
 	c.waiting = nil
-	for _, candidate := range waiting {
-		if candidate.ufrag == "" || slices.Contains(c.ufrags, candidate.ufrag) {
-			c.addCandidate(candidate)
+	for _, text := range r.candidates {
+		if candidate, ok, err := parseCandidate(text); ok && err == nil {
+			candidate.ufrag = ""
+			c.addCandidate(candidate, batch)
 		}
 	}
+	for _, candidate := range waiting {
+		if candidate.ufrag == "" || slices.Contains(c.ufrags, candidate.ufrag) {
+			c.addCandidate(candidate, batch)
+		}
+	}
+}
+
+// describe returns a description of ours.
+func (c *conn) describe(setup string, sections []section) *description {
+	if c.session == 0 {
+		c.session, c.version = newSession(), uint64(time.Now().Unix())
+	}
+	c.version++
+	return &description{
+		session: c.session, version: c.version, lite: c.lite(), setup: setup, fingerprint: c.factory.fingerprint,
+		own: c.finder.agent.Local(), candidates: c.candidates(), sections: sections,
+	}
+}
+
+// newSession returns the id of a session, RFC 9429 §5.2.1.
+func newSession() uint64 {
+	var id [8]byte
+	_, _ = rand.Read(id[:]) // never fails
+	return binary.BigEndian.Uint64(id[:])>>2 | 1
+}
+
+// candidates are ours, as descriptions have them.
+func (c *conn) candidates() []string {
+	switch {
+	case c.own != nil:
+		return candidateAttributes(c.factory.addrs, c.own.LocalAddrs()[0].Port(), c.factory.tcpPort())
+	case c.tcpOnly && c.factory.streams != nil, c.factory.mux == nil:
+		return c.factory.tcpCandidates
+	}
+	return c.factory.allCandidates
 }
 
 // SendData sends to the client, with a batch of Together or by itself, and never
@@ -356,11 +307,11 @@ func (c *conn) SendData(kind DataKind, payload []byte, batch uptrack.Batch) erro
 	return c.out.send(kind, payload, into)
 }
 
-// Stop begins to close the connection, and reports whether it has ended: one that pion was
-// never asked for does so at once. Of others a handler method that is under way may
+// Stop begins to close the connection, and reports whether it has ended: one that its client
+// has not described does so at once. Of others a handler method that is under way may
 // still run; none begins. Close ends them.
 func (c *conn) Stop() (ended bool) {
-	if !c.stopped.Swap(true) && isClosed(c.queue.close()) && c.pc == nil {
+	if !c.stopped.Swap(true) && isClosed(c.queue.close()) && !c.known && c.own == nil {
 		c.end()
 	}
 	return isClosed(c.donec)
@@ -397,21 +348,17 @@ func (c *conn) end() {
 // teardown owns what tasks own.
 func (c *conn) teardown() {
 	close(c.endingc)
-	c.claimed()
 	c.factory.rounds.remove(c)
+	c.finder.close()
 	c.out.close()
-	c.packets.close()
+	c.packets.close() // says goodbye to the client
 	if c.onClosed != nil {
 		c.onClosed()
 	}
-	if c.broken {
-		go c.pc.Close()
-		return
-	}
-	if c.pc != nil {
-		if err := c.pc.GracefulClose(); err != nil {
-			c.log.Debug("connection closed", "error", err)
-		}
+	c.shake.close()
+	c.packets.link.Close()
+	if c.own != nil {
+		_ = c.own.Close()
 	}
 	c.readers.close()
 	c.turn.Lock() // the last handler method has returned

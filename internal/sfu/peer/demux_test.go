@@ -46,7 +46,7 @@ const (
 
 func newSorted(t testing.TB, sections ...*mediaSection) *sorted {
 	s := &sorted{packets: new(packets), t: t, got: map[string][]uint64{}, sections: map[string]*mediaSection{}}
-	s.packets.init(nil)
+	s.packets.init(nil, nil)
 	for _, m := range sections {
 		m.up = uptrack.New(uptrack.Options{Codec: uptrack.Codec{MimeType: "video/VP8", ClockRate: 90000}})
 		t.Cleanup(m.up.Close)

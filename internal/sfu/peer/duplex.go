@@ -5,8 +5,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/pion/webrtc/v4"
-
 	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
 )
 
@@ -75,7 +73,7 @@ type Duplex struct {
 const maxSections = maxLines/2 - 24
 
 // kinds are the media kinds in the order of SectionsRequired.
-var kinds = [2]webrtc.RTPCodecType{webrtc.RTPCodecTypeAudio, webrtc.RTPCodecTypeVideo}
+var kinds = [2]string{kindAudio, kindVideo}
 
 // NewDuplex returns a Duplex that waits for an offer. It costs next to nothing
 // until then.
@@ -128,7 +126,7 @@ func (d *Duplex) RemoveTrack(sender *Sender) {
 }
 
 // count returns how many tracks of the kind are sent or wait.
-func (d *Duplex) count(kind webrtc.RTPCodecType) int {
+func (d *Duplex) count(kind string) int {
 	n := 0
 	for _, s := range d.waiting {
 		if kindOf(s.codec) == kind {
@@ -187,7 +185,7 @@ func (d *Duplex) forget(sender *Sender) {
 
 // change asks for an offer soon, unless the first one is still to come.
 func (d *Duplex) change() {
-	if d.pc == nil || d.gathering != nil {
+	if !d.conn.begun() || d.gathering != nil {
 		return
 	}
 	d.gathering = time.AfterFunc(gatherChanges, func() {
@@ -200,7 +198,7 @@ func (d *Duplex) change() {
 
 // ask has the client offer, with as many sections as are missing.
 func (d *Duplex) ask() {
-	if d.pc == nil || d.Publisher.conn.state == Closed || len(d.waiting) == 0 && !d.leaving {
+	if !d.conn.begun() || d.Publisher.conn.state == Closed || len(d.waiting) == 0 && !d.leaving {
 		return
 	}
 	var more [2]int
@@ -217,7 +215,7 @@ func (d *Duplex) ask() {
 }
 
 // missing counts the sections that waiting tracks of the kind have no use of yet.
-func (d *Duplex) missing(kind webrtc.RTPCodecType) int {
+func (d *Duplex) missing(kind string) int {
 	missing := 0
 	for _, s := range d.waiting {
 		if kindOf(s.codec) == kind {
@@ -225,7 +223,7 @@ func (d *Duplex) missing(kind webrtc.RTPCodecType) int {
 		}
 	}
 	for _, sl := range d.slots {
-		if sl.kind == kind && sl.sender == nil && sl.open && sl.transceiver.Direction() != webrtc.RTPTransceiverDirectionSendrecv {
+		if sl.kind == kind && sl.sender == nil && sl.open {
 			missing-- // it serves now, or after the next answer
 		}
 	}
@@ -294,7 +292,7 @@ func (d *Duplex) remind(n int) {
 // that, and two requests in a row are what makes it forget.
 func (d *Duplex) Remind() {
 	_ = d.queue.post(func() {
-		if d.pc == nil || d.Publisher.conn.state == Closed || d.awaited || d.gathering != nil {
+		if !d.conn.begun() || d.Publisher.conn.state == Closed || d.awaited || d.gathering != nil {
 			return
 		}
 		d.factory.reminded.Add(1)
@@ -303,9 +301,9 @@ func (d *Duplex) Remind() {
 	})
 }
 
-// fill gives the sections of an offer to the tracks that wait. It runs between
-// pion's taking the offer and making the answer.
-func (d *Duplex) fill(offer []line) error {
+// fill gives the sections of an offer to the tracks that wait. It runs before the answer
+// is made.
+func (d *Duplex) fill(offer []line) {
 	d.survey(offer)
 	lines := make(map[string]line, len(offer))
 	for _, l := range offer {
@@ -318,48 +316,36 @@ func (d *Duplex) fill(offer []line) error {
 			still = append(still, sender)
 			continue
 		}
-		if !decodes(lines[sl.transceiver.Mid()].codecs, sender.codec) {
+		if !decodes(lines[sl.mid].codecs, sender.codec) {
 			d.senderFailed(sender, ErrCodecRejected)
 			continue
 		}
-		pion, err := d.pc.AddTrack(localTrack{sender})
-		if err != nil {
-			return err
-		}
-		if sl.transceiver.Sender() != pion {
-			return fmt.Errorf("%w: section %q is not free", ErrDescription, sl.transceiver.Mid())
-		}
-		d.occupy(sl, sender, pion)
+		d.occupy(sl, sender)
 	}
 	clear(d.waiting[len(still):])
 	d.waiting = still
-	return nil
 }
 
-// survey brings the slots in line with an offer, in pion's order.
+// survey brings the slots in line with an offer, in its order.
 func (d *Duplex) survey(offer []line) {
-	known := make(map[*webrtc.RTPTransceiver]*slot, len(d.slots))
+	known := make(map[string]*slot, len(d.slots))
 	for _, sl := range d.slots {
-		known[sl.transceiver] = sl
-	}
-	open := make(map[string]bool, len(offer))
-	for _, l := range offer {
-		open[l.mid] = l.receives && !l.rejected && l.kind != "application"
+		known[sl.mid] = sl
 	}
 	slots := make([]*slot, 0, len(d.slots))
-	for _, t := range d.pc.GetTransceivers() {
-		sl := known[t]
+	for _, l := range offer {
+		sl, open := known[l.mid], l.receives && !l.rejected && l.kind != kindData
 		switch {
 		case sl != nil:
-		case open[t.Mid()]:
-			sl = &slot{transceiver: t, kind: t.Kind(), idle: true}
-			if i := kindIndex(t.Kind()); d.asked[i] > 0 {
+		case open:
+			sl = &slot{mid: l.mid, kind: l.kind, idle: true, offered: true}
+			if i := kindIndex(l.kind); d.asked[i] > 0 {
 				d.asked[i]--
 			}
 		default:
 			continue
 		}
-		sl.open = open[t.Mid()]
+		sl.open = open
 		if sender := sl.sender; sender != nil && !sl.open {
 			// The client took the section back; the track finds another.
 			d.vacate(sender)
@@ -373,8 +359,8 @@ func (d *Duplex) survey(offer []line) {
 	d.slots = slots
 }
 
-// free returns the section that pion's AddTrack takes next.
-func (d *Duplex) free(kind webrtc.RTPCodecType) *slot {
+// free returns a section of the kind that can be used, nil if there is none.
+func (d *Duplex) free(kind string) *slot {
 	for _, sl := range d.slots {
 		if sl.kind == kind && sl.open && sl.idle && sl.sender == nil {
 			return sl
@@ -383,14 +369,14 @@ func (d *Duplex) free(kind webrtc.RTPCodecType) *slot {
 	return nil
 }
 
-// sends says whether we send in a section.
-func (d *Duplex) sends(mid string) bool {
+// sender returns what we send in a section.
+func (d *Duplex) sender(mid string) *Sender {
 	for _, sl := range d.slots {
-		if sl.sender != nil && sl.transceiver.Mid() == mid {
-			return true
+		if sl.mid == mid {
+			return sl.sender
 		}
 	}
-	return false
+	return nil
 }
 
 // answered starts what the answer promises and asks for what it could not hold.
@@ -403,17 +389,14 @@ func (d *Duplex) answered(offer, answer []line) {
 	}
 	freed := false
 	for _, sl := range d.slots {
-		i, ok := byMid[sl.transceiver.Mid()]
+		i, ok := byMid[sl.mid]
 		if !ok {
 			continue
 		}
 		sender := sl.sender
 		if sender == nil {
-			// Where the client has begun to send in a section that was unused,
-			// pion holds that we send too, and AddTrack passes it over.
-			idle := sl.transceiver.Direction() != webrtc.RTPTransceiverDirectionSendrecv
-			freed = freed || idle && !sl.idle
-			sl.idle = idle
+			freed = freed || !sl.idle
+			sl.idle = true // as the answer says
 			continue
 		}
 		if sender.bound || sender.refused {
@@ -456,7 +439,7 @@ func (d *Duplex) closeAll() {
 	d.sending.close()
 }
 
-func kindIndex(kind webrtc.RTPCodecType) int {
+func kindIndex(kind string) int {
 	if kind == kinds[0] {
 		return 0
 	}

@@ -196,7 +196,7 @@ func TestUnusedSectionsPromiseNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, l := range lines {
-		if l.sends || l.receives && l.kind != "application" || l.rejected {
+		if (l.sends || l.receives) && l.kind != kindData || l.rejected {
 			t.Errorf("section %s of %s is used: %+v", l.mid, l.kind, l)
 		}
 	}

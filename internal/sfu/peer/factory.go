@@ -2,11 +2,10 @@ package peer
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"slices"
@@ -16,12 +15,6 @@ import (
 	"time"
 
 	"github.com/pion/dtls/v3"
-	dtlscurve "github.com/pion/dtls/v3/pkg/crypto/elliptic"
-	"github.com/pion/ice/v4"
-	"github.com/pion/interceptor"
-	pion "github.com/pion/transport/v5"
-	"github.com/pion/transport/v5/stdnet"
-	"github.com/pion/webrtc/v4"
 
 	"github.com/rollcall-rtc/rollcall/internal/sfu/transport"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
@@ -34,25 +27,23 @@ const MaxMessageSize = 65536
 // first, and twice as long each time after that.
 const firstRetransmission = 200 * time.Millisecond
 
-// receiveMTU is larger than what any client sends in one datagram.
-const receiveMTU = 1500
-
 // Factory makes connections. They share its sockets and its certificate.
 type Factory struct {
 	// immutable
-	opts   Options
-	config webrtc.Configuration
-	engine webrtc.SettingEngine
-	addrs  []MediaAddr
-	mux    *transport.Mux // nil with a range of ports
-	net    *stdnet.Net
-	tcpMux *tcpMux
-	tcpLs  []*net.TCPListener
-	clock  clock // of media
-	rounds *rounds
+	opts        Options
+	certificate *tls.Certificate
+	fingerprint string // of it
+	dtls        []dtls.Option
+	addrs       []MediaAddr
+	mux         *transport.Mux     // nil with a range of ports
+	streams     *transport.Streams // nil without TCP
+	tcpAddr     *net.TCPAddr       // the first one of it
+	clock       clock              // of media
+	rounds      *rounds
 
-	subscriberMedia *webrtc.MediaEngine
-	drafts          [2]*draft // of first offers, the second with ICE-lite; nil: pion makes each
+	allCandidates, tcpCandidates []string // of connections that share the sockets
+
+	subscriberMedia *repertoire
 
 	// extensions maps an up-track to the ids its publisher uses, by URI, so
 	// that a subscriber elsewhere can translate them.
@@ -61,11 +52,11 @@ type Factory struct {
 	reminded atomic.Uint64 // clients, of offers that they owed
 
 	mu         sync.Mutex
-	publishers map[string]*webrtc.MediaEngine // mu guards; by what is enabled
-	conns      map[*conn]struct{}             // mu guards
-	closed     bool                           // mu guards
-	past       Traffic                        // mu guards; of connections that are gone
-	lost       [2][2]uint64                   // mu guards; audio and video, in and out, as told last
+	publishers map[string]*repertoire // mu guards; by what is enabled
+	conns      map[*conn]struct{}     // mu guards
+	closed     bool                   // mu guards
+	past       Traffic                // mu guards; of connections that are gone
+	lost       [2][2]uint64           // mu guards; audio and video, in and out, as told last
 }
 
 // NewFactory binds the sockets. An address that cannot be bound is a
@@ -74,7 +65,7 @@ func NewFactory(opts Options) (*Factory, error) {
 	f := &Factory{
 		opts:       opts.withDefaults(),
 		clock:      newClock(),
-		publishers: map[string]*webrtc.MediaEngine{},
+		publishers: map[string]*repertoire{},
 		conns:      map[*conn]struct{}{},
 	}
 	f.rounds = newRounds(f.opts.KeepaliveInterval)
@@ -85,25 +76,11 @@ func NewFactory(opts Options) (*Factory, error) {
 	return f, nil
 }
 
-func (f *Factory) configure() error {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
+func (f *Factory) configure() (err error) {
+	if f.certificate, f.fingerprint, err = newCertificate(); err != nil {
 		return err
 	}
-	certificate, err := webrtc.GenerateCertificate(key)
-	if err != nil {
-		return err
-	}
-	f.config = webrtc.Configuration{
-		ICEServers:   f.opts.pionServers(),
-		Certificates: []webrtc.Certificate{*certificate},
-		BundlePolicy: webrtc.BundlePolicyMaxBundle,
-		SDPSemantics: webrtc.SDPSemanticsUnifiedPlan,
-		// Offers have a section for data, though pion knows of no channel.
-		AlwaysNegotiateDataChannels: true,
-		// Header encryption would hide the extensions we forward by.
-		RTPHeaderEncryptionPolicy: webrtc.RTPHeaderEncryptionPolicyDisable,
-	}
+	f.dtls = f.dtlsOptions()
 	addrs, err := localAddresses(f.opts)
 	if err != nil {
 		return err
@@ -114,78 +91,18 @@ func (f *Factory) configure() error {
 	if err := f.listen(addrs); err != nil {
 		return err
 	}
-	if err := f.configureEngine(addrs); err != nil {
-		return err
+	if f.mux != nil {
+		f.allCandidates = candidateAttributes(f.addrs, f.mux.LocalAddrs()[0].Port(), f.tcpPort())
 	}
-	if f.subscriberMedia, err = newMediaEngine(nil, true, subscriberExtensions); err != nil {
-		return err
-	}
-	f.makeDrafts()
+	f.tcpCandidates = candidateAttributes(f.addrs, 0, f.tcpPort())
+	f.subscriberMedia = newRepertoire(nil, true, subscriberExtensions)
 	return nil
 }
 
-// apiFor returns a pion that makes one connection, without its packets.
-func (f *Factory) apiFor(c *conn, media *webrtc.MediaEngine) *webrtc.API {
-	e, p := f.engine, &c.packets
-	e.SetLite(f.opts.ICELite && !c.fullICE)
-	if a := c.ahead; a != nil {
-		e.SetICECredentials(a.ufrag, a.pwd)
-	}
-	c.followRebound(&e)
-	switch {
-	case c.tcpOnly && f.tcpMux != nil:
-		e.SetNet(f.net)
-		e.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeTCP4, webrtc.NetworkTypeTCP6})
-	case f.mux != nil:
-		e.SetNet(f.net) // else each agent would ask the kernel for its interfaces
-		e.SetICEUDPMux(p.link)
-	default:
-		e.SetNet(adoptingNet{f.net, p.link})
-	}
-	if f.tcpMux != nil {
-		e.SetICETCPMux(p.link.Streams(f.tcpMux))
-	}
-	e.SetDTLSKeyLogWriter(&p.keys)
-	e.SetDTLSServerHelloMessageHook(p.keys.helloHook)
-	return webrtc.NewAPI(
-		webrtc.WithMediaEngine(media),
-		webrtc.WithSettingEngine(e),
-		webrtc.WithInterceptorRegistry(&interceptor.Registry{}),
-	)
-}
-
-// adoptingNet opens sockets of a connection's own, and keeps their media from
-// pion.
-type adoptingNet struct {
-	*stdnet.Net
-	link *transport.Link
-}
-
-// ListenUDP implements transport.Net of pion.
-func (n adoptingNet) ListenUDP(network string, at *net.UDPAddr) (pion.UDPConn, error) {
-	c, err := n.Net.ListenUDP(network, at)
-	if err != nil {
-		return nil, err
-	}
-	return adoptedUDP{c, n.link.Adopt(c, false)}, nil
-}
-
-type adoptedUDP struct {
-	pion.UDPConn
-	adopted net.PacketConn
-}
-
-// ReadFrom implements net.PacketConn.
-func (c adoptedUDP) ReadFrom(b []byte) (int, net.Addr, error) { return c.adopted.ReadFrom(b) }
-
-// WriteTo implements net.PacketConn.
-func (c adoptedUDP) WriteTo(b []byte, to net.Addr) (int, error) { return c.adopted.WriteTo(b, to) }
-
-// Close implements net.PacketConn.
-func (c adoptedUDP) Close() error { return c.adopted.Close() }
-
 func (f *Factory) listen(addrs []netip.Addr) error {
-	logs := pionLogs{f.opts.Logger}
+	if ports := f.opts.UDPPortRange; ports[1] != 0 && (ports[0] == 0 || ports[0] > ports[1]) {
+		return fmt.Errorf("UDP port range: %d is not below %d", ports[0], ports[1])
+	}
 	if f.opts.UDPPortRange[1] == 0 {
 		mux, err := listenUDP(addrs, f.opts.UDPPort)
 		if err != nil {
@@ -198,94 +115,59 @@ func (f *Factory) listen(addrs []netip.Addr) error {
 		if err != nil {
 			return err
 		}
-		f.tcpLs = ls
-		f.tcpMux = newTCPMux(ls, logs)
+		f.tcpAddr = ls[0].Addr().(*net.TCPAddr)
+		f.streams = transport.ListenStreams(ls, f.opts.Logger)
 	}
 	return nil
 }
 
-func (f *Factory) configureEngine(addrs []netip.Addr) error {
-	e := &f.engine
-	e.LoggerFactory = pionLogs{f.opts.Logger}
-	networks := []webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6}
-	n, err := stdnet.NewNet()
-	if err != nil {
-		return fmt.Errorf("list interfaces: %w", err)
+// rangeTries is how many ports of a range are tried before a connection is refused.
+const rangeTries = 64
+
+// sharedMux returns the UDP sockets that a connection shares with others, if it does.
+func (f *Factory) sharedMux(c *conn) *transport.Mux {
+	if c.tcpOnly && f.streams != nil {
+		return nil
 	}
-	f.net = n
-	if f.mux == nil {
-		err := e.SetEphemeralUDPPortRange(f.opts.UDPPortRange[0], f.opts.UDPPortRange[1])
-		if err != nil {
-			return fmt.Errorf("UDP port range: %w", err)
+	return f.mux
+}
+
+// openOwn opens sockets of a connection's own, of the range of ports.
+func (f *Factory) openOwn() (*transport.Mux, error) {
+	var addrs []netip.Addr
+	for _, m := range f.addrs {
+		addrs = append(addrs, m.Local)
+	}
+	first, last := int(f.opts.UDPPortRange[0]), int(f.opts.UDPPortRange[1])
+	count := last - first + 1
+	start := rand.IntN(count)
+	var err error
+	for i := range min(count, rangeTries) {
+		var mux *transport.Mux
+		if mux, err = transport.Listen(addrs, first+(start+i)%count, transport.Options{Own: true}); err == nil {
+			return mux, nil
 		}
 	}
-	if f.tcpMux != nil {
-		networks = append(networks, webrtc.NetworkTypeTCP4, webrtc.NetworkTypeTCP6)
-	}
-	e.SetNetworkTypes(networks)
-	e.DisableActiveTCP(true)
-	e.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
-	e.SetIncludeLoopbackCandidate(slices.ContainsFunc(addrs, netip.Addr.IsLoopback))
-	e.SetIPFilter(func(ip net.IP) bool {
-		addr, ok := netip.AddrFromSlice(ip)
-		return ok && slices.Contains(addrs, addr.Unmap())
-	})
-	if rules := rewriteRules(f.addrs); len(rules) > 0 {
-		if err := e.SetICEAddressRewriteRules(rules...); err != nil {
-			return fmt.Errorf("advertised addresses: %w", err)
-		}
-	}
-	e.SetICETimeouts(0, 0, 0) // a connection's vigil has them
-	// Take the first pair that works: clients that hide their addresses are
-	// known by their checks alone, and each wait costs a whole check interval
-	// (200 ms) of every join. Over TCP the first check comes a round trip later
-	// than over UDP, so UDP wins where it works.
-	e.SetHostAcceptanceMinWait(0)
-	e.SetSrflxAcceptanceMinWait(0)
-	e.SetPrflxAcceptanceMinWait(0)
-	// The server of a handshake chooses the cipher for media. Chrome insists on it
-	// with a lite agent.
-	if err := e.SetAnsweringDTLSRole(webrtc.DTLSRoleServer); err != nil {
-		return err
-	}
-	// A handshake begins at an address that ICE has checked, so the cookie that
-	// proves it again (RFC 6347 §4.2.1) would only cost a round trip.
-	e.SetDTLSInsecureSkipHelloVerify(true)
-	e.SetDTLSRetransmissionInterval(firstRetransmission)
-	// All clients have the first one (RFC 8827 §6.5). pion would take X25519 of those who
-	// name it first, which takes Go nearly twice as long.
-	e.SetDTLSEllipticCurves(dtlscurve.P256, dtlscurve.P384)
-	// What data is sealed with. Every client has the first (RFC 8827 §6.5).
-	e.SetDTLSCipherSuites(dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, dtls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384)
-	e.SetSRTPProtectionProfiles(
-		dtls.SRTP_AEAD_AES_128_GCM, dtls.SRTP_AEAD_AES_256_GCM, dtls.SRTP_AES128_CM_HMAC_SHA1_80,
-	)
-	e.SetReceiveMTU(receiveMTU)
-	e.SetSCTPMaxMessageSize(MaxMessageSize)
-	e.SetIgnoreRidPauseForRecv(true)
-	return nil
+	return nil, fmt.Errorf("no port of %d to %d is free: %w", first, last, err)
 }
 
 // publisherMedia returns the enabled codecs. Clients without transport-wide
 // feedback tell their own estimate of what they can be sent on a connection that is
 // duplex.
-func (f *Factory) publisherMedia(enabled []string, duplex bool) (*webrtc.MediaEngine, error) {
+func (f *Factory) publisherMedia(enabled []string, duplex bool) *repertoire {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	key := fmt.Sprint(strings.ToLower(strings.Join(enabled, " ")), duplex)
 	if media, ok := f.publishers[key]; ok {
-		return media, nil
+		return media
 	}
 	exts := publisherExtensions
 	if duplex {
 		exts = append(slices.Clip(exts), playoutDelay)
 	}
-	media, err := newMediaEngine(enabled, duplex, exts)
-	if err != nil {
-		return nil, err
-	}
+	media := newRepertoire(enabled, duplex, exts)
 	f.publishers[key] = media
-	return media, nil
+	return media
 }
 
 // UDPAddr returns the address of the shared UDP port, nil if there is none.
@@ -298,11 +180,13 @@ func (f *Factory) UDPAddr() *net.UDPAddr {
 }
 
 // TCPAddr returns the address of the ICE-TCP port, nil if there is none.
-func (f *Factory) TCPAddr() *net.TCPAddr {
-	if len(f.tcpLs) == 0 {
-		return nil
+func (f *Factory) TCPAddr() *net.TCPAddr { return f.tcpAddr }
+
+func (f *Factory) tcpPort() uint16 {
+	if f.tcpAddr == nil {
+		return 0
 	}
-	return f.tcpLs[0].Addr().(*net.TCPAddr)
+	return uint16(f.tcpAddr.Port)
 }
 
 // Close closes every connection, waits for them within ctx, and closes the sockets.
@@ -340,8 +224,8 @@ func (f *Factory) closeSockets() error {
 	if f.mux != nil {
 		errs = append(errs, f.mux.Close())
 	}
-	if f.tcpMux != nil {
-		errs = append(errs, f.tcpMux.Close())
+	if f.streams != nil {
+		errs = append(errs, f.streams.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -171,17 +171,16 @@ func FuzzCandidate(f *testing.F) {
 	f.Add(`{"candidate":"candidate:1 1 udp 1 a.local 5 typ srflx raddr 0.0.0.0 rport 0","usernameFragment":null}`)
 	f.Add(`{"candidate":""}`)
 	f.Fuzz(func(t *testing.T, init string) {
-		c, ok, err := parseCandidate(init)
+		c, ok, err := parseCandidateInit(init)
 		if err != nil && (ok || !errors.Is(err, ErrCandidate)) {
 			t.Errorf("ok %v, error %v", ok, err)
 		}
-		if ok && c.candidate == "" {
-			t.Error("an empty candidate is of use")
+		if ok && (!c.addr.IsValid() || c.addr.Port() == 0) {
+			t.Errorf("a candidate at %v is of use", c.addr)
 		}
 	})
 }
 
-// FuzzOffer hands pion what we let through.
 func FuzzOffer(f *testing.F) {
 	good := offerSDP(f)
 	f.Add(good)
@@ -201,9 +200,6 @@ func FuzzOffer(f *testing.F) {
 		}
 		p.Offer(sdp, 1)
 		<-heard.donec
-		if p.broken {
-			t.Error("pion panicked")
-		}
 		p.Close()
 	})
 }
@@ -215,7 +211,6 @@ type silent struct {
 }
 
 func (s *silent) PublisherAnswer(string, uint32, map[string]string) { s.donec <- struct{}{} }
-func (s *silent) PublisherCandidate(string, bool)                   {}
 func (s *silent) PublisherTrack(*Receiver)                          {}
 func (s *silent) PublisherTrackEnded(*Receiver)                     {}
 func (s *silent) NegotiationFailed(error)                           { s.donec <- struct{}{} }
@@ -232,8 +227,5 @@ func TestAnswersOfAnyTruncatedOfferEndSomehow(t *testing.T) {
 		p.Offer(good[:n], 1)
 		<-heard.donec
 		p.Close()
-		if p.broken {
-			t.Errorf("pion panicked at %d bytes", n)
-		}
 	}
 }

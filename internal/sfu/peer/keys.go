@@ -50,6 +50,15 @@ func (k *handshakeKeys) helloHook(hello handshake.MessageServerHello) handshake.
 	return &hello
 }
 
+// sawRecords looks for a ServerHello in records of the other side.
+func (k *handshakeKeys) sawRecords(b []byte) {
+	for one, rest, ok := record.Split(b); ok; one, rest, ok = record.Split(rest) {
+		if record.IsServerHello(one) {
+			k.serverHello(one)
+		}
+	}
+}
+
 // serverHello notes the one of the other side from a record. Nobody has proved yet
 // that it is authentic: if it is not what pion gets, the keys do not fit.
 func (k *handshakeKeys) serverHello(record []byte) {

@@ -8,16 +8,11 @@ import (
 	"slices"
 	"syscall"
 
-	"github.com/pion/ice/v4"
-	"github.com/pion/logging"
-
 	"github.com/rollcall-rtc/rollcall/internal/sfu/transport"
 )
 
 const (
-	tcpReadQueue  = 64      // packets
-	tcpWriteQueue = 4 << 20 // bytes; a slow client loses packets instead of blocking
-	portTries     = 16      // an ephemeral port must be free on every address
+	portTries = 16 // an ephemeral port must be free on every address
 )
 
 // localAddresses lists the addresses the options allow listening on.
@@ -137,48 +132,4 @@ func listenError(network, address string, err error) error {
 		err = ErrPortInUse
 	}
 	return &ListenError{Network: network, Address: address, Err: err}
-}
-
-// tcpMux hands out, for a local address, the listener of that address alone.
-type tcpMux struct {
-	muxes map[netip.Addr]*ice.TCPMuxDefault
-}
-
-func newTCPMux(ls []*net.TCPListener, logs logging.LoggerFactory) *tcpMux {
-	m := &tcpMux{muxes: make(map[netip.Addr]*ice.TCPMuxDefault, len(ls))}
-	for _, l := range ls {
-		addr := l.Addr().(*net.TCPAddr).AddrPort().Addr().Unmap()
-		m.muxes[addr] = ice.NewTCPMuxDefault(ice.TCPMuxParams{
-			Listener: newPatientListener(l, logs.NewLogger("tcpmux")), Logger: logs.NewLogger("tcpmux"),
-			AliveDurationForConnFromStun: unclaimedFor,
-			ReadBufferSize:               tcpReadQueue, WriteBufferSize: tcpWriteQueue,
-		})
-	}
-	return m
-}
-
-// GetConnByUfrag implements ice.TCPMux.
-func (m *tcpMux) GetConnByUfrag(ufrag string, isIPv6 bool, local net.IP) (net.PacketConn, error) {
-	addr, _ := netip.AddrFromSlice(local)
-	mux, ok := m.muxes[addr.Unmap()]
-	if !ok {
-		return nil, &ListenError{Network: "tcp", Address: local.String(), Err: ErrNoAddress}
-	}
-	return mux.GetConnByUfrag(ufrag, isIPv6, local)
-}
-
-// RemoveConnByUfrag implements ice.TCPMux.
-func (m *tcpMux) RemoveConnByUfrag(ufrag string) {
-	for _, mux := range m.muxes {
-		mux.RemoveConnByUfrag(ufrag)
-	}
-}
-
-// Close implements ice.TCPMux.
-func (m *tcpMux) Close() error {
-	var errs []error
-	for _, mux := range m.muxes {
-		errs = append(errs, mux.Close())
-	}
-	return errors.Join(errs...)
 }

@@ -1,12 +1,9 @@
 package peer
 
 import (
-	"errors"
 	"fmt"
-	"strings"
+	"slices"
 	"time"
-
-	"github.com/pion/webrtc/v4"
 )
 
 // A Subscriber's negotiation is in one of these states:
@@ -34,10 +31,6 @@ func (s *Subscriber) offer() {
 	if !s.begun || !s.wanted || s.outstanding || s.unbegun != nil && !s.restart || s.conn.state == Closed {
 		return
 	}
-	if s.pc == nil && s.draftOffer() {
-		s.sendOffer()
-		return
-	}
 	if err := s.makeOffer(); err != nil {
 		s.fail("make offer", err)
 		return
@@ -45,95 +38,55 @@ func (s *Subscriber) offer() {
 	s.sendOffer()
 }
 
-// draftOffer makes the offer of a connection that has no track yet, without pion if that
-// is not needed for it.
-func (s *Subscriber) draftOffer() bool {
-	lite := 0
-	if s.factory.opts.ICELite && !s.fullICE {
-		lite = 1
-	}
-	d := s.factory.drafts[lite]
-	if d == nil || s.tcpOnly {
-		return false
-	}
-	text, own := d.offer(time.Now())
-	release, err := s.packets.link.Reserve(own.ufrag)
-	if err != nil {
-		return false
-	}
-	own.release, s.ahead = release, own
-	s.offered(text)
-	return true
-}
-
-// offered notes the offer that was made.
-func (s *Subscriber) offered(text string) {
-	s.wanted, s.restart = false, false
-	s.made++
-	for _, sl := range s.slots {
-		if sl.empty++; sl.sender != nil {
-			sl.empty = 0
-		}
-	}
-	s.offerText, s.offerLines = text, strings.Count(text, "\nm=")
-}
-
-// catchUp has pion make the offer that the client has been told already.
-func (s *Subscriber) catchUp() error {
-	offer, err := s.pc.CreateOffer(nil)
-	if err != nil {
-		return err
-	}
-	forgetCredentials(s.api)
-	return s.pc.SetLocalDescription(offer)
-}
-
+// makeOffer makes an offer of what there is.
 func (s *Subscriber) makeOffer() error {
-	if s.pc == nil {
-		if err := s.connect(); err != nil {
+	if !s.conn.begun() {
+		if err := s.listen(true); err != nil {
 			return err
 		}
 	}
 	if s.restart {
-		s.claimed() // of candidates that are not those of the restart
-	}
-	s.placeAll()
-	offer, err := s.pc.CreateOffer(&webrtc.OfferOptions{ICERestart: s.restart})
-	if errors.Is(err, webrtc.ErrSenderWithNoCodecs) {
-		// The client decodes nothing of a kind, so its tracks cannot be offered.
-		s.dropUndecodable()
-		offer, err = s.pc.CreateOffer(&webrtc.OfferOptions{ICERestart: s.restart})
-	}
-	if err != nil {
-		return err
-	}
-	if err := s.pc.SetLocalDescription(offer); err != nil {
-		return err
-	}
-	text, err := s.extensions.keep(offer.SDP, s.decoding)
-	if err != nil {
-		return err
-	}
-	if s.ahead != nil {
-		text = s.ahead.resume(text)
-	}
-	if s.restart {
+		if err := s.renew(); err != nil {
+			return err
+		}
+		s.renewed = true
 		s.vigil.restart(time.Now())
 		s.updateState()
 	}
-	s.offered(text)
+	s.placeAll()
+	s.wanted, s.restart = false, false
+	s.made++
+	s.offerText, s.offerLines = s.describe("actpass", s.sections()).String(), 1+len(s.slots)
 	return nil
 }
 
-func (s *Subscriber) dropUndecodable() {
+// sections are what is offered: data, and media that we send.
+func (s *Subscriber) sections() []section {
+	sections := make([]section, 0, 1+len(s.slots))
+	sections = append(sections, section{mid: "0", kind: kindData, protocol: protocolData})
+	media := s.factory.subscriberMedia
 	for _, sl := range s.slots {
-		sender := sl.sender
-		if sender == nil || len(sender.pion.GetParameters().Codecs) > 0 {
-			continue
+		codecs := sl.codecs
+		if codecs == nil {
+			codecs = media.offered(sl.kind)
 		}
-		s.senderFailed(sender, ErrCodecRejected)
-		s.removeTrack(sender)
+		d := section{mid: sl.mid, kind: sl.kind, protocol: protocolMedia, direction: "inactive", codecs: codecs, exts: media.extmaps(sl.kind)}
+		sl.offered = true
+		sl.empty++
+		if sl.refused {
+			d.rejected = true
+		} else if sender := sl.sender; sender != nil {
+			sl.empty = 0
+			d.direction = "sendonly"
+			d.sent(sender)
+			if sender.stereo() {
+				d.codecs = slices.Clone(codecs)
+				tellOpus(d.codecs, "sprop-stereo=1")
+			}
+		}
+		sections = append(sections, d)
 	}
+	return sections
 }
 
 // sendOffer sends the description made last, under a new id.
@@ -164,24 +117,14 @@ func (s *Subscriber) expectAnswer() {
 // when its signalling breaks.
 func (s *Subscriber) restartICE() {
 	if s.outstanding {
-		var applied *webrtc.SessionDescription
-		if s.pc != nil {
-			applied = s.pc.CurrentRemoteDescription()
-		}
-		if applied == nil {
+		if !s.conn.known {
 			// No ICE to restart yet: the same offer once more.
 			s.sendOffer()
 			return
 		}
-		// pion cannot roll back. The client's last answer fits all sections it
-		// knows of and puts the connection back to where an offer can begin.
-		if err := s.pc.SetRemoteDescription(*applied); err != nil {
-			s.fail("restart ICE", err)
-			return
-		}
-		s.outstanding = false
+		s.outstanding = false // it was never made
 	}
-	if s.pc != nil && s.pc.CurrentRemoteDescription() != nil {
+	if s.conn.known {
 		s.restart = true
 	}
 	s.offer()
@@ -191,33 +134,35 @@ func (s *Subscriber) handleAnswer(text string, id uint32) error {
 	if !s.outstanding || (id != 0 && id != s.lastID) {
 		return nil // too late: a newer offer is on its way
 	}
-	answer, err := parseLines(text)
-	if err != nil {
+	var answer remote
+	err := s.guarded(func() (err error) {
+		answer, err = parseRemote(text)
 		return err
-	}
-	if len(answer) != s.offerLines {
-		if id == 0 && len(answer) < s.offerLines {
-			return nil // without an id an old answer shows by its length
-		}
-		return fmt.Errorf("%w: %d sections answer %d", ErrDescription, len(answer), s.offerLines)
-	}
-	if s.pc == nil {
-		if err := s.connect(); err != nil {
-			return err
-		}
-	}
-	first := s.pc.CurrentRemoteDescription() == nil
-	s.seek(answer)
-	err = s.guarded(func() error {
-		return s.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: text})
 	})
 	if err != nil {
 		return err
 	}
+	if n := len(answer.lines); n != s.offerLines {
+		if id == 0 && n < s.offerLines {
+			return nil // without an id an old answer shows by its length
+		}
+		return fmt.Errorf("%w: %d sections answer %d", ErrDescription, n, s.offerLines)
+	}
+	if err := answer.complete(); err != nil {
+		return err
+	}
+	if id == 0 && s.renewed && answer.own == s.finder.agent.Remote() {
+		return nil // to what was offered before the restart: it would have other credentials (RFC 8839 §4.4.3)
+	}
+	s.renewed = false
+	first := !s.conn.known
+	if first {
+		s.openChannels()
+	}
 	s.outstanding = false
 	s.timeout.Stop()
-	s.described(answer)
-	s.answered(answer)
+	s.described(&answer)
+	s.answered(answer.lines)
 	if first {
 		s.begin()
 	}
@@ -227,6 +172,20 @@ func (s *Subscriber) handleAnswer(text string, id uint32) error {
 	return nil
 }
 
+// take notes which codecs the client takes in a section: what it has not taken need not be
+// offered there again, as long as the track is the same.
+func (s *Subscriber) take(sl *slot, l line) {
+	if sl.codecs != nil || l.rejected || sl.sender == nil || sl.sender.since > s.made {
+		return
+	}
+	sl.codecs = slices.DeleteFunc(s.factory.subscriberMedia.offered(l.kind), func(c lineCodec) bool {
+		return !slices.ContainsFunc(l.codecs, func(o lineCodec) bool { return o.pt == c.pt })
+	})
+	if len(sl.codecs) == 0 {
+		sl.codecs = nil // by other numbers than ours
+	}
+}
+
 // answered starts what the client takes.
 func (s *Subscriber) answered(answer []line) {
 	byMid := make(map[string]line, len(answer))
@@ -234,13 +193,14 @@ func (s *Subscriber) answered(answer []line) {
 		byMid[l.mid] = l
 	}
 	for _, sl := range s.slots {
-		l, ok := byMid[sl.transceiver.Mid()]
-		if !ok || sl.transceiver.Mid() == "" {
+		l, ok := byMid[sl.mid]
+		if !ok {
 			continue // added after the offer
 		}
 		if l.rejected {
 			sl.refused = true
 		}
+		s.take(sl, l)
 		sender := sl.sender
 		if sender == nil {
 			sl.idle = !sl.refused && !l.receives
@@ -248,7 +208,7 @@ func (s *Subscriber) answered(answer []line) {
 		}
 		if sender.bound || sender.refused || sender.since > s.made {
 			// Of one added after the offer the answer says nothing, even if the
-			// section was there: pion may have given it one just set free.
+			// section was there.
 			continue
 		}
 		if err := sender.bind(l, l.receives, s.factory.extensionsOf(sender.up), &s.budget); err != nil {
@@ -267,7 +227,7 @@ const beginPatience = time.Second
 // path. Clients of pion's take an offer that meets an agent which has not begun for a
 // restart of ICE, and never connect. Media waits for the path anyway.
 func (s *Subscriber) begin() {
-	if !settled(s.pc.ICEConnectionState()) {
+	if !s.settled() {
 		s.unbegun = time.AfterFunc(beginPatience, func() { _ = s.queue.post(s.hasBegun) })
 	}
 }

@@ -5,8 +5,6 @@ import (
 	"net"
 	"net/netip"
 	"time"
-
-	"github.com/pion/webrtc/v4"
 )
 
 // Options configure a Factory. The zero value listens for UDP on an ephemeral
@@ -34,8 +32,6 @@ type Options struct {
 	LoopbackCandidates bool
 	// ICELite answers connectivity checks and makes none.
 	ICELite bool
-	// ICEServers are used to find our own candidates; usually there are none.
-	ICEServers []ICEServer
 	// KeepInterface and KeepIP filter what is listened on; nil keeps all.
 	KeepInterface func(name string) bool
 	KeepIP        func(ip net.IP) bool
@@ -58,13 +54,6 @@ type Options struct {
 
 	// Logger is where pion's complaints go, at debug level. Nil discards them.
 	Logger *slog.Logger
-}
-
-// ICEServer is a STUN or TURN server.
-type ICEServer struct {
-	URLs       []string
-	Username   string
-	Credential string
 }
 
 func (o Options) withDefaults() Options {
@@ -90,14 +79,4 @@ func (o Options) withDefaults() Options {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return o
-}
-
-func (o Options) pionServers() []webrtc.ICEServer {
-	servers := make([]webrtc.ICEServer, 0, len(o.ICEServers))
-	for _, s := range o.ICEServers {
-		servers = append(servers, webrtc.ICEServer{
-			URLs: s.URLs, Username: s.Username, Credential: s.Credential,
-		})
-	}
-	return servers
 }

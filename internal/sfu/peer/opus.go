@@ -1,49 +1,26 @@
 package peer
 
 import (
+	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/pion/sdp/v3"
 )
 
-// tellOpus adds parameters to Opus in a media section, in place of those of the
-// same names.
-func tellOpus(m *sdp.MediaDescription, options string) {
-	pt, at := "", -1
-	for _, a := range m.Attributes {
-		if a.Key != "rtpmap" {
-			continue
-		}
-		id, codec, _ := strings.Cut(a.Value, " ")
-		if strings.HasPrefix(strings.ToLower(codec), "opus/") {
-			pt = id
-			break
-		}
-	}
-	if pt == "" {
+// tellOpus adds parameters to Opus among the codecs of a section, in place of those of
+// the same names.
+func tellOpus(codecs []lineCodec, options string) {
+	at := slices.IndexFunc(codecs, func(c lineCodec) bool { return c.mime == mimeOpus })
+	if at < 0 || options == "" {
 		return
 	}
 	var kept []string
-	for i, a := range m.Attributes {
-		id, parameters, _ := strings.Cut(a.Value, " ")
-		if a.Key != "fmtp" || id != pt {
-			continue
-		}
-		at = i
-		for _, p := range strings.Split(parameters, ";") {
-			name, _, _ := strings.Cut(strings.TrimSpace(p), "=")
-			if name != "" && !strings.Contains(";"+options, ";"+name+"=") {
-				kept = append(kept, strings.TrimSpace(p))
-			}
+	for _, p := range strings.Split(codecs[at].written, ";") {
+		name, _, _ := strings.Cut(strings.TrimSpace(p), "=")
+		if name != "" && !strings.Contains(";"+options, ";"+name+"=") {
+			kept = append(kept, strings.TrimSpace(p))
 		}
 	}
-	value := pt + " " + strings.Join(append(kept, options), ";")
-	if at < 0 {
-		m.WithValueAttribute("fmtp", value)
-		return
-	}
-	m.Attributes[at].Value = value
+	codecs[at].written = strings.Join(append(kept, options), ";")
 }
 
 // withPrimary gives redundant audio the payload type and the parameters of what
@@ -71,7 +48,7 @@ func (s *Sender) stereo() bool { return fmtpValue(s.codec.Fmtp, "stereo", "0") =
 // decoding has the parameters of Opus in a section in which a track is sent.
 func (s *sending) decoding(mid string) string {
 	for _, sl := range s.slots {
-		if sl.sender != nil && sl.transceiver.Mid() == mid && sl.sender.stereo() {
+		if sl.sender != nil && sl.mid == mid && sl.sender.stereo() {
 			return "sprop-stereo=1"
 		}
 	}

@@ -27,8 +27,7 @@ const (
 	garbageWindow = 10 * time.Second
 )
 
-// packets is the media of a connection, both ways. pion makes the connection
-// and its keys and sees no packet of it.
+// packets is the media of a connection, both ways.
 //
 // Receiving: HandleMedia runs on the goroutine that has read the socket, opens
 // the packet where it lies, and puts it into the up-track it belongs to, which
@@ -40,9 +39,10 @@ type packets struct {
 	keys     handshakeKeys
 	arrivals feedback
 	data     association
-	failed   func(error)                                                       // immutable; called once, and must not block
-	checks   func(b []byte, path *transport.Path, batch *transport.Batch) bool // immutable
-	budget   *budget                                                           // immutable; nil if nothing is sent
+	failed   func(error)                                                  // immutable; called once, and must not block
+	checks   func(b []byte, from *transport.Path, batch *transport.Batch) // immutable
+	records  func(b []byte)                                               // immutable; of the handshake
+	budget   *budget                                                      // immutable; nil if nothing is sent
 
 	senders atomic.Pointer[map[uint32]*downtrack.DownTrack] // by SSRC; the map is immutable
 
@@ -58,11 +58,11 @@ type packets struct {
 	writers map[uint32]*rtpWriter // sendMu guards; by SSRC
 }
 
-func (p *packets) init(m *transport.Mux) {
-	p.link = transport.NewLink(m, p)
+func (p *packets) init(m *transport.Mux, s *transport.Streams) {
+	p.link = transport.NewLink(m, s, p)
 	p.arrivals.write = p.writeRTCP
 	p.failed = func(error) {}
-	p.checks = func([]byte, *transport.Path, *transport.Batch) bool { return false }
+	p.checks, p.records = func([]byte, *transport.Path, *transport.Batch) {}, func([]byte) {}
 	p.senders.Store(&map[uint32]*downtrack.DownTrack{})
 	p.writers = map[uint32]*rtpWriter{}
 }
@@ -102,15 +102,15 @@ func (p *packets) secured() error {
 }
 
 // HandleCheck implements transport.Handler.
-func (p *packets) HandleCheck(b []byte, path *transport.Path, batch *transport.Batch) bool {
-	return p.checks(b, path, batch)
+func (p *packets) HandleCheck(b []byte, from *transport.Path, batch *transport.Batch) {
+	p.checks(b, from, batch)
 }
+
+// HandleHandshake implements transport.Handler.
+func (p *packets) HandleHandshake(b []byte, _ *transport.Path) { p.records(b) }
 
 // HandleData implements transport.Handler.
 func (p *packets) HandleData(b []byte, batch *transport.Batch) { p.data.handle(b, batch) }
-
-// HandleServerHello implements transport.Handler.
-func (p *packets) HandleServerHello(b []byte) { p.keys.serverHello(b) }
 
 // HandleMedia implements transport.Handler.
 func (p *packets) HandleMedia(b []byte, batch *transport.Batch) {

@@ -52,7 +52,7 @@ func newKeys(t testing.TB, p srtp.Profile) (server, client srtp.Keys) {
 // secure gives a connection keys and, if there is a mux, somewhere to send.
 func secure(t testing.TB, p *packets, m *transport.Mux, keys srtp.Keys) {
 	t.Helper()
-	p.init(m)
+	p.init(m, nil)
 	sealer, err := srtp.NewSealer(keys)
 	if err != nil {
 		t.Fatal(err)
@@ -66,17 +66,11 @@ func secure(t testing.TB, p *packets, m *transport.Mux, keys srtp.Keys) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = client.Close() })
-	c, err := p.link.GetConn(fmt.Sprintf("%p", p), p.link.GetListenAddresses()[0])
-	if err != nil {
+	if err := p.link.Register(fmt.Sprintf("%p", p)); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = c.Close() })
-	if _, err := c.WriteTo([]byte{0, 1}, client.LocalAddr()); err != nil {
-		t.Fatal(err)
-	}
-	if !p.link.Select(client.LocalAddr().(*net.UDPAddr).AddrPort(), false) {
-		t.Fatal("no path")
-	}
+	t.Cleanup(p.link.Close)
+	p.link.Select(p.link.Paths(client.LocalAddr().(*net.UDPAddr).AddrPort())[0])
 }
 
 func newPath(t testing.TB, subscribers, size int) *path {

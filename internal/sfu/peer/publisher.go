@@ -1,11 +1,10 @@
 package peer
 
 import (
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
-
-	"github.com/pion/webrtc/v4"
 
 	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
 )
@@ -16,8 +15,6 @@ type PublisherHandler interface {
 	// PublisherAnswer answers the offer with that id. The map has every section
 	// in which we send.
 	PublisherAnswer(sdp string, id uint32, midToTrackID map[string]string)
-	// PublisherCandidate is an RTCIceCandidateInit of ours in JSON.
-	PublisherCandidate(init string, final bool)
 	// PublisherState tells each new state of the connection.
 	PublisherState(State)
 	// PublisherTrack says that media can flow: a sending section is negotiated
@@ -57,12 +54,14 @@ type Publisher struct {
 	lines     map[string]*publication // by mid
 	preferred map[string]Preference   // by track id
 	announced []string                // ids of preferred, the last one last
+	kinds     map[string]string       // of the sections of the last offer, by mid
+	setup     string                  // our part in the handshake, empty before the first answer
 }
 
 // answering is what a connection that also sends does when it answers.
 type answering interface {
-	fill(offer []line) error
-	sends(mid string) bool
+	fill(offer []line)
+	sender(mid string) *Sender  // of a section in which we send, nil in others
 	decoding(mid string) string // parameters of Opus in a section in which we send
 	midToTrackID() map[string]string
 	answered(offer, answer []line)
@@ -102,9 +101,6 @@ func (p *Publisher) prepare(handler PublisherHandler, codecs []string) {
 // publisherEvents names the handler's methods as conn does.
 type publisherEvents struct{ p *Publisher }
 
-func (e publisherEvents) candidate(init string, final bool) {
-	e.p.handler.PublisherCandidate(init, final)
-}
 func (e publisherEvents) state(s State) { e.p.handler.PublisherState(s) }
 func (e publisherEvents) data(k DataKind, label string, payload []byte) {
 	e.p.handler.Data(k, label, payload)
@@ -150,103 +146,138 @@ func (p *Publisher) forget() {
 	p.announced = slices.Delete(p.announced, oldest, oldest+1)
 }
 
-// reorder applies the preferences to the sections of an offer that pion has.
-func (p *Publisher) reorder(offer []line) error {
-	if len(p.preferred) == 0 {
-		return nil
+// reorder puts the codec that a track should be sent in first.
+func (p *Publisher) reorder(l line, codecs []lineCodec) {
+	want := p.preferred[l.trackID].MimeType
+	if want == "" || !l.sends {
+		return
 	}
-	want := map[string]string{}
-	for _, l := range offer {
-		if preferred := p.preferred[l.trackID]; preferred.MimeType != "" && l.sends {
-			want[l.mid] = preferred.MimeType
-		}
-	}
-	for _, t := range p.pc.GetTransceivers() {
-		mime := want[t.Mid()]
-		if mime == "" || t.Receiver() == nil {
-			continue
-		}
-		codecs := t.Receiver().GetParameters().Codecs
-		slices.SortStableFunc(codecs, func(a, b webrtc.RTPCodecParameters) int {
-			return rank(a, mime) - rank(b, mime)
-		})
-		if len(codecs) == 0 || rank(codecs[0], mime) != 0 {
-			continue // the client does not have it
-		}
-		if err := t.SetCodecPreferences(codecs); err != nil {
-			return err
-		}
-	}
-	return nil
+	slices.SortStableFunc(codecs, func(a, b lineCodec) int { return rank(a, want) - rank(b, want) })
 }
 
-func rank(c webrtc.RTPCodecParameters, mime string) int {
-	if strings.EqualFold(c.MimeType, mime) {
+func rank(c lineCodec, mime string) int {
+	if strings.EqualFold(c.mime, mime) {
 		return 0
 	}
 	return 1
 }
 
 func (p *Publisher) handleOffer(text string, id uint32) error {
-	offer, err := parseLines(text)
-	if err != nil {
+	var offer remote
+	err := p.guarded(func() (err error) {
+		offer, err = parseRemote(text)
 		return err
-	}
-	if p.pc == nil {
-		if err := p.connect(); err != nil {
-			return err
-		}
-	}
-	p.seek(offer)
-	var answer string
-	err = p.guarded(func() error {
-		remote := webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: text}
-		if err := p.pc.SetRemoteDescription(remote); err != nil {
-			return err
-		}
-		if err := p.reorder(offer); err != nil {
-			return err
-		}
-		sends := func(string) bool { return false }
-		if p.answering != nil {
-			if err := p.answering.fill(offer); err != nil {
-				return err
-			}
-			sends = p.answering.sends
-		}
-		local, err := p.pc.CreateAnswer(nil)
-		if err != nil {
-			return err
-		}
-		if answer, err = finishAnswer(local.SDP, offer, sends, p.opusOptions); err != nil {
-			return err
-		}
-		return p.pc.SetLocalDescription(local)
 	})
 	if err != nil {
 		return err
 	}
-	ours, err := parseLines(answer)
+	if err := offer.complete(); err != nil {
+		return err
+	}
+	if err := p.sameKinds(offer.lines); err != nil {
+		return err
+	}
+	switch {
+	case !p.conn.begun():
+		err = p.listen(false)
+	case p.conn.known && p.finder.agent.Remote() != offer.own:
+		err = p.renew() // the client has restarted ICE
+	}
 	if err != nil {
 		return err
+	}
+	if p.answering != nil {
+		p.answering.fill(offer.lines)
+	}
+	if p.setup == "" {
+		p.setup = answeringSetup(offer.setup)
+	}
+	d := p.describe(p.setup, p.answerSections(offer.lines))
+	if offer.bundle != nil {
+		d.bundled = func(mid string) bool { return slices.Contains(offer.bundle, mid) }
+	}
+	answer := d.String()
+	ours, err := parseLines(answer)
+	if err != nil {
+		return fmt.Errorf("BUG: read our own answer: %w", err)
 	}
 	var mids map[string]string
 	if p.answering != nil {
 		mids = p.answering.midToTrackID()
 	}
-	p.out.described(hasData(offer)) // who has heard of the answer may send
+	p.out.described(hasData(offer.lines)) // who has heard of the answer may send
 	p.call(func() { p.handler.PublisherAnswer(answer, id, mids) })
-	p.described(offer)
-	p.negotiated(offer, ours)
+	p.described(&offer)
+	p.negotiated(offer.lines, ours)
 	if p.answering != nil {
-		p.answering.answered(offer, ours)
+		p.answering.answered(offer.lines, ours)
 	}
 	return nil
 }
 
+// sameKinds holds against offers that a section stays what it is.
+func (p *Publisher) sameKinds(lines []line) error {
+	for _, l := range lines {
+		if kind, known := p.kinds[l.mid]; known && kind != l.kind {
+			return fmt.Errorf("%w: section %q was of kind %s and is of kind %s", ErrDescription, l.mid, kind, l.kind)
+		}
+	}
+	p.kinds = make(map[string]string, len(lines))
+	for _, l := range lines {
+		p.kinds[l.mid] = l.kind
+	}
+	return nil
+}
+
+// answeringSetup is who begins the handshake, by what the client says of itself: whoever
+// chooses the cipher for media is the server, which is us if it may be (RFC 8842 §5.3).
+func answeringSetup(theirs string) string {
+	if theirs == "passive" {
+		return "active"
+	}
+	return "passive"
+}
+
+// answerSections answer the sections of an offer.
+func (p *Publisher) answerSections(offer []line) []section {
+	media := p.factory.publisherMedia(p.codecs, p.answering != nil)
+	sections := make([]section, 0, len(offer))
+	for _, l := range offer {
+		s := section{mid: l.mid, kind: l.kind, protocol: l.protocol, rejected: l.rejected, direction: "inactive"}
+		if l.kind != kindData && !l.rejected {
+			p.answerMedia(&s, l, media)
+		}
+		sections = append(sections, s)
+	}
+	return sections
+}
+
+func (p *Publisher) answerMedia(s *section, l line, media *repertoire) {
+	s.codecs, s.exts = media.accepted(l.kind, l.codecs), media.acceptedExts(l)
+	if s.rejected = len(s.codecs) == 0; s.rejected {
+		return
+	}
+	p.reorder(l, s.codecs)
+	tellOpus(s.codecs, p.opusOptions(l))
+	var sender *Sender
+	if p.answering != nil {
+		sender = p.answering.sender(l.mid)
+	}
+	if l.sends {
+		s.direction, s.rids = "recvonly", l.rids
+	}
+	if sender == nil {
+		return
+	}
+	s.sent(sender)
+	if s.direction = "sendonly"; l.sends {
+		s.direction = "sendrecv"
+	}
+}
+
 // opusOptions are the parameters that Opus gets in the answer to a section.
 func (p *Publisher) opusOptions(l line) string {
-	if p.answering != nil && p.answering.sends(l.mid) {
+	if p.answering != nil && p.answering.sender(l.mid) != nil {
 		return p.answering.decoding(l.mid)
 	}
 	preferred, ok := p.preferred[l.trackID]
@@ -266,11 +297,3 @@ func (p *Publisher) opusOptions(l line) string {
 // stereoOptions ask for two channels, and for all that they may take
 // (RFC 7587 §6.1).
 const stereoOptions = "stereo=1;maxaveragebitrate=510000"
-
-func (p *Publisher) connect() error {
-	media, err := p.factory.publisherMedia(p.codecs, p.answering != nil)
-	if err != nil {
-		return err
-	}
-	return p.open(media)
-}

@@ -90,7 +90,7 @@ func (q *queue) close() <-chan struct{} {
 }
 
 func (q *queue) run() {
-	stack.Reserve() // most of what tasks do is deep in pion
+	stack.Reserve() // what tasks do of descriptions, and handlers of states, goes deep
 	for {
 		q.mu.Lock()
 		if len(q.tasks) == 0 {

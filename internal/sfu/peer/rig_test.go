@@ -125,8 +125,6 @@ type heard struct {
 	data     []message
 	failed   []error
 	senders  []error // SenderFailed
-	finals   int
-	cands    int
 	inTurn   int
 	overlaps int
 }
@@ -185,23 +183,6 @@ func (r *heard) failure() (err error) {
 func (r *heard) messages() (n int) {
 	r.with(func() { n = len(r.data) })
 	return n
-}
-
-func checkCandidate(t *testing.T, init string) webrtc.ICECandidateInit {
-	var strict struct {
-		Candidate     *string `json:"candidate"`
-		SDPMid        *string `json:"sdpMid"`
-		SDPMLineIndex *int    `json:"sdpMLineIndex"`
-	}
-	if err := json.Unmarshal([]byte(init), &strict); err != nil ||
-		strict.Candidate == nil || *strict.Candidate == "" || strict.SDPMid == nil || strict.SDPMLineIndex == nil {
-		t.Errorf("candidate the SDKs cannot read: %s (%v)", init, err)
-	}
-	var c webrtc.ICECandidateInit
-	if err := json.Unmarshal([]byte(init), &c); err != nil {
-		t.Error(err)
-	}
-	return c
 }
 
 func mustJSON(v any) string {
@@ -288,31 +269,6 @@ func (c *pubClient) PublisherAnswer(sdp string, id uint32, mids map[string]strin
 		c.t.Errorf("answer %d to offer %d", id, c.nextID)
 	}
 	c.answerc <- sdp
-}
-
-func (c *pubClient) PublisherCandidate(init string, final bool) {
-	defer c.turn()()
-	cand := checkCandidate(c.t, init)
-	c.cands++
-	if final {
-		c.finals++
-	}
-	c.signalc <- func() {
-		eventually(c.t, "client has an answer", func() bool {
-			select {
-			case <-c.stopc:
-				return true
-			default:
-				return c.pc.RemoteDescription() != nil
-			}
-		})
-		if c.pc.RemoteDescription() == nil {
-			return
-		}
-		if err := c.pc.AddICECandidate(cand); err != nil {
-			c.t.Errorf("client adds candidate: %v", err)
-		}
-	}
 }
 
 func (c *pubClient) PublisherState(s State) {

@@ -5,8 +5,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/pion/webrtc/v4"
-
 	"github.com/rollcall-rtc/rollcall/internal/sfu/transport"
 )
 
@@ -32,7 +30,7 @@ func TestEverybodyIsVisitedOnceInAnInterval(t *testing.T) {
 		var conns []*conn
 		for range 3*slotCount + 1 {
 			c := &conn{}
-			c.packets.link = transport.NewLink(nil, nil)
+			c.packets.link = transport.NewLink(nil, nil, nil)
 			r.add(c)
 			r.add(c) // once is enough
 			conns = append(conns, c)
@@ -79,39 +77,4 @@ func TestEverybodyIsVisitedOnceInAnInterval(t *testing.T) {
 		}
 		r.remove(conns[0])
 	})
-}
-
-// What sets the agent's timer changes nothing else.
-func TestAgentsOfARoundAreAligned(t *testing.T) {
-	f := newTestFactory(t, impatient)
-	c := newSubClient(t, f, clientOptions{})
-	c.sub.Negotiate()
-	c.connected()
-	pairs := func() (n int) {
-		for _, s := range c.sub.pc.GetStats() {
-			if _, ok := s.(webrtc.ICECandidatePairStats); ok {
-				n++
-			}
-		}
-		return n
-	}
-	before := pairs()
-	eventually(t, "aligned", func() bool {
-		f.rounds.mu.Lock()
-		defer f.rounds.mu.Unlock()
-		return c.sub.vigil.aligned != nil
-	})
-	aligned := make(chan error, 1)
-	if err := c.sub.queue.post(func() { aligned <- c.sub.align() }); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-aligned; err != nil {
-		t.Error(err)
-	}
-	if n := pairs(); n != before || before == 0 {
-		t.Errorf("%d pairs, and were %d", n, before)
-	}
-	if s := c.state(); s != Connected {
-		t.Errorf("the connection is %v", s)
-	}
 }

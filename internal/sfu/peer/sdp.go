@@ -8,6 +8,7 @@ import (
 
 	"github.com/pion/sdp/v3"
 
+	"github.com/rollcall-rtc/rollcall/internal/sfu/stun"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
 )
 
@@ -23,9 +24,10 @@ const (
 type line struct {
 	mid      string
 	kind     string // audio, video, application
-	rejected bool   // port 0 and not for the sake of bundling
-	sends    bool   // its author sends
-	receives bool   // its author receives
+	protocol string
+	rejected bool // port 0 and not for the sake of bundling
+	sends    bool // its author sends
+	receives bool // its author receives
 
 	streamID, trackID string // msid
 	rids              []string
@@ -44,42 +46,130 @@ type lineCodec struct {
 	channels  uint16
 	fmtp      string
 	nack      bool
+
+	written  string   // fmtp as the description has it
+	feedback []string // RFC 4585 §4.2
 }
 
 func (c lineCodec) describe() uptrack.Codec {
 	return uptrack.Codec{MimeType: c.mime, ClockRate: c.clockRate, Channels: c.channels, Fmtp: c.fmtp}
 }
 
-// parseLines reads a description and checks what pion takes for granted.
+// remote is what a client says of a connection.
+type remote struct {
+	lines        []line
+	own          stun.Credentials
+	lite         bool
+	setup        string
+	fingerprints []string
+	candidates   []string
+	bundle       []string // mids
+}
+
+// parseLines reads the media sections of a description.
 func parseLines(text string) ([]line, error) {
+	r, err := parseRemote(text)
+	return r.lines, err
+}
+
+// parseRemote reads a description. What is not about media it takes from the first
+// section that is not rejected, or else from what is said of all (RFC 9143 §7.1.3).
+func parseRemote(text string) (remote, error) {
+	var r remote
 	if len(text) > maxSDP {
-		return nil, fmt.Errorf("%w: %d bytes", ErrDescription, len(text))
+		return r, fmt.Errorf("%w: %d bytes", ErrDescription, len(text))
 	}
 	var d sdp.SessionDescription
 	if err := d.UnmarshalString(text); err != nil {
-		return nil, fmt.Errorf("%w: %v", ErrDescription, err)
+		return r, fmt.Errorf("%w: %v", ErrDescription, err)
 	}
 	if n := len(d.MediaDescriptions); n == 0 || n > maxLines {
-		return nil, fmt.Errorf("%w: %d media sections", ErrDescription, n)
+		return r, fmt.Errorf("%w: %d media sections", ErrDescription, n)
 	}
 	session := directionOf(d.Attributes, "sendrecv")
-	lines := make([]line, 0, len(d.MediaDescriptions))
+	r.lines = make([]line, 0, len(d.MediaDescriptions))
 	mids := make(map[string]bool, len(d.MediaDescriptions))
 	for _, m := range d.MediaDescriptions {
 		l, err := parseLine(m, session)
 		if err != nil {
-			return nil, err
+			return r, err
 		}
 		if mids[l.mid] && l.mid != "" {
-			return nil, fmt.Errorf("%w: two media sections %q", ErrDescription, l.mid)
+			return r, fmt.Errorf("%w: two media sections %q", ErrDescription, l.mid)
 		}
 		mids[l.mid] = true
 		if l.ufrag == "" {
 			l.ufrag, _ = d.Attribute("ice-ufrag")
 		}
-		lines = append(lines, l)
+		r.lines = append(r.lines, l)
+		r.take(m.Attributes, l.rejected)
 	}
-	return lines, nil
+	r.take(d.Attributes, false)
+	return r, nil
+}
+
+// take notes what attributes say of the connection, and was not said yet.
+func (r *remote) take(attributes []sdp.Attribute, rejected bool) {
+	var own stun.Credentials
+	var fingerprints []string
+	setup := ""
+	for _, a := range attributes {
+		switch a.Key {
+		case "ice-ufrag":
+			own.Ufrag = a.Value
+		case "ice-pwd":
+			own.Password = a.Value
+		case "ice-lite":
+			r.lite = true
+		case "setup":
+			setup = a.Value
+		case "fingerprint":
+			if len(fingerprints) < maxFingerprints {
+				fingerprints = append(fingerprints, a.Value)
+			}
+		case "candidate":
+			if len(r.candidates) < maxCandidates {
+				r.candidates = append(r.candidates, a.Value)
+			}
+		case "group":
+			if kind, mids, _ := strings.Cut(a.Value, " "); kind == "BUNDLE" {
+				r.bundle = strings.Fields(mids)
+			}
+		}
+	}
+	if rejected {
+		return
+	}
+	if r.own == (stun.Credentials{}) {
+		r.own = own
+	}
+	if r.setup == "" {
+		r.setup = setup
+	}
+	if r.fingerprints == nil {
+		r.fingerprints = fingerprints
+	}
+}
+
+// maxFingerprints is how many a description is looked at for, of one certificate.
+const maxFingerprints = 16
+
+// complete reports what is missing for a connection.
+func (r *remote) complete() error {
+	switch {
+	case r.own.Ufrag == "" || r.own.Password == "":
+		return fmt.Errorf("%w: no ICE credentials", ErrDescription)
+	case len(r.own.Ufrag) > 256 || len(r.own.Password) > 256: // RFC 8839 §5.4
+		return fmt.Errorf("%w: ICE credentials too long", ErrDescription)
+	case len(r.fingerprints) == 0:
+		return fmt.Errorf("%w: no fingerprint", ErrDescription)
+	}
+	for _, l := range r.lines {
+		if l.mid == "" {
+			return fmt.Errorf("%w: a media section without mid", ErrDescription)
+		}
+	}
+	return nil
 }
 
 func parseLine(m *sdp.MediaDescription, session string) (line, error) {
@@ -89,6 +179,7 @@ func parseLine(m *sdp.MediaDescription, session string) (line, error) {
 	default:
 		return l, fmt.Errorf("%w: media %q", ErrDescription, m.MediaName.Media)
 	}
+	l.protocol = strings.Join(m.MediaName.Protos, "/")
 	l.mid, _ = m.Attribute(sdp.AttrKeyMID)
 	_, bundleOnly := m.Attribute("bundle-only")
 	l.rejected = m.MediaName.Port.Value == 0 && !bundleOnly
@@ -103,6 +194,7 @@ func parseLine(m *sdp.MediaDescription, session string) (line, error) {
 		return l, fmt.Errorf("%w: %d formats of a media section", ErrDescription, n)
 	}
 	codecs := map[string]*lineCodec{}
+	var forAll []string
 	for _, a := range m.Attributes {
 		switch a.Key {
 		case sdp.AttrKeyMsid:
@@ -136,18 +228,28 @@ func parseLine(m *sdp.MediaDescription, session string) (line, error) {
 			codecAt(codecs, pt).fmtp = rest
 		case "rtcp-fb":
 			pt, rest, _ := strings.Cut(a.Value, " ")
-			if rest == "nack" {
-				codecAt(codecs, pt).nack = true
+			if pt == "*" {
+				forAll = append(forAll, rest)
+			} else if c := codecAt(codecs, pt); len(c.feedback) < maxFeedback {
+				c.feedback = append(c.feedback, rest)
 			}
 		}
 	}
 	l.codecs = orderCodecs(m.MediaName.Formats, codecs)
+	for i := range l.codecs {
+		c := &l.codecs[i]
+		c.feedback = append(c.feedback, forAll[:min(len(forAll), maxFeedback)]...)
+		c.nack = slices.Contains(c.feedback, "nack")
+	}
 	l.ssrcs = slices.DeleteFunc(l.ssrcs, func(ssrc uint32) bool { _, rtx := l.repairs[ssrc]; return rtx })
 	return l, nil
 }
 
-// maxSSRCs bounds what one section can announce.
-const maxSSRCs = 16
+// maxSSRCs bounds what one section can announce, and maxFeedback what a codec of it.
+const (
+	maxSSRCs    = 16
+	maxFeedback = 16
+)
 
 func (l *line) addSSRC(text string) {
 	ssrc, err := strconv.ParseUint(text, 10, 32)
@@ -236,7 +338,7 @@ func orderCodecs(formats []string, byPT map[string]*lineCodec) []lineCodec {
 			}
 			continue
 		}
-		c.pt = uint8(pt)
+		c.pt, c.written = uint8(pt), c.fmtp
 		codecs = append(codecs, *c)
 	}
 	withPrimary(codecs)
@@ -260,43 +362,4 @@ func staticCodec(pt uint8, c *lineCodec) *lineCodec {
 		return nil
 	}
 	return c
-}
-
-// finishAnswer repairs what pion leaves out of an answer. A section that the
-// offer rejects stays rejected, one that we reject keeps its mid, and none
-// promises media when nothing sends. opus has the parameters that Opus gets in a
-// section.
-func finishAnswer(text string, offer []line, sends func(mid string) bool, opus func(line) string) (string, error) {
-	var d sdp.SessionDescription
-	if err := d.UnmarshalString(text); err != nil {
-		return "", fmt.Errorf("%w: %v", ErrDescription, err)
-	}
-	if len(d.MediaDescriptions) != len(offer) {
-		return "", fmt.Errorf("%w: %d sections answer %d", ErrDescription, len(d.MediaDescriptions), len(offer))
-	}
-	for i, m := range d.MediaDescriptions {
-		if _, ok := m.Attribute(sdp.AttrKeyMID); !ok {
-			m.WithValueAttribute(sdp.AttrKeyMID, offer[i].mid)
-		}
-		if m.MediaName.Port.Value == 0 && directionOf(m.Attributes, "") == "" {
-			m.WithPropertyAttribute("inactive")
-		}
-		if offer[i].rejected {
-			m.MediaName.Port.Value = 0
-		}
-		if options := opus(offer[i]); options != "" {
-			tellOpus(m, options)
-		}
-		send := sends(offer[i].mid)
-		for j, a := range m.Attributes {
-			switch {
-			case a.Key == "sendonly" && !send, offer[i].rejected && a.Key == "recvonly":
-				m.Attributes[j].Key = "inactive"
-			case a.Key == "sendrecv" && !send:
-				m.Attributes[j].Key = "recvonly"
-			}
-		}
-	}
-	out, err := d.Marshal()
-	return string(out), err
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// section is a media section as browsers write it.
-const section = "m=video 9 UDP/TLS/RTP/SAVPF 96 97 103 104 0\r\n" +
+// browserSection is a media section as browsers write it.
+const browserSection = "m=video 9 UDP/TLS/RTP/SAVPF 96 97 103 104 0\r\n" +
 	"c=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\na=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\n" +
 	"a=fingerprint:sha-256 AA:BB\r\na=setup:actpass\r\na=mid:v\r\n" +
 	"a=extmap:14 urn:ietf:params:rtp-hdrext:toffset\r\n" +
@@ -28,16 +28,16 @@ const session = "v=0\r\no=- 4611731400430051336 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0
 	"a=group:BUNDLE v\r\na=extmap-allow-mixed\r\na=msid-semantic: WMS\r\n"
 
 func TestSectionIsReadAsABrowserWritesIt(t *testing.T) {
-	lines, err := parseLines(session + section)
+	lines, err := parseLines(session + browserSection)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []line{{
-		mid: "v", kind: "video", sends: true, streamID: "-", trackID: "camera",
+		mid: "v", kind: "video", protocol: "UDP/TLS/RTP/SAVPF", sends: true, streamID: "-", trackID: "camera",
 		rids: []string{"q", "h"}, ufrag: "abcd",
 		codecs: []lineCodec{
-			{pt: 96, rtx: 97, mime: "video/VP8", clockRate: 90000, nack: true},
-			{pt: 103, rtx: 104, mime: "video/H264", clockRate: 90000, fmtp: h264(1, "42001f")},
+			{pt: 96, rtx: 97, mime: "video/VP8", clockRate: 90000, nack: true, feedback: []string{"goog-remb", "nack", "nack pli"}},
+			{pt: 103, rtx: 104, mime: "video/H264", clockRate: 90000, fmtp: h264(1, "42001f"), written: h264(1, "42001f"), feedback: []string{"nack pli"}},
 			{pt: 0, mime: "audio/PCMU", clockRate: 8000},
 		},
 		exts: map[string]uint8{"urn:ietf:params:rtp-hdrext:toffset": 14, extMID: 4},
@@ -52,9 +52,9 @@ func TestRejectedSections(t *testing.T) {
 		section  string
 		rejected bool
 	}{
-		"port 0":              {strings.Replace(section, "m=video 9", "m=video 0", 1), true},
-		"port 0, bundle-only": {strings.Replace(section, "m=video 9", "m=video 0", 1) + "a=bundle-only\r\n", false},
-		"port 9":              {section, false},
+		"port 0":              {strings.Replace(browserSection, "m=video 9", "m=video 0", 1), true},
+		"port 0, bundle-only": {strings.Replace(browserSection, "m=video 9", "m=video 0", 1) + "a=bundle-only\r\n", false},
+		"port 9":              {browserSection, false},
 	} {
 		lines, err := parseLines(session + c.section)
 		if err != nil {
@@ -66,53 +66,91 @@ func TestRejectedSections(t *testing.T) {
 	}
 }
 
-// nothing is a connection that sends in no section.
-func nothing(string) bool { return false }
+// answerTo is the answer of a connection that sends nothing.
+func answerTo(offer remote) string {
+	p := &Publisher{}
+	p.factory = &Factory{publishers: map[string]*repertoire{}}
+	d := description{session: 1, version: 2, setup: answeringSetup(offer.setup), fingerprint: "sha-256 AA", sections: p.answerSections(offer.lines)}
+	return d.String()
+}
 
-// plainly is Opus without parameters.
-func plainly(line) string { return "" }
-
-func TestFinishedAnswerAgreesWithItsOffer(t *testing.T) {
-	offer := []line{{mid: "a"}, {mid: "b", rejected: true}, {mid: "c"}}
-	pion := session +
-		"m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:a\r\na=sendonly\r\n" +
-		"m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:b\r\na=recvonly\r\n" +
-		"m=video 0 UDP/TLS/RTP/SAVPF 0\r\n"
-	answer, err := finishAnswer(pion, offer, nothing, plainly)
+func TestAnswerAgreesWithItsOffer(t *testing.T) {
+	offer, err := parseRemote(session +
+		"m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:a\r\na=recvonly\r\na=rtpmap:111 opus/48000/2\r\n" +
+		"m=video 0 UDP/TLS/RTP/SAVPF 96\r\na=mid:b\r\na=sendonly\r\na=rtpmap:96 VP8/90000\r\n" +
+		"m=video 9 UDP/TLS/RTP/SAVPF 33\r\na=mid:c\r\na=sendonly\r\na=rtpmap:33 theora/90000\r\n" +
+		browserSection +
+		"m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:d\r\n")
 	if err != nil {
 		t.Fatal(err)
 	}
+	answer := answerTo(offer)
 	lines, err := parseLines(answer)
 	if err != nil {
+		t.Fatalf("%v in\n%s", err, answer)
+	}
+	var got []string
+	for _, l := range lines {
+		got = append(got, fmt.Sprint(l.mid, " ", l.kind, " ", l.protocol, " ", brief(l.codecs), " rejected ", l.rejected, " sends ", l.sends, " receives ", l.receives))
+	}
+	want := []string{
+		"a audio UDP/TLS/RTP/SAVPF [111/0 audio/opus] rejected false sends false receives false",
+		"b video UDP/TLS/RTP/SAVPF [0/0 audio/PCMU] rejected true sends false receives false",
+		"c video UDP/TLS/RTP/SAVPF [0/0 audio/PCMU] rejected true sends false receives false",
+		"v video UDP/TLS/RTP/SAVPF [96/97 video/VP8 103/104 video/H264] rejected false sends false receives true",
+		"d application UDP/DTLS/SCTP [] rejected false sends true receives true",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s in\n%s", diff, answer)
+	}
+	for name, values := range map[string][]string{
+		"group":     {"BUNDLE a v d"},
+		"rid":       {"q recv", "h recv"},
+		"simulcast": {"recv q;h"},
+		"setup":     {"passive"},
+		"rtcp-fb":   {"96 nack", "96 nack pli", "103 nack pli"},
+		"extmap":    {"4 " + extMID},
+		"fmtp":      {"97 apt=96", "103 " + h264(1, "42001f"), "104 apt=103"},
+	} {
+		if diff := cmp.Diff(values, attribute(answer, name)); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
+// Whoever can be the server of the handshake is.
+func TestRoleInTheHandshakeIsTheOtherOne(t *testing.T) {
+	for theirs, ours := range map[string]string{"actpass": "passive", "active": "passive", "passive": "active", "": "passive"} {
+		if got := answeringSetup(theirs); got != ours {
+			t.Errorf("to %q we are %q", theirs, got)
+		}
+	}
+}
+
+func TestWhatIsSaidOfTheConnectionIsOfTheFirstSectionThatIsTaken(t *testing.T) {
+	data := "m=application %s UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:%s\r\na=ice-ufrag:%[2]s\r\na=ice-pwd:secret\r\na=setup:active\r\na=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\n"
+	r, err := parseRemote(session + "a=fingerprint:sha-256 CC\r\na=ice-lite\r\n" + fmt.Sprintf(data, "0", "x") + fmt.Sprintf(data, "9", "y") + fmt.Sprintf(data, "9", "z"))
+	if err != nil {
 		t.Fatal(err)
 	}
-	var mids []string
-	for i, l := range lines {
-		mids = append(mids, l.mid)
-		if l.sends || l.receives {
-			t.Errorf("section %s is active:\n%s", l.mid, answer)
-		}
-		if want := i > 0; l.rejected != want {
-			t.Errorf("section %s: rejected %v", l.mid, l.rejected)
-		}
-	}
-	if !slices.Equal(mids, []string{"a", "b", "c"}) {
-		t.Errorf("mids %v", mids)
-	}
-	if _, err := finishAnswer(pion, offer[:2], nothing, plainly); err == nil {
-		t.Error("an answer to other sections passes")
+	if r.own.Ufrag != "y" || r.setup != "active" || !slices.Equal(r.fingerprints, []string{"sha-256 CC"}) || !r.lite || len(r.candidates) != 3 || r.complete() != nil {
+		t.Errorf("%+v, %v", r, r.complete())
 	}
 }
 
 func FuzzDescription(f *testing.F) {
-	f.Add(session + section)
-	f.Add(session + strings.ReplaceAll(section, "a=", "a=:"))
+	f.Add(session + browserSection)
+	f.Add(session + strings.ReplaceAll(browserSection, "a=", "a=:"))
 	f.Fuzz(func(t *testing.T, text string) {
-		lines, err := parseLines(text)
-		if err == nil && len(lines) == 0 {
-			t.Error("a description without sections passes")
+		r, err := parseRemote(text)
+		if err != nil || r.complete() != nil {
+			return
 		}
-		_, _ = finishAnswer(text, lines, nothing, plainly)
+		answer := answerTo(r)
+		lines, err := parseLines(answer)
+		if err != nil || len(lines) != len(r.lines) {
+			t.Errorf("%d sections answered by %d, %v:\n%s", len(r.lines), len(lines), err, answer)
+		}
 	})
 }
 
@@ -143,7 +181,7 @@ func TestCodecsMatchByProfile(t *testing.T) {
 }
 
 func TestDescriptionsAreBoundedInEachSection(t *testing.T) {
-	section := func(formats, rids int) string {
+	text := func(formats, rids int) string {
 		var b strings.Builder
 		b.WriteString("v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96")
 		for range formats - 1 {
@@ -159,7 +197,7 @@ func TestDescriptionsAreBoundedInEachSection(t *testing.T) {
 		formats, rids int
 		fits          bool
 	}{{1, 3, true}, {maxFormats, maxRIDs, true}, {1, maxRIDs + 1, false}, {1, 50_000, false}, {maxFormats + 1, 3, false}, {200_000, 0, false}} {
-		lines, err := parseLines(section(tt.formats, tt.rids))
+		lines, err := parseLines(text(tt.formats, tt.rids))
 		if tt.fits && (err != nil || len(lines[0].rids) != tt.rids) || !tt.fits && !errors.Is(err, ErrDescription) {
 			t.Errorf("%d formats, %d rids: %v", tt.formats, tt.rids, err)
 		}

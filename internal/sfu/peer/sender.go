@@ -1,12 +1,10 @@
 package peer
 
 import (
-	"errors"
+	"math/rand/v2"
 	"strings"
 	"sync/atomic"
 	"time"
-
-	"github.com/pion/webrtc/v4"
 
 	"github.com/rollcall-rtc/rollcall/internal/sfu/bwe"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/downtrack"
@@ -21,14 +19,13 @@ type Sender struct {
 	up                *uptrack.UpTrack
 	down              *downtrack.DownTrack
 	delay             [2]time.Duration // of playout
+	ssrc, rtx         uint32           // rtx 0 for sound
 
-	context  atomic.Pointer[binding] // what pion negotiated; nil before
 	priority atomic.Int32
 
 	// tasks only
 	slot    *slot
 	since   uint64 // the description that has it first, see Subscriber.made
-	pion    *webrtc.RTPSender
 	bound   bool
 	binding downtrack.Binding // while bound, without its writers
 	history *bwe.History      // nil without video
@@ -42,82 +39,47 @@ type Sender struct {
 // connection: the higher goes first. Without it, it is 0.
 func (s *Sender) SetPriority(p int) { s.priority.Store(int32(p)) }
 
-// binding is how pion would have us send.
-type binding struct {
-	ssrc, rtx uint32
-}
-
 // DownTrack returns the packets' last stage, to pause it or cap its layer.
 func (s *Sender) DownTrack() *downtrack.DownTrack { return s.down }
 
 // TrackID returns the id the client sees.
 func (s *Sender) TrackID() string { return s.trackID }
 
-// slot is a media section of ours. Tracks use it in turn.
+// slot is a media section in which we send. Tracks use it in turn.
 type slot struct {
-	transceiver *webrtc.RTPTransceiver
-	kind        webrtc.RTPCodecType
-	sender      *Sender // nil if free
-	idle        bool    // client and server agree that nothing is sent
-	open        bool    // the client receives there, as its last offer says
-	refused     bool    // the client rejected the section; pion keeps it for good
-	empty       int     // offers in a row that it had no track in
+	mid     string
+	kind    string
+	sender  *Sender // nil if free
+	offered bool    // the client knows it
+	idle    bool    // client and server agree that nothing is sent
+	open    bool    // the client receives there, as its last offer says
+	refused bool    // the client rejected the section, for good
+	empty   int     // offers in a row that it had no track in
+
+	codecs []lineCodec // that the client takes for the sender; nil before it has said so
 }
 
-// localTrack is a Sender as pion's webrtc.TrackLocal. It never fails to bind,
-// for that would fail the negotiation of every other track; whether the
-// client takes the codec is read from its answer.
-type localTrack struct{ s *Sender }
-
-// Bind implements webrtc.TrackLocal.
-func (t localTrack) Bind(c webrtc.TrackLocalContext) (webrtc.RTPCodecParameters, error) {
-	t.s.context.Store(&binding{
-		ssrc: uint32(c.SSRC()), rtx: uint32(c.SSRCRetransmission()),
-	})
-	codecs := c.CodecParameters()
-	for _, codec := range codecs {
-		if strings.EqualFold(codec.MimeType, t.s.codec.MimeType) {
-			return codec, nil
-		}
+// newSSRCs returns those of a track of the kind: of media, and of its retransmissions.
+func newSSRCs(kind string) (ssrc, rtx uint32) {
+	for ssrc == 0 {
+		ssrc = rand.Uint32()
 	}
-	if len(codecs) > 0 {
-		return codecs[0], nil
+	for kind == kindVideo && (rtx == 0 || rtx == ssrc) {
+		rtx = rand.Uint32()
 	}
-	return webrtc.RTPCodecParameters{}, nil
+	return ssrc, rtx
 }
 
-// Unbind implements webrtc.TrackLocal.
-func (t localTrack) Unbind(webrtc.TrackLocalContext) error {
-	t.s.context.Store(nil)
-	return nil
-}
-
-// ID implements webrtc.TrackLocal.
-func (t localTrack) ID() string { return t.s.trackID }
-
-// RID implements webrtc.TrackLocal.
-func (t localTrack) RID() string { return "" }
-
-// StreamID implements webrtc.TrackLocal.
-func (t localTrack) StreamID() string { return t.s.streamID }
-
-// Kind implements webrtc.TrackLocal.
-func (t localTrack) Kind() webrtc.RTPCodecType { return kindOf(t.s.codec) }
-
-func kindOf(c uptrack.Codec) webrtc.RTPCodecType {
-	if strings.HasPrefix(strings.ToLower(c.MimeType), "audio/") {
-		return webrtc.RTPCodecTypeAudio
+func kindOf(c uptrack.Codec) string {
+	if strings.HasPrefix(strings.ToLower(c.MimeType), kindAudio) {
+		return kindAudio
 	}
-	return webrtc.RTPCodecTypeVideo
+	return kindVideo
 }
 
 // bind notes how to send, as the answer to the section says, whoever wrote it;
 // wanted says whether the client receives there.
 func (s *Sender) bind(answer line, wanted bool, upstream map[string]uint8, g *budget) error {
-	b := s.context.Load()
-	if b == nil {
-		return errors.New("not negotiated")
-	}
 	if answer.rejected || !wanted {
 		return ErrCodecRejected
 	}
@@ -138,15 +100,16 @@ func (s *Sender) bind(answer line, wanted bool, upstream map[string]uint8, g *bu
 			exts = append(exts, downtrack.Ext{From: from, To: to})
 		}
 	}
+	rtx := s.rtx
 	if codec.rtx == 0 {
-		b.rtx = 0
+		rtx = 0
 	}
 	s.bound = true
 	s.binding = downtrack.Binding{
-		SSRC: b.ssrc, PayloadType: codec.pt, PrimaryPayloadType: codec.primary, Unwrap: unwrap, RTXSSRC: b.rtx, RTXPayloadType: codec.rtx,
+		SSRC: s.ssrc, PayloadType: codec.pt, PrimaryPayloadType: codec.primary, Unwrap: unwrap, RTXSSRC: rtx, RTXPayloadType: codec.rtx,
 		Extensions: exts,
 	}
-	if kindOf(s.codec) != webrtc.RTPCodecTypeVideo {
+	if kindOf(s.codec) != kindVideo {
 		return nil
 	}
 	s.history = g.add(s)
@@ -191,7 +154,7 @@ func matchUnwrapped(codecs []lineCodec, want uptrack.Codec) (lineCodec, bool) {
 	if !strings.EqualFold(want.MimeType, mimeRED) {
 		return lineCodec{}, false
 	}
-	want.MimeType = webrtc.MimeTypeOpus
+	want.MimeType = mimeOpus
 	c, ok := matchCodec(codecs, want)
 	c.primary = c.pt
 	return c, ok

@@ -1,9 +1,8 @@
 package peer
 
 import (
+	"strings"
 	"time"
-
-	"github.com/pion/webrtc/v4"
 
 	"github.com/rollcall-rtc/rollcall/internal/sfu/downtrack"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
@@ -51,12 +50,13 @@ func (s *sending) LimitBandwidth(bitsPerSecond uint64) { s.budget.limit(bitsPerS
 
 // newSender returns a Sender that no section is found for yet.
 func (s *sending) newSender(streamID, trackID string, up *uptrack.UpTrack) *Sender {
-	sender := &Sender{delay: s.delay, streamID: streamID, trackID: trackID, up: up, codec: up.Codec()}
+	sender := &Sender{delay: s.delay, streamID: token(streamID), trackID: trackID, up: up, codec: up.Codec()}
+	sender.ssrc, sender.rtx = newSSRCs(kindOf(sender.codec))
 	if sender.delay == [2]time.Duration{} {
 		sender.delay = up.PlayoutDelay()
 	}
 	o := downtrack.Options{Source: up, Now: s.reports.now}
-	if kindOf(sender.codec) == webrtc.RTPCodecTypeVideo {
+	if kindOf(sender.codec) == kindVideo {
 		o.OnFlow = func() { s.streamState(sender, false) }
 	}
 	sender.down = downtrack.New(o)
@@ -77,9 +77,9 @@ func (s *sending) streamState(sender *Sender, paused bool) {
 }
 
 // occupy gives a section to a sender.
-func (s *sending) occupy(sl *slot, sender *Sender, pion *webrtc.RTPSender) {
-	sl.sender, sl.idle = sender, false
-	sender.slot, sender.pion = sl, pion
+func (s *sending) occupy(sl *slot, sender *Sender) {
+	sl.sender, sl.idle, sl.codecs = sender, false, nil
+	sender.slot = sl
 }
 
 // bound is called for a sender whose section the client has agreed to.
@@ -128,10 +128,7 @@ func (s *sending) vacate(sender *Sender) bool {
 	}
 	sl := sender.slot
 	sl.sender, sender.slot = nil, nil
-	sl.idle = sl.transceiver.Mid() == "" // never offered
-	if err := s.via.pc.RemoveTrack(sender.pion); err != nil {
-		s.via.log.Debug("track not removed", "error", err)
-	}
+	sl.idle = !sl.offered
 	return true
 }
 
@@ -143,12 +140,28 @@ func (s *sending) senderFailed(sender *Sender, err error) {
 	s.via.call(func() { s.handler.SenderFailed(sender, err) })
 }
 
+// token is text as a description can have it within a value: who publishes may choose
+// it, and could write lines of other clients' descriptions (RFC 8866 §9, token).
+func token(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r <= ' ' || r > '~' || strings.ContainsRune("\"(),/:;<=>?@[\\]", r) {
+			return '_'
+		}
+		return r
+	}, text)
+}
+
+// sent says in a section what we send there.
+func (s *section) sent(sender *Sender) {
+	s.streamID, s.trackID, s.ssrc, s.rtx = sender.streamID, sender.trackID, sender.ssrc, sender.rtx
+}
+
 // midToTrackID names the track in each section that carries one.
 func (s *sending) midToTrackID() map[string]string {
 	mids := map[string]string{}
 	for _, sl := range s.slots {
 		if sl.sender != nil {
-			mids[sl.transceiver.Mid()] = sl.sender.trackID
+			mids[sl.mid] = sl.sender.trackID
 		}
 	}
 	return mids

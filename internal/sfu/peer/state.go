@@ -1,7 +1,5 @@
 package peer
 
-import "github.com/pion/webrtc/v4"
-
 // State is the state of a connection: of ICE and DTLS together.
 type State int
 
@@ -38,25 +36,4 @@ func (s State) String() string {
 		return "closed"
 	}
 	return "unknown"
-}
-
-func stateFromPion(s webrtc.PeerConnectionState, ice webrtc.ICEConnectionState) State {
-	switch s {
-	case webrtc.PeerConnectionStateConnecting:
-		switch ice {
-		case webrtc.ICEConnectionStateConnected, webrtc.ICEConnectionStateCompleted:
-			return Reachable
-		}
-		return Connecting
-	case webrtc.PeerConnectionStateConnected:
-		return Connected
-	case webrtc.PeerConnectionStateDisconnected:
-		return Disconnected
-	case webrtc.PeerConnectionStateFailed:
-		return Failed
-	case webrtc.PeerConnectionStateClosed:
-		return Closed
-	default:
-		return New
-	}
 }

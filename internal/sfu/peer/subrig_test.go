@@ -188,23 +188,6 @@ func (c *subClient) answer(sdp string, id uint32) {
 	c.sub.Answer(c.munge(answer.SDP), c.answerID(id))
 }
 
-func (c *subClient) SubscriberCandidate(init string, final bool) {
-	defer c.turn()()
-	cand := checkCandidate(c.t, init)
-	c.cands++
-	if final {
-		c.finals++
-	}
-	c.signalc <- func() {
-		if c.pc.RemoteDescription() == nil {
-			return
-		}
-		if err := c.pc.AddICECandidate(cand); err != nil {
-			c.t.Errorf("client adds candidate: %v", err)
-		}
-	}
-}
-
 func (c *subClient) SubscriberState(s State) {
 	defer c.turn()()
 	c.states = append(c.states, s)

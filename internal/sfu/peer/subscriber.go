@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"time"
-
-	"github.com/pion/webrtc/v4"
 
 	"github.com/rollcall-rtc/rollcall/internal/sfu/sctp"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
@@ -24,8 +23,6 @@ type SubscriberHandler interface {
 	// SubscriberOffer is an offer to the client. It must answer with Answer
 	// and the id.
 	SubscriberOffer(sdp string, id uint32, midToTrackID map[string]string)
-	// SubscriberCandidate is an RTCIceCandidateInit of ours in JSON.
-	SubscriberCandidate(init string, final bool)
 	// SubscriberState tells each new state of the connection.
 	SubscriberState(State)
 	// Data is a message of the client. The payload belongs to the handler.
@@ -69,10 +66,10 @@ type Subscriber struct {
 	offerLines  int    // media sections in it
 	made        uint64 // descriptions made
 	offerText   string
-	extensions  extensions
 	begun       bool // Negotiate was called
 	wanted      bool // something is to be offered
 	restart     bool // with new ICE credentials
+	renewed     bool // the offer that is out has them
 	gathering   *time.Timer
 	timeout     *time.Timer
 	unbegun     *time.Timer // the client may not have begun with our first offer; see begin
@@ -80,7 +77,7 @@ type Subscriber struct {
 
 // NewSubscriber returns a Subscriber that waits for tracks and Negotiate.
 func (f *Factory) NewSubscriber(opts SubscriberOptions) (*Subscriber, error) {
-	s := &Subscriber{handler: opts.Handler, fresh: opts.FreshSections, extensions: make(extensions)}
+	s := &Subscriber{handler: opts.Handler, fresh: opts.FreshSections}
 	s.sending.prepare(&s.conn, s.handler, opts.AllowPause, opts.PlayoutDelay)
 	s.onConnected, s.onClosed, s.onPath = s.flow, s.closeAll, s.hasBegun
 	s.fullICE, s.tcpOnly = opts.FullICE, opts.TCPOnly
@@ -93,9 +90,6 @@ func (f *Factory) NewSubscriber(opts SubscriberOptions) (*Subscriber, error) {
 // subscriberEvents names the handler's methods as conn does.
 type subscriberEvents struct{ s *Subscriber }
 
-func (e subscriberEvents) candidate(init string, final bool) {
-	e.s.handler.SubscriberCandidate(init, final)
-}
 func (e subscriberEvents) state(s State) { e.s.handler.SubscriberState(s) }
 func (e subscriberEvents) data(k DataKind, label string, payload []byte) {
 	e.s.handler.Data(k, label, payload)
@@ -109,12 +103,6 @@ func (s *Subscriber) AddTrack(streamID, trackID string, up *uptrack.UpTrack) (*S
 	err := s.queue.post(func() {
 		if sender.removed {
 			return
-		}
-		if s.pc == nil {
-			if err := s.connect(); err != nil {
-				s.senderFailed(sender, err)
-				return
-			}
 		}
 		s.unplaced = append(s.unplaced, sender)
 		s.change()
@@ -149,10 +137,10 @@ func (s *Subscriber) Negotiate() {
 
 // Begin is Negotiate for a Subscriber to which nobody has added a track. The handler
 // does not hear of its first offer, which Begin returns. ok is false, and nothing has
-// happened, if pion has to be asked for it: call Negotiate.
+// happened, if something is under way: call Negotiate.
 func (s *Subscriber) Begin() (sdp string, id uint32, ok bool) {
 	s.queue.try(func() {
-		if s.pc != nil || s.begun || s.conn.state == Closed || !s.draftOffer() {
+		if s.begun || len(s.unplaced) > 0 || s.conn.state == Closed || s.makeOffer() != nil {
 			return
 		}
 		s.begun = true
@@ -184,18 +172,12 @@ func (s *Subscriber) Answer(sdp string, id uint32) {
 	}
 }
 
-func (s *Subscriber) connect() error {
-	if err := s.open(s.factory.subscriberMedia); err != nil {
-		return err
-	}
+// openChannels opens those on which we send data.
+func (s *Subscriber) openChannels() {
 	lossy := sctp.Reliability{Unordered: true, Limited: true}
 	s.packets.data.open(channelRequest{label: labelReliable})
 	s.packets.data.open(channelRequest{label: labelLossy, rel: lossy})
 	s.packets.data.open(channelRequest{label: labelTrack, rel: lossy})
-	if s.ahead != nil {
-		return s.catchUp()
-	}
-	return nil
 }
 
 // placeAll finds sections for what was added, for the offer that is about to be made. A
@@ -203,42 +185,20 @@ func (s *Subscriber) connect() error {
 // that two offers have had before there was a track in it.
 func (s *Subscriber) placeAll() {
 	for _, sender := range s.unplaced {
-		if err := s.place(sender); err != nil {
-			s.senderFailed(sender, err)
+		sender.since = s.made + 1
+		sl := s.free(kindOf(sender.codec))
+		if sl == nil {
+			// The first section is that for data.
+			sl = &slot{mid: strconv.Itoa(len(s.slots) + 1), kind: kindOf(sender.codec)}
+			s.slots = append(s.slots, sl)
 		}
+		s.occupy(sl, sender)
 	}
 	s.unplaced = nil
 }
 
-func (s *Subscriber) place(sender *Sender) error {
-	sender.since = s.made + 1
-	track := localTrack{sender}
-	if sl := s.free(track.Kind()); sl != nil {
-		// As pion's AddTrack has it, which would choose another one.
-		pion, err := s.api.NewRTPSender(track, s.pc.SCTP().Transport())
-		if err != nil {
-			return err
-		}
-		if err := sl.transceiver.SetSender(pion, track); err != nil {
-			return errors.Join(err, pion.Stop())
-		}
-		s.occupy(sl, sender, pion)
-		return nil
-	}
-	transceiver, err := s.pc.AddTransceiverFromTrack(track, webrtc.RTPTransceiverInit{
-		Direction: webrtc.RTPTransceiverDirectionSendonly,
-	})
-	if err != nil {
-		return err
-	}
-	sl := &slot{transceiver: transceiver, kind: track.Kind()}
-	s.slots = append(s.slots, sl)
-	s.occupy(sl, sender, transceiver.Sender())
-	return nil
-}
-
 // free returns a section of the kind that can be used again, nil if there is none.
-func (s *Subscriber) free(kind webrtc.RTPCodecType) *slot {
+func (s *Subscriber) free(kind string) *slot {
 	for _, sl := range s.slots {
 		if sl.kind == kind && sl.sender == nil && sl.idle && !sl.refused && !(s.fresh && sl.empty > 1) {
 			return sl

@@ -1,12 +1,12 @@
 package peer
 
 import (
+	"net/netip"
 	"strings"
 	"sync"
 
-	"github.com/pion/webrtc/v4"
-
 	"github.com/rollcall-rtc/rollcall/internal/sfu/downtrack"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/transport"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
 )
 
@@ -181,9 +181,46 @@ func (f *Factory) Traffic() Traffic {
 	return sum
 }
 
+// told is what a client has said of its addresses.
+type told struct {
+	mu    sync.Mutex
+	kinds map[netip.AddrPort]string // mu guards
+}
+
+// maxTold bounds it.
+const maxTold = 4 * maxCandidates
+
+func (t *told) add(c remoteCandidate) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.kinds == nil {
+		t.kinds = map[netip.AddrPort]string{}
+	}
+	if len(t.kinds) < maxTold {
+		t.kinds[c.addr] = c.kind
+	}
+}
+
+// kind is the type of the candidate with an address: peer-reflexive if the client has not
+// told it (RFC 8445 §7.3.1.3).
+func (t *told) kind(addr netip.AddrPort) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if kind := t.kinds[addr]; kind != "" {
+		return kind
+	}
+	return "prflx"
+}
+
 // took notes how a connection's media travels from now on.
-func (c *conn) took(pair *webrtc.ICECandidatePair) {
-	c.route.Store(&Route{Protocol: pair.Local.Protocol.String(), Candidate: pair.Remote.Typ.String()})
+func (c *conn) took(p *transport.Path) {
+	r := &Route{Protocol: "udp", Candidate: "prflx"}
+	if p.Stream() {
+		r.Protocol = "tcp"
+	} else {
+		r.Candidate = c.told.kind(p.Addr())
+	}
+	c.route.Store(r)
 }
 
 // Route returns how the connection's media travels; it is not ok before ICE has

@@ -6,8 +6,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/pion/webrtc/v4"
-
 	"github.com/rollcall-rtc/rollcall/internal/sfu/consent"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/transport"
 )
@@ -21,17 +19,15 @@ const (
 	pathLost           // for FailedTimeout more, or consent has expired; until an ICE restart
 )
 
-// vigil watches over a connection in the place of pion's agent, whose timers and
-// goroutines would wake up for each check: the checks of the path that ICE has
-// chosen are answered where they are read, and ours are made in the factory's
-// rounds.
+// vigil watches over a connection: the checks of the path that ICE has chosen are
+// answered where they are read, and ours are made in the factory's rounds. ICE itself
+// has nothing more to do then.
 type vigil struct {
 	disconnected, failed time.Duration // immutable
 	lite                 bool          // immutable after open: we make no checks
 
-	keeper  atomic.Pointer[consent.Keeper] // of the chosen path, nil before
-	aligned *consent.Keeper                // that for which align was called; rounds only
-	found   atomic.Int32                   // finding; changes under mu
+	keeper atomic.Pointer[consent.Keeper] // of the chosen path, nil before
+	found  atomic.Int32                   // finding; changes under mu
 
 	mu      sync.Mutex
 	sought  string    // mu guards; the client's user name fragment of this search
@@ -57,13 +53,6 @@ func (v *vigil) restart(now time.Time) {
 	defer v.mu.Unlock()
 	v.sought, v.seeking = "", now
 	v.found.Store(int32(pathAlive))
-}
-
-// search names the search for a path that is the last.
-func (v *vigil) search() string {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.sought
 }
 
 // keep begins to watch over a path that ICE has chosen.
@@ -127,7 +116,7 @@ func (v *vigil) look(now time.Time) (due *consent.Keeper, changed bool) {
 	return k, is != was
 }
 
-// adjust is the state of a connection of which pion knows s.
+// adjust is the state of a connection of which ICE and DTLS know s.
 func (v *vigil) adjust(s State) State {
 	if s < Connecting || s > Connected {
 		return s
@@ -150,34 +139,6 @@ func (v *vigil) heard() time.Time {
 	return time.Time{}
 }
 
-// watch begins to keep the path that ICE has chosen. It is a task.
-func (c *conn) watch() error {
-	ice := c.pc.SCTP().Transport().ICETransport()
-	ours, err := ice.GetLocalParameters()
-	if err != nil {
-		return err
-	}
-	theirs, err := ice.GetRemoteParameters()
-	if err != nil {
-		return err
-	}
-	c.vigil.keep(consent.New(
-		consent.Credentials{Ufrag: ours.UsernameFragment, Password: ours.Password},
-		consent.Credentials{Ufrag: theirs.UsernameFragment, Password: theirs.Password},
-		c.controls(), time.Now(),
-	))
-	return nil
-}
-
-// check takes a STUN message from the chosen path, see transport.Handler.
-func (c *conn) check(b []byte, path *transport.Path, batch *transport.Batch) bool {
-	ok, back := c.vigil.take(b, path, batch)
-	if back {
-		_ = c.queue.post(c.updateState)
-	}
-	return ok
-}
-
 // visit is the connection's part of a round.
 func (c *conn) visit(now time.Time, batch *transport.Batch) {
 	k, changed := c.vigil.look(now)
@@ -189,16 +150,4 @@ func (c *conn) visit(now time.Time, batch *transport.Batch) {
 		return
 	}
 	batch.Add(path, k.Check(batch.Reserve(k.CheckSize())))
-	if c.vigil.aligned != k {
-		c.vigil.aligned = k
-		_ = c.queue.post(func() { _ = c.align() }) // it is for economy only
-	}
-}
-
-// align has pion's agent begin a period of its timer now. That goes off every two
-// seconds, whatever there is to do; those of a round go off together, and wake the
-// process once. A new candidate does it, which for agents that open no TCP connections
-// is none to try.
-func (c *conn) align() error {
-	return c.pc.AddICECandidate(webrtc.ICECandidateInit{Candidate: "candidate:1 1 tcp 1 192.0.2.1 9 typ host tcptype passive"})
 }

@@ -119,6 +119,23 @@ func TestClientThatIsNeverReached(t *testing.T) {
 	eventually(t, "the connection is given up", func() bool { return c.state() == Failed })
 }
 
+func TestARestartThatFailsHasNotConnected(t *testing.T) {
+	f := newTestFactory(t, impatient)
+	wire := newCable(t)
+	c := newPubClient(t, f, clientOptions{engine: func(e *webrtc.SettingEngine) { e.SetNet(wire) }})
+	c.dataChannels()
+	c.negotiate(nil)
+	c.connected()
+	wire.cut.Store(true)
+	c.negotiate(&webrtc.OfferOptions{ICERestart: true})
+	eventually(t, "the connection is given up", func() bool { return c.state() == Failed })
+	c.with(func() {
+		if n := len(c.states); c.states[n-2] != Connecting {
+			t.Errorf("states %v", c.states)
+		}
+	})
+}
+
 func TestWhatAVigilFinds(t *testing.T) {
 	const wait, more = 10 * time.Second, 5 * time.Second
 	begin := time.Unix(1_000_000, 0)

@@ -65,6 +65,11 @@ func IsData(b []byte) bool {
 	return len(b) >= header && Kind(b[0]) == ApplicationData && binary.BigEndian.Uint16(b[3:]) == epoch
 }
 
+// IsAlert reports whether a record is an alert under the keys of a handshake.
+func IsAlert(b []byte) bool {
+	return len(b) >= header && Kind(b[0]) == Alert && binary.BigEndian.Uint16(b[3:]) == epoch
+}
+
 // IsServerHello reports whether a record, in the clear, says what the server of a
 // handshake has chosen (RFC 6347 §4.2.2).
 func IsServerHello(b []byte) bool {

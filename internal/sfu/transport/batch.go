@@ -132,14 +132,14 @@ func (b *Batch) add(p *Path, e entry) {
 		c.last = i
 		return
 	}
-	if b.marker >= 0 && p.plain == nil {
+	if b.marker >= 0 && p.stream == nil {
 		p.marks[b.marker] = uint64(b.round)<<32 | uint64(len(b.chains))
 	}
 	b.chains = append(b.chains, chain{path: p, first: i, last: i})
 }
 
 func (b *Batch) chainOf(p *Path) *chain {
-	if b.marker >= 0 && p.plain == nil {
+	if b.marker >= 0 && p.stream == nil {
 		// Only this reader reads and writes its mark.
 		mark := p.marks[b.marker]
 		if uint32(mark>>32) != b.round {
@@ -173,17 +173,17 @@ func (b *Batch) send() {
 	var s *socket
 	for i := range b.chains {
 		c := &b.chains[i]
-		if c.path.plain != nil {
+		if c.path.stream != nil {
 			for at := c.first; at >= 0; at = b.entries[at].next {
 				b.seal(at)
-				_, _ = c.path.plain.WriteTo(b.bytes(at), c.path.to) // lost, as any packet may be
+				c.path.stream.write(b.bytes(at))
 			}
 			continue
 		}
-		if s != nil && c.path.sock != s {
+		if s != nil && c.path.share.sock != s {
 			s.send(b)
 		}
-		s = c.path.sock
+		s = c.path.share.sock
 		b.queue(c)
 	}
 	if s != nil {
@@ -253,7 +253,7 @@ func (b *Batch) train(at int32, longest int) (count int, size, end int32) {
 
 // longest is how many packets a train to p may have.
 func (b *Batch) longest(p *Path) int {
-	if p.sock.trains() {
+	if p.share.sock.trains() {
 		return maxTrain
 	}
 	return 1

@@ -2,9 +2,7 @@ package transport
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
-	"sync"
 	"testing"
 
 	"github.com/rollcall-rtc/rollcall/internal/sfu/srtp"
@@ -23,7 +21,7 @@ func TestABatchKeepsTheOrderOfEachDestination(t *testing.T) {
 		for i := range 5 {
 			cl := newClient(t)
 			clients = append(clients, cl)
-			paths = append(paths, reach(t, share(t, m, NewLink(m, new(catcher)), fmt.Sprint("u", i)), cl))
+			paths = append(paths, reach(t, join(t, m, new(witness), fmt.Sprint("u", i)), cl))
 		}
 		sizes := []int{1200, 1200, 1200, 700, 1201, 1200, 30, 30, 30, 31, 1, 900}
 		fill := func(b *Batch) {
@@ -62,7 +60,7 @@ func TestABorrowedBatchReachesAnyNumber(t *testing.T) {
 		for i := range 2*looseChains + 3 {
 			cl := newClient(t)
 			clients = append(clients, cl)
-			add(b, reach(t, share(t, m, NewLink(m, new(catcher)), fmt.Sprint("u", i)), cl), numbered(i, 50))
+			add(b, reach(t, join(t, m, new(witness), fmt.Sprint("u", i)), cl), numbered(i, 50))
 			if want := i%looseChains + 1; len(b.chains) != want {
 				t.Fatalf("%d destinations wait, want %d", len(b.chains), want)
 			}
@@ -79,9 +77,9 @@ func TestABorrowedBatchReachesAnyNumber(t *testing.T) {
 func TestPacketsThatFollowFromAWakeUpGoOutWithIt(t *testing.T) {
 	eachMode(t, func(t *testing.T, o Options) {
 		m, from, to := newMux(t, o), newClient(t), newClient(t)
-		out := reach(t, share(t, m, NewLink(m, new(catcher)), "out"), to)
-		h := &catcher{do: func(b []byte, batch *Batch) { add(batch, out, b) }}
-		reach(t, share(t, m, NewLink(m, h), "in"), from)
+		out := reach(t, join(t, m, new(witness), "out"), to)
+		w := &witness{do: func(b []byte, _ *Path, batch *Batch) { add(batch, out, b) }}
+		reach(t, join(t, m, w, "in"), from)
 		for i := range 50 {
 			from.send(m, numbered(i, 400))
 		}
@@ -95,7 +93,7 @@ func TestPacketsThatFollowFromAWakeUpGoOutWithIt(t *testing.T) {
 
 func TestAPacketThatDoesNotFitIsStillSent(t *testing.T) {
 	m, cl := newMux(t, Options{}), newClient(t)
-	p := reach(t, share(t, m, NewLink(m, new(catcher)), "u"), cl)
+	p := reach(t, join(t, m, new(witness), "u"), cl)
 	b := Borrow()
 	add(b, p, numbered(0, 3000))
 	add(b, p, numbered(1, 9000))
@@ -113,7 +111,7 @@ func TestBatchesAllocateNothing(t *testing.T) {
 	var paths []*Path
 	for i := range 20 {
 		cl := newClient(t)
-		paths = append(paths, reach(t, share(t, m, NewLink(m, new(catcher)), fmt.Sprint("u", i)), cl))
+		paths = append(paths, reach(t, join(t, m, new(witness), fmt.Sprint("u", i)), cl))
 	}
 	b := newBatch(0, 0, arenaSize)
 	payload := numbered(1, 1200)
@@ -140,52 +138,43 @@ func TestBatchesAllocateNothing(t *testing.T) {
 	}
 }
 
-func TestAdoptedSocketsSendAndReceiveToo(t *testing.T) {
-	inner, err := net.ListenPacket("udp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cl, h := newClient(t), new(catcher)
-	l := NewLink(nil, h)
-	c := l.Adopt(inner, true)
-	if _, err := c.WriteTo([]byte{1}, net.UDPAddrFromAddrPort(cl.addr())); err != nil {
-		t.Fatal(err)
-	}
-	if got := cl.receive(); got != "\x01" {
-		t.Fatalf("client has got %q", got)
-	}
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		b := make([]byte, 100)
-		n, _, err := c.ReadFrom(b)
-		if err != nil || string(b[:n]) != "\x16dtls" {
-			t.Errorf("agent has read %q, %v", b[:n], err)
+// What is sent to clients with sockets of their own goes out as it does to others.
+func TestPathsOfSeveralMuxesAreInOneBatch(t *testing.T) {
+	eachMode(t, func(t *testing.T, o Options) {
+		alone := o
+		alone.Own = true
+		var clients []client
+		var paths []*Path
+		shared := newMux(t, o)
+		for i, m := range []*Mux{newMux(t, alone), shared, newMux(t, alone), shared, newMux(t, alone)} {
+			cl := newClient(t)
+			clients = append(clients, cl)
+			paths = append(paths, reach(t, join(t, m, new(witness), fmt.Sprint("u", i)), cl))
+		}
+		fill := func(b *Batch) {
+			for i := range 40 {
+				for _, p := range paths {
+					add(b, p, numbered(i, []int{300, 300, 20}[i%3]))
+				}
+			}
+		}
+		// By a reader of the shared socket, by one of a client's own, and by everybody else.
+		for _, reader := range []*Batch{newBatch(0, 0, arenaSize), newBatch(0, maxMarks, looseSize)} {
+			fill(reader)
+			reader.Flush()
+		}
+		b := Borrow()
+		fill(b)
+		b.Return()
+		for n, cl := range clients {
+			for i := range 3 * 40 {
+				want := string(numbered(i%40, []int{300, 300, 20}[i%40%3]))
+				if got, from := cl.receiveFrom(); got != want || from != paths[n].share.sock.addr {
+					t.Fatalf("client %d: packet %d is %.10q of %d bytes, from %v", n, i, got, len(got), from)
+				}
+			}
 		}
 	})
-	for _, b := range []string{"\x80media", "\x16dtls"} {
-		if _, err := cl.WriteTo([]byte(b), inner.LocalAddr()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	wg.Wait()
-	if h.count() != 1 || h.got[0] != "\x80media" {
-		t.Errorf("handler has got %q", h.got)
-	}
-	if l.Select(cl.addr(), false) {
-		t.Error("found by UDP")
-	}
-	if !l.Select(cl.addr(), true) {
-		t.Fatal("not found")
-	}
-	b := Borrow()
-	add(b, l.Path(), numbered(7, 100))
-	b.Return()
-	if got := cl.receive(); got != string(numbered(7, 100)) {
-		t.Errorf("client has got %q", got)
-	}
-	if err := c.Close(); err != nil {
-		t.Error(err)
-	}
 }
 
 // Each address has readers of its own, and a client is sent to by those of all.
@@ -197,33 +186,26 @@ func TestReadersOfTwoAddressesSendToOneClient(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = m.Close() })
 	first, second := newClient(t), newClient(t)
-	one := reach(t, share(t, m, NewLink(m, new(catcher)), "one"), first)
-	two := reach(t, share(t, m, NewLink(m, new(catcher)), "two"), second)
+	one := reach(t, join(t, m, new(witness), "one"), first)
+	two := reach(t, join(t, m, new(witness), "two"), second)
 
 	// While one reader gathers for both, another one sends to the second.
 	begunc, donec := make(chan struct{}), make(chan struct{})
-	gather := func(_ []byte, b *Batch) {
+	gather := func(_ []byte, _ *Path, b *Batch) {
 		add(b, one, numbered(1, 20))
 		add(b, two, numbered(2, 20))
 		close(begunc)
 		<-donec
 		add(b, two, numbered(3, 20))
 	}
-	meanwhile := func(_ []byte, b *Batch) {
+	meanwhile := func(_ []byte, _ *Path, b *Batch) {
 		<-begunc
 		add(b, two, numbered(4, 20))
 		close(donec)
 	}
-	for i, do := range []func([]byte, *Batch){gather, meanwhile} {
-		cl, l := newClient(t), NewLink(m, &catcher{do: do})
-		c, err := l.GetConn(fmt.Sprint("sender", i), l.GetListenAddresses()[i])
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = c.Close() })
-		if _, err := c.(*Conn).WriteToAddrPort([]byte{1}, cl.addr()); err != nil {
-			t.Fatal(err)
-		}
+	for i, do := range []func([]byte, *Path, *Batch){gather, meanwhile} {
+		cl := newClient(t)
+		join(t, m, &witness{do: do}, fmt.Sprint("sender", i)).Paths(cl.addr())[i].Claim()
 		if _, err := cl.WriteToUDPAddrPort(numbered(0, 20), m.LocalAddrs()[i]); err != nil {
 			t.Fatal(err)
 		}

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"runtime"
 	"sync"
+
+	"github.com/rollcall-rtc/rollcall/internal/sfu/stun"
 )
 
 const (
@@ -21,6 +23,8 @@ type Options struct {
 	Readers int
 	// Plain does without batches and trains, as on systems that have none.
 	Plain bool
+	// Own is for a Mux of one connection alone: with one reader, that gathers little.
+	Own bool
 }
 
 // Mux owns the UDP sockets that connections share: one port, bound on each
@@ -37,6 +41,9 @@ func Listen(addrs []netip.Addr, port int, o Options) (*Mux, error) {
 		o.Readers = runtime.GOMAXPROCS(0)
 	}
 	o.Readers = min(o.Readers, maxReaders)
+	if o.Own {
+		o.Readers = 1
+	}
 	const tries = 16
 	for try := 1; ; try++ {
 		m, err := listen(addrs, port, o)
@@ -59,7 +66,7 @@ func listen(addrs []netip.Addr, port int, o Options) (*Mux, error) {
 	}
 	readers := 0
 	for _, s := range m.sockets {
-		s.start(readers)
+		s.start(readers, o)
 		readers += len(s.members)
 	}
 	return m, nil
@@ -85,51 +92,17 @@ func (m *Mux) LocalAddrs() []netip.AddrPort {
 	return out
 }
 
-func (m *Mux) addresses() []net.Addr {
-	var out []net.Addr
+// unregister forgets a name that is l's. There may be no m.
+func (m *Mux) unregister(ufrag string, l *Link) {
+	if m == nil {
+		return
+	}
 	for _, s := range m.sockets {
-		out = append(out, net.UDPAddrFromAddrPort(s.addr))
-	}
-	return out
-}
-
-func (m *Mux) conn(l *Link, ufrag string, addr net.Addr) (net.PacketConn, error) {
-	at, ok := addrPort(addr)
-	if ok {
-		for _, s := range m.sockets {
-			if s.addr == at {
-				return s.conn(l, ufrag)
-			}
-		}
-	}
-	return nil, &AddrError{Addr: at, Err: errNotBound}
-}
-
-func (m *Mux) reserve(l *Link, ufrag string) ([]*Conn, error) {
-	conns := make([]*Conn, 0, len(m.sockets))
-	for _, s := range m.sockets {
-		c, err := s.conn(l, ufrag)
-		if err != nil {
-			for _, c := range conns {
-				_ = c.Close()
-			}
-			return nil, err
-		}
-		conns = append(conns, c)
-	}
-	return conns, nil
-}
-
-func (m *Mux) remove(l *Link, ufrag string) {
-	for _, s := range m.sockets {
-		if c := s.byUfrag(ufrag); c != nil && c.link == l {
-			_ = c.Close()
-		}
+		s.unregister(ufrag, l)
 	}
 }
 
-// Close closes the sockets and what connections share of them, and waits for
-// the readers.
+// Close closes the sockets and waits for the readers.
 func (m *Mux) Close() error {
 	var errs []error
 	for _, s := range m.sockets {
@@ -137,11 +110,6 @@ func (m *Mux) Close() error {
 	}
 	return errors.Join(errs...)
 }
-
-var (
-	errNotBound = errors.New("not a bound address")
-	errTaken    = errors.New("user name fragment in use")
-)
 
 // socket is one local address: a group of sockets of the system, each with a
 // reader.
@@ -154,64 +122,56 @@ type socket struct {
 	table table
 
 	mu     sync.RWMutex
-	ufrags map[string]*Conn // mu guards
-	closed bool             // mu guards
+	ufrags map[string]*share // mu guards
+	closed bool              // mu guards
 }
 
 // start begins to read. Readers before these are of other addresses.
-func (s *socket) start(before int) {
+func (s *socket) start(before int, o Options) {
+	size := arenaSize
+	if o.Own {
+		size, before = looseSize, maxMarks // marks are for readers that all paths know
+	}
 	for i := range s.members {
-		s.readers.Go(func() { s.read(i, newBatch(i, before+i, arenaSize)) })
+		s.readers.Go(func() { s.read(i, newBatch(i, before+i, size)) })
 	}
 }
 
 // through is which member sends a batch: the owner's own, if this address has one.
 func (s *socket) through(b *Batch) int { return min(max(b.reader, 0), len(s.members)-1) }
 
-func (s *socket) conn(l *Link, ufrag string) (*Conn, error) {
+// register has checks that name ufrag handled by the link of a share.
+func (s *socket) register(ufrag string, own *share) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return nil, net.ErrClosed
+		return ErrClosed
 	}
-	if c := s.ufrags[ufrag]; c != nil {
-		if c.link != l {
-			return nil, errTaken
-		}
-		c.shares.Add(1)
-		return c, nil
+	if other := s.ufrags[ufrag]; other != nil && other != own {
+		return errTaken
 	}
-	c := newConn(l, s, ufrag)
-	s.ufrags[ufrag] = c
-	l.join(c)
-	return c, nil
+	s.ufrags[ufrag] = own
+	return nil
 }
 
-func (s *socket) byUfrag(ufrag string) *Conn {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.ufrags[ufrag]
-}
-
-func (s *socket) forget(c *Conn) {
+func (s *socket) unregister(ufrag string, l *Link) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ufrags[c.ufrag] == c {
-		delete(s.ufrags, c.ufrag)
+	if own := s.ufrags[ufrag]; own != nil && own.link == l {
+		delete(s.ufrags, ufrag)
 	}
+}
+
+func (s *socket) named(ufrag []byte) *share {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.ufrags[string(ufrag)]
 }
 
 func (s *socket) close() error {
 	s.mu.Lock()
 	s.closed = true
-	conns := make([]*Conn, 0, len(s.ufrags))
-	for _, c := range s.ufrags {
-		conns = append(conns, c)
-	}
 	s.mu.Unlock()
-	for _, c := range conns {
-		c.shutdown()
-	}
 	var errs []error
 	for _, m := range s.members {
 		errs = append(errs, m.Close())
@@ -220,35 +180,23 @@ func (s *socket) close() error {
 	return errors.Join(errs...)
 }
 
-// dispatch hands on one datagram, RFC 7983 §7.
+// dispatch hands on one datagram to the connection that it is for: a check names it;
+// whatever else comes from an address that the connection has claimed. A check's address
+// may be new, or another connection's from before.
 func (s *socket) dispatch(b []byte, from netip.AddrPort, batch *Batch) {
-	if len(b) == 0 {
+	if ufrag := stun.Ufrag(b); ufrag != nil {
+		if own := s.named(ufrag); own != nil {
+			own.wanted(from)
+			own.link.dispatch(b, own.path(from), batch)
+		}
 		return
 	}
+	own := s.table.find(from)
 	switch {
-	case isMedia(b):
-		if c := s.table.find(from); c != nil {
-			c.link.handler.HandleMedia(b, batch)
-		}
-	case isCheck(b):
-		// A check names the connection it is for; the address may be new, or
-		// another connection's from before.
-		if ufrag := checkedUfrag(b); ufrag != nil {
-			s.mu.RLock()
-			c := s.ufrags[string(ufrag)]
-			s.mu.RUnlock()
-			if c != nil {
-				c.claim(from)
-			}
-			c.take(b, from, batch)
-			return
-		}
-		s.table.find(from).take(b, from, batch)
-	case isRecord(b):
-		if c := s.table.find(from); c != nil {
-			if b = c.link.takeData(b, batch); len(b) > 0 {
-				c.push(b, from)
-			}
-		}
+	case own == nil:
+	case isMedia(b): // needs no path
+		own.link.handler.HandleMedia(b, batch)
+	default:
+		own.link.dispatch(b, own.path(from), batch)
 	}
 }

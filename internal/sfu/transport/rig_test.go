@@ -1,15 +1,15 @@
 package transport
 
 import (
-	"encoding/binary"
 	"fmt"
 	"net"
 	"net/netip"
-	"sync"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/rollcall-rtc/rollcall/internal/sfu/stun"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -33,46 +33,17 @@ func newMux(t testing.TB, o Options) *Mux {
 	return m
 }
 
-// catcher is a Handler that keeps what comes.
-type catcher struct {
-	mu  sync.Mutex
-	got []string
-	do  func(b []byte, batch *Batch)
-
-	answers func(b []byte, path *Path, batch *Batch) bool // immutable
-}
-
-// HandleData notes a record as it is, in brackets.
-func (c *catcher) HandleData(b []byte, _ *Batch) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.got = append(c.got, "["+string(b)+"]")
-}
-
-// HandleCheck leaves to the agent what answers does not take.
-func (c *catcher) HandleServerHello(b []byte) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.got = append(c.got, "<"+string(b)+">")
-}
-
-func (c *catcher) HandleCheck(b []byte, path *Path, batch *Batch) bool {
-	return c.answers != nil && c.answers(b, path, batch)
-}
-
-func (c *catcher) HandleMedia(b []byte, batch *Batch) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.got = append(c.got, string(b))
-	if c.do != nil {
-		c.do(b, batch)
+// join returns a Link to the sockets of m that has names.
+func join(t testing.TB, m *Mux, h Handler, ufrags ...string) *Link {
+	t.Helper()
+	l := NewLink(m, nil, h)
+	t.Cleanup(l.Close)
+	for _, ufrag := range ufrags {
+		if err := l.Register(ufrag); err != nil {
+			t.Fatal(err)
+		}
 	}
-}
-
-func (c *catcher) count() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.got)
+	return l
 }
 
 func eventually(t testing.TB, what string, condition func() bool) {
@@ -117,56 +88,48 @@ func (c client) send(m *Mux, b []byte) {
 
 func (c client) receive() string {
 	c.t.Helper()
+	got, _ := c.receiveFrom()
+	return got
+}
+
+func (c client) receiveFrom() (string, netip.AddrPort) {
+	c.t.Helper()
 	_ = c.SetReadDeadline(time.Now().Add(patience))
 	b := make([]byte, 1<<16)
-	n, err := c.Read(b)
+	n, from, err := c.ReadFromUDPAddrPort(b)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return string(b[:n])
+	return string(b[:n]), from
 }
 
 // check is a connectivity check for one of our user name fragments.
 func check(ufrag string) []byte {
-	name := ufrag + ":theirs"
-	b := make([]byte, stunHeader, 64)
-	binary.BigEndian.PutUint16(b, stunBinding)
-	binary.BigEndian.PutUint32(b[4:], stunCookie)
-	b = append(b, 0x80, 0x22, 0, 3, 'a', 'b', 'c', 0) // another attribute, padded
-	b = binary.BigEndian.AppendUint16(b, stunUsername)
-	b = binary.BigEndian.AppendUint16(b, uint16(len(name)))
-	b = append(b, name...)
-	for len(b)%4 != 0 {
-		b = append(b, 0)
-	}
-	binary.BigEndian.PutUint16(b[2:], uint16(len(b)-stunHeader))
-	return b
+	var w stun.Writer
+	b, key := make([]byte, 200), stun.NewKey("our password of 22 chars")
+	w.Begin(b, stun.Request, []byte("twelve bytes"))
+	w.Uint32(stun.AttrPriority, 1)
+	w.Username(ufrag + ":theirs")
+	return b[:w.End(&key)]
 }
 
-// share is what the agent of a link has gathered.
-func share(t testing.TB, m *Mux, l *Link, ufrag string) *Conn {
-	t.Helper()
-	c, err := l.GetConn(ufrag, l.GetListenAddresses()[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Close() })
-	return c.(*Conn)
+// claim makes a client's address the link's, as an agent does by its answers.
+func claim(l *Link, of client) *Path {
+	p := l.Paths(of.addr())[0]
+	p.Claim()
+	return p
 }
 
-// reach makes a client's address the link's, as an agent does by its checks.
-func reach(t testing.TB, c *Conn, to client) *Path {
+// reach has media go to a client.
+func reach(t testing.TB, l *Link, to client) *Path {
 	t.Helper()
-	if _, err := c.WriteToAddrPort([]byte{1, 1, 'h', 'i'}, to.addr()); err != nil {
-		t.Fatal(err)
-	}
+	p := claim(l, to)
+	p.Write([]byte("\x01\x01hi"))
 	if got := to.receive(); got != "\x01\x01hi" {
 		t.Fatalf("client has got %q", got)
 	}
-	if !c.link.Select(to.addr(), false) {
-		t.Fatal("no path")
-	}
-	return c.link.Path()
+	l.Select(p)
+	return p
 }
 
 func eachMode(t *testing.T, test func(t *testing.T, o Options)) {

@@ -45,7 +45,7 @@ type sysSocket struct {
 // newSocket binds an address once for each reader. The port stays exclusive:
 // only while we bind our own are others of it let in.
 func newSocket(addr netip.AddrPort, o Options) (*socket, error) {
-	s := &socket{ufrags: map[string]*Conn{}}
+	s := &socket{ufrags: map[string]*share{}}
 	s.sys.plain = o.Plain
 	s.sys.coalesce = !o.Plain
 	for i := range o.Readers {
@@ -137,7 +137,7 @@ func rawAddrOf(a netip.AddrPort, six bool) rawAddr {
 }
 
 func (s *socket) path(a netip.AddrPort) *Path {
-	p := &Path{sock: s, addr: a}
+	p := &Path{addr: a}
 	if s.addr.Addr().Is4() == a.Addr().Is4() {
 		p.dest = rawAddrOf(a, !a.Addr().Is4())
 	}

@@ -10,7 +10,7 @@ func TestARefusedTrainIsSentPacketByPacket(t *testing.T) {
 	if !s.trains() {
 		t.Fatal("no trains on this kernel")
 	}
-	p := reach(t, share(t, m, NewLink(m, new(catcher)), "u"), cl)
+	p := reach(t, join(t, m, new(witness), "u"), cl)
 	const packets = 200
 	b := newBatch(0, 0, arenaSize)
 	for try := range maxRefusals {
@@ -37,15 +37,13 @@ func TestEveryReaderTakesItsClients(t *testing.T) {
 	if n := len(m.sockets[0].members); n != 4 {
 		t.Fatalf("%d readers", n)
 	}
-	h := new(catcher)
-	c := share(t, m, NewLink(m, h), "u")
+	w := new(witness)
+	l := join(t, m, w, "u")
 	const clients = 64
 	for i := range clients {
 		cl := newClient(t)
-		if _, err := c.WriteToAddrPort([]byte{1}, cl.addr()); err != nil {
-			t.Fatal(err)
-		}
+		claim(l, cl)
 		cl.send(m, numbered(i, 10))
 	}
-	eventually(t, "everybody is heard", func() bool { return h.count() == clients })
+	eventually(t, "everybody is heard", func() bool { return len(w.seen()) == clients })
 }

@@ -25,14 +25,14 @@ func newSocket(addr netip.AddrPort, _ Options) (*socket, error) {
 	return &socket{
 		addr:    canonical(c.LocalAddr().(*net.UDPAddr).AddrPort()),
 		members: []*net.UDPConn{c},
-		ufrags:  map[string]*Conn{},
+		ufrags:  map[string]*share{},
 	}, nil
 }
 
 func (s *socket) trains() bool { return false }
 
 func (s *socket) path(a netip.AddrPort) *Path {
-	return &Path{sock: s, addr: a}
+	return &Path{addr: a}
 }
 
 // write sends one datagram by itself.

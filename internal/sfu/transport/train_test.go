@@ -48,7 +48,7 @@ func TestTrainsOfUnevenPackets(t *testing.T) {
 				t.Fatal(err)
 			}
 			m, cl := newMux(t, o), newClient(t)
-			p := reach(t, share(t, m, NewLink(m, new(catcher)), "u"), cl)
+			p := reach(t, join(t, m, new(witness), "u"), cl)
 			rng := rand.New(rand.NewPCG(1, uint64(profile)))
 			var seq uint16
 			for range 40 {
@@ -147,7 +147,7 @@ func BenchmarkUnevenTrains(bench *testing.B) {
 		bench.Fatal(err)
 	}
 	m := newMux(bench, Options{Readers: 1})
-	p := reach(bench, share(bench, m, NewLink(m, new(catcher)), "u"), newClient(bench))
+	p := reach(bench, join(bench, m, new(witness), "u"), newClient(bench))
 	b := newBatch(0, 0, arenaSize)
 	bench.ReportAllocs()
 	var seq uint16

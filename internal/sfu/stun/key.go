@@ -1,4 +1,4 @@
-package consent
+package stun
 
 import (
 	"crypto/sha1" // RFC 8489 §14.5 knows no other for checks
@@ -9,11 +9,12 @@ import (
 
 const blockSize = sha1.BlockSize
 
-// key is a password, ready for HMAC-SHA1 (RFC 2104).
-type key [blockSize]byte
+// Key is a password, ready for HMAC-SHA1 (RFC 2104).
+type Key [blockSize]byte
 
-func newKey(password string) key {
-	var k key
+// NewKey returns the key of a password.
+func NewKey(password string) Key {
+	var k Key
 	if len(password) > blockSize {
 		sum := sha1.Sum([]byte(password))
 		copy(k[:], sum[:])
@@ -32,7 +33,7 @@ type scratch struct {
 
 var scratches = sync.Pool{New: func() any { return &scratch{hash: sha1.New()} }}
 
-func (k *key) mask(into *[blockSize]byte, with byte) []byte {
+func (k *Key) mask(into *[blockSize]byte, with byte) []byte {
 	for i, b := range k {
 		into[i] = b ^ with
 	}
@@ -41,15 +42,15 @@ func (k *key) mask(into *[blockSize]byte, with byte) []byte {
 
 // integrity returns what an integrity attribute behind the message says: its
 // length counts as if the message ended with that attribute.
-func (k *key) integrity(message []byte) [integritySize]byte {
+func (k *Key) integrity(message []byte) [integritySize]byte {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
 	s.hash.Reset()
 	s.hash.Write(k.mask(&s.block, 0x36))
-	copy(s.block[:], message[:headerSize])
-	binary.BigEndian.PutUint16(s.block[2:], uint16(len(message)+4+integritySize-headerSize))
-	s.hash.Write(s.block[:headerSize])
-	s.hash.Write(message[headerSize:])
+	copy(s.block[:], message[:HeaderSize])
+	binary.BigEndian.PutUint16(s.block[2:], uint16(len(message)+IntegritySize-HeaderSize))
+	s.hash.Write(s.block[:HeaderSize])
+	s.hash.Write(message[HeaderSize:])
 	inner := s.hash.Sum(s.sum[:0])
 	s.hash.Reset()
 	s.hash.Write(k.mask(&s.block, 0x5c))
