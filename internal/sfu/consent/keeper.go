@@ -22,10 +22,6 @@ const (
 	// maxPending is how many of our checks may be under way. The oldest is lost
 	// then.
 	maxPending = 8
-
-	// priority is that of a peer-reflexive candidate of one component with nothing
-	// preferred, RFC 8445 §5.1.2.1.
-	priority = 110<<24 | 65535<<8 | 255
 )
 
 // Credentials are one side's user name fragment and password.
@@ -109,7 +105,7 @@ func (k *Keeper) Take(b []byte, from netip.AddrPort, room []byte, now time.Time)
 
 // CheckSize is how long a check of ours is, in bytes.
 func (k *Keeper) CheckSize() int {
-	return stun.HeaderSize + 4 + (len(k.asks)+3)&^3 + 12 + 8 + stun.IntegritySize + stun.FingerprintSize
+	return stun.CheckSize(k.asks)
 }
 
 // Check writes a check of ours into room, which has CheckSize bytes.
@@ -122,14 +118,7 @@ func (k *Keeper) Check(room []byte) int {
 	k.mu.Unlock()
 
 	var w stun.Writer
-	w.Begin(room, stun.Request, id[:])
-	w.Username(k.asks)
-	role := uint16(stun.AttrControlled)
-	if k.controls.Load() {
-		role = stun.AttrControlling
-	}
-	w.Uint64(role, k.tieBreaker)
-	w.Uint32(stun.AttrPriority, priority)
+	w.BeginCheck(room, id, k.asks, k.controls.Load(), k.tieBreaker, stun.ReflexivePriority)
 	return w.End(&k.remote)
 }
 

@@ -23,10 +23,12 @@ const (
 	slowStep = time.Second
 	maxSlow  = 40
 
+	flagSize = 4 // bytes of USE-CANDIDATE
+
 	// The priorities of peer-reflexive candidates of one component, RFC 8445
 	// §5.1.2.1. TCP, where the client connects to us, comes after UDP (RFC 6544
 	// §4.2).
-	priorityUDP    = 110<<24 | 65535<<8 | 255
+	priorityUDP    = stun.ReflexivePriority
 	priorityStream = 110<<24 | (2<<13|8191)<<8 | 255
 )
 
@@ -177,8 +179,7 @@ var buffers = sync.Pool{New: func() any { return new([stun.MaxMessage]byte) }}
 // check sends a check on the path: the one that is under way again, if it would say
 // the same.
 func (a *Agent) check(p *pair, now time.Time, s Sender) {
-	size := stun.HeaderSize + 4 + (len(a.asks)+3)&^3 + 12 + 8 + 4 + stun.IntegritySize + stun.FingerprintSize
-	if size > stun.MaxMessage {
+	if stun.CheckSize(a.asks)+flagSize > stun.MaxMessage {
 		return // nobody's names are that long, RFC 8839 §5.4
 	}
 	use := a.controlling && p == a.nominee
@@ -201,18 +202,11 @@ func (a *Agent) check(p *pair, now time.Time, s Sender) {
 	room := buffers.Get().(*[stun.MaxMessage]byte)
 	defer buffers.Put(room)
 	var w stun.Writer
-	w.Begin(room[:], stun.Request, p.id[:])
-	w.Username(a.asks)
-	role := uint16(stun.AttrControlled)
-	if a.controlling {
-		role = stun.AttrControlling
-	}
-	w.Uint64(role, a.tieBreaker)
 	priority := uint32(priorityUDP)
 	if p.path.Stream() {
 		priority = priorityStream
 	}
-	w.Uint32(stun.AttrPriority, priority)
+	w.BeginCheck(room[:], p.id, a.asks, a.controlling, a.tieBreaker, priority)
 	if use {
 		w.Flag(stun.AttrUseCandidate)
 	}

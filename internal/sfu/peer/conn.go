@@ -292,7 +292,7 @@ func (c *conn) candidates() []string {
 	switch {
 	case c.own != nil:
 		return candidateAttributes(c.factory.addrs, c.own.LocalAddrs()[0].Port(), c.factory.tcpPort())
-	case c.tcpOnly && c.factory.streams != nil, c.factory.mux == nil:
+	case c.withoutUDP(), c.factory.mux == nil:
 		return c.factory.tcpCandidates
 	}
 	return c.factory.allCandidates

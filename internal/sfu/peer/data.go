@@ -89,7 +89,7 @@ func (d *dataOut) send(kind DataKind, payload []byte, batch *transport.Batch) er
 
 // hasData reports whether a description has a section for data.
 func hasData(lines []line) bool {
-	return slices.ContainsFunc(lines, func(l line) bool { return l.kind == "application" && !l.rejected })
+	return slices.ContainsFunc(lines, func(l line) bool { return l.kind == kindData && !l.rejected })
 }
 
 // described says whether the client's description has a section for data. To one that

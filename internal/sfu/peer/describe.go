@@ -124,7 +124,7 @@ func (s *section) write(w *strings.Builder, d *description) {
 	tell(w, "setup", d.setup)
 	tell(w, "ice-ufrag", d.own.Ufrag)
 	tell(w, "ice-pwd", d.own.Password)
-	if s.kind == "application" {
+	if s.kind == kindData {
 		tell(w, "sendrecv")
 		tell(w, "sctp-port", "5000")
 		tell(w, "max-message-size", strconv.Itoa(MaxMessageSize))
@@ -169,7 +169,7 @@ func ssrcText(ssrc uint32) string { return strconv.FormatUint(uint64(ssrc), 10) 
 
 func (s *section) allFormats() []string {
 	switch {
-	case s.kind == "application":
+	case s.kind == kindData:
 		return []string{"webrtc-datachannel"}
 	case s.rejected:
 		return []string{"0"} // one must be there, and says nothing (RFC 3264 §6); pion looks others up

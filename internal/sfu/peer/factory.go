@@ -126,7 +126,7 @@ const rangeTries = 64
 
 // sharedMux returns the UDP sockets that a connection shares with others, if it does.
 func (f *Factory) sharedMux(c *conn) *transport.Mux {
-	if c.tcpOnly && f.streams != nil {
+	if c.withoutUDP() {
 		return nil
 	}
 	return f.mux

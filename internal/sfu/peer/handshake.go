@@ -154,15 +154,17 @@ func (h *shake) maybeRun() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), handshakeTimeout)
 	h.state, h.cancel = shakeRunning, cancel
-	h.running.Go(func() { h.run(ctx, h.wire) })
+	h.running.Go(func() { h.run(ctx, cancel, h.wire) })
 }
 
 // run makes the handshake, and listens until the end of the connection.
-func (h *shake) run(ctx context.Context, w *wire) {
+func (h *shake) run(ctx context.Context, cancel func(), w *wire) {
 	conn, err := h.make(w, h)
 	if err == nil {
 		defer conn.Close()
-		if err = conn.HandshakeContext(ctx); err == nil {
+		err = conn.HandshakeContext(ctx)
+		cancel() // its timer would go on
+		if err == nil {
 			err = h.secured()
 		}
 	}

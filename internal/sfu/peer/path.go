@@ -55,7 +55,7 @@ func (s batchSender) Send(p ice.Path, b []byte) {
 func (c *conn) listen(offers bool) error {
 	own := newCredentials()
 	link := c.packets.link
-	if c.factory.mux == nil && !(c.tcpOnly && c.factory.streams != nil) {
+	if c.factory.mux == nil && !c.withoutUDP() {
 		mux, err := c.factory.openOwn()
 		if err != nil && c.factory.streams == nil {
 			return err
@@ -81,6 +81,9 @@ func (c *conn) listen(offers bool) error {
 	c.vigil.lite = c.lite()
 	return c.register(own.Ufrag)
 }
+
+// withoutUDP reports whether the client is to come over TCP alone.
+func (c *conn) withoutUDP() bool { return c.tcpOnly && c.factory.streams != nil }
 
 func (c *conn) lite() bool { return c.factory.opts.ICELite && !c.fullICE }
 

@@ -22,6 +22,28 @@ func (w *Writer) Begin(room []byte, kind uint16, id []byte) {
 	w.n = HeaderSize
 }
 
+// ReflexivePriority is what a check tells of a peer-reflexive candidate of one component,
+// over UDP and with nothing preferred, RFC 8445 §5.1.2.1.
+const ReflexivePriority = 110<<24 | 65535<<8 | 255
+
+// CheckSize is how long a check is, in bytes: with the names of both sides, role, priority
+// and what ends it. A flag takes 4 more.
+func CheckSize(names string) int {
+	return HeaderSize + 4 + (len(names)+3)&^3 + 12 + 8 + IntegritySize + FingerprintSize
+}
+
+// BeginCheck starts a check in room, RFC 8445 §7.1.
+func (w *Writer) BeginCheck(room []byte, id ID, names string, controlling bool, tieBreaker uint64, priority uint32) {
+	w.Begin(room, Request, id[:])
+	w.Username(names)
+	role := uint16(AttrControlled)
+	if controlling {
+		role = AttrControlling
+	}
+	w.Uint64(role, tieBreaker)
+	w.Uint32(AttrPriority, priority)
+}
+
 // attribute returns room for a value of n bytes; the padding is zero.
 func (w *Writer) attribute(kind uint16, n int) []byte {
 	binary.BigEndian.PutUint16(w.b[w.n:], kind)
