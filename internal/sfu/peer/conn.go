@@ -53,6 +53,8 @@ type conn struct {
 	accepted int               // candidates since the last description
 	ufrags   []string          // of the client's last description
 
+	complained bool // the log knows that there is no path; tasks only
+
 	onConnected func()
 	onPath      func() // each time that ICE is seen to have a path; may be nil
 	onClosed    func() // by anybody
@@ -131,6 +133,9 @@ func (c *conn) updateState() {
 		return
 	}
 	s := c.vigil.adjust(c.found())
+	if s == Failed {
+		c.complain(c.vigil.searched(time.Now()))
+	}
 	if c.state < Connected && s >= Connected && c.wasUp.Swap(false) {
 		c.enter(Connected)
 	}
@@ -348,6 +353,9 @@ func (c *conn) end() {
 // teardown owns what tasks own.
 func (c *conn) teardown() {
 	close(c.endingc)
+	if d := c.vigil.searched(time.Now()); d >= complainAfter {
+		c.complain(d)
+	}
 	c.factory.rounds.remove(c)
 	c.finder.close()
 	c.out.close()

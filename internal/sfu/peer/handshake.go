@@ -169,7 +169,9 @@ func (h *shake) run(ctx context.Context, cancel func(), w *wire) {
 		}
 	}
 	if err != nil {
-		h.log.Debug("handshake failed", "error", err)
+		if !h.isClosed() {
+			h.log.Warn("DTLS handshake failed", "error", err)
+		}
 		h.enter(shakeFailed)
 		return
 	}
@@ -208,6 +210,12 @@ func (h *shake) isOver() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.closed || h.proved
+}
+
+func (h *shake) isClosed() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.closed
 }
 
 func (h *shake) current() shakeState {

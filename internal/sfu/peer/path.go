@@ -200,3 +200,18 @@ func (f *finder) close() {
 func (c *conn) settled() bool {
 	return c.finder.agent != nil && c.finder.agent.Path() != nil && !c.finder.agent.Searching()
 }
+
+// complainAfter is how long a client looks for a path in vain before the log has it.
+const complainAfter = 5 * time.Second
+
+// complain tells the log of a client to which no path was found: it is about to be
+// given up, or to leave. heard tells which way is closed: a client of which nothing
+// was heard does not reach us.
+func (c *conn) complain(sought time.Duration) {
+	if c.complained || !c.known || c.finder.agent.Path() != nil {
+		return
+	}
+	c.complained = true
+	c.log.Warn("no way to send media to the client", "sought", sought.Round(time.Second),
+		"candidates", c.accepted, "heard", c.finder.agent.Answered())
+}

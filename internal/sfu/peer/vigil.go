@@ -116,6 +116,16 @@ func (v *vigil) look(now time.Time) (due *consent.Keeper, changed bool) {
 	return k, is != was
 }
 
+// searched returns for how long a path was looked for by now, zero if there is one.
+func (v *vigil) searched(now time.Time) time.Duration {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.seeking.IsZero() {
+		return 0
+	}
+	return now.Sub(v.seeking)
+}
+
 // adjust is the state of a connection of which ICE and DTLS know s.
 func (v *vigil) adjust(s State) State {
 	if s < Connecting || s > Connected {

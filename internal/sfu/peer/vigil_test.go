@@ -1,8 +1,11 @@
 package peer
 
 import (
+	"bytes"
+	"log/slog"
 	"net"
 	"net/netip"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -115,8 +118,36 @@ func TestClientThatIsNeverReached(t *testing.T) {
 	wire := newCable(t)
 	wire.cut.Store(true)
 	c := newSubClient(t, f, clientOptions{engine: func(e *webrtc.SettingEngine) { e.SetNet(wire) }})
+	var log bytes.Buffer // written by tasks only
+	c.sub.log = slog.New(slog.NewTextHandler(&log, nil))
 	c.sub.Negotiate()
 	eventually(t, "the connection is given up", func() bool { return c.state() == Failed })
+	c.sub.Close()
+	if said := log.String(); strings.Count(said, "no way to send media to the client") != 1 || !strings.Contains(said, "heard=false") {
+		t.Errorf("the log has %q", said)
+	}
+}
+
+// SDKs may give up, and leave, before the server does.
+func TestClientThatIsNeverReachedLeaves(t *testing.T) {
+	for sought, want := range map[time.Duration]int{complainAfter: 1, complainAfter / 2: 0} {
+		f := newTestFactory(t, nil)
+		wire := newCable(t)
+		wire.cut.Store(true)
+		c := newSubClient(t, f, clientOptions{engine: func(e *webrtc.SettingEngine) { e.SetNet(wire) }})
+		var log bytes.Buffer
+		c.sub.log = slog.New(slog.NewTextHandler(&log, nil))
+		c.sub.Negotiate()
+		v := &c.sub.vigil
+		eventually(t, "the client is looked for", func() bool { return v.searched(time.Now()) > 0 })
+		v.mu.Lock()
+		v.seeking = v.seeking.Add(-sought)
+		v.mu.Unlock()
+		c.sub.Close()
+		if said := log.String(); strings.Count(said, "no way to send media to the client") != want {
+			t.Errorf("after %v the log has %q", sought, said)
+		}
+	}
 }
 
 func TestARestartThatFailsHasNotConnected(t *testing.T) {
