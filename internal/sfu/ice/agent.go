@@ -253,6 +253,16 @@ func (a *Agent) Path() Path {
 	return a.path
 }
 
+// Reselect calls Selected once more, for who has let go of the path in use. There may
+// be none.
+func (a *Agent) Reselect() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.path != nil {
+		a.opts.Selected(a.path)
+	}
+}
+
 // Answered says whether a check of this session was answered, so that the client
 // may take the connection for up (RFC 8445 §7.2.5.3).
 func (a *Agent) Answered() bool {

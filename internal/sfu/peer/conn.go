@@ -178,9 +178,15 @@ func (c *conn) enter(s State) {
 		return
 	}
 	c.state = s
-	if s >= Failed {
+	drop := func() {
 		c.route.Store(nil)
 		c.packets.link.Drop() // RFC 7675 §5.1: what is sent needs consent
+	}
+	switch {
+	case s == Failed && c.shake.current() != shakeFailed:
+		c.vigil.ifLost(drop) // else a client that comes back this moment would lose its new path
+	case s >= Failed:
+		drop()
 	}
 	if s == Closed {
 		c.out.close()

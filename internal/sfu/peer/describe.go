@@ -2,6 +2,7 @@ package peer
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,6 +20,7 @@ type description struct {
 	candidates  []string // as attributes have them
 	sections    []section
 	bundled     func(mid string) bool // nil: all
+	mixed       bool                  // header extensions of both sizes, RFC 8285 §6
 }
 
 // section is a media section of a description of ours.
@@ -59,7 +61,9 @@ func (d *description) String() string {
 	if d.lite {
 		tell(w, "ice-lite")
 	}
-	tell(w, "extmap-allow-mixed")
+	if d.mixed {
+		tell(w, "extmap-allow-mixed")
+	}
 	if group := d.group(); group != "" {
 		tell(w, "group", group)
 	}
@@ -163,6 +167,30 @@ func (s *section) writeSent(w *strings.Builder) {
 		tell(w, "ssrc", ssrcText(id), "cname:"+s.streamID)
 		tell(w, "ssrc", ssrcText(id), "msid:"+s.streamID, s.trackID)
 	}
+}
+
+// line is what parseRemote reads of a section of ours, but for what is sent there.
+func (s *section) line() line {
+	l := line{mid: s.mid, kind: s.kind, protocol: s.protocol, rejected: s.rejected, exts: map[string]uint8{}}
+	if s.rejected {
+		return l
+	}
+	direction := s.direction
+	if s.kind == kindData {
+		direction = "sendrecv"
+	}
+	l.sends = direction == "sendrecv" || direction == "sendonly"
+	l.receives = direction == "sendrecv" || direction == "recvonly"
+	l.codecs = slices.Clone(s.codecs)
+	for i := range l.codecs {
+		c := &l.codecs[i]
+		c.fmtp, c.nack = c.written, slices.Contains(c.feedback, "nack")
+	}
+	withPrimary(l.codecs)
+	for _, e := range s.exts {
+		l.exts[e.uri] = e.id
+	}
+	return l
 }
 
 func ssrcText(ssrc uint32) string { return strconv.FormatUint(uint64(ssrc), 10) }

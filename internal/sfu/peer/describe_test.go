@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/pion/sdp/v3"
 	"github.com/pion/webrtc/v4"
 
@@ -112,6 +113,64 @@ func TestDescriptionsAreReadByOthers(t *testing.T) {
 	}
 }
 
+// sameLines checks that a description of ours is taken as it would be read.
+func sameLines(t *testing.T, d *description, read []line) {
+	t.Helper()
+	var taken []line
+	for i := range d.sections {
+		taken = append(taken, d.sections[i].line())
+		if read[i].rejected {
+			read[i].codecs = nil // the format that has to be there, and says nothing
+		}
+	}
+	only := cmpopts.IgnoreFields(line{}, "streamID", "trackID", "ssrcs", "repairs", "ufrag")
+	if diff := cmp.Diff(read, taken, only, cmp.AllowUnexported(line{}, lineCodec{}), cmpopts.EquateEmpty()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAnswersAreTakenAsTheyAreRead(t *testing.T) {
+	audio := "m=audio 9 UDP/TLS/RTP/SAVPF 63 111 9\r\na=mid:a\r\na=msid:- mic\r\na=sendrecv\r\n" +
+		"a=rtpmap:111 OPUS/48000/2\r\na=fmtp:111 minptime=10;useinbandfec=1\r\na=rtcp-fb:* nack\r\n" +
+		"a=rtpmap:63 red/48000/2\r\na=fmtp:63 111/111\r\na=extmap:3 " + extAudioLevel + "\r\n"
+	gone := strings.NewReplacer("a=mid:v", "a=mid:w", "m=video 9", "m=video 0").Replace(browserSection)
+	odd := "m=video 9 UDP/TLS/RTP/SAVPF 120\r\na=mid:x\r\na=rtpmap:120 theora/90000\r\n"
+	data := "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:d\r\n"
+	offer, err := parseLines(session + browserSection + audio + gone + odd + data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := Publisher{preferred: map[string]Preference{"mic": {Stereo: true, DTX: true}}}
+	p.factory = newTestFactory(t, nil)
+	d := &description{sections: p.answerSections(offer)}
+	read, err := parseLines(d.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameLines(t, d, read)
+	if l := read[1]; len(l.codecs) != 2 || !strings.Contains(l.codecs[0].fmtp, "stereo=1") || l.codecs[0].primary != 111 || !l.codecs[1].nack {
+		t.Errorf("%+v", l)
+	}
+	if !read[2].rejected || !read[3].rejected || !read[4].receives || !read[0].receives || read[0].sends {
+		t.Errorf("%+v", read)
+	}
+}
+
+// What was not offered is not answered: a group (RFC 9143 §7.3.1), and header extensions
+// of both sizes (RFC 8285 §6).
+func TestAnswersHaveNothingThatWasNotOffered(t *testing.T) {
+	for offered, want := range map[string]int{"": 0, "a=group:BUNDLE v\r\na=extmap-allow-mixed\r\n": 1} {
+		f := newTestFactory(t, nil)
+		c := newPubClient(t, f, clientOptions{})
+		text := "v=0\r\no=- 4611731400430051336 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n" + offered + browserSection
+		c.pub.Offer(text, 0)
+		d := parsed(t, <-c.answerc)
+		if groups, mixed := values(d.Attributes, "group"), values(d.Attributes, "extmap-allow-mixed"); len(groups) != want || len(mixed) != want {
+			t.Errorf("to %q: groups %q, mixed %q", offered, groups, mixed)
+		}
+	}
+}
+
 // What we write is what we would understand by it.
 func TestDescriptionsMeanWhatTheySay(t *testing.T) {
 	d := offered()
@@ -124,6 +183,7 @@ func TestDescriptionsMeanWhatTheySay(t *testing.T) {
 		len(r.candidates) != 2 || !slices.Equal(r.bundle, []string{"0", "1", "3", "4"}) {
 		t.Errorf("%+v", r)
 	}
+	sameLines(t, d, r.lines)
 	for i, l := range r.lines {
 		s := d.sections[i]
 		if l.mid != s.mid || l.kind != s.kind || l.protocol != s.protocol || l.rejected != s.rejected ||

@@ -56,7 +56,9 @@ func (s *Subscriber) makeOffer() error {
 	s.placeAll()
 	s.wanted, s.restart = false, false
 	s.made++
-	s.offerText, s.offerLines = s.describe("actpass", s.sections()).String(), 1+len(s.slots)
+	d := s.describe("actpass", s.sections())
+	d.mixed = true
+	s.offerText, s.offerLines = d.String(), len(d.sections)
 	return nil
 }
 

@@ -134,8 +134,8 @@ func (c *conn) settle(next time.Time) {
 	if f.chosen.Swap(false) {
 		c.watch()
 	}
-	if !next.IsZero() || !f.agent.Searching() {
-		f.wake(next, c.tick) // else another call may have been told of a time
+	if !next.IsZero() { // else another call may have been told of a time
+		f.wake(next, c.tick)
 	}
 }
 
@@ -143,6 +143,9 @@ func (c *conn) settle(next time.Time) {
 func (c *conn) watch() {
 	local, remote, controlling := c.finder.agent.Session()
 	c.vigil.keep(consent.New(local, remote, controlling, time.Now()))
+	if c.packets.link.Path() == nil {
+		c.finder.agent.Reselect() // the path before it was lost, and dropped, in this moment
+	}
 	if p := c.packets.link.Path(); p != nil {
 		c.took(p)
 	}
@@ -158,24 +161,18 @@ func (c *conn) tick() {
 	}
 }
 
-// wake has tick called then, or earlier. Zero is never.
+// wake has tick called then, or earlier.
 func (f *finder) wake(next time.Time, tick func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	switch {
-	case f.closed:
-	case next.IsZero():
-		if !f.due.IsZero() {
-			f.timer.Stop()
-			f.due = time.Time{}
-		}
-	case f.due.IsZero() || next.Before(f.due):
-		f.due = next
-		if f.timer == nil {
-			f.timer = time.AfterFunc(time.Until(next), tick)
-		} else {
-			f.timer.Reset(time.Until(next))
-		}
+	if f.closed || !f.due.IsZero() && !next.Before(f.due) {
+		return
+	}
+	f.due = next
+	if f.timer == nil {
+		f.timer = time.AfterFunc(time.Until(next), tick)
+	} else {
+		f.timer.Reset(time.Until(next))
 	}
 }
 

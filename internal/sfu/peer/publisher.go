@@ -193,13 +193,14 @@ func (p *Publisher) handleOffer(text string, id uint32) error {
 		p.setup = answeringSetup(offer.setup)
 	}
 	d := p.describe(p.setup, p.answerSections(offer.lines))
-	if offer.bundle != nil {
+	d.mixed = offer.mixed
+	if offer.bundle != nil || len(offer.lines) == 1 {
 		d.bundled = func(mid string) bool { return slices.Contains(offer.bundle, mid) }
 	}
 	answer := d.String()
-	ours, err := parseLines(answer)
-	if err != nil {
-		return fmt.Errorf("BUG: read our own answer: %w", err)
+	ours := make([]line, len(d.sections))
+	for i := range d.sections {
+		ours[i] = d.sections[i].line()
 	}
 	var mids map[string]string
 	if p.answering != nil {

@@ -64,6 +64,7 @@ type remote struct {
 	fingerprints []string
 	candidates   []string
 	bundle       []string // mids
+	mixed        bool     // header extensions of both sizes
 }
 
 // parseLines reads the media sections of a description.
@@ -119,6 +120,8 @@ func (r *remote) take(attributes []sdp.Attribute, rejected bool) {
 			own.Ufrag = a.Value
 		case "ice-pwd":
 			own.Password = a.Value
+		case "extmap-allow-mixed":
+			r.mixed = true
 		case "ice-lite":
 			r.lite = true
 		case "setup":

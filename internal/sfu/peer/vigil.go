@@ -126,6 +126,15 @@ func (v *vigil) searched(now time.Time) time.Duration {
 	return now.Sub(v.seeking)
 }
 
+// ifLost calls f if the path is lost still. It is not kept again meanwhile.
+func (v *vigil) ifLost(f func()) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if finding(v.found.Load()) == pathLost {
+		f()
+	}
+}
+
 // adjust is the state of a connection of which ICE and DTLS know s.
 func (v *vigil) adjust(s State) State {
 	if s < Connecting || s > Connected {

@@ -1,7 +1,7 @@
 // The server under test: a process with its own ports and data directory.
 
 import { spawn } from 'node:child_process';
-import { createWriteStream, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createWriteStream, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 import { createSocket } from 'node:dgram';
@@ -99,10 +99,13 @@ export class Server {
     }
   }
 
-  /** Ends the process and forgets its data. */
+  /** Ends the process and forgets its data. A fault of the server's own, such as a data race, fails the test that had it. */
   async close() {
     await this.end('SIGKILL');
+    const log = existsSync(this.logFile) ? this.log() : '';
     rmSync(this.dir, { recursive: true, force: true });
+    const at = log.search(/WARNING: DATA RACE|^panic: |^fatal error: |\bBUG: /m);
+    if (at >= 0) throw new Error(`the server has a fault of its own:\n${log.slice(at, at + 8_000)}`);
   }
 
   log() { return readFileSync(this.logFile, 'utf8'); }
