@@ -7,6 +7,9 @@ import (
 	"errors"
 	"io"
 	"math"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -79,6 +82,86 @@ func TestEveryWorkloadMeasuresTheServer(t *testing.T) {
 				t.Errorf("left behind: %v %v", left, err)
 			}
 		})
+	}
+	t.Run("beside another", func(t *testing.T) { besideItself(ctx, t, b) })
+}
+
+// besideItself compares the server with another, which is the same program.
+func besideItself(ctx context.Context, t *testing.T, b *bench) {
+	port := freePort(t)
+	s := &other{strings.Fields(b.binary + " serve --dev --bind 127.0.0.1 --udp-port 0 --tcp-port 0 --port " + port + " --data-dir " + t.TempDir()), "http://127.0.0.1:" + port}
+	chosen := []workload{{name: "video", run: forwarding{camera, 1, 2}.run}, {name: "signal", run: joining{rate: 20}.run}}
+	ratios, err := b.beside(ctx, s, chosen, 2, machine{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]*ratio{}
+	for _, r := range ratios {
+		seen[r.Workload+", "+r.Metric] = r
+	}
+	for _, name := range []string{"video, CPU per forwarded packet", "signal, CPU per join and leave", "signal, dial to JoinResponse, p50"} {
+		if r := seen[name]; r == nil || r.Pairs != 2 || len(r.Values) != 2 || r.Theirs <= 0 || r.Ours <= 0 || r.Min <= 0 || r.Min > r.Median || r.Median > r.Max {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+	if seen["video, allocations per forwarded packet"] != nil {
+		t.Error("another server's allocations are not known")
+	}
+	if answers(ctx, s.url) {
+		t.Error("it was left running")
+	}
+
+	taken := &other{s.argv, serveNothing(t)}
+	if _, err := taken.start(ctx, b.placement.startServer); err == nil || !strings.Contains(err.Error(), "already") {
+		t.Errorf("where somebody listens: %v", err)
+	}
+	gone := &other{[]string{"false"}, s.url}
+	if _, err := gone.start(ctx, b.placement.startServer); err == nil || !strings.Contains(err.Error(), "it has ended") {
+		t.Errorf("a program that ends: %v", err)
+	}
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+func serveNothing(t *testing.T) (url string) {
+	t.Helper()
+	s := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+func TestRatiosAreOfPairs(t *testing.T) {
+	one := func(v float64, remarks ...string) outcome {
+		return outcome{measurements: []measurement{{"m", "µs", v}, {"none", "", 0}}, remarks: remarks}
+	}
+	ratios := compare("w", []pair{{one(10), one(40)}, {one(30, "LOSS"), one(60, "LOSS")}, {one(20), one(20)}}, machine{})
+	if len(ratios) != 1 {
+		t.Fatalf("%+v", ratios)
+	}
+	r := ratios[0]
+	if r.Theirs != 40 || r.Ours != 20 || r.Min != 0.25 || r.Median != 0.5 || r.Max != 1 || r.Pairs != 3 || strings.Join(r.Remarks, "|") != "LOSS|theirs: LOSS" {
+		t.Errorf("%+v", r)
+	}
+	var text bytes.Buffer
+	if err := writeRatios(&text, machine{CPU: "some CPU"}, ratios); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"some CPU", "0.500", "0.250–1.00", "theirs: LOSS"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("%q is missing in\n%s", want, &text)
+		}
 	}
 }
 

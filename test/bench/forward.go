@@ -183,7 +183,9 @@ func (c *call) measure(ctx context.Context, b *bench, t *target) (o outcome, err
 	o.add("CPU per forwarded packet", "µs", microseconds(r1.cpu-r0.cpu)/packets)
 	o.add("packets forwarded", "1/s", packets/wall.Seconds())
 	o.add("server CPU", "cores", (r1.cpu-r0.cpu).Seconds()/wall.Seconds())
-	o.add("allocations per forwarded packet", "", float64(after.Mallocs-before.Mallocs)/packets)
+	if !t.silent {
+		o.add("allocations per forwarded packet", "", float64(after.Mallocs-before.Mallocs)/packets)
+	}
 	o.add("RSS per participant", "KiB", float64(resident-t.resident)/1024/float64(len(c.clients)))
 	o.add("lost", "%", 100*float64(got.lost())/float64(got.expected))
 	c.judge(&o, sent, got)
@@ -221,7 +223,7 @@ func (c *call) judge(o *outcome, sent uint64, got tally) {
 // profile takes a CPU profile of the server during the next window, if asked for.
 func (b *bench) profile(ctx context.Context, t *target) <-chan error {
 	done := make(chan error, 1)
-	if b.profileTo == "" {
+	if b.profileTo == "" || t.silent {
 		done <- nil
 		return done
 	}

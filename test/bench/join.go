@@ -199,9 +199,11 @@ func (d idling) run(ctx context.Context, b *bench) (o outcome, err error) {
 	n, seconds := float64(d.participants), r1.at.Sub(r0.at).Seconds()
 	o.noise = r1.machine.since(r0.machine)
 	o.add("RSS per participant", "KiB", float64(resident-t.resident)/1024/n)
-	o.add("live heap per participant", "KiB", (float64(after.HeapBytes)-float64(before.HeapBytes))/1024/n)
-	o.add("goroutines per participant", "", float64(after.Goroutines-before.Goroutines)/n)
 	o.add("CPU per participant and second", "ms", milliseconds(r1.cpu-r0.cpu)/n/seconds)
-	o.add("allocations per participant and second", "", float64(after.Mallocs-began.Mallocs)/n/seconds)
+	if !t.silent {
+		o.add("live heap per participant", "KiB", (float64(after.HeapBytes)-float64(before.HeapBytes))/1024/n)
+		o.add("goroutines per participant", "", float64(after.Goroutines-before.Goroutines)/n)
+		o.add("allocations per participant and second", "", float64(after.Mallocs-began.Mallocs)/n/seconds)
+	}
 	return o, err
 }

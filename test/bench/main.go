@@ -8,6 +8,7 @@
 //	go run ./test/bench -markdown   as docs/performance.md has it
 //	go run ./test/bench -into docs/performance.md  and put it there
 //	go run ./test/bench -short      one quick pass, to see that it works
+//	go run ./test/bench -beside "program arguments" -run join  beside another server, as ratios
 //
 // docs/performance.md says what the figures mean and how far to trust them.
 package main
@@ -21,6 +22,7 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -40,6 +42,7 @@ func main() {
 type bench struct {
 	// immutable
 	binary    string // the server
+	other     *other // measured in its place; nil for the server
 	dir       string // for data
 	placement placement
 	window    time.Duration // how long one repetition is measured
@@ -79,6 +82,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	fs.BoolVar(&b.short, "short", false, "one short repetition: to see that it works, not to measure")
 	fs.StringVar(&b.profileTo, "cpuprofile", "", "`file` for a CPU profile of the server, of the last forwarding workload")
 	fs.StringVar(&b.dir, "dir", "", "`directory` to put event logs in, on the disk to measure (default a temporary one)")
+	theirs := fs.String("beside", "", "run at another server, too, which this `command` starts, and write ratios; it has the key of development mode")
+	at := fs.String("beside-url", "http://127.0.0.1:7880", "`URL` at which that server answers")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
@@ -88,7 +93,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	}
 	var chosen []workload
 	for _, w := range workloads() {
-		if pattern.MatchString(w.name) && (!w.long || *list || *match == w.name) {
+		if pattern.MatchString(w.name) && (!w.long || *list || *match == w.name) && (*theirs == "" || w.anywhere) {
 			chosen = append(chosen, w)
 		}
 	}
@@ -118,12 +123,19 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if err != nil {
 		return err
 	}
+	if argv := strings.Fields(*theirs); len(argv) > 0 {
+		ratios, failed := b.beside(ctx, &other{argv, strings.TrimSuffix(*at, "/")}, chosen, *reps, m)
+		if *asJSON {
+			return errors.Join(failed, writeJSON(stdout, m, ratios))
+		}
+		return errors.Join(failed, writeRatios(stdout, m, ratios))
+	}
 	// What was measured is told even if something failed.
 	rows, failed := b.all(ctx, chosen, *reps, m)
-	write := writeTable
+	var write func(io.Writer, machine, []*row) error = writeTable
 	switch {
 	case *asJSON:
-		write = writeJSON
+		write = writeJSON[*row]
 	case *asMarkdown:
 		write = writeMarkdown
 	case *into != "":

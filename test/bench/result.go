@@ -75,13 +75,15 @@ func summarize(workload string, outcomes []outcome, m machine) []*row {
 		sorted := slices.Sorted(slices.Values(r.Values))
 		r.Repetitions = len(sorted)
 		r.Min, r.Max = sorted[0], sorted[len(sorted)-1]
-		r.Median = (sorted[(len(sorted)-1)/2] + sorted[len(sorted)/2]) / 2
+		r.Median = median(sorted)
 		r.Goal = judge(workload, r.Metric, r.Median)
 	}
 	return rows
 }
 
-func writeJSON(w io.Writer, _ machine, rows []*row) error {
+func median(sorted []float64) float64 { return (sorted[(len(sorted)-1)/2] + sorted[len(sorted)/2]) / 2 }
+
+func writeJSON[R any](w io.Writer, _ machine, rows []R) error {
 	enc := json.NewEncoder(w)
 	for _, r := range rows {
 		if err := enc.Encode(r); err != nil {

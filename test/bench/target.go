@@ -27,6 +27,7 @@ type target struct {
 	output *tail         // of standard error
 	ended  chan struct{} // closed when the process has ended
 	dir    string        // to remove at the end; empty to leave the data
+	silent bool          // tells nothing of itself: another server than ours
 
 	resident int64         // bytes when nobody had joined yet
 	opened   time.Duration // from the start of the process to its first answer
@@ -46,6 +47,9 @@ func buildServer(ctx context.Context, dir string) (string, error) {
 // start starts a fresh server, on ports that are free and with an empty log: what
 // one workload leaves in the heap is not for the next to pay.
 func (b *bench) start(ctx context.Context, env ...string) (*target, error) {
+	if b.other != nil {
+		return b.other.start(ctx, b.placement.startServer)
+	}
 	dir, err := os.MkdirTemp(b.dir, "server-*")
 	if err != nil {
 		return nil, err
@@ -149,6 +153,9 @@ func (t *target) statsAfterGC(ctx context.Context) (serverStats, error) {
 }
 
 func (t *target) statsAt(ctx context.Context, path string) (s serverStats, err error) {
+	if t.silent {
+		return s, nil
+	}
 	body, err := t.fetch(ctx, path)
 	if err != nil {
 		return s, err

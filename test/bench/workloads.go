@@ -9,23 +9,27 @@ type workload struct {
 	run   func(context.Context, *bench) (outcome, error)
 	// long: it takes minutes, and runs only when its whole name is asked for.
 	long bool
+	// anywhere: it runs at any server of the protocol, see -beside.
+	anywhere bool
 }
 
 func workloads() []workload {
 	return []workload{
-		{name: "video_1x10", about: "one camera at 1.5 Mbit/s to 10 subscribers", run: forwarding{camera, 1, 10}.run},
-		{name: "video_1x50", about: "to 50", run: forwarding{camera, 1, 50}.run},
-		{name: "video_1x200", about: "to 200", run: forwarding{camera, 1, 200}.run},
-		{name: "audio_1x50", about: "one microphone, 50 packets/s of 100 bytes, to 50 subscribers", run: forwarding{microphone, 1, 50}.run},
-		{name: "audio_3x50", about: "three microphones to 50", run: forwarding{microphone, 3, 50}.run},
+		{name: "video_1x10", about: "one camera at 1.5 Mbit/s to 10 subscribers", run: forwarding{camera, 1, 10}.run, anywhere: true},
+		{name: "video_1x50", about: "to 50", run: forwarding{camera, 1, 50}.run, anywhere: true},
+		{name: "video_1x200", about: "to 200", run: forwarding{camera, 1, 200}.run, anywhere: true},
+		{name: "audio_1x50", about: "one microphone, 50 packets/s of 100 bytes, to 50 subscribers", run: forwarding{microphone, 1, 50}.run, anywhere: true},
+		{name: "audio_3x50", about: "three microphones to 50", run: forwarding{microphone, 3, 50}.run, anywhere: true},
+		{name: "video_4x75", about: "four cameras to 75: 45,000 packets/s", run: forwarding{camera, 4, 75}.run, anywhere: true},
+		{name: "audio_3x200", about: "three microphones to 200", run: forwarding{microphone, 3, 200}.run, anywhere: true},
 		{name: "frozen_workers", about: "one camera to 10, recorded by ten workers that are stopped", run: frozen{forwarding{camera, 1, 10}, 10}.run},
 		{name: "recorded", about: "a camera at 3 Mbit/s and a microphone, recorded as they are", run: recorded{3_000_000, 40}.run},
 		{name: "recorded_room", about: "a room of four in a grid at 720p30, encoded, from StartEgress until media is in the file; needs ffmpeg", run: recordedRoom{4, 24}.run},
-		{name: "join_room4", about: "joins and leaves in rooms of four, receiving connection up", run: joining{media: true, rate: 20}.run},
-		{name: "join_signal", about: "the same, signal connection only", run: joining{rate: 50}.run},
+		{name: "join_room4", about: "joins and leaves in rooms of four, receiving connection up", run: joining{media: true, rate: 20}.run, anywhere: true},
+		{name: "join_signal", about: "the same, signal connection only", run: joining{rate: 50}.run, anywhere: true},
 		{name: "join_http", about: "the same, at net/http and a WebSocket library that answer all with one message of 1 KB, and know nothing", run: joining{rate: 50, floor: floorHTTP}.run},
 		{name: "join_sockets", about: "the same without any library: what the machine takes for a connection", run: joining{rate: 50, floor: floorSockets}.run},
-		{name: "idle", about: "100 subscribers in rooms of ten, nobody publishes", run: idling{100}.run},
+		{name: "idle", about: "100 subscribers in rooms of ten, nobody publishes", run: idling{100}.run, anywhere: true},
 		{name: "webhook_1000", about: "1,000 durable events a second to a healthy receiver", run: hooking{1000}.run},
 		{name: "hung_1_of_100", about: "100 endpoints of every event, one of which does not answer for a while", run: oneHung{100, 20}.run},
 		{name: "push_200k", about: "a backlog pushed to one endpoint, signed, one event each, 1,000 rooms", run: draining{backlog{200_000, 1000}}.run},

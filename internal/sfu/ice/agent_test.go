@@ -142,6 +142,41 @@ func TestUDPIsPreferredToTCP(t *testing.T) {
 	r.wantPath("TCP", stream)
 }
 
+// UDP loses packets, and TCP is often quicker to be checked. Media belongs on UDP.
+func TestUDPIsWaitedForIfItsCheckIsLost(t *testing.T) {
+	for name, lost := range map[string]time.Duration{"for a moment": 2 * step, "for long": 5 * step} {
+		r, stream, datagrams := newRig(t, controlling), newWay("192.0.2.1:1"), newWay("192.0.2.1:2")
+		stream.stream = true
+		r.start()
+		r.checks(datagrams)
+		r.take() // lost
+		r.checks(stream)
+		tcp := r.lastCheck(stream)
+		if tcp.m.UseCandidate {
+			t.Fatalf("%s: TCP is nominated", name)
+		}
+		r.answers(tcp)
+		r.wait(lost)
+		if lost < streamDelay {
+			r.answers(r.lastCheck(datagrams))
+			r.wantPath(name, datagrams)
+			continue
+		}
+		r.answers(r.lastCheck(stream))
+		r.wantPath(name, stream)
+		r.checks(datagrams) // it works after all
+		check := r.lastCheck(datagrams)
+		if !check.m.UseCandidate {
+			t.Errorf("%s: UDP is not nominated", name)
+		}
+		r.answers(check)
+		r.wantPath(name+", in the end", datagrams)
+		r.checks(stream)
+		r.wait(time.Minute)
+		r.wantPath(name+", for good", datagrams)
+	}
+}
+
 func TestChecksAreSentAgain(t *testing.T) {
 	r, home := newRig(t, nil), newWay("192.0.2.1:1")
 	r.start()

@@ -11,6 +11,10 @@ const (
 	// having moved: longer than the pause between our checks and those of most clients.
 	silence = 3 * time.Second
 
+	// streamDelay is how long a path over UDP that the client has checked is waited for,
+	// when there is one over TCP: four tries.
+	streamDelay = 4 * step
+
 	// firstHold is how long a path stays in use at least before the client's
 	// nominations of one of lower rank count.
 	firstHold = 2 * time.Second
@@ -40,8 +44,20 @@ func (a *Agent) propose(p *pair, now time.Time) {
 	}
 }
 
+// better nominates a path over UDP that the client has checked while one over TCP is in
+// use, and reports whether it is nominated newly: the client's first check, or the answer
+// to ours, was lost, and TCP was quicker.
+func (a *Agent) better(p *pair, now time.Time) bool {
+	if !a.controlling || a.chosen == nil || !a.chosen.path.Stream() || p.path.Stream() || p == a.nominee {
+		return false
+	}
+	a.nominee, a.proposed = p, now
+	return true
+}
+
 // nominate nominates the best of the valid paths (RFC 8445 §8.1.1), if none is
-// nominated or that one answers late.
+// nominated or that one answers late. TCP waits longer for UDP, of which a packet may
+// have been lost.
 func (a *Agent) nominate(now time.Time, s Sender) {
 	if !a.controlling || !a.started || a.chosen != nil || a.nominee != nil && (a.nominee.valid || now.Sub(a.proposed) < step) {
 		return
@@ -52,7 +68,7 @@ func (a *Agent) nominate(now time.Time, s Sender) {
 			best = p
 		}
 	}
-	if best == nil {
+	if best == nil || a.nominee != nil && best.path.Stream() && now.Sub(a.proposed) < streamDelay {
 		return
 	}
 	a.nominee, a.proposed, best.tries = best, now, 0

@@ -143,7 +143,7 @@ func (a *Agent) trigger(p *pair, now time.Time, s Sender) {
 		return
 	}
 	p.tries = 0
-	if p.id != (stun.ID{}) && now.Sub(p.sent) < step {
+	if !a.better(p, now) && p.id != (stun.ID{}) && now.Sub(p.sent) < step {
 		return
 	}
 	a.propose(p, now)
@@ -234,7 +234,7 @@ func (a *Agent) handleSuccess(b []byte, m *stun.Message, from Path, now time.Tim
 	case !a.controlling:
 		a.follow(p, now)
 		a.followMoved(p, now)
-	case a.chosen != nil:
+	case a.chosen != nil && !(p == a.nominee && p.use):
 		a.followMoved(p, now)
 	case p.use:
 		a.choose(p, now)

@@ -177,17 +177,19 @@ func (c *conn) enter(s State) {
 	if s == c.state || c.state == Closed {
 		return
 	}
-	c.state = s
 	drop := func() {
 		c.route.Store(nil)
 		c.packets.link.Drop() // RFC 7675 §5.1: what is sent needs consent
 	}
 	switch {
 	case s == Failed && c.shake.current() != shakeFailed:
-		c.vigil.ifLost(drop) // else a client that comes back this moment would lose its new path
+		if !c.vigil.ifLost(drop) {
+			return // the client has come back this moment, as another task will tell
+		}
 	case s >= Failed:
 		drop()
 	}
+	c.state = s
 	if s == Closed {
 		c.out.close()
 		c.packets.close()

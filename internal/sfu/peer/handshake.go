@@ -75,7 +75,7 @@ func (h *shake) arrive(b []byte) {
 	switch {
 	case h.closed || done && h.proved:
 	case done:
-		h.wire.push(b)
+		h.repeat(b)
 	default:
 		if h.wire == nil {
 			h.wire = newWire(h.write)
@@ -92,6 +92,17 @@ func (h *shake) arrive(b []byte) {
 	h.mu.Unlock()
 	if done {
 		h.heed(b)
+	}
+}
+
+// repeat gives pion what a client sends again that has missed our last message. Of
+// anything else in the clear, which anybody may have sent, pion would end the connection.
+// mu is held.
+func (h *shake) repeat(b []byte) {
+	for one, rest, ok := record.Split(b); ok; one, rest, ok = record.Split(rest) {
+		if record.IsHandshake(one) {
+			h.wire.push(one)
+		}
 	}
 }
 
@@ -118,7 +129,7 @@ func (h *shake) prove() {
 
 // maybeRetire lets pion's connection go once nothing is left for it to do. mu is held.
 func (h *shake) maybeRetire() {
-	if h.proved && h.state == shakeDone {
+	if h.proved && h.state == shakeDone || h.state == shakeEnded {
 		_ = h.wire.Close()
 	}
 }

@@ -366,6 +366,32 @@ func TestAClientWithoutDataIsHeardToClose(t *testing.T) {
 	})
 }
 
+// Who does not send data keeps pion's connection, for which records in the clear are a
+// reason to end. Anybody may send those.
+func TestForgedRecordsDoNotEndAConnection(t *testing.T) {
+	duels(t, func(t *testing.T, d *duel) {
+		d.connect()
+		said := d.ours
+		clear := func(kind byte, payload ...byte) []byte {
+			return append([]byte{kind, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 99, 0, byte(len(payload))}, payload...)
+		}
+		for name, forged := range map[string][]byte{
+			"data": clear(23, 1, 2, 3), "an alert": clear(21, 2, 40), "a goodbye": clear(21, 1, 0), "a change of ciphers": clear(20, 9),
+			"a message": clear(22, 1, 2, 3), "of no kind": clear(99, 1), "behind another": append(clear(22, 1, 2, 3), clear(23, 1)...),
+		} {
+			d.arrive(forged)
+			synctest.Wait()
+			if d.current() != shakeDone || d.ours != said {
+				t.Errorf("%s: state %d, %d datagrams were sent", name, d.current(), d.ours-said)
+			}
+		}
+		if err := d.client.Close(); err != nil {
+			t.Fatal(err)
+		}
+		d.want(shakeEnded)
+	})
+}
+
 // We leave without a word of the handshake's, and nothing is told after it.
 func TestHandshakeIsClosedWheneverItIs(t *testing.T) {
 	for name, until := range map[string]func(d *duel){

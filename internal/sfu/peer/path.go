@@ -122,6 +122,9 @@ func (c *conn) check(b []byte, from *transport.Path, batch *transport.Batch) {
 			return
 		}
 	}
+	if finding(c.vigil.found.Load()) == pathLost && c.finder.agent.Path() == ice.Path(from) {
+		return // RFC 7675 §5.1: with these credentials it is over. A client that hears nothing restarts.
+	}
 	c.settle(c.finder.agent.Handle(b, from, time.Now(), batchSender{batch}))
 }
 

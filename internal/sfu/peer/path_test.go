@@ -166,17 +166,22 @@ func newAsker(t *testing.T, f *Factory) *asker {
 func (a *asker) ask(ours stun.Credentials, theirs string) byte {
 	a.t.Helper()
 	a.id++
+	if _, err := a.conn.Write(checkFor(ours, theirs, a.id)); err != nil {
+		a.t.Fatal(err)
+	}
+	return a.id
+}
+
+// checkFor is a check of a controlled client.
+func checkFor(ours stun.Credentials, theirs string, id byte) []byte {
 	room := make([]byte, stun.MaxMessage)
 	var w stun.Writer
-	w.Begin(room, stun.Request, bytes.Repeat([]byte{a.id}, stun.IDSize))
+	w.Begin(room, stun.Request, bytes.Repeat([]byte{id}, stun.IDSize))
 	w.Username(ours.Ufrag + ":" + theirs)
 	w.Uint64(stun.AttrControlled, 1)
 	w.Uint32(stun.AttrPriority, 5000)
 	key := stun.NewKey(ours.Password)
-	if _, err := a.conn.Write(room[:w.End(&key)]); err != nil {
-		a.t.Fatal(err)
-	}
-	return a.id
+	return room[:w.End(&key)]
 }
 
 // answered waits for an answer, and returns the id of its check.

@@ -79,6 +79,7 @@ func (v *vigil) take(b []byte, path *transport.Path, batch *transport.Batch) (ok
 		return false, false
 	}
 	if n > 0 {
+		path.Claim() // if somebody else has named our client's address meanwhile
 		batch.Add(path, n)
 	}
 	return true, finding(v.found.Load()) == pathSilent && v.found.CompareAndSwap(int32(pathSilent), int32(pathAlive))
@@ -126,13 +127,16 @@ func (v *vigil) searched(now time.Time) time.Duration {
 	return now.Sub(v.seeking)
 }
 
-// ifLost calls f if the path is lost still. It is not kept again meanwhile.
-func (v *vigil) ifLost(f func()) {
+// ifLost calls f if the path is lost still, and reports whether. It is not kept again
+// meanwhile.
+func (v *vigil) ifLost(f func()) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if finding(v.found.Load()) == pathLost {
+	lost := finding(v.found.Load()) == pathLost
+	if lost {
 		f()
 	}
+	return lost
 }
 
 // adjust is the state of a connection of which ICE and DTLS know s.

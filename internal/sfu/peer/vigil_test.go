@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/pion/webrtc/v4"
 
 	"github.com/rollcall-rtc/rollcall/internal/sfu/consent"
+	"github.com/rollcall-rtc/rollcall/internal/sfu/stun"
 )
 
 // cable is a client's network, which can be cut and listened to.
@@ -22,6 +24,9 @@ type cable struct {
 	*stdnet.Net
 	cut atomic.Bool
 	tap func([]byte) // immutable; hears what arrives; may be nil
+
+	mu   sync.Mutex
+	ends []pion.UDPConn // mu guards
 }
 
 func newCable(t *testing.T) *cable {
@@ -39,7 +44,24 @@ func (c *cable) ListenUDP(network string, at *net.UDPAddr) (pion.UDPConn, error)
 	if err != nil {
 		return nil, err
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ends = append(c.ends, conn)
 	return cableEnd{conn, c}, nil
+}
+
+// from returns the client's socket at an address.
+func (c *cable) from(t *testing.T, at netip.AddrPort) pion.UDPConn {
+	t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, end := range c.ends {
+		if end.LocalAddr().(*net.UDPAddr).Port == int(at.Port()) {
+			return end
+		}
+	}
+	t.Fatalf("no socket at %v", at)
+	return nil
 }
 
 type cableEnd struct {
@@ -82,6 +104,12 @@ func TestClientThatFallsSilent(t *testing.T) {
 			t.Parallel()
 			f := newTestFactory(t, func(o *Options) { impatient(o); change(o) })
 			wire := newCable(t)
+			var answers atomic.Int32
+			wire.tap = func(b []byte) {
+				if m, ok := stun.Parse(b); ok && m.Kind == stun.Success {
+					answers.Add(1)
+				}
+			}
 			c := newSubClient(t, f, clientOptions{engine: func(e *webrtc.SettingEngine) { e.SetNet(wire) }})
 			c.sub.Negotiate()
 			c.connected()
@@ -101,7 +129,14 @@ func TestClientThatFallsSilent(t *testing.T) {
 			if p := c.sub.packets.link.Path(); p != nil {
 				t.Error("media still goes to a client that has not consented")
 			}
+			// With the credentials for which consent was lost it is over: a client whose
+			// checks are answered would see no reason to restart.
+			before := answers.Load()
 			wire.cut.Store(false)
+			time.Sleep(2500 * time.Millisecond) // its checks come every two seconds
+			if n := answers.Load() - before; n != 0 {
+				t.Errorf("%d checks were answered on a path that is lost", n)
+			}
 			c.sub.RestartICE()
 			eventually(t, "ICE is restarted", func() bool {
 				return c.state() == Connected && c.sub.packets.link.Path() != nil
@@ -111,6 +146,32 @@ func TestClientThatFallsSilent(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A client of ours can send a check for its own connection from an address that is not its
+// own. Whose address it is has it back with its next check.
+func TestAnAddressThatAnotherHasNamedIsTakenBack(t *testing.T) {
+	f := newTestFactory(t, nil)
+	wire := newCable(t)
+	c := newPubClient(t, f, clientOptions{engine: func(e *webrtc.SettingEngine) { e.SetNet(wire) }})
+	reliable, _ := c.dataChannels()
+	c.negotiate(nil)
+	c.connected()
+	eventually(t, "data can be sent", func() bool { return reliable.ReadyState() == webrtc.DataChannelStateOpen })
+
+	thief := newSubClient(t, f, clientOptions{})
+	thief.sub.Negotiate()
+	thief.connected()
+	agent := thief.sub.finder.agent
+	check := checkFor(agent.Local(), agent.Remote().Ufrag, 1)
+	at := c.pub.packets.link.Path().Addr()
+	if _, err := wire.from(t, at).WriteTo(check, net.UDPAddrFromAddrPort(f.UDPAddr().AddrPort())); err != nil {
+		t.Fatal(err)
+	}
+	if err := reliable.SendText("still here"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "data arrives", func() bool { return c.messages() > 0 })
 }
 
 func TestClientThatIsNeverReached(t *testing.T) {

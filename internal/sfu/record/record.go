@@ -22,6 +22,7 @@ type Kind uint8
 // The kinds that we make and take (RFC 5246 §6.2.1).
 const (
 	Alert           Kind = 21
+	Handshake       Kind = 22
 	ApplicationData Kind = 23
 )
 
@@ -70,11 +71,14 @@ func IsAlert(b []byte) bool {
 	return len(b) >= header && Kind(b[0]) == Alert && binary.BigEndian.Uint16(b[3:]) == epoch
 }
 
+// IsHandshake reports whether a record is of a handshake, under keys or not.
+func IsHandshake(b []byte) bool { return len(b) >= header && Kind(b[0]) == Handshake }
+
 // IsServerHello reports whether a record, in the clear, says what the server of a
 // handshake has chosen (RFC 6347 §4.2.2).
 func IsServerHello(b []byte) bool {
-	const handshake, serverHello = 22, 2
-	return len(b) > header && b[0] == handshake && binary.BigEndian.Uint16(b[3:]) == 0 && b[header] == serverHello
+	const serverHello = 2
+	return len(b) > header && IsHandshake(b) && binary.BigEndian.Uint16(b[3:]) == 0 && b[header] == serverHello
 }
 
 func newAEAD(key, iv []byte) (cipher.AEAD, error) {

@@ -46,8 +46,9 @@ const (
 	FingerprintSize = 4 + 4             // the attribute
 
 	// MaxMessage is the longest message that is read. Names have up to 256
-	// characters each (RFC 8839 §5.4).
-	MaxMessage = 1024
+	// characters each (RFC 8839 §5.4), and browsers put the first datagrams of the
+	// handshake into checks, of up to what the path carries.
+	MaxMessage = 1500
 
 	// MaxReply is the longest answer to a check: with an IPv6 address.
 	MaxReply = HeaderSize + 24 + IntegritySize + FingerprintSize
