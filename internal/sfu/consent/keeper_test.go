@@ -131,7 +131,7 @@ func TestConsentIsTheAnswerToOurOwnCheck(t *testing.T) {
 		return build(t, &stun.Message{TransactionID: decode(t, b).TransactionID}, stun.BindingSuccess,
 			&stun.XORMappedAddress{IP: v4.Addr().AsSlice(), Port: int(v4.Port())}, stun.NewShortTermIntegrity(password), stun.Fingerprint)
 	}
-	n := k.Check(room)
+	n := k.Check(room, start)
 	check := decode(t, room[:n])
 	if err := stun.NewShortTermIntegrity(theirs.Password).Check(check); err != nil {
 		t.Error(err)
@@ -158,14 +158,14 @@ func TestConsentIsTheAnswerToOurOwnCheck(t *testing.T) {
 		t.Error("an answer counts twice")
 	}
 	for range maxPending {
-		k.Check(room)
+		k.Check(room, start)
 	}
 	if !take(answer(room[:n], theirs.Password), 4*time.Second) || !k.Heard().Equal(start.Add(4*time.Second)) {
 		t.Error("the newest check is forgotten")
 	}
-	first = append([]byte(nil), room[:k.Check(room)]...)
+	first = append([]byte(nil), room[:k.Check(room, start)]...)
 	for range maxPending {
-		k.Check(room)
+		k.Check(room, start)
 	}
 	if take(answer(first, theirs.Password), 5*time.Second) {
 		t.Error("checks are kept for ever")
@@ -176,7 +176,7 @@ func TestRoleFollowsTheAgents(t *testing.T) {
 	k := keeper()
 	k.SetRole(false)
 	room := make([]byte, k.CheckSize())
-	if check := decode(t, room[:k.Check(room)]); check.Contains(controlling) || !check.Contains(controlled) {
+	if check := decode(t, room[:k.Check(room, start)]); check.Contains(controlling) || !check.Contains(controlled) {
 		t.Errorf("%v", check)
 	}
 	if _, ok := k.Take(clientCheck(t, controlling), v4, make([]byte, MaxReply), start); !ok {
@@ -190,7 +190,7 @@ func TestRoleFollowsTheAgents(t *testing.T) {
 func TestKeepersAgree(t *testing.T) {
 	a, b := New(ours, theirs, true, start), New(theirs, ours, false, start)
 	room, reply := make([]byte, a.CheckSize()), make([]byte, MaxReply)
-	n := a.Check(room)
+	n := a.Check(room, start)
 	m, ok := b.Take(room[:n], v6, reply, start)
 	if !ok {
 		t.Fatal("check not taken")
@@ -203,12 +203,75 @@ func TestKeepersAgree(t *testing.T) {
 	}
 }
 
+func TestRoundTripsAreThoseOfAnsweredChecks(t *testing.T) {
+	const ms = time.Millisecond
+	k, client := keeper(), New(theirs, ours, false, start)
+	// check returns the answer to a check that is sent then.
+	check := func(sent time.Duration) []byte {
+		t.Helper()
+		room, reply := make([]byte, k.CheckSize()), make([]byte, MaxReply)
+		n, ok := client.Take(room[:k.Check(room, start.Add(sent))], v4, reply, start)
+		if !ok {
+			t.Fatal("check not taken")
+		}
+		return reply[:n]
+	}
+	take := func(b []byte, at time.Duration) bool {
+		_, ok := k.Take(b, v4, make([]byte, MaxReply), start.Add(at))
+		return ok
+	}
+	want := func(why string, rtt time.Duration) {
+		t.Helper()
+		if got := k.RTT(); got != rtt {
+			t.Errorf("%s: %v, want %v", why, got, rtt)
+		}
+	}
+	want("nothing is known yet", 0)
+	first := check(0)
+	take(clientCheck(t, controlled), 20*ms)
+	want("a check of the client's says nothing of its distance", 0)
+	take(first, 80*ms)
+	want("the first counts in full", 80*ms)
+	if take(first, 500*ms) {
+		t.Error("an answer is taken twice")
+	}
+	want("an answer that comes twice counts once", 80*ms)
+	check(1000 * ms)
+	take(check(3000*ms), 3080*ms)
+	want("a check before it was lost", 80*ms)
+	early, late := check(4000*ms), check(5000*ms)
+	take(late, 5080*ms)
+	want("an earlier one is still under way", 80*ms)
+	take(early, 5200*ms)
+	want("answers that overtake each other are each of its own check", 80*ms+1120*ms/rttWeight)
+	for i := range 40 {
+		at := time.Duration(10+i) * time.Second
+		take(check(at), at+40*ms)
+	}
+	if got := k.RTT(); got < 40*ms || got > 41*ms {
+		t.Errorf("what was is not forgotten: %v", got)
+	}
+	before := k.RTT()
+	take(check(60*time.Second), 85*time.Second)
+	want("a client that slept is no slower than the slowest", before+(maxRTT-before)/rttWeight)
+
+	k = keeper()
+	take(check(time.Second), time.Second)
+	if k.RTT() <= 0 {
+		t.Error("an answer at once is not known")
+	}
+}
+
 func TestTakingAndCheckingAllocateNothing(t *testing.T) {
-	k, check, room := keeper(), clientCheck(t, controlled), make([]byte, 256)
+	k, client := keeper(), New(theirs, ours, false, start)
+	check, room, reply := clientCheck(t, controlled), make([]byte, 256), make([]byte, MaxReply)
 	if n := testing.AllocsPerRun(100, func() {
-		k.Check(room)
+		n, _ := client.Take(room[:k.Check(room, start)], v4, reply, start)
+		if _, ok := k.Take(reply[:n], v4, nil, start); !ok {
+			t.Error("answer not taken")
+		}
 		k.Take(check, v4, room, start)
-	}); n > 3 { // the race detector empties the pool now and then; without a pool it were six
+	}); n > 6 { // the race detector empties the pool now and then; without a pool it were twelve
 		t.Errorf("%v allocations", n)
 	}
 }
@@ -218,7 +281,7 @@ func FuzzTake(f *testing.F) {
 	f.Add(clientCheck(f, controlling))
 	k := keeper()
 	room := make([]byte, k.CheckSize())
-	f.Add(room[:k.Check(room)])
+	f.Add(room[:k.Check(room, start)])
 	f.Fuzz(func(t *testing.T, b []byte) {
 		n, ok := keeper().Take(b, v4, make([]byte, MaxReply), start)
 		if !ok {
@@ -229,6 +292,16 @@ func FuzzTake(f *testing.F) {
 			t.Errorf("taken: %x, %v", b, err)
 		}
 	})
+}
+
+func BenchmarkRoundTrip(b *testing.B) {
+	k, client := keeper(), New(theirs, ours, false, start)
+	room, reply := make([]byte, k.CheckSize()), make([]byte, MaxReply)
+	b.ReportAllocs()
+	for b.Loop() {
+		n, _ := client.Take(room[:k.Check(room, start)], v4, reply, start)
+		k.Take(reply[:n], v4, nil, start)
+	}
 }
 
 func BenchmarkAnswer(b *testing.B) {

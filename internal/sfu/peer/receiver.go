@@ -100,6 +100,7 @@ func (p *Publisher) begin(offer, answer line, codec lineCodec) *publication {
 		PrimaryPayloadType:      codec.primary,
 		NACK:                    codec.nack,
 		Clock:                   p.clock,
+		RTT:                     p.vigil.rtt,
 		WriteRTCP:               p.packets.writeRTCP,
 		Now:                     p.factory.clock.now,
 	})

@@ -162,6 +162,16 @@ func (v *vigil) heard() time.Time {
 	return time.Time{}
 }
 
+// rtt is the round trip time to the client as our checks measure it: with or without
+// media, and whether any of it is lost. It is 0 while it is unknown, and always with
+// ICE-lite, which makes no checks; what media tells must do then.
+func (v *vigil) rtt() time.Duration {
+	if k := v.keeper.Load(); k != nil {
+		return k.RTT()
+	}
+	return 0
+}
+
 // visit is the connection's part of a round.
 func (c *conn) visit(now time.Time, batch *transport.Batch) {
 	k, changed := c.vigil.look(now)
@@ -172,5 +182,5 @@ func (c *conn) visit(now time.Time, batch *transport.Batch) {
 	if k == nil || path == nil {
 		return
 	}
-	batch.Add(path, k.Check(batch.Reserve(k.CheckSize())))
+	batch.Add(path, k.Check(batch.Reserve(k.CheckSize()), now))
 }

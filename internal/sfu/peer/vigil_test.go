@@ -174,6 +174,35 @@ func TestAnAddressThatAnotherHasNamedIsTakenBack(t *testing.T) {
 	eventually(t, "data arrives", func() bool { return c.messages() > 0 })
 }
 
+// Nothing is lost, and sound is not sent again: only our own checks can tell.
+func TestRoundTripToAPublisherIsMeasuredWithoutLoss(t *testing.T) {
+	for name, lite := range map[string]bool{"full": false, "lite": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newTestFactory(t, func(o *Options) { impatient(o); o.ICELite = lite })
+			c := newPubClient(t, f, clientOptions{})
+			mic, _ := c.publish(webrtc.MimeTypeOpus, "stream", "mic")
+			c.negotiate(nil)
+			c.connected()
+			eventually(t, "the track is there", func() bool { return c.track("mic") != nil })
+			began := time.Now()
+			rtt := func() time.Duration {
+				if layers := c.track("mic").UpTrack().Stats().Layers; len(layers) > 0 {
+					return layers[0].RTT
+				}
+				return 0
+			}
+			sendOpus(t, mic, "packets come, and checks", func() bool {
+				v := &c.pub.vigil
+				return upPackets(c.track("mic")) > 0 && v.heard().After(began) && (lite || rtt() > 0)
+			})
+			if got := rtt(); lite && got != 0 || got > time.Since(began) {
+				t.Errorf("round trip %v", got)
+			}
+		})
+	}
+}
+
 func TestClientThatIsNeverReached(t *testing.T) {
 	f := newTestFactory(t, impatient)
 	wire := newCable(t)
@@ -236,7 +265,7 @@ func TestWhatAVigilFinds(t *testing.T) {
 	// answered has the client answer one check of the keeper.
 	answered := func(k *consent.Keeper, at time.Time) {
 		room, reply := make([]byte, k.CheckSize()), make([]byte, consent.MaxReply)
-		n := k.Check(room)
+		n := k.Check(room, at)
 		m, ok := consent.New(theirs, ours, false, at).Take(room[:n], anyAddr, reply, at)
 		if _, taken := k.Take(reply[:m], anyAddr, nil, at); !ok || !taken {
 			t.Fatal("keepers do not agree")
@@ -246,7 +275,7 @@ func TestWhatAVigilFinds(t *testing.T) {
 	asks := func(k *consent.Keeper, at time.Time) {
 		client := consent.New(theirs, ours, false, at)
 		room := make([]byte, client.CheckSize())
-		if _, ok := k.Take(room[:client.Check(room)], anyAddr, make([]byte, consent.MaxReply), at); !ok {
+		if _, ok := k.Take(room[:client.Check(room, at)], anyAddr, make([]byte, consent.MaxReply), at); !ok {
 			t.Fatal("keepers do not agree")
 		}
 	}

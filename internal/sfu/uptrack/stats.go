@@ -37,7 +37,7 @@ type LayerStats struct {
 	PLIs      uint64 // sent
 
 	Jitter     time.Duration
-	RTT        time.Duration // to the publisher; 0 if unknown
+	RTT        time.Duration // to the publisher: the connection's, else of retransmissions; 0 if unknown
 	LastPacket time.Time
 }
 
@@ -58,7 +58,7 @@ func (u *UpTrack) Stats() Stats {
 		ls.Lost = l.recv.Lost()
 		ls.Jitter = l.recv.Jitter()
 		ls.LastPacket = l.lastPacket
-		if l.nacks != nil {
+		if ls.RTT = u.opts.RTT(); ls.RTT == 0 && l.nacks != nil {
 			ls.RTT = l.nacks.RTT()
 		}
 		l.mu.Unlock()

@@ -61,6 +61,9 @@ type Options struct {
 	// Clock is shared by the tracks of one publisher so that their sender
 	// reports are mapped alike; nil makes one for this track.
 	Clock *Clock
+	// RTT returns the round trip time to the publisher as its connection measures it, 0
+	// while it is unknown; nil: it does not. It is called with locks held.
+	RTT func() time.Duration
 	// PlayoutDelay is how long receivers of video should wait, at least and at most,
 	// before they show it, where the room does not say; zeros: as they like.
 	PlayoutDelay [2]time.Duration
@@ -146,6 +149,9 @@ func New(opts Options) *UpTrack {
 	}
 	if opts.Clock == nil {
 		opts.Clock = new(Clock)
+	}
+	if opts.RTT == nil {
+		opts.RTT = func() time.Duration { return 0 }
 	}
 	u := &UpTrack{
 		opts:  opts,

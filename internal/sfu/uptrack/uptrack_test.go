@@ -87,6 +87,37 @@ func TestLostPacketIsAskedForUntilItComes(t *testing.T) {
 	})
 }
 
+func TestRoundTripIsThatOfTheConnectionIfItKnows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, nack := range []bool{false, true} {
+			var told time.Duration
+			r := newRig(t, Options{Codec: vp8, NACK: nack, RTT: func() time.Duration { return told }})
+			f := r.publish(StreamInfo{SSRC: 7})
+			f.frame(true, 1)
+			f.frame(false, 1)
+			lost := f.next(false, 0)
+			f.send(f.next(false, 1))
+			time.Sleep(30 * time.Millisecond)
+			f.send(lost)
+			measured := 30 * time.Millisecond
+			if !nack {
+				measured = 0
+			}
+			for _, told = range []time.Duration{0, 200 * time.Millisecond, 10 * time.Millisecond, 0} {
+				want := told
+				if told == 0 {
+					want = measured
+				}
+				if got := r.u.Stats().Layers[0].RTT; got != want {
+					t.Errorf("NACK %t, told %v: %v, want %v", nack, told, got, want)
+				}
+			}
+			f.end()
+			end(r.u)
+		}
+	})
+}
+
 func TestWithoutNACKNothingIsAskedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, Options{Codec: vp8})
