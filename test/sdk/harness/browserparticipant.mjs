@@ -68,6 +68,9 @@ export class BrowserParticipant {
   publishCamera(options) { return this.#call('publishCamera', options); }
   setScalability(mode) { return this.#call('setScalability', mode); }
   publishMicrophone() { return this.#call('publishMicrophone'); }
+  publishVoice() { return this.#call('publishVoice'); }
+  speak(on) { return this.#call('speak', on); }
+  repairs(identity) { return this.#call('repairs', identity); }
   publishClapper() { return this.#call('publishClapper'); }
   streams(identity) { return this.#call('streams', identity); }
   /** Which moment of its sender is played of sound and of pictures, in milliseconds. */

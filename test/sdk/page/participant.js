@@ -18,6 +18,7 @@ const room = new Room({
   ...(secret && { encryption: { keyProvider, worker: new Worker('e2ee.worker.js') } }),
 });
 const dataTracks = new Map(); // own, by name
+let voice; // how loud publishVoice's is
 const frames = new Map(); // identity/source -> {count, width, height, gap}
 
 function tell(event, fields = {}) {
@@ -151,6 +152,19 @@ window.participant = {
     await room.localParticipant.publishTrack(video, { source: Track.Source.Camera, videoCodec: 'vp8', simulcast: false });
     await room.localParticipant.publishTrack(audio, { source: Track.Source.Microphone, dtx: false });
   },
+  /** Publishes a tone as a microphone, which speak() stops and begins: silence, not a mute. */
+  async publishVoice() {
+    const sound = new AudioContext({ sampleRate: 48_000 });
+    const tone = new OscillatorNode(sound, { frequency: 440 });
+    // One channel: the SDK sends two without redundancy and without pauses.
+    const out = new MediaStreamAudioDestinationNode(sound, { channelCount: 1, channelCountMode: 'explicit' });
+    voice = new GainNode(sound, { gain: 0.5 });
+    tone.connect(voice).connect(out);
+    tone.start();
+    await sound.resume();
+    await room.localParticipant.publishTrack(out.stream.getAudioTracks()[0], { source: Track.Source.Microphone });
+  },
+  speak(on) { voice.gain.value = on ? 0.5 : 0; },
   async setMuted(source, muted) {
     const publication = room.localParticipant.getTrackPublication(source);
     await (muted ? publication.mute() : publication.unmute());
@@ -251,13 +265,30 @@ window.participant = {
     const media = remotePublication(identity, Track.Source.Microphone)?.track;
     const [inbound] = await statsOf(media?.receiver, 'inbound-rtp');
     const [codec] = (await statsOf(media?.receiver, 'codec')).filter((c) => c.id === inbound?.codecId);
-    return { energy: inbound?.totalAudioEnergy ?? 0, level: inbound?.audioLevel ?? 0, mime: codec?.mimeType };
+    return {
+      energy: inbound?.totalAudioEnergy ?? 0, level: inbound?.audioLevel ?? 0, packets: inbound?.packetsReceived ?? 0, mime: codec?.mimeType,
+    };
   },
-  /** What the server has answered to the microphone: parameters of Opus, and the codec that is sent. */
+  /** What the server has answered to the microphone: parameters of Opus, and the codec that is sent; how many packets, of how many seconds. */
   async sentAudio() {
     const media = room.localParticipant.getTrackPublication(Track.Source.Microphone)?.track;
     const { codecs } = media.sender.getParameters();
-    return { opus: codecs.find((c) => c.mimeType === 'audio/opus')?.sdpFmtpLine, first: codecs[0].mimeType };
+    const [outbound] = await statsOf(media.sender, 'outbound-rtp');
+    const [source] = await statsOf(media.sender, 'media-source');
+    return {
+      opus: codecs.find((c) => c.mimeType === 'audio/opus')?.sdpFmtpLine, first: codecs[0].mimeType,
+      packets: outbound?.packetsSent ?? 0, seconds: source?.totalSamplesDuration ?? 0,
+    };
+  },
+  /** Packets that were asked for again and came so, of the own camera and of a remote one. */
+  async repairs(identity) {
+    const sent = await statsOf(room.localParticipant.getTrackPublication(Track.Source.Camera)?.track?.sender, 'outbound-rtp');
+    const [inbound] = await statsOf(remotePublication(identity, Track.Source.Camera)?.track?.receiver, 'inbound-rtp');
+    const sum = (name) => sent.reduce((all, s) => all + (s[name] ?? 0), 0);
+    return {
+      sent: { asked: sum('nackCount'), came: sum('retransmittedPacketsSent') },
+      received: { asked: inbound?.nackCount ?? 0, came: inbound?.retransmittedPacketsReceived ?? 0 },
+    };
   },
   /** The streams that the camera's sender really sends, one per simulcast layer. */
   async sentLayers() {

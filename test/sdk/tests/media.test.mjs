@@ -22,6 +22,35 @@ stage.inBothModes('redundant audio is heard by those who take it, and by those w
   assert.match(sent.opus, /usedtx=1/);
 });
 
+stage.test('silence is hardly sent, with redundancy too, and the sound after it is heard', async (call) => {
+  const alice = await call.browser('alice');
+  const bob = await call.browser('bob');
+  await alice.publishVoice();
+  const wantLevel = (what, takes) => waitFor(`bob to hear ${what}`, async () => {
+    const { level } = await bob.audio('alice');
+    if (takes(level)) return true;
+    throw new Error(`level ${level}`);
+  });
+  // What is sent, and what arrives, while alice's encoder is given five seconds.
+  const rates = async () => {
+    const [began, had] = [await alice.sentAudio(), await bob.audio('alice')];
+    const now = await waitFor('five seconds of sound', async () => {
+      const sent = await alice.sentAudio();
+      return sent.seconds >= began.seconds + 5 && sent;
+    });
+    const seconds = now.seconds - began.seconds;
+    return [(now.packets - began.packets) / seconds, ((await bob.audio('alice')).packets - had.packets) / seconds];
+  };
+  await wantLevel('a voice', (level) => level > 0.05);
+  const { tracks } = await call.api.getParticipant(call.room, 'alice');
+  assert.deepEqual(tracks.map((t) => t.mimeType), ['audio/red']);
+  await alice.speak(false);
+  await wantLevel('nothing', (level) => level < 0.001);
+  for (const rate of await rates()) assert.ok(rate > 0 && rate < 10, `${rate} packets a second`);
+  await alice.speak(true);
+  await wantLevel('the voice again', (level) => level > 0.05);
+});
+
 // VP8 in one stream and in several, and H264 where the browser has it.
 for (const [name, options] of [['vp8', {}], ['vp8 in layers', { width: 640, height: 360, simulcast: true }], ['h264', { codec: 'h264' }]]) {
   stage.test(`a mute clears the picture of ${name}, and its end brings it back`, async (call) => {
