@@ -299,7 +299,6 @@ func TestEverythingAtOnce(t *testing.T) {
 					d.Bind(Binding{SSRC: uint32(i*10 + rng.IntN(2)), PayloadType: 120, RTXSSRC: 9, RTXPayloadType: 121, Writer: new(null)})
 				case 5:
 					up.SetMuted(rng.IntN(4) == 0)
-					up.SetRTT(time.Millisecond)
 				case 6:
 					if sr := d.SenderReport(time.Now()); sr != nil {
 						pairs := []rtcp.NackPair{{PacketID: uint16(rng.Uint32()), LostPackets: 0xffff}}

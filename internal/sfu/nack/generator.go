@@ -13,15 +13,15 @@ type Options struct {
 	MaxPending  int           // default 512; the oldest go first
 }
 
-// initialRTT paces repeats until a round trip was measured or told.
+// initialRTT paces repeats until a round trip was measured.
 const initialRTT = 100 * time.Millisecond
 
 // Generator tracks the missing packets of one stream.
 type Generator struct {
 	opts    Options
-	pending []missing // by seq
-	rtt     time.Duration
-	told    bool // rtt is the transport's
+	pending []missing     // by seq
+	rtt     time.Duration // measured; 0 before
+	path    time.Duration // told
 }
 
 type missing struct {
@@ -85,10 +85,10 @@ func (g *Generator) Arrived(seq uint64, now time.Time) (recovered bool) {
 	}
 	m := g.pending[i]
 	g.pending = slices.Delete(g.pending, i, i+1)
-	if m.tries == 1 && !g.told { // after two it is unknown which was answered
+	if m.tries == 1 { // after two it is unknown which was answered
 		g.observe(now.Sub(m.asked))
 	}
-	return m.tries > 0 && now.Sub(m.since) >= g.rtt/2
+	return m.tries > 0 && now.Sub(m.since) >= g.RTT()/2
 }
 
 // Abandon gives up the packets before seq: a key frame made them useless.
@@ -108,15 +108,14 @@ func (g *Generator) Reset() { g.pending = g.pending[:0] }
 // Pending returns how many packets are waited for.
 func (g *Generator) Pending() int { return len(g.pending) }
 
-// SetRTT tells the round trip time; the generator no longer estimates it.
-func (g *Generator) SetRTT(rtt time.Duration) {
-	if rtt > 0 {
-		g.rtt, g.told = rtt, true
-	}
-}
+// SetRTT tells the round trip time of the path, 0 if it is unknown: no answer comes
+// sooner. Without it there would be no estimate of a long one, as all is asked for again
+// before the answer is there.
+func (g *Generator) SetRTT(rtt time.Duration) { g.path = rtt }
 
-// RTT returns the round trip time, 0 if unknown.
-func (g *Generator) RTT() time.Duration { return g.rtt }
+// RTT returns the round trip time, 0 if unknown. It may be longer than the path's, as
+// who answers takes time, too.
+func (g *Generator) RTT() time.Duration { return max(g.rtt, g.path) }
 
 // Poll appends the packets to ask for now to dst.
 func (g *Generator) Poll(now time.Time, dst []uint64) []uint64 {
@@ -162,6 +161,7 @@ func (g *Generator) interval(tries int) time.Duration {
 	if rtt == 0 {
 		rtt = initialRTT
 	}
+	rtt = max(rtt, g.path)
 	return max(g.opts.MinInterval, rtt+rtt*time.Duration(tries)/4)
 }
 

@@ -28,13 +28,13 @@ func (s *script) wantAsk(why string, want ...uint64) {
 
 func TestMissingPacketIsAskedForAtOnceAndAgainAfterARoundTrip(t *testing.T) {
 	s := newScript(t, Options{})
-	s.g.SetRTT(80 * time.Millisecond)
+	s.g.SetRTT(160 * time.Millisecond)
 	s.g.Missing(10, 12, s.now)
 	s.wantAsk("at once", 10, 11)
 	s.wantAsk("not twice")
-	s.advance(80 * time.Millisecond)
+	s.advance(160 * time.Millisecond)
 	s.wantAsk("the answer may be just late")
-	s.advance(20 * time.Millisecond)
+	s.advance(40 * time.Millisecond)
 	if next := s.g.Next(); !next.Equal(s.now) {
 		t.Fatalf("next poll %v, want %v", next, s.now)
 	}
@@ -45,7 +45,7 @@ func TestMissingPacketIsAskedForAtOnceAndAgainAfterARoundTrip(t *testing.T) {
 	if s.g.Arrived(10, s.now) {
 		t.Fatal("10 arrived twice")
 	}
-	s.advance(200 * time.Millisecond)
+	s.advance(240 * time.Millisecond)
 	s.wantAsk("only what is missing", 11)
 }
 
@@ -104,6 +104,35 @@ func TestRoundTripIsMeasuredFromSingleRequests(t *testing.T) {
 	s.g.Arrived(100, s.now)
 	if got := s.g.RTT(); got != 70*time.Millisecond {
 		t.Fatalf("round trip %v after it was told", got)
+	}
+	s.g.SetRTT(10 * time.Millisecond)
+	if got := s.g.RTT(); got < 20*time.Millisecond || got > 30*time.Millisecond {
+		t.Fatalf("round trip %v of one who takes time to answer", got)
+	}
+}
+
+// All that is lost on a long way is asked for once, if the first answer comes.
+func TestAnswersOfALongWayAreWaitedFor(t *testing.T) {
+	const rtt = 300 * time.Millisecond
+	s := newScript(t, Options{})
+	for seq := uint64(10); seq < 20; seq++ {
+		s.g.SetRTT(rtt)
+		s.g.Missing(seq, seq+1, s.now)
+		asked := 0
+		for range 32 { // of 10 ms: it is sent a little late
+			asked += len(s.g.Poll(s.now, nil))
+			s.advance(10 * time.Millisecond)
+		}
+		if asked != 1 || !s.g.Arrived(seq, s.now) {
+			t.Fatalf("packet %d is asked for %d times", seq, asked)
+		}
+	}
+	if got := s.g.RTT(); got != 320*time.Millisecond {
+		t.Fatalf("round trip %v", got)
+	}
+	s.g.SetRTT(0)
+	if got := s.g.RTT(); got != 320*time.Millisecond {
+		t.Fatalf("round trip %v where the path's is not known any more", got)
 	}
 }
 

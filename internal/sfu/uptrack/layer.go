@@ -139,6 +139,7 @@ func (l *upLayer) accept(u *UpTrack, p *Packet, raw []byte, now time.Time) (v ve
 				l.stats.Recovered++
 			}
 		} else if before != 0 && seq > before+1 {
+			l.nacks.SetRTT(u.opts.RTT())
 			l.nacks.Missing(before+1, seq, now)
 			v.asks = true
 		}

@@ -349,18 +349,6 @@ func (u *UpTrack) plain(payloadType uint8) bool {
 	return u.opts.PrimaryPayloadType != 0 && payloadType == u.opts.PrimaryPayloadType
 }
 
-// SetRTT tells the round trip time to the publisher, if the transport knows
-// it. Without it the track estimates it from retransmissions.
-func (u *UpTrack) SetRTT(rtt time.Duration) {
-	for i := range u.layers {
-		if l := u.layers[i].Load(); l != nil && l.nacks != nil {
-			l.mu.Lock()
-			l.nacks.SetRTT(rtt)
-			l.mu.Unlock()
-		}
-	}
-}
-
 // InTurn runs f while no sink takes a packet. It reports false, and does not
 // run f, if one does.
 func (u *UpTrack) InTurn(f func()) bool {

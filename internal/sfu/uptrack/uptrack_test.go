@@ -54,16 +54,20 @@ func TestPacketsReachEverySinkInOrderAndOnce(t *testing.T) {
 
 func TestLostPacketIsAskedForUntilItComes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, Options{Codec: vp8, NACK: true})
+		r := newRig(t, Options{Codec: vp8, NACK: true, RTT: func() time.Duration { return 200 * time.Millisecond }})
 		f := r.publish(StreamInfo{SSRC: 7})
 		r.u.Attach(r.sink)
-		r.u.SetRTT(40 * time.Millisecond)
 		f.frame(true, 1)
 		f.frame(false, 1)
 		lost := f.next(false, 0)
 		f.send(f.next(false, 1))
 		if got := r.nacked(); !slices.Equal(got, []uint16{lost.SequenceNumber}) {
 			t.Fatalf("asked for %v, want %d", got, lost.SequenceNumber)
+		}
+		time.Sleep(200 * time.Millisecond)
+		synctest.Wait()
+		if got := r.nacked(); len(got) > 0 {
+			t.Fatalf("asked again for %v before the answer can be there", got)
 		}
 		time.Sleep(60 * time.Millisecond) // no packet comes; the timer asks again
 		synctest.Wait()
