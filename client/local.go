@@ -159,7 +159,7 @@ func (p *LocalPublication) addRequest() *livekit.AddTrackRequest {
 	m := &livekit.AddTrackRequest{
 		Cid: first.id, Name: o.Name, Type: trackType(first.codec), Source: o.Source,
 		Width: o.Width, Height: o.Height, Muted: p.muted, Stream: o.Stream, Encryption: o.Encryption,
-		Stereo: o.Stereo, DisableDtx: o.DisableDTX, DisableRed: !p.redundant(),
+		Stereo: o.Stereo, DisableDtx: o.DisableDTX, DisableRed: o.Encryption != livekit.Encryption_NONE,
 	}
 	if o.Stereo {
 		m.AudioFeatures = append(m.AudioFeatures, livekit.AudioTrackFeature_TF_STEREO)

@@ -33,6 +33,7 @@ type Config struct {
 	RTC     RTC
 	TURN    TURN
 	Room    Room
+	Audio   Audio
 	Webhook Webhook
 	Log     Log
 	Logging Logging
@@ -164,6 +165,12 @@ type TURNServer struct {
 	Protocol   string // udp, tcp or tls
 	Username   string
 	Credential string
+}
+
+// Audio says how sound is forwarded.
+type Audio struct {
+	// ActiveREDEncoding sends Opus that comes without redundancy with it.
+	ActiveREDEncoding bool
 }
 
 // Room holds the settings of a room that does not bring its own.
@@ -331,6 +338,7 @@ func Defaults() *Config {
 
 			DuplicateIdentity: Replace,
 		},
+		Audio: Audio{ActiveREDEncoding: true},
 		Log: Log{
 			RetentionAge: 7 * 24 * time.Hour,
 		},

@@ -148,6 +148,7 @@ drain: {delay: 30s, webhooks: 3s, timeout: 20s}
 tracing: {endpoint: "http://collector:4318"}
 logging: {level: warn, json: true}
 egress: {directory: /rec, upload_patience: 0, max_jobs: 4, max_cpu: 50, page_memory: 1GiB, session_limits: {max_duration: 90m, max_size: 1GiB}}
+audio: {active_red_encoding: false}
 limit:
   max_metadata_size: 6
   max_attributes_size: 7

@@ -129,6 +129,8 @@ var supported = []key{
 	{"room.room_configurations", presets},
 	{"room.enable_full_room_in_webhooks", boolean(func(c *Config) *bool { return &c.Webhook.FullTrackContext })},
 
+	{"audio.active_red_encoding", boolean(func(c *Config) *bool { return &c.Audio.ActiveREDEncoding })},
+
 	{"webhook.api_key", text(func(c *Config) *string { return &c.Webhook.APIKey })},
 	{"webhook.urls", webhookURLs},
 	{"webhook.filter_params.include_events", texts(func(c *Config) *[]string { return &c.Webhook.Include })},

@@ -6,7 +6,7 @@ package config
 // that value, because it asks for what happens anyway.
 var known = []string{
 	"debug_handler.*", "debug_handler_port.*", "webtransport.*",
-	"redis.*", "audio.*", "video.*", "sip.*",
+	"redis.*", "video.*", "sip.*",
 	"node_selector.*", "region", "signal_relay.*", "psrpc.*", "agents.*", "metric.*", "trace.*",
 	"node_stats.*", "enable_data_tracks=false", "enable_participant_data_blob=false", "api.*",
 
@@ -29,6 +29,9 @@ var known = []string{
 	"rtc.sctp_min_cwnd", "rtc.sctp_fast_rtx_wnd", "rtc.sctp_cwnd_ca_step",
 	"rtc.host_acceptance_min_wait", "rtc.srflx_acceptance_min_wait",
 	"rtc.prflx_acceptance_min_wait", "rtc.relay_acceptance_min_wait",
+
+	"audio.active_level", "audio.min_percentile", "audio.update_interval", "audio.smooth_intervals",
+	"audio.enable_loss_proxying=false",
 
 	"room.create_room_timeout", "room.create_room_attempts", "room.update_batch_target_size",
 

@@ -70,7 +70,7 @@ limit:
   num_tracks: -1
   bytes_per_sec: 1_000_000_000
   subscription_limit_video: 0
-audio:
+audio: {active_level: 30, active_red_encoding: false, enable_loss_proxying: false}
 node_selector: {kind: any}
 `
 
@@ -80,7 +80,7 @@ func TestLiveKitFileStartsRollcallAndNamesWhatHasNoEffect(t *testing.T) {
 		c.Room.MaxParticipants != 20 || c.Room.DepartureTimeout != 30*time.Second || c.Limit.MaxMetadataSize != 1000 ||
 		c.Keys["numeric"] != "12345678901234567890123456789012" || c.Logging.Level.String() != "DEBUG" ||
 		!slices.Equal(c.Room.EnabledCodecs, []string{"audio/opus", "audio/red", "video/VP8"}) ||
-		c.RTC.TURNServers[0].Host != "turn.example.org" || c.RTC.AllowPause || c.Room.Presets["classroom"].GetEmptyTimeout() != 60 {
+		c.Audio.ActiveREDEncoding || c.RTC.TURNServers[0].Host != "turn.example.org" || c.RTC.AllowPause || c.Room.Presets["classroom"].GetEmptyTimeout() != 60 {
 		t.Errorf("configuration read wrongly: %+v", c)
 	}
 	if !slices.Equal(c.Webhook.Include, []string{"room_started"}) {
@@ -90,7 +90,7 @@ func TestLiveKitFileStartsRollcallAndNamesWhatHasNoEffect(t *testing.T) {
 	want := []string{
 		"region", "redis", "rtc.pli_throttle",
 		"rtc.congestion_control.stream_allocator", "rtc.turn_servers[0].secret", "rtc.turn_servers[0].ttl",
-		"logging.pion_level", "limit.bytes_per_sec", "node_selector",
+		"logging.pion_level", "limit.bytes_per_sec", "audio.active_level", "node_selector",
 	}
 	var got []string
 	for _, u := range c.Unsupported {

@@ -79,6 +79,8 @@ type Defaults struct {
 	// KeepVideo does not pause video that a connection does not carry, unless the
 	// client says that it may be.
 	KeepVideo bool
+	// PlainOpus adds no redundancy to Opus that comes without, for those who take it.
+	PlainOpus bool
 	// RemoteUnmute allows MutePublishedTrack to unmute.
 	RemoteUnmute bool
 	// Codecs are the MIME types that clients may publish. Default: all supported.

@@ -332,6 +332,7 @@ func (s *state) publish(t *track, r Receiver) {
 	t.info = info
 	t.backup.mime = possibleBackup(info)
 	r.UpTrack().SetOpaque(info.Encryption != livekit.Encryption_NONE)
+	r.UpTrack().SetRedundancy(!s.opts.Defaults.PlainOpus && t.owner.audioMime(info) == mimeRED)
 	r.UpTrack().SetMuted(info.Muted)
 	s.makeKnown(t)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
@@ -356,4 +357,37 @@ func TestMediaThatComesBackAtOnceIsTheSameTrack(t *testing.T) {
 			t.Errorf("unannounced media was published later: %v", tracks)
 		}
 	})
+}
+
+// Opus that comes without redundancy gets it, unless somebody says no.
+func TestRedundancyIsAddedUnlessSomebodySaysNo(t *testing.T) {
+	for name, tt := range map[string]struct {
+		defaults Defaults
+		req      *livekit.AddTrackRequest
+		mime     string
+		want     bool
+	}{
+		"the microphone of an agent":     {mime: "audio/opus", want: true},
+		"the server's configuration":     {defaults: Defaults{PlainOpus: true}, mime: "audio/opus"},
+		"the publisher":                  {req: &livekit.AddTrackRequest{DisableRed: true}, mime: "audio/opus"},
+		"what nobody else can read":      {req: &livekit.AddTrackRequest{Encryption: livekit.Encryption_GCM}, mime: "audio/opus"},
+		"codecs that the room takes":     {defaults: Defaults{Codecs: []string{"audio/opus", "video/VP8"}}, mime: "audio/opus"},
+		"what has it":                    {mime: "audio/red"},
+		"codecs that have no such thing": {mime: "audio/PCMU"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, Options{Defaults: tt.defaults}, func(tc *test) {
+				alice := tc.enter("blue", "alice")
+				req := &livekit.AddTrackRequest{Cid: "mic", Type: livekit.TrackType_AUDIO, Source: livekit.TrackSource_MICROPHONE,
+					DisableRed: tt.req.GetDisableRed(), Encryption: tt.req.GetEncryption()}
+				alice.say(&livekit.SignalRequest{Message: &livekit.SignalRequest_AddTrack{AddTrack: req}})
+				r := &fakeReceiver{id: "mic", kind: "audio", mime: tt.mime, up: uptrack.New(uptrack.Options{Codec: uptrack.Codec{MimeType: tt.mime, ClockRate: 48000}})}
+				alice.conn().post(func(_ *state, p *participant) { p.receiverReady(r) })
+				synctest.Wait()
+				if len(alice.p().tracks) != 1 || r.up.Redundancy() != tt.want {
+					t.Errorf("%d tracks, redundancy %t", len(alice.p().tracks), r.up.Redundancy())
+				}
+			})
+		})
+	}
 }

@@ -203,6 +203,7 @@ func (s *Server) openRooms(ctx context.Context, version string) error {
 			SyncStreams:      s.cfg.Room.SyncStreams,
 			PlayoutDelay:     playoutDelay(s.cfg.Room.PlayoutDelay),
 			KeepVideo:        !s.cfg.RTC.AllowPause,
+			PlainOpus:        !s.cfg.Audio.ActiveREDEncoding,
 			RemoteUnmute:     s.cfg.Room.EnableRemoteUnmute,
 			Codecs:           s.cfg.Room.EnabledCodecs,
 		},

@@ -35,6 +35,26 @@ func IsOpus(mimeType string) bool { return strings.EqualFold(mimeType, "audio/op
 // as the payload is.
 func (r *RED) Redundant() []Redundant { return r.redundant[:r.n] }
 
+const (
+	// MaxRedundantBlock is how long a redundant block may be, in bytes, RFC 2198 §3.
+	MaxRedundantBlock = 1<<10 - 1
+	// REDHeaders is what AppendRED adds to the payloads, in bytes.
+	REDHeaders = 4 + 1
+)
+
+// AppendRED appends a payload with one redundant block: that of a packet so many ticks
+// earlier, less than 1<<14. SetPrimary has to say what is in it.
+func AppendRED(b []byte, before uint32, redundant, primary []byte) []byte {
+	b = binary.BigEndian.AppendUint32(b, 1<<31|before<<10|uint32(len(redundant)))
+	b = append(b, 0)
+	return append(append(b, redundant...), primary...)
+}
+
+// SetPrimary sets the payload type of both blocks in a payload of AppendRED's.
+func SetPrimary(payload []byte, payloadType uint8) {
+	payload[0], payload[4] = 1<<7|payloadType, payloadType
+}
+
 // Parse takes a payload apart without copying. It reports false for what is
 // malformed or has more than eight redundant blocks.
 func (r *RED) Parse(payload []byte) bool {

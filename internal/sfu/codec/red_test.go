@@ -77,3 +77,13 @@ func FuzzRED(f *testing.F) {
 		}
 	})
 }
+
+func TestREDOfOursIsTakenApart(t *testing.T) {
+	for _, want := range []Redundant{{960, []byte("before")}, {1<<14 - 1, bytes.Repeat([]byte("x"), MaxRedundantBlock)}, {0, nil}} {
+		b := AppendRED([]byte("kept"), want.Before, want.Payload, []byte("primary"))[len("kept"):]
+		SetPrimary(b, 111)
+		if !bytes.Equal(b, redPayload("primary", want)) || len(b) != REDHeaders+len(want.Payload)+len("primary") {
+			t.Errorf("%d ticks, %d bytes: made %x", want.Before, len(want.Payload), b)
+		}
+	}
+}

@@ -27,7 +27,7 @@ func (d *DownTrack) Blank(now time.Time) {
 	}
 	f.scratch = payload
 	f.pictureID, f.tl0, f.keyIdx = c.PictureID, c.TL0, c.KeyIdx
-	f.own(d, b, now, rtp.Header{Marker: d.gate, PayloadType: b.payloadType(d.red)}, payload)
+	f.own(d, b, now, rtp.Header{Marker: d.gate, PayloadType: b.payloadType(d.red || b.Wrap)}, payload)
 	d.counters.octets.Add(uint64(len(payload)))
 }
 

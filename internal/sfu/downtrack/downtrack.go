@@ -29,10 +29,13 @@ type Binding struct {
 	SSRC        uint32
 	PayloadType uint8
 	// PrimaryPayloadType is that of what is inside redundant audio (RFC 2198), 0
-	// for all other tracks. With Unwrap, PayloadType is not used, and packets go
+	// if none is sent. With Unwrap, PayloadType is not used, and packets go
 	// out without their redundancy, which makes up for lost ones.
 	PrimaryPayloadType uint8
 	Unwrap             bool
+	// Wrap has Opus that comes without redundancy go out as redundant audio, where the
+	// source makes it; other packets go out bare.
+	Wrap bool
 	// RTXSSRC and RTXPayloadType select RFC 4588 retransmission; if one is 0
 	// packets are repeated as they were.
 	RTXSSRC        uint32

@@ -28,6 +28,7 @@ type retransmitter struct {
 	buf     []byte // the packet from the cache
 	packet  uptrack.Packet
 	red     codec.RED
+	wrapper rewrapper
 	scratch []byte // the payload of RFC 4588
 	header  rtp.Header
 	stamp   [2]byte // the transport-wide sequence number of header
@@ -139,6 +140,9 @@ func (d *DownTrack) resend(b *Binding, m *mapping, note uint8, seq uint16, up ui
 			return false
 		}
 		p.Payload = r.red.Primary
+	}
+	if p.Plain = p.Plain || b.Wrap && note&noteWrapped == 0; b.Wrap && !p.Plain && !r.wrapper.wrap(d.src, b, p) {
+		return false
 	}
 	r.header = rtp.Header{
 		Version: 2, Marker: marker, PayloadType: b.payloadType(p.Plain), SSRC: b.SSRC,

@@ -179,6 +179,10 @@ func (f *forwarder) send(d *DownTrack, b *Binding, p *uptrack.Packet) {
 		f.sendUnwrapped(d, b, p)
 		return
 	}
+	if b.Wrap {
+		f.sendWrapped(d, b, p)
+		return
+	}
 	f.sendAsIs(d, b, p)
 }
 
@@ -214,6 +218,8 @@ func (f *forwarder) sendAsIs(d *DownTrack, b *Binding, p *uptrack.Packet) {
 		if note = 0; f.thin.endsPicture(p, late) {
 			marker, note = true, noteEnds
 		}
+	case b.Wrap && !p.Plain:
+		note = noteWrapped
 	}
 	f.history.Put(uint16(seq), uint32(p.Seq), m.tag, note)
 	timestamp := p.Timestamp + m.timestamp

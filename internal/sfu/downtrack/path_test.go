@@ -23,6 +23,7 @@ var sizes = []struct {
 	payload int
 }{
 	{"audio", uptrack.Codec{MimeType: "audio/opus", ClockRate: 48000, Channels: 2}, 100},
+	{"wrapped", uptrack.Codec{MimeType: "audio/opus", ClockRate: 48000, Channels: 2}, 101},
 	{"unwrapped", uptrack.Codec{MimeType: "audio/red", ClockRate: 48000, Channels: 2}, 200},
 	{"video", uptrack.Codec{MimeType: "video/VP8", ClockRate: 90000}, 1160},
 }
@@ -64,7 +65,7 @@ func subscribe(up *uptrack.UpTrack, n int) []*DownTrack {
 	downs := make([]*DownTrack, n)
 	for i := range downs {
 		downs[i] = New(Options{Source: up})
-		downs[i].Bind(Binding{SSRC: uint32(i + 1), PayloadType: 120, PrimaryPayloadType: 111, Unwrap: up.Codec().MimeType == "audio/red", Writer: new(null), Extensions: []Ext{{From: 2, To: 3}}, SequenceExt: 4})
+		downs[i].Bind(Binding{SSRC: uint32(i + 1), PayloadType: 120, PrimaryPayloadType: 111, Unwrap: up.Codec().MimeType == "audio/red", Wrap: up.Redundancy(), Writer: new(null), Extensions: []Ext{{From: 2, To: 3}}, SequenceExt: 4})
 	}
 	return downs
 }
@@ -94,6 +95,7 @@ func BenchmarkForward(b *testing.B) {
 		for _, down := range []int{1, 10, 50, 100, 200, 1000} {
 			b.Run(fmt.Sprintf("%s/down=%d", size.name, down), func(b *testing.B) {
 				up := uptrack.New(uptrack.Options{Codec: size.codec, AudioLevelExt: 1, NACK: true})
+				up.SetRedundancy(size.name == "wrapped")
 				downs := subscribe(up, down)
 				b.ReportAllocs()
 				b.ResetTimer()
@@ -151,6 +153,7 @@ func TestForwardAllocatesNothing(t *testing.T) {
 	for _, size := range sizes {
 		t.Run(size.name, func(t *testing.T) {
 			up := uptrack.New(uptrack.Options{Codec: size.codec, AudioLevelExt: 1, NACK: true})
+			up.SetRedundancy(size.name == "wrapped")
 			h := newHand()
 			play(up, uptrack.StreamInfo{SSRC: 5}, h)
 			downs := subscribe(up, 20)
@@ -169,8 +172,12 @@ func TestForwardAllocatesNothing(t *testing.T) {
 			}
 			close(h.packets)
 			end(up)
-			if s := downs[0].Stats(); s.Packets < 3000 {
+			s := downs[0].Stats()
+			if s.Packets < 3000 {
 				t.Fatalf("only %d packets were forwarded", s.Packets)
+			}
+			if each := s.Octets / s.Packets; size.name == "wrapped" && each < 200 {
+				t.Errorf("%d bytes a packet are without redundancy", each)
 			}
 		})
 	}
@@ -363,7 +370,8 @@ func FuzzForward(f *testing.F) {
 			DependencyDescriptorExt: 2, AudioLevelExt: 1, NACK: true})
 		out := new(tape)
 		d := New(Options{Source: up})
-		b := Binding{SSRC: 1, PayloadType: 96, PrimaryPayloadType: 96, Unwrap: lost%2 == 0, RTXSSRC: 2, RTXPayloadType: 97, Writer: out,
+		up.SetRedundancy(lost%3 == 0)
+		b := Binding{SSRC: 1, PayloadType: 96, PrimaryPayloadType: 96, Unwrap: lost%2 == 0, Wrap: up.Redundancy(), RTXSSRC: 2, RTXPayloadType: 97, Writer: out,
 			Extensions: []Ext{{From: 1, To: 1}, {From: 2, To: 15}}}
 		d.Bind(b)
 		s := &scripted{donec: make(chan struct{})}

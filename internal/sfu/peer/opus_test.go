@@ -57,6 +57,52 @@ func TestRedundantAudioGoesToThoseWhoTakeItAndBareToOthers(t *testing.T) {
 	}
 }
 
+// Opus that comes without redundancy has it for those who take it, in both modes, under
+// the payload types that each has for it, if the track is to have it.
+func TestPlainOpusGoesWithRedundancyToThoseWhoTakeIt(t *testing.T) {
+	for _, on := range []bool{true, false} {
+		f := newTestFactory(t, nil)
+		p, mic, _ := publishBoth(t, f)
+		up := p.track("mic").UpTrack()
+		up.SetRedundancy(on)
+		knowing, bare := newSubClient(t, f, clientOptions{media: withRED}), newSubClient(t, f, clientOptions{})
+		for _, c := range []*subClient{knowing, bare} {
+			if _, err := c.sub.AddTrack("PA_x|TR_mic", "TR_mic", up); err != nil {
+				t.Fatal(err)
+			}
+			c.sub.Negotiate()
+			c.connected()
+		}
+		both := newDuplexClient(t, f, clientOptions{media: withRED}, 1, 0)
+		both.dataChannels()
+		both.add("TR_mic", p, "mic")
+		both.offer(nil)
+		both.connected()
+		sendOpus(t, mic, "all hear it", func() bool {
+			return knowing.packets("TR_mic") > 10 && bare.packets("TR_mic") > 10 && both.reception.packets("TR_mic") > 10
+		})
+		wrapped := func(opus byte) string {
+			return string([]byte{0x80 | opus, 960 >> 6, 960 << 2 & 0xff, 3, opus, 0xfc, 0xff, 0xfe, 0xfc, 0xff, 0xfe})
+		}
+		for name, c := range map[string]struct {
+			*reception
+			want string
+		}{
+			"two connections": {&knowing.reception, wrapped(111)}, "one connection": {&both.reception, wrapped(109)},
+			"no redundancy": {&bare.reception, "\xfc\xff\xfe"},
+		} {
+			if !on {
+				c.want = "\xfc\xff\xfe"
+			}
+			c.with(func() {
+				if got := c.got["TR_mic"]; string(got.last) != c.want {
+					t.Errorf("%s: got %x, want %x", name, got.last, c.want)
+				}
+			})
+		}
+	}
+}
+
 func TestOpusIsAnsweredAsTheTrackWasAnnounced(t *testing.T) {
 	f := newTestFactory(t, nil)
 	c := newPubClient(t, f, clientOptions{})

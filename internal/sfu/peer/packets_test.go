@@ -88,6 +88,7 @@ func newPath(t testing.TB, subscribers, size int) *path {
 	}
 	up := uptrack.New(uptrack.Options{Codec: uptrack.Codec{MimeType: "audio/opus", ClockRate: 48000}})
 	t.Cleanup(up.Close)
+	up.SetRedundancy(true)
 	section := &mediaSection{mid: "0", up: up, pt: 111, ssrcs: []uint32{5}}
 	section.media[111] = true
 	w.in.route([]*mediaSection{section}, exts{mid: 1})
@@ -96,7 +97,7 @@ func newPath(t testing.TB, subscribers, size int) *path {
 		keys, _ := newKeys(t, srtp.AEADAES128GCM)
 		secure(t, p, m, keys)
 		d := downtrack.New(downtrack.Options{Source: up})
-		d.Bind(downtrack.Binding{SSRC: uint32(100 + i), PayloadType: 111, Writer: p.writer(uint32(100 + i))})
+		d.Bind(downtrack.Binding{SSRC: uint32(100 + i), PayloadType: 63, PrimaryPayloadType: 111, Wrap: i%2 == 0, Unwrap: i%2 > 0, Writer: p.writer(uint32(100 + i))})
 		w.out, w.downs = append(w.out, p), append(w.downs, d)
 	}
 	w.plain, err = (&rtp.Packet{Header: rtp.Header{Version: 2, PayloadType: 111, SSRC: 5}, Payload: make([]byte, size)}).Marshal()
@@ -111,6 +112,7 @@ func (w *path) packet() {
 	b := append(w.sealed[:0], w.plain...)
 	w.seq++
 	binary.BigEndian.PutUint16(b[2:], w.seq)
+	binary.BigEndian.PutUint32(b[4:], 960*uint32(w.seq))
 	index, _ := w.stream.Index(w.seq)
 	b = w.sealer.RTP(&w.batch.Scratch, b, 12, index)
 	w.in.HandleMedia(b, w.batch)
@@ -126,8 +128,8 @@ func (w *path) forwarded() (n uint64) {
 
 // The budget of the packet path, from the socket to the sockets.
 func TestForwardingAllocatesNothingAndWaitsForNobody(t *testing.T) {
-	w := newPath(t, 20, 900)
-	for range 300 { // caches and batches grow to their size
+	w := newPath(t, 20, 500) // half of them with the packet before, of 500 too
+	for range 300 {          // caches and batches grow to their size
 		w.packet()
 	}
 	for _, p := range w.out {
@@ -144,6 +146,10 @@ func TestForwardingAllocatesNothingAndWaitsForNobody(t *testing.T) {
 	}
 	if got := w.forwarded() - before; got != 20*(runs+1) {
 		t.Errorf("%d packets went, want %d", got, 20*(runs+1))
+	}
+	wrapped, bare := w.downs[0].Stats(), w.downs[1].Stats()
+	if wrapped.Octets/wrapped.Packets < 1000 || bare.Octets != bare.Packets*500 {
+		t.Errorf("with redundancy %+v, without %+v", wrapped, bare)
 	}
 }
 

@@ -2,6 +2,7 @@ package peer
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -91,6 +92,12 @@ func (s *Sender) bind(answer line, wanted bool, upstream map[string]uint8, g *bu
 			return ErrCodecRejected
 		}
 	}
+	wrap := false
+	if s.up.Redundancy() {
+		if red, found := matchWrapped(answer.codecs, codec); found {
+			codec, wrap = red, true
+		}
+	}
 	var exts []downtrack.Ext
 	for uri, to := range answer.exts {
 		if !forwardedExtension(uri) {
@@ -106,8 +113,8 @@ func (s *Sender) bind(answer line, wanted bool, upstream map[string]uint8, g *bu
 	}
 	s.bound = true
 	s.binding = downtrack.Binding{
-		SSRC: s.ssrc, PayloadType: codec.pt, PrimaryPayloadType: codec.primary, Unwrap: unwrap, RTXSSRC: rtx, RTXPayloadType: codec.rtx,
-		Extensions: exts,
+		SSRC: s.ssrc, PayloadType: codec.pt, PrimaryPayloadType: codec.primary, Unwrap: unwrap, Wrap: wrap,
+		RTXSSRC: rtx, RTXPayloadType: codec.rtx, Extensions: exts,
 	}
 	if kindOf(s.codec) != kindVideo {
 		return nil
@@ -158,6 +165,15 @@ func matchUnwrapped(codecs []lineCodec, want uptrack.Codec) (lineCodec, bool) {
 	c, ok := matchCodec(codecs, want)
 	c.primary = c.pt
 	return c, ok
+}
+
+// matchWrapped finds the redundant audio that a client takes with plain in it.
+func matchWrapped(codecs []lineCodec, plain lineCodec) (lineCodec, bool) {
+	i := slices.IndexFunc(codecs, func(c lineCodec) bool { return c.mime == mimeRED && c.primary != 0 && c.primary == plain.pt })
+	if i < 0 {
+		return lineCodec{}, false
+	}
+	return codecs[i], true
 }
 
 // sameProfile compares the parameters that tell bitstreams apart.

@@ -29,6 +29,10 @@ type Packet struct {
 	// Plain is set on a packet of redundant audio that came without redundancy, as
 	// what is inside.
 	Plain bool
+	// Redundant is the payload with the one of the packet before in front, as redundant
+	// audio; nil if there is none. The payload types in it are for each sink to fill in,
+	// by codec.SetPrimary.
+	Redundant []byte
 
 	// Keyframe is set on the packet at which forwarding of video can begin. If
 	// it is late, its successors up to Newest, at most MaxReplay, have to be

@@ -84,6 +84,9 @@ func (u *UpTrack) receive(l *upLayer, number int, raw []byte, p *Packet, asks []
 	if !u.muted.Load() {
 		p.Epoch += u.unmutes.Load()
 		p.Live = uint8(u.live.Load())
+		if p.Redundant = nil; u.Redundancy() {
+			u.redundancy.wrap(p)
+		}
 		sinks := *u.sinks.Load()
 		for i, s := range sinks {
 			for ahead := min(2, len(sinks)-1-i); ahead > 0; ahead-- {

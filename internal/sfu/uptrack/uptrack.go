@@ -125,7 +125,10 @@ type UpTrack struct {
 	blankAt atomic.Pointer[time.Time] // when it was called last; nil: never
 	opaque  atomic.Bool               // what is not the publisher's own cannot be read
 
-	turn sync.Mutex // held while the sinks run; once per packet
+	redundant atomic.Bool // see SetRedundancy
+
+	turn       sync.Mutex // held while the sinks run; once per packet
+	redundancy redundancy // turn guards
 
 	liveMu   sync.Mutex // guards liveness; once per frame
 	liveness layer.Liveness

@@ -51,6 +51,21 @@ stage.test('silence is hardly sent, with redundancy too, and the sound after it 
   await wantLevel('the voice again', (level) => level > 0.05);
 });
 
+stage.inBothModes('sound that comes without redundancy has it for those who take it', async (call) => {
+  const talker = await call.go('talker');
+  const alice = await call.browser('alice');
+  const listeners = [alice, await call.node('node'), await call.go('go')];
+  await talker.publishMicrophone();
+  for (const who of listeners) {
+    await who.events.want('trackSubscribed', { identity: 'talker', source: 'microphone' });
+    await wantAudio(who, 'talker');
+  }
+  const { tracks } = await call.api.getParticipant(call.room, 'talker');
+  assert.deepEqual(tracks.map((t) => t.mimeType), ['audio/opus']);
+  assert.equal((await alice.audio('talker')).mime, 'audio/red');
+  await wantAudio(alice, 'talker');
+});
+
 // VP8 in one stream and in several, and H264 where the browser has it.
 for (const [name, options] of [['vp8', {}], ['vp8 in layers', { width: 640, height: 360, simulcast: true }], ['h264', { codec: 'h264' }]]) {
   stage.test(`a mute clears the picture of ${name}, and its end brings it back`, async (call) => {
