@@ -7,7 +7,6 @@ import "github.com/rollcall-rtc/rollcall/internal/sfu/codec"
 type redundancy struct {
 	// Of the newest packet that was forwarded; seq 0 is none.
 	seq       uint64
-	epoch     uint32
 	timestamp uint32
 	payload   []byte
 
@@ -24,16 +23,17 @@ const (
 	maxRedundant = 1140
 )
 
-// wrap makes p.Redundant. What was not forwarded, as during a mute, is not in it.
+// wrap makes p.Redundant. What was not forwarded, as during a mute, is not in it. A sink
+// that begins anew with p, as each does in another epoch, has no use for it.
 func (r *redundancy) wrap(p *Packet) {
 	before := p.Timestamp - r.timestamp
-	if p.Seq == r.seq+1 && p.Epoch == r.epoch && len(r.payload) > 0 && len(p.Payload) > 0 && before > 0 && before <= maxBefore &&
+	if p.Seq == r.seq+1 && len(r.payload) > 0 && len(p.Payload) > 0 && before > 0 && before <= maxBefore &&
 		len(r.payload) <= codec.MaxRedundantBlock && codec.REDHeaders+len(r.payload)+len(p.Payload) <= maxRedundant {
 		r.whole = codec.AppendRED(r.whole[:0], before, r.payload, p.Payload)
 		p.Redundant = r.whole
 	}
-	if p.Seq > r.seq || p.Epoch != r.epoch {
-		r.seq, r.epoch, r.timestamp = p.Seq, p.Epoch, p.Timestamp
+	if p.Seq > r.seq {
+		r.seq, r.timestamp = p.Seq, p.Timestamp
 		r.payload = append(r.payload[:0], p.Payload...)
 	}
 }
