@@ -113,7 +113,9 @@ func (h *half) nonce(sc *Scratch, ssrc uint32, index uint64) []byte {
 	return iv
 }
 
-// keyStream is AES in counter mode, RFC 3711 §4.1.1.
+// keyStream is AES in counter mode, RFC 3711 §4.1.1. It allocates 512 bytes, a copy of the
+// key; to count the blocks here instead is twice as slow for a packet of video, as it does
+// them one by one.
 func (h *half) keyStream(sc *Scratch, ssrc uint32, index uint64) cipher.Stream {
 	iv := sc.iv[:16]
 	copy(iv, h.salt[:])
