@@ -38,6 +38,7 @@ func newLink(log *slog.Logger) *link { return &link{outbox.New(maxQueue, log), l
 type message struct{ *livekit.ServerMessage }
 
 func (m message) Binary() ([]byte, error) { return proto.Marshal(m.ServerMessage) }
+func (m message) Size() int               { return proto.Size(m.ServerMessage) }
 func (m message) JSON() ([]byte, error)   { return protojson.Marshal(m.ServerMessage) }
 
 // Send queues m. A worker too far behind loses its connection.

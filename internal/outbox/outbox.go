@@ -20,10 +20,17 @@ var (
 	ErrSilent = errors.New("client does not answer pings")
 )
 
-// Message is what can be sent, in either encoding of the protocol.
+// maxWaiting is how much a client may be behind, in bytes, beside the longest message
+// that it was sent so far: that of somebody who comes into a room of thousands is longer,
+// and more follows before it is read.
+const maxWaiting = 16 << 20
+
+// Message is what can be sent, in either encoding of the protocol. Size is about how long
+// the first is, in bytes, and must not change.
 type Message interface {
 	Binary() ([]byte, error)
 	JSON() ([]byte, error)
+	Size() int
 }
 
 // Outbox is what goes out on one connection.
@@ -34,6 +41,8 @@ type Outbox struct {
 	// The client last sent JSON, so it gets JSON.
 	text atomic.Bool
 
+	unwritten atomic.Int64 // bytes that are not yet written
+
 	turn   chan struct{} // has an element while somebody writes
 	failed error         // who has the turn; why nothing more can be written
 
@@ -41,6 +50,7 @@ type Outbox struct {
 	conn   *Conn                // mu guards; nil before Begin
 	watch  *Watch               // mu guards; likewise
 	queue  []Message            // mu guards; not yet written
+	most   int64                // mu guards; the longest message there was, in bytes
 	closed bool                 // mu guards; nothing more is queued
 	gone   bool                 // mu guards; the client has ended the connection
 	going  bool                 // mu guards; it is about to
@@ -116,12 +126,15 @@ func (o *Outbox) queued(m Message) bool {
 	if o.closed {
 		return false
 	}
-	if len(o.queue) >= o.limit {
-		o.log.Warn("client cut off", "reason", ErrUnread, "queued", len(o.queue))
+	size, behind := int64(m.Size()), o.unwritten.Load()
+	o.most = max(o.most, size)
+	if len(o.queue) >= o.limit || behind > maxWaiting+o.most {
+		o.log.Warn("client cut off", "reason", ErrUnread, "queued", len(o.queue), "bytes", behind)
 		o.closed = true
 		o.cancel()
 		return false
 	}
+	o.unwritten.Add(size)
 	o.queue = append(o.queue, m)
 	return true
 }
@@ -252,6 +265,8 @@ func (o *Outbox) end(conn *Conn) {
 	o.mu.Lock()
 	status, reason := o.status, o.reason
 	o.mu.Unlock()
+	// Close waits for the end of a message that has begun, which may never come.
+	defer time.AfterFunc(writeTimeout, o.stop).Stop()
 	_ = conn.Close(status, reason)
 }
 
@@ -304,6 +319,8 @@ func (o *Outbox) write(conn *Conn, watch *Watch) (more bool, err error) {
 		if o.failed = conn.Write(context.Background(), f.kind, f.data); o.failed != nil {
 			break
 		}
+		o.unwritten.Add(-f.size)
+		frames[i] = frame{} // what is written need not wait for the rest
 	}
 	o.ended.Store(watch.now())
 	o.began.Store(0)
@@ -314,12 +331,13 @@ func (o *Outbox) write(conn *Conn, watch *Watch) (more bool, err error) {
 type frame struct {
 	kind websocket.MessageType
 	data []byte
+	size int64 // of the message
 }
 
 // encode makes messages what is sent.
 func (o *Outbox) encode(queue []Message) []frame {
 	frames := make([]frame, 0, len(queue))
-	for _, m := range queue {
+	for i, m := range queue {
 		kind, encode := websocket.MessageBinary, m.Binary
 		if o.text.Load() {
 			kind, encode = websocket.MessageText, m.JSON
@@ -328,9 +346,11 @@ func (o *Outbox) encode(queue []Message) []frame {
 		if err != nil {
 			// A message that cannot be encoded is ours; the client lives on without it.
 			o.log.Error("encode message", "error", err)
+			o.unwritten.Add(-int64(m.Size()))
 			continue
 		}
-		frames = append(frames, frame{kind, data})
+		frames = append(frames, frame{kind, data, int64(m.Size())})
+		queue[i] = nil
 	}
 	return frames
 }

@@ -19,6 +19,7 @@ import (
 type word string
 
 func (w word) Binary() ([]byte, error) { return []byte("binary " + w), nil }
+func (w word) Size() int               { return len(w) }
 func (w word) JSON() ([]byte, error) {
 	if w == "" {
 		return nil, errors.New("no JSON")
@@ -40,6 +41,62 @@ func TestClientThatDoesNotReadIsCutOff(t *testing.T) {
 	if o.Context().Err() == nil {
 		t.Error("not cut off")
 	}
+}
+
+// load is a message of that many bytes.
+type load int
+
+func (l load) Binary() ([]byte, error) { return make([]byte, l), nil }
+func (l load) Size() int               { return int(l) }
+func (l load) JSON() ([]byte, error)   { return nil, errors.New("no JSON") }
+
+func TestClientThatIsTooManyBytesBehindIsCutOff(t *testing.T) {
+	for name, c := range map[string]struct {
+		first, then load
+		fit         int // of the latter
+	}{
+		"short messages":                    {0, 1 << 10, maxWaiting>>10 + 2},
+		"long ones":                         {0, 1 << 20, maxWaiting>>20 + 2},
+		"what begins with a long one":       {3 * maxWaiting, 1 << 20, maxWaiting>>20 + 1},
+		"one that is longer than the limit": {0, 2 * maxWaiting, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var logs strings.Builder
+			o := New(1<<20, slog.New(slog.NewTextHandler(&logs, nil)))
+			o.Send(c.first)
+			for i := range c.fit {
+				if o.Send(c.then); o.Context().Err() != nil {
+					t.Fatalf("cut off by message %d of %d", i+1, c.fit)
+				}
+			}
+			o.Send(c.then)
+			if o.Context().Err() == nil || !strings.Contains(logs.String(), ErrUnread.Error()) {
+				t.Errorf("not cut off, and the log says %q", logs.String())
+			}
+		})
+	}
+}
+
+func TestWhatIsWrittenDoesNotCount(t *testing.T) {
+	o := New(100, quiet())
+	conn, _ := connect(t, o, time.Minute)
+	conn.SetReadLimit(-1)
+	o.Answer(websocket.MessageText)
+	for range 4 {
+		o.Send(load(maxWaiting)) // cannot be encoded
+		o.Send(word("done"))
+		if _, _, err := conn.Read(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o.Answer(websocket.MessageBinary)
+	for range 8 {
+		o.Send(load(maxWaiting / 2))
+		if _, data, err := conn.Read(t.Context()); err != nil || len(data) != maxWaiting/2 {
+			t.Fatalf("%d bytes, %v", len(data), err)
+		}
+	}
+	o.Abandon()
 }
 
 // connect returns the client's end of a connection that o writes to, and what

@@ -20,6 +20,9 @@ type Message struct {
 	jsonOnce   sync.Once
 	json       []byte
 	jsonErr    error
+
+	sizeOnce sync.Once
+	size     int
 }
 
 // NewMessage wraps r, which must not change afterwards.
@@ -35,6 +38,18 @@ func (m *Message) Binary() ([]byte, error) {
 		}
 	})
 	return m.binary, m.binaryErr
+}
+
+// Size returns how long the protobuf encoding is, in bytes, and encodes nothing.
+func (m *Message) Size() int {
+	m.sizeOnce.Do(func() {
+		if m.parts != nil {
+			m.size = m.parts.size()
+		} else {
+			m.size = proto.Size(m.Response)
+		}
+	})
+	return m.size
 }
 
 // JSON returns the proto3 JSON encoding.

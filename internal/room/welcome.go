@@ -69,10 +69,7 @@ func (w *welcomeParts) binary() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	size := len(head)
-	for _, other := range w.others {
-		size += protowire.SizeTag(fieldOthers) + protowire.SizeBytes(len(other))
-	}
+	size := len(head) + w.othersSize()
 	b := make([]byte, 0, protowire.SizeTag(fieldJoin)+protowire.SizeBytes(size))
 	b = protowire.AppendTag(b, fieldJoin, protowire.BytesType)
 	b = protowire.AppendVarint(b, uint64(size))
@@ -82,6 +79,16 @@ func (w *welcomeParts) binary() ([]byte, error) {
 		b = protowire.AppendBytes(b, other)
 	}
 	return b, nil
+}
+
+// size is how long binary is, but for a few bytes.
+func (w *welcomeParts) size() int { return proto.Size(w.head) + w.othersSize() }
+
+func (w *welcomeParts) othersSize() (n int) {
+	for _, other := range w.others {
+		n += protowire.SizeTag(fieldOthers) + protowire.SizeBytes(len(other))
+	}
+	return n
 }
 
 // encoded is p.info in protobuf.

@@ -27,6 +27,9 @@ func (tc *test) welcomed(room, identity string) (*client, *livekit.SignalRespons
 	if err != nil {
 		tc.t.Fatal(err)
 	}
+	if size := first.message.Size(); size > len(data) || size < len(data)-16 {
+		tc.t.Errorf("%d bytes are said to be %d", len(data), size)
+	}
 	read := new(livekit.SignalResponse)
 	if err := proto.Unmarshal(data, read); err != nil {
 		tc.t.Fatal(err)

@@ -102,6 +102,9 @@ func (p pong) Binary() ([]byte, error) {
 	return b, nil
 }
 
+// Size implements outbox.Message.
+func (p pong) Size() int { return 32 }
+
 // JSON implements outbox.Message.
 func (p pong) JSON() ([]byte, error) { return protojson.Marshal(p.response()) }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"regexp"
+	"strconv"
 	"testing"
 )
 
@@ -23,13 +25,21 @@ func TestClientThatStopsReadingItsSignalsIsCutOff(t *testing.T) {
 	defer g.leave(false)
 	m.must(g.await(ctx, g.active))
 	close(g.stalled)
-	// Enough to fill the buffers of both ends, which grow to megabytes.
-	for i := range 200 {
-		m.must(m.s.call("UpdateRoomMetadata", map[string]any{"room": "demo", "metadata": noise(i, 60_000)}))
+	// Several times what may wait, and what the buffers of both ends take, which grow to
+	// megabytes; and before a write has taken too long.
+	much := noise(1, 500_000)
+	for i := range 120 {
+		m.must(m.s.call("UpdateRoomMetadata", map[string]any{"room": "demo", "metadata": fmt.Sprint(i, much)}))
 	}
+	behind := regexp.MustCompile(`reason="client does not read its messages" queued=\d+ bytes=(\d+)`)
 	m.wantLogged("client does not read its messages")
+	if found := behind.FindStringSubmatch(m.s.tail(1000)); found == nil {
+		t.Error("it was not cut off for what waited for it")
+	} else if n, err := strconv.Atoi(found[1]); err != nil || n > 20<<20 {
+		t.Errorf("%s bytes waited for it, %v", found[1], err)
+	}
 	m.wantAlive()
-	m.wantBounded(200, 64<<20)
+	m.wantBounded(200, 32<<20)
 	g.resume()
 	m.wantCutOff(g, errGone.Error(), "client does not read its messages")
 	m.s.poll("the log of events to say so", func() error {
@@ -52,10 +62,10 @@ func TestClientThatStopsReadingItsDataIsCutOff(t *testing.T) {
 	// One message that is never done keeps all that follow in the association.
 	close(g.deaf)
 	payload := base64.StdEncoding.EncodeToString([]byte(noise(1, 48_000)))
-	for range 150 {
+	for range 600 { // of which 4 MiB may wait
 		m.must(m.s.call("SendData", map[string]any{"room": "demo", "data": payload, "kind": "RELIABLE"}))
 	}
 	m.wantCutOff(g, "STATE_MISMATCH", "client does not take its reliable data")
 	m.wantAlive()
-	m.wantBounded(200, 64<<20)
+	m.wantBounded(200, 9<<20)
 }
