@@ -30,8 +30,9 @@ func (o *Outbox) Accept(w http.ResponseWriter, r *http.Request, opts *websocket.
 }
 
 // Receive is Read into b, if that is long enough, without a context: a context costs more
-// than all else that is done to read a short message. Drop ends it.
-func (c *Conn) Receive(b []byte) (websocket.MessageType, []byte, error) {
+// than all else that is done to read a short message. Drop ends it. What is longer than
+// most is websocket.ErrMessageTooBig, and the connection can be written to still.
+func (c *Conn) Receive(b []byte, most int) (websocket.MessageType, []byte, error) {
 	kind, r, err := c.Reader(context.Background())
 	if err != nil {
 		return 0, nil, err
@@ -43,9 +44,11 @@ func (c *Conn) Receive(b []byte) (websocket.MessageType, []byte, error) {
 		}
 		n, err := r.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]
-		switch err {
-		case nil:
-		case io.EOF:
+		switch {
+		case len(b) > most:
+			return 0, nil, websocket.ErrMessageTooBig
+		case err == nil:
+		case err == io.EOF:
 			return kind, b, nil
 		default:
 			return 0, nil, err

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -36,6 +37,7 @@ type test struct {
 	reg     *room.Registry
 	handler *Handler
 	url     string
+	logs    lines
 
 	broken atomic.Bool   // the server's writes fail
 	failed chan struct{} // has an element for each that did
@@ -43,6 +45,24 @@ type test struct {
 	mu     sync.Mutex
 	events []event.Name
 	left   []livekit.DisconnectReason
+}
+
+// lines are what was logged.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder // mu guards
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // brittleListener accepts connections that can be read but not written to while
@@ -92,7 +112,9 @@ func newTest(t *testing.T, d room.Defaults) *test {
 			return uint64(len(tc.events))
 		},
 	})
-	tc.handler = NewHandler(Options{Rooms: tc.reg, Keys: token.Keys{key: secret}})
+	tc.handler = NewHandler(Options{
+		Rooms: tc.reg, Keys: token.Keys{key: secret}, Logger: slog.New(slog.NewTextHandler(&tc.logs, nil)),
+	})
 	server := httptest.NewUnstartedServer(tc.handler)
 	server.Listener = brittleListener{server.Listener, tc}
 	server.Start()

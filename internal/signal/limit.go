@@ -52,6 +52,7 @@ var (
 	errTooManyMessages = errors.New("too many signal messages")
 	errTooManyBytes    = errors.New("too many bytes of signal messages")
 	errGarbage         = errors.New("too many signal messages that cannot be read")
+	errTooLong         = fmt.Errorf("a signal message is longer than %d bytes", maxMessage)
 )
 
 const (

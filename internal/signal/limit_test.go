@@ -58,8 +58,8 @@ func (c *client) flood(kind websocket.MessageType, raw []byte, most int) {
 	}
 }
 
-// wantCutOff reads to the end, which comes after a leave and says why.
-func (c *client) wantCutOff(reason string) {
+// wantCutOff reads to the end, which comes after a leave and says why, as the log does.
+func (c *client) wantCutOff(status websocket.StatusCode, reason string) {
 	c.Helper()
 	told := false
 	for {
@@ -67,8 +67,11 @@ func (c *client) wantCutOff(reason string) {
 		var end websocket.CloseError
 		switch {
 		case errors.As(err, &end):
-			if end.Code != websocket.StatusPolicyViolation || !strings.Contains(end.Reason, reason) || !told {
+			if end.Code != status || !strings.Contains(end.Reason, reason) || !told {
 				c.Errorf("closed with %v %q, told to leave before: %v", end.Code, end.Reason, told)
+			}
+			if log := c.logs.String(); !strings.Contains(log, "client cut off") || !strings.Contains(log, reason) {
+				c.Errorf("the log says %s", log)
 			}
 			return
 		case err != nil:
@@ -103,7 +106,7 @@ func TestFloodsAreCutOffWithAReasonAndTheRoomGoesOn(t *testing.T) {
 			other.next()
 			c := tc.dial(url.Values{}, mint(t, "flooder", nil))
 			go c.flood(websocket.MessageBinary, tt.raw, 100_000)
-			c.wantCutOff(tt.reason)
+			c.wantCutOff(websocket.StatusPolicyViolation, tt.reason)
 			infos, err := tc.reg.ListParticipants(t.Context(), "demo")
 			if err != nil || len(infos) != 1 || infos[0].Identity != "other" {
 				t.Errorf("in the room: %v, %v", infos, err)
@@ -125,7 +128,7 @@ func TestFloodsAreCutOffWithAReasonAndTheRoomGoesOn(t *testing.T) {
 	}
 }
 
-func TestMetadataBeyondTheLimitIsRefusedAndBeyondTheMessageSizeEndsTheConnection(t *testing.T) {
+func TestMetadataBeyondTheLimitIsRefusedAndBeyondTheMessageSizeEndsTheSession(t *testing.T) {
 	tc := newTest(t, room.Defaults{})
 	yes := true
 	c := tc.dial(url.Values{}, mint(t, "alice", func(c *token.Claims) { c.Video.CanUpdateOwnMetadata = &yes }))
@@ -147,13 +150,12 @@ func TestMetadataBeyondTheLimitIsRefusedAndBeyondTheMessageSizeEndsTheConnection
 	}
 	raw, _ := proto.Marshal(update(maxMessage))
 	_ = c.conn.Write(c.ctx, websocket.MessageBinary, raw)
-	for {
-		if _, _, err := c.conn.Read(c.ctx); err != nil {
-			if websocket.CloseStatus(err) != websocket.StatusMessageTooBig {
-				t.Errorf("closed with %v", err)
-			}
-			return
-		}
+	c.wantCutOff(websocket.StatusMessageTooBig, "longer than 2097152 bytes")
+	if infos, err := tc.reg.ListParticipants(t.Context(), "demo"); err == nil && len(infos) > 0 {
+		t.Errorf("in the room: %v", infos)
+	}
+	if n := tc.handler.Stats().CutOff; n != 1 {
+		t.Errorf("%d were cut off", n)
 	}
 }
 

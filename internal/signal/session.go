@@ -96,18 +96,22 @@ func (s *session) read(conn *outbox.Conn, p *room.Participant, limits *limiter) 
 	answers := pings{to: s.Outbox}
 	into := make([]byte, 0, shortMessage)
 	for {
-		kind, data, err := conn.Receive(into)
+		kind, data, err := conn.Receive(into, maxMessage)
 		if cap(data) <= maxKept {
 			into = data
+		}
+		if errors.Is(err, websocket.ErrMessageTooBig) {
+			s.evict(p, websocket.StatusMessageTooBig, errTooLong)
+			return false
 		}
 		if err != nil {
 			if s.log.Enabled(s.Context(), slog.LevelDebug) {
 				s.log.Debug("signal connection ended", "status", websocket.CloseStatus(err).String(), "error", err)
 			}
-			return !errors.Is(err, websocket.ErrMessageTooBig)
+			return true
 		}
 		if err := limits.take(len(data), time.Now()); err != nil {
-			s.evict(p, err)
+			s.evict(p, websocket.StatusPolicyViolation, err)
 			return false
 		}
 		if asked, ok := readPing(data); ok && kind == websocket.MessageBinary {
@@ -119,7 +123,7 @@ func (s *session) read(conn *outbox.Conn, p *room.Participant, limits *limiter) 
 		if err != nil {
 			s.log.Debug("signal message ignored", "error", err)
 			if err := limits.unreadable(); err != nil {
-				s.evict(p, err)
+				s.evict(p, websocket.StatusPolicyViolation, err)
 				return false
 			}
 			continue
@@ -154,8 +158,8 @@ func decode(kind websocket.MessageType, data []byte) (*livekit.SignalRequest, er
 }
 
 // evict has a client leave that does what no client does.
-func (s *session) evict(p *room.Participant, err error) {
+func (s *session) evict(p *room.Participant, status websocket.StatusCode, err error) {
 	s.log.Warn("client cut off", "reason", err)
-	s.CloseAs(websocket.StatusPolicyViolation, err.Error())
+	s.CloseAs(status, err.Error())
 	p.Evict(err.Error())
 }
