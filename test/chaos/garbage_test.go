@@ -25,22 +25,14 @@ func TestClientThatSignalsGarbageIsCutOff(t *testing.T) {
 		attack      func(g *guest) error
 		client, log string
 	}{
-		{"a hundred thousand candidates", func(g *guest) error {
-			for i := range 100_000 {
-				candidate := fmt.Sprintf(`{"candidate":"candidate:%d 1 udp 2113937151 10.%d.%d.%d 50000 typ host","sdpMid":"0"}`, i, i>>16, i>>8&255, i&255)
-				if err := g.write(&livekit.SignalRequest{Message: &livekit.SignalRequest_Trickle{
-					Trickle: &livekit.TrickleRequest{CandidateInit: candidate, Target: livekit.SignalTarget_SUBSCRIBER},
-				}}); err != nil {
-					return nil
-				}
-			}
-			return nil
-		}, "too many signal messages", "too many signal messages"},
+		// One connection has described itself, the other has not.
+		{"a hundred thousand candidates", candidates(livekit.SignalTarget_SUBSCRIBER), "too many signal messages", "too many signal messages"},
+		{"as many before any offer", candidates(livekit.SignalTarget_PUBLISHER), "too many signal messages", "too many signal messages"},
 		{"metadata of two megabytes", func(g *guest) error {
 			return g.write(&livekit.SignalRequest{Message: &livekit.SignalRequest_UpdateMetadata{
 				UpdateMetadata: &livekit.UpdateParticipantMetadata{Metadata: strings.Repeat("x", 2<<20)},
 			}})
-		}, "StatusMessageTooBig", "participant=offender"},
+		}, "StatusMessageTooBig", "a signal message is longer than"},
 		{"what is no message", func(g *guest) error {
 			for range 1000 {
 				if g.socket.Write(context.Background(), websocket.MessageBinary, []byte{0xff, 0xff, 0xff}) != nil {
@@ -62,7 +54,23 @@ func TestClientThatSignalsGarbageIsCutOff(t *testing.T) {
 			m.must(c.attack(g))
 			m.wantCutOff(g, c.client, c.log)
 			m.wantAlive()
+			m.wantBounded(100, 16<<20)
 		})
+	}
+}
+
+// candidates sends a hundred thousand, or as many as are taken.
+func candidates(target livekit.SignalTarget) func(*guest) error {
+	return func(g *guest) error {
+		for i := range 100_000 {
+			candidate := fmt.Sprintf(`{"candidate":"candidate:%d 1 udp 2113937151 10.%d.%d.%d 50000 typ host","sdpMid":"0"}`, i, i>>16, i>>8&255, i&255)
+			if err := g.write(&livekit.SignalRequest{Message: &livekit.SignalRequest_Trickle{
+				Trickle: &livekit.TrickleRequest{CandidateInit: candidate, Target: target},
+			}}); err != nil {
+				return nil
+			}
+		}
+		return nil
 	}
 }
 
@@ -98,16 +106,18 @@ func TestPublisherThatSendsGarbagePacketsIsCutOff(t *testing.T) {
 	for _, c := range []struct {
 		what   string
 		attack func(*rawPublisher, uint64)
-		cutOff bool
+		cutOff string // why; empty: it is not
 	}{
-		{"RTP of the announced stream, mutated", func(r *rawPublisher, i uint64) { r.rtp(mutated(random, i), i) }, false},
-		{"RTP of any stream", func(r *rawPublisher, i uint64) { r.rtp(noisePacket(random, 0x80|byte(random.Uint32()&0x3f), 13), i) }, false},
-		{"RTCP", func(r *rawPublisher, _ uint64) { r.rtcp(noisePacket(random, 0x81, 9)) }, true},
-		{"RTCP that says nonsense", func(r *rawPublisher, _ uint64) { r.rtcp(nonsense(random)) }, false},
-		{"SCTP", func(r *rawPublisher, _ uint64) { _, _ = r.dtls.Write(noisePacket(random, 0x13, 1)) }, false},
+		{"RTP of the announced stream, mutated", func(r *rawPublisher, i uint64) { r.rtp(mutated(random, i), i) }, ""},
+		{"RTP of any stream", func(r *rawPublisher, i uint64) { r.rtp(stray(random, uint16(i)), uint64(uint16(i))) },
+			"media that belongs to no track"},
+		{"RTCP", func(r *rawPublisher, _ uint64) { r.rtcp(noisePacket(random, 0x81, 9)) }, "too many packets that cannot be read"},
+		{"RTCP that says nonsense", func(r *rawPublisher, _ uint64) { r.rtcp(nonsense(random)) }, ""},
+		{"data that is no SCTP", func(r *rawPublisher, _ uint64) { _, _ = r.dtls.Write(noisePacket(random, 0x13, 1)) }, "data that is no SCTP"},
+		{"SCTP of chunks that are none", func(r *rawPublisher, _ uint64) { r.chunks(noiseChunks(random)) }, "data that is no SCTP"},
 		{"below the encryption nothing at all", func(r *rawPublisher, _ uint64) {
 			_, _ = r.ice.Write(noisePacket(random, byte(random.Uint32()), 1))
-		}, false},
+		}, ""},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			m := m.in(t)
@@ -118,8 +128,9 @@ func TestPublisherThatSendsGarbagePacketsIsCutOff(t *testing.T) {
 			for i := range uint64(packets) {
 				c.attack(r, i)
 			}
-			if c.cutOff {
-				m.wantCutOff(r.guest, "STATE_MISMATCH", "too many packets that cannot be read")
+			if c.cutOff != "" {
+				r.goOn(func(i uint64) { c.attack(r, packets+i) })
+				m.wantCutOff(r.guest, "STATE_MISMATCH", c.cutOff)
 			}
 			m.wantAlive()
 			m.wantBounded(200, 32<<20)
@@ -153,6 +164,28 @@ func noisePacket(random *rand.Rand, first byte, least int) []byte {
 	b[0] = first
 	if len(b) > 1 && first == 0x81 {
 		b[1] = 200 + b[1]&7
+	}
+	return b
+}
+
+// stray is noise with that number, as a stream of its own.
+func stray(random *rand.Rand, seq uint16) []byte {
+	b := noisePacket(random, 0x80, 13)
+	b[1] &= 0x7f // no RTCP
+	binary.BigEndian.PutUint16(b[2:], seq)
+	return b
+}
+
+// noiseChunks are chunks of which the first may be whole, of any kind that does not say
+// that there are no more to come.
+func noiseChunks(random *rand.Rand) []byte {
+	const abort, shutdown, shutdownAck, shutdownComplete = 6, 7, 8, 14
+	b := noisePacket(random, byte(random.Uint32()), 5)
+	if n := 4 + random.IntN(len(b)); random.IntN(2) == 0 {
+		binary.BigEndian.PutUint16(b[2:], uint16(n))
+	}
+	if slices.Contains([]byte{abort, shutdown, shutdownAck, shutdownComplete}, b[0]) {
+		b[0] = 0
 	}
 	return b
 }

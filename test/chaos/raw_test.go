@@ -6,11 +6,14 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"regexp"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/livekit/protocol/livekit"
 	"github.com/pion/dtls/v3"
@@ -19,6 +22,7 @@ import (
 	"github.com/pion/ice/v4"
 	"github.com/pion/webrtc/v4"
 
+	"github.com/rollcall-rtc/rollcall/internal/sfu/sctp"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/srtp"
 )
 
@@ -32,6 +36,8 @@ type rawPublisher struct {
 
 	sealer  *srtp.Sealer
 	scratch srtp.Scratch
+
+	tag uint32 // of the server's association; 0 while there is none
 }
 
 // rawSSRC is what it announces to send video with.
@@ -177,6 +183,54 @@ func (r *rawPublisher) rtp(b []byte, index uint64) {
 func (r *rawPublisher) rtcp(b []byte) {
 	b = append(make([]byte, 0, len(b)+srtp.MaxOverhead), b...)
 	_, _ = r.ice.Write(r.sealer.RTCP(&r.scratch, b))
+}
+
+// chunks sends what need be no chunks in a packet of SCTP that is right for the rest.
+func (r *rawPublisher) chunks(b []byte) {
+	if r.tag == 0 {
+		r.tag = r.associate()
+	}
+	const header = 12 // ports, tag, checksum: RFC 9260 §3.1
+	p := make([]byte, header, header+len(b))
+	binary.BigEndian.PutUint32(p[4:], r.tag)
+	p = append(p, b...)
+	binary.LittleEndian.PutUint32(p[8:], crc32.Checksum(p, crc32.MakeTable(crc32.Castagnoli)))
+	_, _ = r.dtls.Write(p)
+}
+
+// associate opens an association, and returns the tag of the server's packets. It goes on
+// as long as the connection.
+func (r *rawPublisher) associate() (tag uint32) {
+	a := sctp.New(sctp.Options{
+		Write: func(p []byte) {
+			tag = binary.BigEndian.Uint32(p[4:]) // zero in the first one
+			_, _ = r.dtls.Write(p)
+		},
+		Message: func(sctp.Message) {}, Reset: func(uint16) {},
+		MaxMessage: 1 << 16, Window: 1 << 20,
+	})
+	a.Connect(time.Now())
+	b := make([]byte, 1<<16)
+	for !a.Established() {
+		n, err := r.dtls.Read(b)
+		if err != nil {
+			return 1 // the test will see that nothing comes of it
+		}
+		_ = a.Handle(b[:n], time.Now())
+	}
+	return tag
+}
+
+// goOn attacks until the server has enough, for as long as anything may take.
+func (r *rawPublisher) goOn(attack func(i uint64)) {
+	for i, until := uint64(0), time.Now().Add(patience); time.Now().Before(until); i++ {
+		select {
+		case <-r.done:
+			return
+		default:
+			attack(i)
+		}
+	}
 }
 
 func (r *rawPublisher) close() {

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"errors"
 	"sync"
 	"time"
 
@@ -33,6 +34,7 @@ type association struct {
 	deliver func(ch *channel, m sctp.Message) // immutable; called with mu held
 	accepts bool                              // immutable; the client may open channels
 	proved  func()                            // immutable; called at the client's first record, with mu held
+	spoilt  func()                            // immutable; called when too much is no SCTP, with mu held
 
 	mu       sync.Mutex
 	sctp     *sctp.Association   // mu guards; nil before the handshake
@@ -52,6 +54,7 @@ type association struct {
 	connect  time.Time           // mu guards; when we open the association
 	rested   time.Time           // mu guards; when the timer was stopped last
 	rests    int                 // mu guards; how often it was
+	garbage  garbage             // mu guards; packets that are none of SCTP
 	closed   bool                // mu guards
 }
 
@@ -211,7 +214,11 @@ func (a *association) receive(b []byte, now time.Time) {
 		a.heard, a.connect = true, time.Time{}
 		a.proved()
 	}
-	_ = a.sctp.Handle(packet, now) // its end shows when something is sent
+	// That it has ended shows when something is sent.
+	err = a.sctp.Handle(packet, now)
+	if (errors.Is(err, sctp.ErrPacket) || errors.Is(err, sctp.ErrMessage)) && a.garbage.add(now, maxGarbage) {
+		a.spoilt()
+	}
 	a.takeNews(now)
 }
 

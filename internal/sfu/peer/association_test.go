@@ -2,6 +2,7 @@ package peer
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/pion/webrtc/v4"
 
+	"github.com/rollcall-rtc/rollcall/internal/sfu/record"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/sctp"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/transport"
 )
@@ -235,6 +237,48 @@ func TestDataIsForThoseThatDescribeIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "message", func() bool { return c.messages() == 1 })
+}
+
+func TestDataThatIsNoSCTPEndsTheConnectionOnce(t *testing.T) {
+	key, salt := make([]byte, 16), make([]byte, record.SaltLen)
+	p := new(packets)
+	p.init(nil, nil)
+	p.data.init(p.link, func(*channel, sctp.Message) {})
+	if err := p.data.secured(dataKeys{localKey: key, localSalt: salt, remoteKey: key, remoteSalt: salt}, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.data.close)
+	var failed []error
+	p.failed = func(err error) { failed = append(failed, err) }
+	client, err := record.NewSealer(key, salt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	send := func(packet []byte) {
+		b, err := client.Seal(nil, record.ApplicationData, packet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		batch := transport.Borrow()
+		defer batch.Return()
+		p.HandleData(b, batch)
+	}
+	other := sctp.New(sctp.Options{Write: send, MaxMessage: 1, Window: 1})
+	for range maxGarbage {
+		send([]byte("no packet of SCTP at all"))
+		p.HandleData(make([]byte, 100), nil) // whose, nobody knows
+	}
+	other.Connect(time.Now())
+	if len(failed) > 0 {
+		t.Errorf("too early: %v", failed)
+	}
+	for range 5 {
+		send(nil)
+	}
+	p.spoil(ErrGarbage)
+	if len(failed) != 1 || !errors.Is(failed[0], ErrGarbage) {
+		t.Errorf("failed with %v", failed)
+	}
 }
 
 func TestRequestsForChannels(t *testing.T) {

@@ -108,8 +108,9 @@ func (d *demux) trackOf(ssrc uint32) *uptrack.UpTrack {
 	return nil
 }
 
-// receive takes a decrypted packet.
-func (d *demux) receive(p *packets, b []byte, batch uptrack.Batch) {
+// receive takes a decrypted packet. It reports false for one that is of no stream or
+// payload type that was negotiated, or too long.
+func (d *demux) receive(p *packets, b []byte, batch uptrack.Batch) (known bool) {
 	header := srtp.HeaderLen(b)
 	ssrc, pt := binary.BigEndian.Uint32(b[8:]), b[1]&0x7f
 	if id := d.exts.transportCC; id != 0 {
@@ -117,23 +118,26 @@ func (d *demux) receive(p *packets, b []byte, batch uptrack.Batch) {
 			p.arrivals.arrived(ssrc, binary.BigEndian.Uint16(ext), time.Now())
 		}
 	}
+	if len(b) > uptrack.MaxPacket {
+		return false
+	}
 	d.clock++
 	st := d.streams[ssrc]
 	if st == nil {
 		if st = d.identify(b, ssrc, pt); st == nil {
-			return
+			return false
 		}
 		d.remember(st)
 	}
 	st.used = d.clock
 	s := st.section
 	if s == nil {
-		return
+		return true // its track is over, and its client may not know yet
 	}
 	if apt := s.rtx[pt]; apt != 0 {
 		b, st = d.restore(st, b, header, apt-1)
 		if st == nil {
-			return
+			return true
 		}
 		pt = apt - 1
 	}
@@ -142,15 +146,16 @@ func (d *demux) receive(p *packets, b []byte, batch uptrack.Batch) {
 			st.told = now
 			s.changed(pt)
 		}
-		return
+		return s.media[pt]
 	}
 	if st.input == nil {
 		st.input = s.up.AddStream(uptrack.StreamInfo{RID: s.layerOf(st.rid), SSRC: st.ssrc, PayloadType: s.pt})
 		if st.input == nil {
-			return
+			return true
 		}
 	}
 	st.input.Receive(b, batch)
+	return true
 }
 
 // identify finds out what a new SSRC is. It is nil if that is not known yet.

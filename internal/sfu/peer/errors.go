@@ -23,6 +23,8 @@ var (
 	// ErrGarbage means that the client sends packets that nobody can read, below an
 	// encryption that is right.
 	ErrGarbage = errors.New("too many packets that cannot be read")
+	errStray   = fmt.Errorf("%w: media that belongs to no track", ErrGarbage)
+	errNotSCTP = fmt.Errorf("%w: data that is no SCTP", ErrGarbage)
 	// ErrAnswerTimeout means that the client did not answer an offer.
 	ErrAnswerTimeout = errors.New("no answer to the offer")
 	// ErrCodecRejected means that the client cannot receive a track's codec.

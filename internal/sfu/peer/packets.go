@@ -19,12 +19,18 @@ import (
 // may send the moment it has ended on its side.
 const maxEarly = 64
 
-// A client may send this many reports that cannot be read in such a time. Its
-// packets are authentic, so it is nobody else's fault; no client sends ten a
-// second of one kind.
+// What a client may send in garbageWindow that is of no use. Its packets are authentic,
+// so it is nobody else's fault.
 const (
-	maxGarbage    = 1000
 	garbageWindow = 10 * time.Second
+
+	// maxGarbage is how many reports, and how many packets of data, that cannot be read: no
+	// client sends ten a second.
+	maxGarbage = 1000
+
+	// maxStray is how many packets of media that belong to nothing, or are too long. Some come
+	// while tracks are negotiated; this many are those of 20 Mb/s all the time.
+	maxStray = 20_000
 )
 
 // packets is the media of a connection, both ways.
@@ -52,7 +58,9 @@ type packets struct {
 	early   [][]byte     // mu guards
 	closed  bool         // mu guards
 	demux   demux        // mu guards
-	garbage garbage      // mu guards
+	garbage garbage      // mu guards; reports that cannot be read
+	strays  garbage      // mu guards; media that belongs to nothing
+	spoilt  atomic.Bool  // failed was called
 
 	sendMu  sync.Mutex            // a leaf
 	writers map[uint32]*rtpWriter // sendMu guards; by SSRC
@@ -62,6 +70,7 @@ func (p *packets) init(m *transport.Mux, s *transport.Streams) {
 	p.link = transport.NewLink(m, s, p)
 	p.arrivals.write = p.writeRTCP
 	p.failed = func(error) {}
+	p.data.spoilt = func() { p.spoil(errNotSCTP) }
 	p.checks, p.records = func([]byte, *transport.Path, *transport.Batch) {}, func([]byte) {}
 	p.senders.Store(&map[uint32]*downtrack.DownTrack{})
 	p.writers = map[uint32]*rtpWriter{}
@@ -142,7 +151,16 @@ func (p *packets) receive(b []byte, batch *transport.Batch) {
 	if err != nil {
 		return
 	}
-	p.demux.receive(p, b, batch)
+	if !p.demux.receive(p, b, batch) && p.strays.add(time.Now(), maxStray) {
+		p.spoil(errStray)
+	}
+}
+
+// spoil ends the connection of a client that sends garbage, once.
+func (p *packets) spoil(err error) {
+	if !p.spoilt.Swap(true) {
+		p.failed(err)
+	}
 }
 
 // takeReports takes a compound packet of RTCP. mu is held.
@@ -150,24 +168,24 @@ func (p *packets) takeReports(b []byte) {
 	p.takeFeedback(b)
 	if pkts, err := rtcp.Unmarshal(b); err == nil {
 		p.handleRTCP(pkts)
-	} else if p.garbage.add(time.Now()) {
-		p.failed(ErrGarbage)
+	} else if p.garbage.add(time.Now(), maxGarbage) {
+		p.spoil(ErrGarbage)
 	}
 }
 
-// garbage counts what cannot be read.
+// garbage counts what is of no use.
 type garbage struct {
 	since time.Time
 	n     int
 }
 
 // add reports whether this one is the one too many, once.
-func (g *garbage) add(now time.Time) bool {
-	if g.n <= maxGarbage && now.Sub(g.since) > garbageWindow {
+func (g *garbage) add(now time.Time, most int) bool {
+	if g.n <= most && now.Sub(g.since) > garbageWindow {
 		g.since, g.n = now, 0
 	}
 	g.n++
-	return g.n == maxGarbage+1
+	return g.n == most+1
 }
 
 // takeFeedback hands on what of a compound packet says how the client receives.

@@ -3,6 +3,7 @@ package peer
 import (
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -177,12 +178,66 @@ func TestReportsThatCannotBeReadEndTheConnectionOnce(t *testing.T) {
 	}
 }
 
+// media sends a packet of a stream as the client does.
+func (w *path) media(stream *srtp.Stream, ssrc uint32, pt uint8, seq uint16, size int) {
+	w.t.Helper()
+	b := make([]byte, 12+size, 12+size+srtp.MaxOverhead)
+	b[0], b[1] = 0x80, pt
+	binary.BigEndian.PutUint16(b[2:], seq)
+	binary.BigEndian.PutUint32(b[8:], ssrc)
+	index, _ := stream.Index(seq)
+	w.in.HandleMedia(w.sealer.RTP(&w.batch.Scratch, b, 12, index), w.batch)
+	w.batch.Flush()
+}
+
+func TestMediaOfNoTrackEndsTheConnectionOnce(t *testing.T) {
+	for name, c := range map[string]struct {
+		ssrc uint32
+		pt   uint8
+		size int
+	}{
+		"of an unknown stream":            {9, 50, 100},
+		"of a payload type that was none": {5, 50, 100},
+		"longer than any":                 {5, 111, uptrack.MaxPacket},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newPath(t, 1, 100)
+			var failed []error
+			w.in.failed = func(err error) { failed = append(failed, err) }
+			var good, bad srtp.Stream
+			w.media(&good, 5, 111, 0, 100)
+			for i := range maxStray {
+				w.media(&bad, c.ssrc, c.pt, uint16(i+1), c.size)
+			}
+			if len(failed) > 0 {
+				t.Errorf("too early: %v", failed)
+			}
+			for i := range 5 {
+				w.media(&bad, c.ssrc, c.pt, uint16(maxStray+i+1), c.size)
+			}
+			if len(failed) != 1 || !errors.Is(failed[0], ErrGarbage) {
+				t.Errorf("failed with %v", failed)
+			}
+		})
+	}
+}
+
+func TestMediaOfATrackThatIsOverIsForgiven(t *testing.T) {
+	w := newPath(t, 1, 100)
+	w.in.failed = func(err error) { t.Error(err) }
+	w.packet()
+	w.in.route(nil, exts{mid: 1})
+	for range 2 * maxStray {
+		w.packet()
+	}
+}
+
 func TestGarbageOfLongAgoDoesNotCount(t *testing.T) {
 	var g garbage
 	now := time.Unix(1000, 0)
 	for range 100 * maxGarbage {
 		now = now.Add(garbageWindow / maxGarbage * 2)
-		if g.add(now) {
+		if g.add(now, maxGarbage) {
 			t.Fatal("too many")
 		}
 	}

@@ -149,7 +149,8 @@ func (a *Association) fail(err error) {
 	}
 }
 
-// Handle takes a packet that arrived.
+// Handle takes a packet that arrived. One of which not all can be read is ErrPacket, after
+// what can.
 func (a *Association) Handle(b []byte, now time.Time) error {
 	tag, ok := tagOf(b)
 	if !ok {
@@ -159,10 +160,11 @@ func (a *Association) Handle(b []byte, now time.Time) error {
 		return a.err
 	}
 	b = b[packetHeader:]
-	data := false
+	data, whole := false, true
 	for first := true; len(b) > 0; first = false {
 		c, rest, ok := nextChunk(b)
 		if !ok {
+			whole = len(b) < chunkHeader && !first // padding, perhaps
 			break
 		}
 		if !a.verified(tag, c) {
@@ -187,6 +189,9 @@ func (a *Association) Handle(b []byte, now time.Time) error {
 		a.in.arrived(now)
 	}
 	a.pump(now)
+	if !whole {
+		return ErrPacket
+	}
 	return nil
 }
 

@@ -268,6 +268,31 @@ func TestPacketsOfOthersAreRefused(t *testing.T) {
 	}
 }
 
+func TestPacketsAreSaidToBeBrokenAfterWhatIsWhole(t *testing.T) {
+	for name, c := range map[string]struct {
+		tail string
+		want error
+	}{
+		"nothing":               {"", nil},
+		"padding":               {"\x00\x00", nil},
+		"a kind nobody knows":   {"\xbf\x00\x00\x04", nil},
+		"a chunk without end":   {"\x00\x00\x10\x00", ErrPacket},
+		"a chunk without begin": {"\x00\x00\x00\x03", ErrPacket},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := newNetwork(t, 1).connected()
+			var last []byte
+			n.dropNext = func(_ int, b []byte) bool { last = slices.Clone(b); return true }
+			n.send(0, 1, "hell", reliable)
+			last = append(last, c.tail...)
+			binary.LittleEndian.PutUint32(last[8:], checksum(last))
+			if err := n.ends[1].Handle(last, n.now); !errors.Is(err, c.want) || len(n.ends[1].got) != 1 {
+				t.Errorf("%v, got %d", err, len(n.ends[1].got))
+			}
+		})
+	}
+}
+
 func TestMessagesThatAreTooLongEndTheAssociation(t *testing.T) {
 	for name, r := range map[string]Reliability{"ordered": reliable, "unordered": unordered} {
 		t.Run(name, func(t *testing.T) {
