@@ -3,6 +3,8 @@ package peer
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -141,6 +143,64 @@ func TestCandidatesAreChecked(t *testing.T) {
 	if err := c.failure(); err != nil {
 		t.Error(err)
 	}
+}
+
+// floodCandidates has n candidates taken, and returns how many wait for a description.
+func floodCandidates(t *testing.T, p *Publisher, n int) (waiting int) {
+	t.Helper()
+	for i := range n {
+		init := fmt.Sprintf(`{"candidate":"candidate:%d 1 udp 2113937151 10.%d.%d.%d 50000 typ host","sdpMid":"0"}`, i, i>>16, i>>8&255, i&255)
+		for {
+			err := p.AddCandidate(init)
+			if err == nil {
+				break
+			}
+			if err != ErrFlood {
+				t.Fatal(err)
+			}
+			runtime.Gosched() // those before are not done yet
+		}
+	}
+	done := make(chan struct{})
+	if err := p.queue.post(func() { waiting = len(p.waiting); close(done) }); err != nil {
+		t.Fatal(err)
+	}
+	<-done
+	return waiting
+}
+
+func TestFloodOfCandidatesIsForgotten(t *testing.T) {
+	f := newTestFactory(t, nil)
+	heard := &silent{donec: make(chan struct{}, 4)}
+	p, err := f.NewPublisher(PublisherOptions{Handler: heard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	goroutines := runtime.NumGoroutine()
+	bounded := func(what string) {
+		t.Helper()
+		if n := runtime.NumGoroutine(); n > goroutines+20 {
+			t.Errorf("%s: %d goroutines, %d before", what, n, goroutines)
+		}
+	}
+	const n = 20_000
+	if waiting := floodCandidates(t, p, n); waiting != maxCandidates {
+		t.Errorf("%d wait for a description, want %d", waiting, maxCandidates)
+	}
+	bounded("before the description")
+	p.Offer(offerSDP(t), 1)
+	<-heard.donec
+	// And none of them leads anywhere.
+	if waiting := floodCandidates(t, p, n); waiting != 0 {
+		t.Errorf("%d wait", waiting)
+	}
+	p.told.mu.Lock()
+	if n := len(p.told.kinds); n == 0 || n > maxCandidates {
+		t.Errorf("%d candidates are remembered", n)
+	}
+	p.told.mu.Unlock()
+	bounded("after it")
 }
 
 func TestFloodOfOffersFails(t *testing.T) {
