@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/rollcall-rtc/rollcall/internal/token"
 )
 
 // Connections on which nothing comes, or too little, cost little, end by
@@ -16,7 +18,13 @@ import (
 func TestConnectionsOnWhichNothingComesEnd(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	m := newMeeting(t)
+	admin, err := mint(&token.Claims{Video: &token.VideoGrant{RoomList: true, Agent: true}})
+	m.must(err)
 	const connections = 200
+	const upgrade = "GET /agent HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nAuthorization: Bearer "
+	const call = "POST /twirp/livekit.RoomService/ListRooms HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" +
+		"Content-Length: 100\r\nAuthorization: Bearer "
 	var ended sync.WaitGroup
 	defer ended.Wait()
 	kinds := []struct {
@@ -27,6 +35,10 @@ func TestConnectionsOnWhichNothingComesEnd(t *testing.T) {
 	}{
 		{what: "HTTP, silent", port: m.s.port},
 		{what: "HTTP, half a header", port: m.s.port, first: "GET /rtc HTTP/1.1\r\nHost: x\r\n"},
+		{what: "HTTP, half a body", port: m.s.port, first: call + admin + "\r\n\r\n{"},
+		{what: "HTTP, half a body of nobody", port: m.s.port, first: call + "\r\n\r\n{"},
+		{what: "a worker of agents, silent", port: m.s.port, first: upgrade + admin + "\r\n\r\n"},
+		{what: "a worker of agents, half a message", port: m.s.port, first: upgrade + admin + "\r\n\r\n\x82\xff\x00"},
 		{what: "ICE-TCP, silent", port: m.s.tcpPort},
 		{what: "ICE-TCP, half a packet", port: m.s.tcpPort, first: "\x01\x00\x00\x01"},
 	}
