@@ -2,7 +2,6 @@ package peer
 
 import (
 	"bytes"
-	"errors"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -276,7 +275,7 @@ func TestDataThatIsNoSCTPEndsTheConnectionOnce(t *testing.T) {
 		send(nil)
 	}
 	p.spoil(ErrGarbage)
-	if len(failed) != 1 || !errors.Is(failed[0], ErrGarbage) {
+	if len(failed) != 1 || failed[0] != errNotSCTP {
 		t.Errorf("failed with %v", failed)
 	}
 }
