@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -17,8 +18,6 @@ import (
 )
 
 const (
-	// maxMessage bounds one message of a worker, in bytes.
-	maxMessage = 1 << 20
 	// maxQueue is how many messages a worker may be behind.
 	maxQueue = 1024
 	// registerTimeout is how long a worker may take to say what it is.
@@ -29,10 +28,13 @@ const (
 // link is the connection of one worker.
 type link struct {
 	*outbox.Outbox
-	log *slog.Logger // immutable
+	log    *slog.Logger // immutable
+	limits *limiter     // of who reads
 }
 
-func newLink(log *slog.Logger) *link { return &link{outbox.New(maxQueue, log), log} }
+func newLink(log *slog.Logger) *link {
+	return &link{outbox.New(maxQueue, log), log, newLimiter(time.Now())}
+}
 
 // message is what a worker is sent.
 type message struct{ *livekit.ServerMessage }
@@ -141,9 +143,9 @@ func (d *Dispatcher) serve(l *link, conn *outbox.Conn, apiKey string) {
 			return
 		}
 		if p := m.GetPing(); p != nil {
-			l.Send(&livekit.ServerMessage{Message: &livekit.ServerMessage_Pong{Pong: &livekit.WorkerPong{
+			l.Reply(message{&livekit.ServerMessage{Message: &livekit.ServerMessage_Pong{Pong: &livekit.WorkerPong{
 				LastTimestamp: p.Timestamp, Timestamp: time.Now().UnixMilli(),
-			}}})
+			}}}})
 			continue
 		}
 		if d.do(l.Context(), func(s *state) { s.handle(w, m) }) != nil {
@@ -187,17 +189,33 @@ func (l *link) read(conn *outbox.Conn, within time.Duration) (*livekit.WorkerMes
 	}
 	for {
 		kind, data, err := conn.Read(ctx)
+		if errors.Is(err, websocket.ErrMessageTooBig) {
+			return nil, l.cutOff(errTooLong)
+		}
 		if err != nil {
 			return nil, err
+		}
+		if err := l.limits.take(len(data), time.Now()); err != nil {
+			return nil, l.cutOff(err)
 		}
 		m, err := decode(kind == websocket.MessageText, data)
 		if err != nil {
 			l.log.Debug("agent worker's message ignored", "error", err)
+			if err := l.limits.unreadable(); err != nil {
+				return nil, l.cutOff(err)
+			}
 			continue
 		}
 		l.Answer(kind)
 		return m, nil
 	}
+}
+
+// cutOff ends the connection of a worker that does what none does, and tells it why.
+func (l *link) cutOff(why error) error {
+	l.log.Warn("agent worker cut off", "reason", why)
+	l.CloseAs(websocket.StatusPolicyViolation, why.Error())
+	return why
 }
 
 // decode reads a message of a worker.

@@ -2,9 +2,11 @@ package agent
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,11 +22,16 @@ import (
 
 func serve(t *testing.T) string {
 	t.Helper()
+	return serveAndLog(t, nil)
+}
+
+func serveAndLog(t *testing.T, logger *slog.Logger) string {
+	t.Helper()
 	log, err := eventlog.Open(eventlog.Options{Store: memory.New()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := Start(t.Context(), Options{Log: log, Rooms: &lobby{}, Keys: keys, ServerInfo: &livekit.ServerInfo{Version: "1.9.0"}})
+	d, err := Start(t.Context(), Options{Log: log, Rooms: &lobby{}, Keys: keys, ServerInfo: &livekit.ServerInfo{Version: "1.9.0"}, Logger: logger})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,6 +138,98 @@ func TestFirstMessageHasToRegister(t *testing.T) {
 	}
 	if _, _, err := conn.Read(t.Context()); websocket.CloseStatus(err) != websocket.StatusPolicyViolation {
 		t.Errorf("got %v", err)
+	}
+}
+
+// lines are what was logged.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder // mu guards
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+func TestWorkersThatFloodAreCutOffWithAReason(t *testing.T) {
+	ping, err := proto.Marshal(&livekit.WorkerMessage{Message: &livekit.WorkerMessage_Ping{Ping: &livekit.WorkerPing{Timestamp: 1}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	long, err := proto.Marshal(&livekit.WorkerMessage{Message: &livekit.WorkerMessage_UpdateJob{UpdateJob: &livekit.UpdateJobStatus{
+		Error: strings.Repeat("x", maxMessage/2),
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		raw    []byte
+		reason error
+		status websocket.StatusCode
+	}{
+		"messages":         {ping, errTooManyMessages, websocket.StatusPolicyViolation},
+		"bytes":            {long, errTooManyBytes, websocket.StatusPolicyViolation},
+		"garbage":          {[]byte{0xff, 0xff}, errGarbage, websocket.StatusPolicyViolation},
+		"one that is long": {make([]byte, maxMessage+1), errTooLong, websocket.StatusMessageTooBig},
+	} {
+		t.Run(name, func(t *testing.T) {
+			log := new(lines)
+			conn, _, err := websocket.Dial(t.Context(), serveAndLog(t, slog.New(slog.NewTextHandler(log, nil))),
+				&websocket.DialOptions{HTTPHeader: workerToken(t, &token.VideoGrant{Agent: true})})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.CloseNow()
+			register, err := proto.Marshal(&livekit.WorkerMessage{Message: &livekit.WorkerMessage_Register{Register: &livekit.RegisterWorkerRequest{}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := conn.Write(t.Context(), websocket.MessageBinary, register); err != nil {
+				t.Fatal(err)
+			}
+			var flood sync.WaitGroup
+			defer flood.Wait()
+			flood.Go(func() {
+				for conn.Write(t.Context(), websocket.MessageBinary, c.raw) == nil {
+				}
+			})
+			for err == nil {
+				_, _, err = conn.Read(t.Context())
+			}
+			if websocket.CloseStatus(err) != c.status || !strings.Contains(log.String(), c.reason.Error()) {
+				t.Errorf("ended with %v, and the log says %s", err, log)
+			}
+			_ = conn.CloseNow()
+		})
+	}
+}
+
+func TestWorkersMaySendSoMuchAndNoMore(t *testing.T) {
+	now := time.Unix(0, 0)
+	l := newLimiter(now)
+	for range messageBurst * messageRate {
+		if err := l.take(100, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if l.take(100, now) != errTooManyMessages || l.take(100, now.Add(time.Second)) != nil {
+		t.Error("no such limit, or it is for ever")
+	}
+	for range maxGarbage {
+		if err := l.unreadable(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if l.unreadable() != errGarbage {
+		t.Error("garbage is read on and on")
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 // authenticator knows who sends a request.
 type authenticator struct {
 	keys token.Keys // immutable
+	rate *keyRate   // of what is beside Twirp
 }
 
 // claims returns what the request's token says. Its errors may be shown.
@@ -23,11 +24,14 @@ func (a authenticator) claims(r *http.Request) (*token.Claims, error) {
 	return token.Verify(raw, a.keys, time.Now())
 }
 
-// bearer is claims for the routes beside Twirp.
+// bearer is claims for the routes beside Twirp, of whoever does not ask too often.
 func (a authenticator) bearer(r *http.Request) (*token.Claims, error) {
 	claims, err := a.claims(r)
 	if err != nil {
 		return nil, &problem{http.StatusUnauthorized, "unauthenticated", err.Error()}
+	}
+	if err := a.rate.take(claims.APIKey, time.Now()); err != nil {
+		return nil, err
 	}
 	return claims, nil
 }

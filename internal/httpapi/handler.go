@@ -18,14 +18,17 @@ func NewHandler(o Options) http.Handler {
 	if o.LogState == nil {
 		o.LogState = func() LogState { return LogState{} }
 	}
+	if o.Guard == nil {
+		o.Guard = func(agents http.Handler) http.Handler { return agents }
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	auth := authenticator{keys: o.Keys}
+	auth := authenticator{o.Keys, newKeyRate(o.RequestsPerKey)}
 
 	mux := http.NewServeMux()
 	mux.Handle("/twirp/", newTwirp(o, auth))
-	mux.Handle("/agent", o.Agents)
+	mux.Handle("/agent", o.Guard(o.Agents))
 	for _, path := range SignalPaths {
 		mux.Handle(path, o.Signal)
 		mux.Handle(path+"/validate", o.Signal)

@@ -64,8 +64,10 @@ type Options struct {
 	// Metrics are at /metrics, for whom the handler lets in. Nil: they are not there.
 	Metrics http.Handler
 	// RequestsPerKey is how many requests a second to the Twirp services tokens of one
-	// API key may make; 0 is no limit.
+	// API key may make, and how many to all that is beside them; 0 is no limit.
 	RequestsPerKey int
+	// Guard lets requests for /agent through, if they do not come too often. Nil: all.
+	Guard func(http.Handler) http.Handler
 	// Debug serves /debug/pprof/ and /debug/stats to this machine.
 	Debug bool
 	// Stats is what /debug/stats shows of the server, as JSON. May be nil.

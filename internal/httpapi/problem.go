@@ -66,6 +66,11 @@ func (a errorAnswer) answer(w http.ResponseWriter, r *http.Request, err error) {
 		}{"out_of_range", gone.Error(), gone.earliest})
 		return
 	}
+	if _, ok := errors.AsType[*tooOften](err); ok {
+		w.Header().Set("Retry-After", "1")
+		refuse(w, r, http.StatusTooManyRequests, "resource_exhausted", err.Error())
+		return
+	}
 	status, code, text := a.translate(r, err)
 	refuse(w, r, status, code, text)
 }

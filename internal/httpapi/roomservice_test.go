@@ -340,3 +340,26 @@ func TestKeyThatAsksTooOftenIsRefusedAndOthersAreNot(t *testing.T) {
 	s = livekit.NewRoomServiceJSONClient(a.URL, bearer(raw))
 	wantTwirp(t, second(s.ListRooms(t.Context(), &livekit.ListRoomsRequest{})), twirp.NoError, "")
 }
+
+func TestKeyThatAsksBesideTwirpTooOftenIsRefusedThereAlone(t *testing.T) {
+	a := newAPI(t, func(o *Options) { o.RequestsPerKey = 1 })
+	bearing := func(c token.Claims) []string { return []string{"Authorization", "Bearer " + mint(t, c)} }
+	var last *http.Response
+	for _, path := range []string{"/consumers", "/log", "/session"} {
+		for range 5 * requestBurst {
+			if last = a.request(t, "GET", path, "", bearing(eventsGrant())...); last.StatusCode == http.StatusTooManyRequests {
+				break
+			}
+		}
+	}
+	if got := last.Header.Get("Retry-After"); got != "1" {
+		t.Errorf("asked to come back after %q s", got)
+	}
+	wantError(t, last, http.StatusTooManyRequests, "resource_exhausted", "the limit is 1 a second")
+	// Neither the API of LiveKit's SDKs nor who has no token is kept out.
+	s := livekit.NewRoomServiceJSONClient(a.URL, bearer(mint(t, token.Claims{Video: &token.VideoGrant{RoomList: true}})))
+	wantTwirp(t, second(s.ListRooms(t.Context(), &livekit.ListRoomsRequest{})), twirp.NoError, "")
+	if resp := a.request(t, "GET", "/session", ""); resp.StatusCode != http.StatusOK {
+		t.Errorf("without a token: %s", resp.Status)
+	}
+}

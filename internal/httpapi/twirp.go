@@ -15,15 +15,10 @@ import (
 
 	"github.com/livekit/protocol/livekit"
 	"github.com/twitchtv/twirp"
-
-	"github.com/rollcall-rtc/rollcall/internal/rate"
 )
 
 // callTimeout bounds a call. The Node SDK waits for 10 s.
 const callTimeout = 15 * time.Second
-
-// requestBurst is how many seconds' worth of requests a key may have saved up.
-const requestBurst = 10
 
 // maxRPCTimeout is the longest that a participant may take to answer.
 const maxRPCTimeout = 5 * time.Minute
@@ -45,8 +40,7 @@ type twirpHandler struct {
 	auth   authenticator
 	log    Log
 	logger *slog.Logger
-	rate   *rate.Keyed[string] // by API key; nil is no limit
-	limit  int                 // requests a second, as rate has it
+	rate   *keyRate
 	// services by name
 	services map[string]http.Handler
 }
@@ -56,14 +50,9 @@ func newTwirp(o Options, auth authenticator) http.Handler {
 	errors := twirp.WithServerInterceptors(mapErrors(o.Logger))
 	// JSON answers keep the generated defaults, proto names and zero values: it
 	// is what the reference server sends, and every SDK and script reads.
-	var limit *rate.Keyed[string]
-	if n := float64(o.RequestsPerKey); n > 0 {
-		limit = rate.NewKeyed[string](n, requestBurst*n)
-	}
 	return &twirpHandler{
 		auth:   auth,
-		rate:   limit,
-		limit:  o.RequestsPerKey,
+		rate:   newKeyRate(o.RequestsPerKey),
 		log:    o.Log,
 		logger: o.Logger,
 		services: map[string]http.Handler{
@@ -120,10 +109,9 @@ func (t *twirpHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeTwirpError(w, twirp.NewError(twirp.Unauthenticated, err.Error()))
 		return
 	}
-	if t.rate != nil && !t.rate.Take(claims.APIKey, time.Now()) {
+	if err := t.rate.take(claims.APIKey, time.Now()); err != nil {
 		w.Header().Set("Retry-After", "1")
-		writeTwirpError(w, twirp.NewError(twirp.ResourceExhausted, fmt.Sprintf(
-			"too many requests with tokens of API key %.64q: the limit is %d a second", claims.APIKey, t.limit)))
+		writeTwirpError(w, twirp.NewError(twirp.ResourceExhausted, err.Error()))
 		return
 	}
 	body, err := io.ReadAll(r.Body)

@@ -266,6 +266,7 @@ func (s *Server) openRooms(ctx context.Context, version string) error {
 		Signal:       s.signal,
 		WHIP:         s.whip,
 		Agents:       s.agents,
+		Guard:        s.signal.Guard,
 		Egress:       s.egress,
 		Ingress:      s.ingress,
 		Page:         web.Handler(),

@@ -3,6 +3,7 @@ package signal
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -15,6 +16,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/rollcall-rtc/rollcall/internal/room"
+	"github.com/rollcall-rtc/rollcall/internal/token"
 )
 
 func TestClientsAddressIsWhatTrustedProxiesSay(t *testing.T) {
@@ -192,5 +194,67 @@ func TestReasonThatThereAreTooManyConnectionsCanBeAsked(t *testing.T) {
 	tc.handler.gate.leave(here)
 	if status, body := tc.refused(raw, here.String()); status != http.StatusOK {
 		t.Errorf("asking is counted: %d %s", status, body)
+	}
+}
+
+func TestOthersWebSocketsAreGuardedAsThoseOfClients(t *testing.T) {
+	handler := func(l Limits) *Handler {
+		return NewHandler(Options{Keys: token.Keys{key: secret}, Limits: l, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
+	}
+	ask := func(h http.Handler, from, raw string) int {
+		r := httptest.NewRequest("GET", "/agent?access_token="+raw, nil)
+		r.RemoteAddr = from + ":1"
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w.Code
+	}
+	raw := mint(t, "worker", nil)
+	at := func(i int) string { return fmt.Sprintf("198.51.100.%d", i%250) }
+	for name, c := range map[string]struct {
+		limits Limits
+		from   func(int) string
+		raw    string
+		most   int // of 100 that are let through; 0: all
+	}{
+		"of an address":                  {Limits{JoinsPerAddress: 1}, func(int) string { return at(1) }, "none", joinBurst},
+		"of a key":                       {Limits{JoinsPerKey: 1}, at, raw, joinBurst},
+		"of no key that is known":        {Limits{JoinsPerKey: 1}, at, "none", 0},
+		"of a proxy, who is not limited": {Limits{JoinsPerAddress: 1}, func(int) string { return "127.0.0.1" }, "none", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			passed := 0
+			h := handler(c.limits).Guard(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { passed++ }))
+			var last int
+			for i := range 100 {
+				last = ask(h, c.from(i), c.raw)
+			}
+			switch {
+			case c.most == 0 && passed != 100:
+				t.Errorf("%d passed", passed)
+			case c.most > 0 && (passed < c.most || passed > 2*c.most || last != http.StatusTooManyRequests):
+				t.Errorf("%d passed, and the last one had %d", passed, last)
+			}
+		})
+	}
+
+	release, entered := make(chan struct{}), make(chan struct{})
+	h := handler(Limits{ConnectionsPerAddress: 1}).Guard(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		entered <- struct{}{}
+		<-release
+	}))
+	done := make(chan int)
+	open := func() { done <- ask(h, at(1), raw) }
+	go open()
+	<-entered
+	if status := ask(h, at(1), raw); status != http.StatusTooManyRequests {
+		t.Errorf("the second connection of an address has %d", status)
+	}
+	release <- struct{}{}
+	<-done
+	go open() // the first one is not counted any more
+	<-entered
+	release <- struct{}{}
+	if status := <-done; status != http.StatusOK {
+		t.Errorf("the next one has %d", status)
 	}
 }
