@@ -173,7 +173,7 @@ func (g *Registry) Participant(ctx context.Context, room, identity string) (*liv
 func (g *Registry) RemoveParticipant(ctx context.Context, room, identity string, revoked time.Time) error {
 	return g.with(ctx, room, identity, func(s *state, p *participant) error {
 		if p.forwarding == nil {
-			g.revoke(seatOf(room, identity), revoked, p.req.TokenUntil.Sub(p.joinedAt))
+			g.revoke(seatOf(room, identity), p.revokedBefore(revoked), p.req.TokenUntil.Sub(p.req.At))
 		}
 		p.sendLeave(livekit.DisconnectReason_PARTICIPANT_REMOVED, livekit.LeaveRequest_DISCONNECT)
 		s.remove(p, livekit.DisconnectReason_PARTICIPANT_REMOVED)

@@ -44,6 +44,9 @@ type Join struct {
 	// TokenFrom is when the token was made, zero if it does not say; TokenUntil is when
 	// it ends.
 	TokenFrom, TokenUntil time.Time
+	// At is when the token was found valid, see participant.clock; zero: when the room
+	// takes the request.
+	At time.Time
 	// BeyondToken says that the client described itself in words that are not its token's.
 	BeyondToken bool
 	// MayCreate allows the join to make the room when auto-create is off.
@@ -55,8 +58,8 @@ type Join struct {
 	// Stages hears how far the join has come; nil: nobody does.
 	Stages Stages
 	// RefreshToken mints a token for a room that carries the participant's present
-	// state; nil: tokens are not refreshed.
-	RefreshToken func(room string, p *livekit.ParticipantInfo) (string, error)
+	// state, valid from then on; nil: tokens are not refreshed.
+	RefreshToken func(at time.Time, room string, p *livekit.ParticipantInfo) (string, error)
 
 	clientless bool // it is injected, and never connects
 }
@@ -86,9 +89,12 @@ func (j *Join) dependent() bool {
 }
 
 // kept is what of the join matters while the participant is there.
-func (j *Join) kept() *Join {
+func (j *Join) kept(now time.Time) *Join {
 	k := *j
 	k.Offer, k.AddTracks, k.SyncState, k.RoomConfig = nil, nil, nil, nil
+	if k.At.IsZero() {
+		k.At = now
+	}
 	return &k
 }
 
@@ -102,7 +108,7 @@ const (
 func (s *state) join(req *Join, sink Sink) (*participant, error) {
 	old := s.participants[req.Identity]
 	p := &participant{
-		state: s, req: req.kept(), sink: sink,
+		state: s, req: req.kept(s.now), sink: sink,
 		sid:           newSID(participantPrefix),
 		identity:      req.Identity,
 		joinedAt:      s.now,
@@ -319,7 +325,7 @@ func (s *state) remove(p *participant, reason livekit.DisconnectReason) {
 	}
 	s.withdraw(p, reason, actorOf(reason), wordOf(reason))
 	s.hangUp(p)
-	s.onDeparture(p.sid, farewell{reason: reason})
+	s.onDeparture(p.sid, farewell{reason: reason, from: p.place(), came: p.req.At})
 	if s.opts.Relay != nil {
 		for _, sid := range append(p.formerly, p.sid) {
 			s.opts.Relay.Revoke(sid)

@@ -222,7 +222,7 @@ func (s *state) depart(p *participant, name string) (*participant, []*track) {
 	s.withdraw(p, livekit.DisconnectReason_MIGRATION, event.ActorAPI, moved)
 	s.hangUp(p)
 	p.sink, p.publisher, p.subscriber, p.duplex = nil, nil, nil, nil
-	s.onDeparture(p.sid, farewell{reason: livekit.DisconnectReason_MIGRATION, moved: p.berth})
+	s.onDeparture(p.sid, farewell{reason: livekit.DisconnectReason_MIGRATION, from: p.place(), came: p.req.At, moved: p.berth})
 	s.occupancyChanged()
 	return next, tracks
 }

@@ -221,7 +221,7 @@ func leaveMessage(reason livekit.DisconnectReason, action livekit.LeaveRequest_A
 // firstToken gives a client that joins a token for its next reconnect, unless its own
 // will do until that is refreshed.
 func (p *participant) firstToken() {
-	if until := p.req.TokenUntil; p.req.BeyondToken || until.Sub(p.state.now) < 3*tokenRefresh {
+	if until := p.req.TokenUntil; p.req.BeyondToken || until.Sub(p.clock()) < 3*tokenRefresh {
 		p.refreshToken()
 		return
 	}
@@ -244,7 +244,7 @@ func (p *participant) mintToken() string {
 	if p.req.RefreshToken == nil {
 		return ""
 	}
-	token, err := p.req.RefreshToken(p.req.Room, p.info())
+	token, err := p.req.RefreshToken(p.clock(), p.req.Room, p.info())
 	if err != nil {
 		p.log.Warn("refresh token", "error", err)
 	}

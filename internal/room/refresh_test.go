@@ -20,10 +20,10 @@ func (tc *test) refreshed(identity string) *client {
 	claims := &token.Claims{APIKey: "key", Identity: identity, Name: "at first", ExpiresAt: time.Now().Add(time.Minute),
 		Video: &token.VideoGrant{RoomJoin: true, Room: "demo"}}
 	join := joinOf("demo", identity)
-	join.RefreshToken = func(_ string, info *livekit.ParticipantInfo) (string, error) {
+	join.RefreshToken = func(at time.Time, _ string, info *livekit.ParticipantInfo) (string, error) {
 		now := claims.Clone()
 		now.Name = info.Name
-		return token.Refresh(now, refreshKeys, time.Now())
+		return token.Refresh(now, refreshKeys, at)
 	}
 	c := tc.accept(join)
 	c.transport(peer.Connected)
@@ -63,7 +63,7 @@ func TestTokenThatLastsIsRefreshedLater(t *testing.T) {
 		} {
 			join := joinOf("demo", "alice")
 			join.TokenUntil, join.BeyondToken = time.Now().Add(c.lasts), c.beyond
-			join.RefreshToken = func(string, *livekit.ParticipantInfo) (string, error) {
+			join.RefreshToken = func(time.Time, string, *livekit.ParticipantInfo) (string, error) {
 				return token.Mint("key", refreshKeys["key"], &token.Claims{}, time.Now(), time.Hour)
 			}
 			alice := tc.accept(join)

@@ -21,6 +21,7 @@ type Registry struct {
 	rooms    map[string]*Room    // mu guards
 	farewell map[string]farewell // mu guards; by participant sid
 	order    []string            // mu guards; sids of farewell, oldest first
+	lately   map[place]string    // mu guards; the last sid of farewell for each
 	stopping bool                // mu guards
 
 	revoked     map[seat]revocation // mu guards
@@ -32,9 +33,16 @@ type Registry struct {
 // because it was not there to be told.
 type farewell struct {
 	reason livekit.DisconnectReason
+	from   place
+	came   time.Time // as Join.At
 	at     time.Time
 	moved  *berth // where the participant is now; nil unless it was moved
 }
+
+// place is an identity in a room.
+type place struct{ room, identity string }
+
+func (p *participant) place() place { return place{p.state.room.name, p.identity} }
 
 const (
 	farewellKept = 10 * time.Minute
@@ -47,6 +55,7 @@ func NewRegistry(o Options) *Registry {
 		opts:     o.withDefaults(),
 		rooms:    make(map[string]*Room),
 		farewell: make(map[string]farewell),
+		lately:   make(map[place]string),
 	}
 }
 
@@ -195,8 +204,7 @@ func (g *Registry) gone(sid string) *Gone {
 	switch reason := g.farewell[sid].reason; {
 	case clientsReason(reason):
 		return &Gone{reason, livekit.LeaveRequest_DISCONNECT}
-	case reason == livekit.DisconnectReason_ROOM_DELETED, reason == livekit.DisconnectReason_PARTICIPANT_REMOVED,
-		reason == livekit.DisconnectReason_DUPLICATE_IDENTITY, reason == livekit.DisconnectReason_ROOM_CLOSED:
+	case sentAway(reason):
 		return &Gone{reason, livekit.LeaveRequest_DISCONNECT}
 	}
 	return &Gone{livekit.DisconnectReason_STATE_MISMATCH, livekit.LeaveRequest_RECONNECT}
@@ -216,10 +224,14 @@ func (g *Registry) departed(sid string, why farewell) {
 	defer g.mu.Unlock()
 	now := time.Now()
 	why.at = now
-	g.farewell[sid] = why
+	g.farewell[sid], g.lately[why.from] = why, sid
 	g.order = append(g.order, sid)
 	for len(g.order) > 0 && (len(g.order) > maxFarewells || now.Sub(g.farewell[g.order[0]].at) > farewellKept) {
-		delete(g.farewell, g.order[0])
+		oldest := g.order[0]
+		if from := g.farewell[oldest].from; g.lately[from] == oldest {
+			delete(g.lately, from)
+		}
+		delete(g.farewell, oldest)
 		g.order = g.order[1:]
 	}
 }

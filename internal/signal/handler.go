@@ -26,6 +26,9 @@ type Rooms interface {
 	CanJoin(ctx context.Context, req *room.Join) error
 	// CanResume is the same for Resume.
 	CanResume(ctx context.Context, req *room.Join, sid string) error
+	// ClockOf returns what time it is by the clock with which the identity came into
+	// the room, if it is there or was just now; else zero.
+	ClockOf(ctx context.Context, room, identity string) time.Time
 }
 
 // Options configure a Handler. Rooms and Keys are required.

@@ -41,7 +41,7 @@ func unauthorized(msg string) error { return &badRequest{http.StatusUnauthorized
 // of the older handshake. It comes from addr. What it does not know is ignored.
 func (h *Handler) parse(r *http.Request, addr netip.Addr) (*request, error) {
 	q := r.URL.Query()
-	claims, err := h.verify(r, q)
+	claims, now, err := h.verify(r, q)
 	if err != nil {
 		return nil, err
 	}
@@ -63,6 +63,7 @@ func (h *Handler) parse(r *http.Request, addr netip.Addr) (*request, error) {
 		Permission:   claims.Permission(),
 		TokenFrom:    claims.MadeAt(),
 		TokenUntil:   claims.ExpiresAt,
+		At:           now,
 		MayCreate:    claims.CanCreateRoom() == nil,
 		RoomConfig:   claims.RoomConfig,
 		RoomPreset:   claims.RoomPreset,
@@ -100,33 +101,45 @@ func (req *request) readParameters(q url.Values) error {
 	return req.describe("", extra)
 }
 
-// verify finds the token where SDKs put it: in the header, or in the query.
-func (h *Handler) verify(r *http.Request, q url.Values) (*token.Claims, error) {
-	raw := q.Get("access_token")
+// verify finds the token where SDKs put it, in the header or in the query, and returns
+// at which time it is valid. That is now; for who comes back, and the clock was set
+// meanwhile, the time by the clock as it was.
+func (h *Handler) verify(r *http.Request, q url.Values) (*token.Claims, time.Time, error) {
+	raw, now := q.Get("access_token"), time.Now()
 	if header := r.Header.Get("Authorization"); header != "" {
 		bearer, found := strings.CutPrefix(header, "Bearer ")
 		if !found {
-			return nil, unauthorized(`the Authorization header must be "Bearer" and a token`)
+			return nil, now, unauthorized(`the Authorization header must be "Bearer" and a token`)
 		}
 		raw = bearer
 	}
 	if raw == "" {
-		return nil, unauthorized("a token is required, in the Authorization header or as access_token")
+		return nil, now, unauthorized("a token is required, in the Authorization header or as access_token")
 	}
-	claims, err := token.Verify(raw, h.opts.Keys, time.Now())
+	claims, err := token.VerifyBy(raw, h.opts.Keys, now, func(c *token.Claims) time.Time {
+		name, err := c.CanJoin(q.Get("room"))
+		if err != nil {
+			return time.Time{}
+		}
+		theirs := h.opts.Rooms.ClockOf(r.Context(), name, c.Identity)
+		if !theirs.IsZero() {
+			now = theirs
+		}
+		return theirs
+	})
 	if err != nil {
-		return nil, unauthorized("invalid token: " + err.Error())
+		return nil, now, unauthorized("invalid token: " + err.Error())
 	}
-	return claims, nil
+	return claims, now, nil
 }
 
 // refresher mints tokens with what the participant has become.
-func (h *Handler) refresher(claims *token.Claims) func(string, *livekit.ParticipantInfo) (string, error) {
-	return func(name string, info *livekit.ParticipantInfo) (string, error) {
+func (h *Handler) refresher(claims *token.Claims) func(time.Time, string, *livekit.ParticipantInfo) (string, error) {
+	return func(at time.Time, name string, info *livekit.ParticipantInfo) (string, error) {
 		now := claims.WithPermission(info.Permission)
 		now.Video.Room = name
 		now.Name, now.Metadata, now.Attributes = info.Name, info.Metadata, info.Attributes
-		return token.Refresh(now, h.opts.Keys, time.Now())
+		return token.Refresh(now, h.opts.Keys, at)
 	}
 }
 

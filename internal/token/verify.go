@@ -21,6 +21,13 @@ type Keys map[string]string
 // Verify checks that raw was signed by one of keys and is valid at now, and
 // returns what it says.
 func Verify(raw string, keys Keys, now time.Time) (*Claims, error) {
+	return VerifyBy(raw, keys, now, func(*Claims) time.Time { return time.Time{} })
+}
+
+// VerifyBy is Verify where bearers may have a clock of their own: what is not valid
+// at now is asked for the time by theirs, and is valid if it is at that. A zero time
+// stands for no such clock.
+func VerifyBy(raw string, keys Keys, now time.Time, theirs func(*Claims) time.Time) (*Claims, error) {
 	w, critical := verifyUsual(raw, keys), false
 	if w == nil {
 		w = new(wireClaims)
@@ -30,14 +37,25 @@ func Verify(raw string, keys Keys, now time.Time) (*Claims, error) {
 		}
 		_, critical = tok.Header["crit"]
 	}
-	if err := w.validAt(now); err != nil {
-		return nil, err
+	untimely := w.validAt(now)
+	if errors.Is(untimely, ErrNoExpiry) {
+		return nil, untimely
 	}
 	if critical {
 		// RFC 7515 §4.1.11: extensions that are not understood reject.
 		return nil, fmt.Errorf("%w: header crit names extensions that are not supported", ErrMalformed)
 	}
-	return w.claims()
+	c, err := w.claims()
+	switch {
+	case err != nil:
+		return nil, err
+	case untimely == nil:
+		return c, nil
+	}
+	if at := theirs(c); at.IsZero() || w.validAt(at) != nil {
+		return nil, untimely
+	}
+	return c, nil
 }
 
 // usualHeaders are what the SDKs write, in base64url: HS256, and that it is a JWT, before,

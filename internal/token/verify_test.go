@@ -213,3 +213,40 @@ func TestWhichTokensAreUsual(t *testing.T) {
 		sameAsLibrary(t, tt.raw)
 	}
 }
+
+func TestTokenMayBeValidByTheClockOfItsBearer(t *testing.T) {
+	raw, err := Mint("front", testKeys["front"], &Claims{Identity: "ana"}, testNow, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged, err := Mint("front", "another secret of that length, or so", &Claims{Identity: "ana"}, testNow, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	within, never := testNow.Add(time.Minute), time.Time{}
+	for name, tc := range map[string]struct {
+		raw         string
+		now, theirs time.Time
+		want        error
+	}{
+		"valid, whatever theirs says":   {raw, within, testNow.Add(-24 * time.Hour), nil},
+		"the clock was set ahead":       {raw, testNow.Add(3 * time.Hour), within, nil},
+		"the clock was set back":        {raw, testNow.Add(-3 * time.Hour), within, nil},
+		"expired by both":               {raw, testNow.Add(3 * time.Hour), testNow.Add(2 * time.Hour), ErrExpired},
+		"not yet valid by both":         {raw, testNow.Add(-3 * time.Hour), testNow.Add(-2 * time.Hour), ErrNotYetValid},
+		"one each way":                  {raw, testNow.Add(-3 * time.Hour), testNow.Add(2 * time.Hour), ErrNotYetValid},
+		"expired, and nobody is there":  {raw, testNow.Add(3 * time.Hour), never, ErrExpired},
+		"forged, and valid by theirs":   {forged, testNow.Add(3 * time.Hour), within, ErrSignature},
+		"not signed, and valid by both": {raw[:strings.LastIndexByte(raw, '.')+1], within, within, ErrSignature},
+	} {
+		c, err := VerifyBy(tc.raw, testKeys, tc.now, func(c *Claims) time.Time {
+			if c.Identity != "ana" || errors.Is(tc.want, ErrSignature) {
+				t.Errorf("%s: asked for the clock of %+v", name, c)
+			}
+			return tc.theirs
+		})
+		if !errors.Is(err, tc.want) || (c == nil) != (tc.want != nil) {
+			t.Errorf("%s: %v, %v, want %v", name, c, err, tc.want)
+		}
+	}
+}

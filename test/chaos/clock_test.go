@@ -10,11 +10,13 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/livekit/protocol/livekit"
 
 	"github.com/rollcall-rtc/rollcall/event"
 	"github.com/rollcall-rtc/rollcall/internal/testkit/webhooksink"
@@ -22,22 +24,34 @@ import (
 )
 
 // The machine's clock is set hours ahead, then behind, then right. Who is there stays
-// there; who comes needs a token that is valid by the clock; receivers whose own clock is
-// right refuse what is signed by a wrong one, and in the end have every event once, in
-// order. A recording lasts as long as it took.
+// there, and comes back with the token that it has; who comes needs a token that is valid
+// by the clock; receivers whose own clock is right refuse what is signed by a wrong one,
+// and in the end have every event once, in order. A recording lasts as long as it took.
 func TestClockThatIsSetDisturbsNobody(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	m := newMeeting(t)
 	recording := m.record("speaker")
 	clock := takeClock(t, m.s.cmd.Process.Pid)
 	m.wantClock(0)
+	resumes, restarts := m.enter("resumes"), m.enter("restarts")
+	_, backend := m.wantToken(resumes), m.wantToken(restarts)
 	var stays *guest // somebody who comes when the clock is ahead, and goes when it is behind
 	for i, ahead := range []time.Duration{3 * time.Hour, -3 * time.Hour, 0} {
 		clock.set(ahead)
 		m.wantClock(ahead)
 		m.wantAlive()
+		m.comeBack(resumes)
+		restarts = m.startOver(restarts)
+		for _, g := range []*guest{resumes, restarts} {
+			// By the right clock it is valid, and for no longer than the backend has said.
+			if now := m.wantToken(g); now.ExpiresAt.After(backend.ExpiresAt) {
+				m.t.Errorf("clock %v: a token until %v, the backend's was until %v", ahead, now.ExpiresAt, backend.ExpiresAt)
+			}
+		}
 		if stays != nil {
+			m.comeBack(stays)
 			stays.leave(true)
+			stays = nil
 		}
 		if ahead != 0 {
 			m.wantRefused(map[bool]string{true: "expired", false: "not valid yet"}[ahead > 0])
@@ -52,6 +66,8 @@ func TestClockThatIsSetDisturbsNobody(t *testing.T) {
 		m.gs.ahead = 0
 		m.wantAlive()
 	}
+	resumes.leave(true)
+	restarts.leave(true)
 	recording.wantWhole()
 	var records []*record
 	m.s.poll("the room aside to end", func() error {
@@ -105,6 +121,67 @@ func (b *backend) wantOnceInOrder(t *testing.T, records []*record) {
 	if refused == 0 {
 		t.Error("no signature was of a wrong time")
 	}
+}
+
+// comeBack has g lose its signal connection and resume its session.
+func (m *meeting) comeBack(g *guest) {
+	m.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	before := g.token()
+	m.must(g.comeBack(ctx, m.gs))
+	m.s.poll("a token for the next time", func() error {
+		if g.token() == before {
+			return errors.New("it has the same")
+		}
+		return nil
+	})
+}
+
+// comeBack cuts g's signal connection and resumes the session with its newest token.
+func (g *guest) comeBack(ctx context.Context, gs *guests) error {
+	_ = g.socket.CloseNow()
+	<-g.done
+	g.heardMu.Lock()
+	sid, bearer := g.sid, g.bearer
+	g.heardMu.Unlock()
+	socket, err := gs.open(ctx, bearer, url.Values{"reconnect": {"1"}, "sid": {sid}})
+	if err != nil {
+		return err
+	}
+	g.writes.Lock()
+	g.socket = socket
+	g.writes.Unlock()
+	g.back, g.done = make(chan struct{}), make(chan struct{})
+	go g.run(g.done)
+	return g.await(ctx, g.back)
+}
+
+// token returns the newest that g was given.
+func (g *guest) token() string {
+	g.heardMu.Lock()
+	defer g.heardMu.Unlock()
+	return g.bearer
+}
+
+// startOver has g leave, and come with a new session and the token that it has.
+func (m *meeting) startOver(g *guest) *guest {
+	m.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	g.leave(true)
+	next, err := m.gs.dialBy(ctx, g.token(), livekit.SignalTarget_SUBSCRIBER, livekit.SignalTarget_PUBLISHER)
+	m.must(err)
+	m.must(next.await(ctx, next.active))
+	return next
+}
+
+// wantToken returns what the newest token of g says, which is to be valid by the right clock.
+func (m *meeting) wantToken(g *guest) *token.Claims {
+	m.t.Helper()
+	claims, err := token.Verify(g.token(), token.Keys{apiKey: apiSecret}, time.Now())
+	m.must(err)
+	return claims
 }
 
 // wantClock says how far the server's clock is ahead.

@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -89,12 +91,13 @@ var (
 type guest struct {
 	reroute *strings.Replacer // immutable; may be nil
 
-	socket *websocket.Conn
 	writes sync.Mutex // a socket takes one message at a time
+	socket *websocket.Conn
 
 	subscriber, publisher *webrtc.PeerConnection
 
 	joined    chan struct{} // closed with the JoinResponse
+	back      chan struct{} // closed with the ReconnectResponse to comeBack
 	active    chan struct{} // closed when the subscriber connection is up
 	sending   chan struct{} // closed when the publisher connection is up
 	published chan struct{} // closed when the server took the track
@@ -108,6 +111,8 @@ type guest struct {
 	heardMu  sync.Mutex
 	heard    map[string]int             // heardMu guards; packets by track
 	refusals []*livekit.RequestResponse // heardMu guards
+	sid      string                     // heardMu guards; of its session
+	bearer   string                     // heardMu guards; its newest token
 
 	answer   chan struct{} // closed with the answer to such a publisher's offer
 	answered string        // that answer; read after
@@ -133,15 +138,17 @@ func (gs *guests) dial(ctx context.Context, room, identity string, targets ...li
 	if err != nil {
 		return nil, err
 	}
-	query := url.Values{
-		"access_token": {bearer}, "protocol": {"17"}, "sdk": {"go"}, "version": {"2.16.7"}, "auto_subscribe": {"1"},
-	}
-	socket, _, err := websocket.Dial(ctx, gs.url+"/rtc?"+query.Encode(), &websocket.DialOptions{HTTPClient: gs.client()})
+	return gs.dialBy(ctx, bearer, targets...)
+}
+
+// dialBy is dial for who has a token.
+func (gs *guests) dialBy(ctx context.Context, bearer string, targets ...livekit.SignalTarget) (*guest, error) {
+	socket, err := gs.open(ctx, bearer, nil)
 	if err != nil {
-		return nil, fmt.Errorf("dial: %w", err)
+		return nil, err
 	}
-	socket.SetReadLimit(1 << 20)
 	g := &guest{
+		bearer:  bearer,
 		reroute: gs.reroute,
 		socket:  socket,
 		joined:  make(chan struct{}), active: make(chan struct{}),
@@ -155,8 +162,26 @@ func (gs *guests) dial(ctx context.Context, room, identity string, targets ...li
 		socket.CloseNow()
 		return nil, err
 	}
-	go g.run()
+	go g.run(g.done)
 	return g, g.await(ctx, g.joined)
+}
+
+// open opens a signal connection with more parameters than those of all.
+func (gs *guests) open(ctx context.Context, bearer string, query url.Values) (*websocket.Conn, error) {
+	all := url.Values{
+		"access_token": {bearer}, "protocol": {"17"}, "sdk": {"go"}, "version": {"2.16.7"}, "auto_subscribe": {"1"},
+	}
+	maps.Copy(all, query)
+	socket, resp, err := websocket.Dial(ctx, gs.url+"/rtc?"+all.Encode(), &websocket.DialOptions{HTTPClient: gs.client()})
+	if err != nil {
+		if resp != nil && resp.Body != nil {
+			text, _ := io.ReadAll(resp.Body)
+			return nil, fmt.Errorf("dial: %w: %s", err, text)
+		}
+		return nil, fmt.Errorf("dial: %w", err)
+	}
+	socket.SetReadLimit(1 << 20)
+	return socket, nil
 }
 
 func (gs *guests) client() *http.Client {
@@ -340,8 +365,8 @@ const maxUnhandled = 1024
 // run reads what the server says until the connection ends. Messages are handled
 // beside that, in order: pings are answered by who reads, and a description may take
 // its time in a crowd.
-func (g *guest) run() {
-	defer close(g.done)
+func (g *guest) run(done chan<- struct{}) {
+	defer close(done)
 	messages, handled := make(chan []byte, maxUnhandled), make(chan error, 1)
 	go func() {
 		var failed error
@@ -393,7 +418,16 @@ func (g *guest) take(b []byte) error {
 func (g *guest) handle(m *livekit.SignalResponse) error {
 	switch m := m.Message.(type) {
 	case *livekit.SignalResponse_Join:
+		g.heardMu.Lock()
+		g.sid = m.Join.GetParticipant().GetSid()
+		g.heardMu.Unlock()
 		close(g.joined)
+	case *livekit.SignalResponse_Reconnect:
+		close(g.back)
+	case *livekit.SignalResponse_RefreshToken:
+		g.heardMu.Lock()
+		g.bearer = m.RefreshToken
+		g.heardMu.Unlock()
 	case *livekit.SignalResponse_Leave:
 		g.farewell = m.Leave
 	case *livekit.SignalResponse_TrackPublished:
