@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,25 +44,46 @@ func TestADrainingServerServesThoseWhoAreThereAndNobodyElse(t *testing.T) {
 	for read(t, conn).GetPongResp() == nil {
 	}
 
-	// Who comes anew is sent elsewhere; who comes back is let in.
-	raw, err := token.Mint(key, secret, &token.Claims{Identity: "ana", Video: &token.VideoGrant{RoomJoin: true, Room: "demo"}}, time.Now(), time.Hour)
-	if err != nil {
-		t.Fatal(err)
+	// Who comes anew is sent elsewhere; who comes back is let in, to its session or with
+	// a new one.
+	bearer := func(identity, room string) string {
+		raw, err := token.Mint(key, secret, &token.Claims{Identity: identity, Video: &token.VideoGrant{RoomJoin: true, Room: room}}, time.Now(), time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return raw
 	}
-	_, resp, err := websocket.Dial(ctx, "ws://"+s.Addr().String()+"/rtc?protocol=16&access_token="+raw, nil)
-	if err == nil || resp == nil || resp.StatusCode != http.StatusServiceUnavailable {
-		t.Errorf("a new client: %v, %v", resp, err)
-	}
-	if status, text := get(t, base+"/rtc/validate?access_token="+raw, "", ""); status != http.StatusServiceUnavailable {
-		t.Errorf("/rtc/validate: %d %s", status, text)
+	for _, raw := range []string{bearer("bo", "demo"), bearer("ana", "another")} {
+		_, resp, err := websocket.Dial(ctx, "ws://"+s.Addr().String()+"/rtc?protocol=16&access_token="+raw, nil)
+		if err == nil || resp == nil || resp.StatusCode != http.StatusServiceUnavailable {
+			t.Errorf("a new client: %v, %v", resp, err)
+		}
+		if status, text := get(t, base+"/rtc/validate?access_token="+raw, "", ""); status != http.StatusServiceUnavailable || !strings.Contains(text, room.ErrStopping.Error()) {
+			t.Errorf("/rtc/validate: %d %s", status, text)
+		}
 	}
 	sid := first.GetJoin().GetParticipant().GetSid()
-	back, _, err := websocket.Dial(ctx, fmt.Sprintf("ws://%s/rtc?protocol=16&reconnect=1&sid=%s&access_token=%s", s.Addr(), sid, raw), nil)
+	back, _, err := websocket.Dial(ctx, fmt.Sprintf("ws://%s/rtc?protocol=16&reconnect=1&sid=%s&access_token=%s", s.Addr(), sid, bearer("ana", "demo")), nil)
 	if err != nil {
 		t.Fatalf("a client that comes back: %v", err)
 	}
 	defer back.CloseNow()
 	for read(t, back).GetReconnect() == nil {
+	}
+	leave, err := proto.Marshal(&livekit.SignalRequest{Message: &livekit.SignalRequest_Leave{Leave: &livekit.LeaveRequest{}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := back.Write(ctx, websocket.MessageBinary, leave); err != nil {
+		t.Fatal(err)
+	}
+	if status, text := get(t, base+"/rtc/validate?access_token="+bearer("ana", "demo"), "", ""); status != http.StatusOK {
+		t.Errorf("/rtc/validate for who starts over: %d %s", status, text)
+	}
+	again, joined := dial(t, s, "ana")
+	defer again.CloseNow()
+	if now := joined.GetJoin().GetParticipant().GetSid(); now == "" || now == sid {
+		t.Errorf("who starts over has the session %q, and had %q", now, sid)
 	}
 
 	cancel() // the second signal

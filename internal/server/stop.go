@@ -7,7 +7,7 @@ import (
 )
 
 // Drain goes on for a while for those who are there, before a Stop: the server says
-// that it is not ready, and lets nobody in but who comes back to a session. It
+// that it is not ready, and lets nobody in but who comes back to a session or a room. It
 // returns after the configured delay, or with ctx, or as Wait does with the reason why
 // it cannot go on.
 func (s *Server) Drain(ctx context.Context) error {

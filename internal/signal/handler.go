@@ -129,7 +129,8 @@ func (h *Handler) admit(r *http.Request, addr netip.Addr) (*request, error) {
 		return nil, err
 	}
 	req.from = addr
-	if h.drains(req) {
+	// Who was here a moment ago starts over. Elsewhere it would not find its room.
+	if h.drains() && !req.reconnect && h.opts.Rooms.ClockOf(r.Context(), req.join.Room, req.join.Identity).IsZero() {
 		return nil, room.ErrStopping
 	}
 	return req, h.gate.key(req.key, now)
@@ -239,18 +240,17 @@ func (h *Handler) connect(w http.ResponseWriter, r *http.Request, req *request) 
 	}
 }
 
-// Drain lets nobody in any more but those who come back to their session.
+// Drain lets nobody in any more but those who come back, also with a new session.
 func (h *Handler) Drain() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.draining = true
 }
 
-// drains says whether a request comes too late.
-func (h *Handler) drains(req *request) bool {
+func (h *Handler) drains() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.draining && !req.reconnect
+	return h.draining
 }
 
 func (h *Handler) enter(s *session) bool {
