@@ -94,6 +94,67 @@ stage.inBothModes('reliable data sent while the signal connection is down comes 
   }
 });
 
+/**
+ * Puts a hand over a page's ears: while deaf() is in force reliable data goes to nobody,
+ * as if it had been lost on the way; lost() is how many messages that were. To be called
+ * before joining.
+ */
+async function mayBeDeaf(participant) {
+  await participant.page.evaluate(() => {
+    window.ears = { deaf: false, lost: 0 };
+    const { set, get } = Object.getOwnPropertyDescriptor(RTCDataChannel.prototype, 'onmessage');
+    Object.defineProperty(RTCDataChannel.prototype, 'onmessage', {
+      configurable: true,
+      get,
+      set(handler) {
+        set.call(this, handler && ((event) => {
+          if (!window.ears.deaf || this.label !== '_reliable') return handler.call(this, event);
+          window.ears.lost++;
+          return undefined;
+        }));
+      },
+    });
+  });
+  return {
+    deaf: (deaf) => participant.page.evaluate((now) => { window.ears.deaf = now; }, deaf),
+    lost: () => participant.page.evaluate(() => window.ears.lost),
+  };
+}
+
+stage.inBothModes('reliable data that a client did not get is sent again when it resumes, once and in order', async (call) => {
+  const alice = await call.stranger('alice');
+  const ears = await mayBeDeaf(alice);
+  const wire = await alice.cuttableSignal(call.server);
+  await alice.enter(call.server, call.room);
+  const all = [await call.browser('bob'), await call.node('node')];
+  for (const { identity } of all) await alice.events.want('participantConnected', { identity });
+  const sent = { bob: [], node: [] };
+  const say = async (text) => {
+    for (const who of all) {
+      sent[who.identity].push(`${text} of ${who.identity}`);
+      await who.sendData(`${text} of ${who.identity}`, { reliable: true });
+    }
+  };
+  const texts = (from) => alice.events.all('data', { from }).map((e) => e.text);
+  for (let i = 0; i < 3; i++) await say(`before ${i}`);
+  await waitFor('alice to have what was said before', () => all.every(({ identity }) => texts(identity).length === 3));
+
+  await wire.cut();
+  await ears.deaf(true);
+  for (let i = 0; i < 3; i++) await say(`missed ${i}`);
+  await waitFor('all of it to be missed', async () => await ears.lost() === 6);
+  await ears.deaf(false);
+  assert.deepEqual(all.flatMap(({ identity }) => texts(identity)).filter((text) => /missed/.test(text)), []);
+  wire.mend();
+  await alice.events.want('reconnected', {}, { deadline: 30_000 });
+  assert.equal((await alice.view()).local.sid, alice.sid, 'the same session');
+  await say('after');
+  for (const { identity } of all) {
+    await waitFor(`alice to have all of ${identity}`, () => texts(identity).includes(`after of ${identity}`));
+    assert.deepEqual(texts(identity), sent[identity]);
+  }
+});
+
 stage.inBothModes('frames of data tracks reach those who subscribe, until their end', async (call) => {
   const alice = await call.browser('alice');
   const bob = await call.browser('bob');
