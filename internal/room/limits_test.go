@@ -6,11 +6,15 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/livekit/protocol/livekit"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/rollcall-rtc/rollcall/internal/sfu/peer"
 )
 
 // announces sends an announcement and returns the answer.
@@ -250,4 +254,187 @@ func TestEachTextOfAClientCounts(t *testing.T) {
 	if err := checkClient(nil); err != nil {
 		t.Error(err)
 	}
+}
+
+// Each text has its limit wherever it comes in: what is as long is taken, and what is a
+// byte longer is not.
+func TestTextsHaveTheirLimitsWhereverTheyComeIn(t *testing.T) {
+	limits := Limits{MaxMetadata: 20, MaxAttributes: 30, MaxRoomName: 10, MaxIdentity: 12, MaxName: 14}
+	ctx, long := context.Background(), func(n int) string { return strings.Repeat("x", n) }
+	tags := func(n int) map[string]string {
+		m := map[string]string{}
+		for i := range n {
+			m[fmt.Sprint("tag-", i)] = ""
+		}
+		return m
+	}
+	join := func(change func(j *Join)) func(tc *test) error {
+		return func(tc *test) error {
+			j := joinOf("demo", "bob")
+			change(j)
+			_, err := tc.reg.Join(ctx, j, &recorder{})
+			if (tc.reg.CanJoin(ctx, j) == nil) != (err == nil) {
+				tc.t.Errorf("joining says %v, and asking whether one can the opposite", err)
+			}
+			return err
+		}
+	}
+	for _, tt := range []struct {
+		what  string
+		limit int
+		do    func(n int) func(tc *test) error
+	}{
+		{"identity", limits.MaxIdentity, func(n int) func(*test) error { return join(func(j *Join) { j.Identity = long(n) }) }},
+		{"name", limits.MaxName, func(n int) func(*test) error { return join(func(j *Join) { j.Name = long(n) }) }},
+		{"room", limits.MaxRoomName, func(n int) func(*test) error { return join(func(j *Join) { j.Room = long(n) }) }},
+		{"metadata", limits.MaxMetadata, func(n int) func(*test) error { return join(func(j *Join) { j.Metadata = long(n) }) }},
+		{"attributes", limits.MaxAttributes, func(n int) func(*test) error {
+			return join(func(j *Join) { j.Attributes = map[string]string{"a": long(n - 4), "bc": "d"} })
+		}},
+		{"metadata of the token's room", limits.MaxMetadata, func(n int) func(*test) error {
+			return join(func(j *Join) { j.RoomConfig = &livekit.RoomConfiguration{Metadata: long(n)} })
+		}},
+		{"tags of the token's room", maxTags, func(n int) func(*test) error {
+			return join(func(j *Join) { j.RoomConfig = &livekit.RoomConfiguration{Tags: tags(n)} })
+		}},
+		{"CreateRoom, name", limits.MaxRoomName, func(n int) func(*test) error {
+			return func(tc *test) error {
+				_, err := tc.reg.Create(ctx, &livekit.CreateRoomRequest{Name: long(n)})
+				return err
+			}
+		}},
+		{"CreateRoom, metadata", limits.MaxMetadata, func(n int) func(*test) error {
+			return func(tc *test) error {
+				_, err := tc.reg.Create(ctx, &livekit.CreateRoomRequest{Name: "den", Metadata: long(n)})
+				return err
+			}
+		}},
+		{"CreateRoom, tags", maxTags, func(n int) func(*test) error {
+			return func(tc *test) error {
+				_, err := tc.reg.Create(ctx, &livekit.CreateRoomRequest{Name: "den", Tags: tags(n)})
+				return err
+			}
+		}},
+		{"CreateRoom, a long tag", maxTagBytes, func(n int) func(*test) error {
+			return func(tc *test) error {
+				_, err := tc.reg.Create(ctx, &livekit.CreateRoomRequest{Name: "den", Tags: map[string]string{"t": long(n - 1)}})
+				return err
+			}
+		}},
+		{"UpdateRoomMetadata", limits.MaxMetadata, func(n int) func(*test) error {
+			return func(tc *test) error { _, err := tc.reg.UpdateRoomMetadata(ctx, "demo", long(n)); return err }
+		}},
+		{"UpdateParticipant, name", limits.MaxName, func(n int) func(*test) error {
+			return func(tc *test) error {
+				_, err := tc.reg.UpdateParticipant(ctx, &livekit.UpdateParticipantRequest{Room: "demo", Identity: "alice", Name: long(n)})
+				return err
+			}
+		}},
+		{"UpdateParticipant, metadata", limits.MaxMetadata, func(n int) func(*test) error {
+			return func(tc *test) error {
+				_, err := tc.reg.UpdateParticipant(ctx, &livekit.UpdateParticipantRequest{Room: "demo", Identity: "alice", Metadata: long(n)})
+				return err
+			}
+		}},
+		{"UpdateParticipant, attributes beside those that are there", limits.MaxAttributes, func(n int) func(*test) error {
+			return func(tc *test) error {
+				_, err := tc.reg.UpdateParticipant(ctx, &livekit.UpdateParticipantRequest{Room: "demo", Identity: "alice",
+					Attributes: map[string]string{"new": long(n - len("new") - len("mood") - len("good"))}})
+				return err
+			}
+		}},
+	} {
+		t.Run(tt.what, func(t *testing.T) {
+			inBubble(t, Options{Limits: limits}, func(tc *test) {
+				j := joinOf("demo", "alice")
+				j.Attributes = map[string]string{"mood": "good"}
+				alice := tc.accept(j)
+				alice.transport(peer.Connected)
+				wantRefusal(t, "one too many", tt.do(tt.limit+1)(tc), InvalidArgument)
+				if err := tt.do(tt.limit)(tc); err != nil {
+					t.Errorf("at the limit: %v", err)
+				}
+			})
+		})
+	}
+}
+
+func TestParticipantHasSoManyTracksAndNoMore(t *testing.T) {
+	inBubble(t, Options{Limits: Limits{MaxTracks: 2}}, func(tc *test) {
+		alice := tc.enter("demo", "alice")
+		cam := alice.publishCamera()
+		announce := func(cid string) string {
+			return alice.announces(&livekit.AddTrackRequest{Cid: cid, Type: livekit.TrackType_AUDIO, Source: livekit.TrackSource_MICROPHONE})
+		}
+		for _, step := range []struct{ why, cid, want string }{
+			{"one published, none announced", "second", "trackpublished"},
+			{"one of each", "third", "response LIMIT_EXCEEDED"},
+			{"the one that is announced", "second", "trackpublished"},
+		} {
+			if got := announce(step.cid); got != step.want {
+				t.Errorf("%s: answered %q, want %q", step.why, got, step.want)
+			}
+		}
+		if n := len(alice.p().pending); n != 1 {
+			t.Errorf("%d tracks are pending", n)
+		}
+		alice.end(cam)
+		if got := announce("third"); got != "trackpublished" {
+			t.Errorf("with one less: answered %q", got)
+		}
+
+		alice.heard()
+		alice.publishData(1, "one")
+		alice.publishData(2, "two")
+		alice.heard()
+		alice.publishData(3, "three")
+		alice.wantHeard("a data track too many", "response LIMIT_EXCEEDED")
+		alice.unpublishData(1)
+		alice.heard()
+		alice.publishData(3, "three")
+		alice.wantHeard("with one less", "publishdatatrackresponse")
+		alice.leave()
+
+		i, _ := tc.inject("encoder")
+		for range 2 {
+			if _, err := camera(i, 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err := camera(i, 1)
+		wantRefusal(t, "a track of the server's own", err, ResourceExhausted)
+		i.Close()
+	})
+}
+
+func TestRoomHasSoManyCallsWaitingAndNoMore(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		bob := tc.enter("demo", "bob")
+		req := &livekit.PerformRpcRequest{Room: "demo", DestinationIdentity: "bob", Method: "greet"}
+		over := make(chan error, maxRPCCalls)
+		for range maxRPCCalls {
+			go func() {
+				_, err := tc.reg.PerformRPC(context.Background(), req)
+				over <- err
+			}()
+		}
+		synctest.Wait()
+		begin := time.Now()
+		_, err := tc.reg.PerformRPC(context.Background(), req)
+		wantRefusal(t, "one more", err, ResourceExhausted)
+		if took := time.Since(begin); took > 0 {
+			t.Errorf("it was refused after %v", took)
+		}
+		sleep(rpcAckTimeout)
+		for range maxRPCCalls {
+			wantRefusal(t, "one of those that waited", <-over, DeadlineExceeded)
+		}
+		_, _, outcome := tc.call(bob) // there is room again
+		bob.leave()
+		if a := <-outcome; a.err == nil {
+			t.Error("who has left has answered")
+		} else {
+			wantRefusal(t, "a call to who leaves", a.err, Unavailable)
+		}
+	})
 }

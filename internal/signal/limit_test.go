@@ -93,11 +93,18 @@ func TestFloodsAreCutOffWithAReasonAndTheRoomGoesOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	long, err := proto.Marshal(&livekit.SignalRequest{Message: &livekit.SignalRequest_Trickle{Trickle: &livekit.TrickleRequest{
+		CandidateInit: strings.Repeat("x", maxMessage/2), Target: livekit.SignalTarget_SUBSCRIBER,
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, tt := range map[string]struct {
 		raw    []byte
 		reason string
 	}{
 		"100,000 candidates": {candidate, "too many signal messages"},
+		"long messages":      {long, "too many bytes"},
 		"garbage":            {[]byte{0xff, 0xff}, "cannot be read"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -25,15 +25,15 @@ type dataGate struct {
 }
 
 func newDataGate(l DataLimit, now time.Time) *dataGate {
-	return &dataGate{messages: dataBucket(l.Messages, now), bytes: dataBucket(l.Bytes, now)}
+	return &dataGate{messages: dataBucket(l.Messages, 1, now), bytes: dataBucket(l.Bytes, MaxMessageSize, now)}
 }
 
-func dataBucket(perSecond int, now time.Time) *rate.Bucket {
+// dataBucket makes one that the largest message always fits into.
+func dataBucket(perSecond int, largest float64, now time.Time) *rate.Bucket {
 	if perSecond <= 0 {
 		return nil
 	}
-	// A single message always fits.
-	b := rate.NewBucket(float64(perSecond), max(dataBurst*float64(perSecond), MaxMessageSize), now)
+	b := rate.NewBucket(float64(perSecond), max(dataBurst*float64(perSecond), largest), now)
 	return &b
 }
 

@@ -3,6 +3,8 @@ package peer
 import (
 	"testing"
 	"time"
+
+	"github.com/pion/webrtc/v4"
 )
 
 func TestReliableDataBeyondTheLimitWaitsAndLossyDataIsDropped(t *testing.T) {
@@ -58,10 +60,81 @@ func TestTooManySmallMessagesAreTooMuchToo(t *testing.T) {
 	if _, drop, _ := g.admit(Lossy, 1, now); !drop {
 		t.Error("one more passes")
 	}
+	slow := newDataGate(DataLimit{Messages: 10}, now)
+	for i := range dataBurst * 10 {
+		if _, drop, _ := slow.admit(Lossy, 1, now); drop {
+			t.Fatalf("message %d of ten a second is dropped", i)
+		}
+	}
+	if _, drop, _ := slow.admit(Lossy, 1, now); !drop {
+		t.Error("one more of ten a second passes")
+	}
 	open := newDataGate(DataLimit{}, now)
 	for range 1000 {
 		if wait, drop, _ := open.admit(Reliable, MaxMessageSize, now); drop || wait > 0 {
 			t.Fatal("without a limit there is one")
 		}
+	}
+}
+
+// What a connection may have saved up is a hundred messages here, and 25 come to it in a
+// second: ten more take 400 ms.
+func TestClientThatSendsTooMuchDataIsSlowedDownAndLosesWhatIsLossy(t *testing.T) {
+	const saved, more, least = 100, 10, 400 * time.Millisecond
+	for name, tt := range map[string]struct {
+		limit DataLimit
+		size  int
+	}{
+		"messages": {DataLimit{Messages: saved / dataBurst}, 10},
+		"bytes":    {DataLimit{Bytes: saved / dataBurst * 10_000}, 10_000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newTestFactory(t, func(o *Options) { o.DataLimit = tt.limit })
+			c := newPubClient(t, f, clientOptions{})
+			reliable, lossy := c.dataChannels()
+			open := make(chan struct{}, 2)
+			for _, channel := range []*webrtc.DataChannel{reliable, lossy} {
+				channel.OnOpen(func() { open <- struct{}{} })
+			}
+			c.negotiate(nil)
+			c.connected()
+			<-open
+			<-open
+			count := func(kind DataKind) (n int) {
+				c.with(func() {
+					for _, m := range c.data {
+						if m.kind == kind {
+							n++
+						}
+					}
+				})
+				return n
+			}
+			payload := make([]byte, tt.size)
+			send := func(channel *webrtc.DataChannel, n int) {
+				for range n {
+					if err := channel.Send(payload); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			begin := time.Now()
+			send(reliable, saved+more)
+			eventually(t, "all that is reliable", func() bool { return count(Reliable) == saved+more })
+			if took := time.Since(begin); took < least {
+				t.Errorf("%d messages took %v, want at least %v", saved+more, took, least)
+			}
+			send(lossy, saved)
+			send(reliable, 1)
+			eventually(t, "one more", func() bool { return count(Reliable) == saved+more+1 })
+			if n := count(Lossy); n > saved/2 {
+				t.Errorf("%d of %d lossy messages passed", n, saved)
+			}
+			before := count(Lossy)
+			eventually(t, "lossy data, after a while", func() bool {
+				send(lossy, 1)
+				return count(Lossy) > before
+			})
+		})
 	}
 }
