@@ -125,5 +125,6 @@ func (s *state) reshowDataTracks(p *participant, now []*livekit.DataTrackInfo) {
 	if changed {
 		p.touch()
 		s.broadcast(p, false)
+		p.shareDataTracks()
 	}
 }

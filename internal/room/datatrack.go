@@ -12,7 +12,7 @@ import (
 )
 
 // dataTrack is a stream of data frames that a participant publishes. Others have
-// it when they ask for it, and know it by handles of their own.
+// it when they ask for it, or for all when they come, and know it by handles of their own.
 type dataTrack struct {
 	owner    *participant
 	info     *livekit.DataTrackInfo  // immutable
@@ -69,6 +69,7 @@ func (p *participant) publishDataTrack(req *livekit.PublishDataTrackRequest) {
 		PublishDataTrackResponse: &livekit.PublishDataTrackResponse{Info: t.info},
 	}})
 	p.state.broadcast(p, false)
+	p.shareDataTracks()
 }
 
 // unpublishDataTrack ends the track of that handle.
@@ -96,6 +97,9 @@ func (p *participant) removeDataTrack(t *dataTrack) {
 	delete(p.state.dataTracks, t.info.Sid)
 	for other := range t.takers {
 		other.dropDataTrack(t)
+	}
+	for _, other := range p.state.participants {
+		delete(other.wanted, t.info.Sid)
 	}
 }
 
@@ -132,6 +136,7 @@ func (p *participant) subscribeData(req *livekit.UpdateDataSubscription) {
 		if t == nil || t.owner == p {
 			continue
 		}
+		p.wanted[t.info.Sid] = u.Subscribe
 		if !u.Subscribe {
 			changed = p.dropDataTrack(t) || changed
 			continue
@@ -143,6 +148,40 @@ func (p *participant) subscribeData(req *livekit.UpdateDataSubscription) {
 	if changed {
 		p.tellDataHandles()
 	}
+}
+
+// shareDataTracks gives others the data tracks of p that they want, and p those of theirs,
+// once both know of each other.
+func (p *participant) shareDataTracks() {
+	if len(p.dataTracks) > 0 {
+		p.state.introduce(p)
+	}
+	changed := false
+	for _, other := range p.state.inOrder {
+		if other.takeDataTracks(p) {
+			other.tellDataHandles()
+		}
+		changed = p.takeDataTracks(other) || changed
+	}
+	if changed {
+		p.tellDataHandles()
+	}
+}
+
+// takeDataTracks gives p what it wants of the owner's tracks: those that it has chosen, or
+// all that it has not declined if it asked for that when it came.
+func (p *participant) takeDataTracks(owner *participant) (changed bool) {
+	if len(owner.dataTracks) == 0 || p == owner || p.forwarding != nil || !p.joined || !p.permission.CanSubscribe || !owner.visible() {
+		return false
+	}
+	for _, t := range owner.dataTracks {
+		wanted, chosen := p.wanted[t.info.Sid]
+		if !chosen {
+			wanted = p.req.AutoSubscribeData
+		}
+		changed = wanted && p.takeDataTrack(t) || changed
+	}
+	return changed
 }
 
 // hideDataTracks takes p's tracks from those who have them.

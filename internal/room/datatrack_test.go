@@ -129,6 +129,136 @@ func TestDataTracksOfNoUseAreRefused(t *testing.T) {
 	})
 }
 
+// takesAll enters with the wish for all data tracks.
+func (tc *test) takesAll(room, identity string) *client {
+	j := joinOf(room, identity)
+	j.AutoSubscribeData = true
+	c := tc.accept(j)
+	c.transport(peer.Connected)
+	return c
+}
+
+// wantData compares whose data tracks c has, by their names.
+func (c *client) wantData(why string, want ...string) {
+	c.tc.t.Helper()
+	var got []string
+	for _, t := range c.p().dataHandles {
+		got = append(got, t.owner.identity+"/"+t.info.Name)
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		c.tc.t.Errorf("%s: %s has %q, want %q", why, c.join.Identity, got, want)
+	}
+}
+
+func TestWhoWantsAllDataTracksGetsThem(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		alice := tc.enter("demo", "alice")
+		alice.publishData(7, "pose")
+		bob, carol := tc.takesAll("demo", "bob"), tc.enter("demo", "carol")
+		bob.wantData("what was there", "alice/pose")
+		if got := bob.heard(); !slices.Contains(got, "datatracksubscriberhandles") || slices.Contains(carol.heard(), "datatracksubscriberhandles") {
+			t.Errorf("bob heard %q", got)
+		}
+		alice.publishData(8, "map")
+		bob.publishData(1, "own")
+		bob.wantHeard("the track comes first, and then its handle",
+			"update alice:active/0", "datatracksubscriberhandles", "publishdatatrackresponse")
+		bob.wantData("what is new, and nothing of its own", "alice/map", "alice/pose")
+		carol.wantData("it has not asked")
+		alice.wantData("it has not asked")
+		alice.sendFrame(frame(8, "two"))
+		if got, want := bob.frames(), []string{string(frame(2, "two"))}; !slices.Equal(got, want) {
+			t.Errorf("bob got %q, want %q", got, want)
+		}
+
+		early := tc.accept(joinOf("demo", "early"))
+		early.publishData(1, "before it is in")
+		bob.wantData("who is not in", "alice/map", "alice/pose")
+		early.transport(peer.Connected)
+		bob.wantData("now it is", "alice/map", "alice/pose", "early/before it is in")
+		early.leave()
+
+		pose := alice.p().dataTracks[0]
+		bob.subscribeData(pose.info.Sid, false)
+		permit := func(c *client, p *livekit.ParticipantPermission) {
+			if _, err := tc.reg.UpdateParticipant(context.Background(), &livekit.UpdateParticipantRequest{
+				Room: "demo", Identity: c.join.Identity, Permission: p}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		permit(bob, &livekit.ParticipantPermission{CanPublishData: true})
+		bob.wantData("it may receive nothing")
+		permit(bob, &livekit.ParticipantPermission{CanSubscribe: true, CanPublishData: true})
+		bob.wantData("it may again, but for what it has declined", "alice/map")
+		permit(alice, &livekit.ParticipantPermission{CanSubscribe: true, CanPublishData: true, Hidden: true})
+		bob.wantData("alice is hidden")
+		permit(alice, &livekit.ParticipantPermission{CanSubscribe: true, CanPublishData: true})
+		bob.wantData("alice is seen again", "alice/map")
+
+		carol.subscribeData(pose.info.Sid, true)
+		permit(carol, &livekit.ParticipantPermission{CanPublishData: true})
+		permit(carol, &livekit.ParticipantPermission{CanSubscribe: true})
+		carol.wantData("what it has chosen", "alice/pose")
+
+		bob = bob.resume(nil)
+		if got := bob.heard(); !slices.Contains(got, "datatracksubscriberhandles") {
+			t.Errorf("on resuming bob heard %q", got)
+		}
+		tc.wantIndex("all is known", alice.room())
+		alice.unpublishData(7)
+		if n := len(bob.p().wanted) + len(carol.p().wanted); n != 0 {
+			t.Errorf("%d choices about tracks that have ended", n)
+		}
+		for _, c := range []*client{alice, bob, carol} {
+			c.leave()
+		}
+	})
+}
+
+func TestWhoWantsAllDataTracksGetsThoseOfTheRoomItIsMovedTo(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		alice, dan := tc.enter("demo", "alice"), tc.enter("attic", "dan")
+		alice.publishData(1, "pose")
+		dan.publishData(1, "map")
+		bob, eve := tc.takesAll("demo", "bob"), tc.takesAll("attic", "eve")
+		bob.publishData(1, "own")
+		ctx := context.Background()
+		if err := tc.reg.MoveParticipant(ctx, &livekit.MoveParticipantRequest{Room: "demo", Identity: "bob", DestinationRoom: "attic"}); err != nil {
+			t.Fatal(err)
+		}
+		bob.wantData("bob is moved", "dan/map")
+		eve.wantData("bob has come", "bob/own", "dan/map")
+		if err := tc.reg.ForwardParticipant(ctx, &livekit.ForwardParticipantRequest{Room: "demo", Identity: "alice", DestinationRoom: "attic"}); err != nil {
+			t.Fatal(err)
+		}
+		sleep(time.Second)
+		bob.wantData("alice is shown here too", "alice/pose", "dan/map")
+		for _, c := range []*client{alice, bob, dan, eve} {
+			c.leave()
+		}
+	})
+}
+
+func TestRequestsForBlobsAreRefusedByTheirNumbers(t *testing.T) {
+	inBubble(t, Options{}, func(tc *test) {
+		alice := tc.enter("demo", "alice")
+		alice.heard()
+		alice.say(&livekit.SignalRequest{Message: &livekit.SignalRequest_StoreDataBlobRequest{StoreDataBlobRequest: &livekit.StoreDataBlobRequest{
+			RequestId: 7, Blob: &livekit.DataBlob{Contents: []byte("a schema")}}}})
+		alice.say(&livekit.SignalRequest{Message: &livekit.SignalRequest_GetDataBlobRequest{GetDataBlobRequest: &livekit.GetDataBlobRequest{RequestId: 8}}})
+		alice.sink.mu.Lock()
+		for i, m := range alice.sink.messages {
+			if r := m.GetRequestResponse(); r.GetRequestId() != uint32(7+i) || r.GetReason() != livekit.RequestResponse_NOT_ALLOWED || r.GetMessage() == "" {
+				t.Errorf("answer %d is %v", i, m)
+			}
+		}
+		alice.sink.mu.Unlock()
+		alice.wantHeard("one for each", "response NOT_ALLOWED", "response NOT_ALLOWED")
+		alice.leave()
+	})
+}
+
 // wantIndex checks that a room finds its data tracks, and who has them, as its
 // participants know them.
 func (tc *test) wantIndex(why string, rooms ...*Room) {

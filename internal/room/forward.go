@@ -158,7 +158,7 @@ func (f *forwarding) entrance() *Join {
 	req.Room = f.to.name
 	req.KindDetails = append(slices.Clone(p.req.KindDetails), livekit.ParticipantInfo_FORWARDED)
 	// Nothing is sent to it.
-	req.AutoSubscribe, req.SinglePC, req.RefreshToken = false, true, nil
+	req.AutoSubscribe, req.AutoSubscribeData, req.SinglePC, req.RefreshToken = false, false, true, nil
 	return &req
 }
 

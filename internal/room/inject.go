@@ -85,7 +85,8 @@ func (g *Registry) Inject(ctx context.Context, req *Join, h InjectionHandler) (*
 func injectedJoin(req *Join) *Join {
 	own := *req
 	own.clientless = true
-	own.AutoSubscribe, own.SinglePC, own.Offer, own.AddTracks, own.RefreshToken = false, false, nil, nil, nil
+	own.AutoSubscribe, own.AutoSubscribeData, own.SinglePC = false, false, false
+	own.Offer, own.AddTracks, own.RefreshToken = nil, nil, nil
 	if own.Client == nil {
 		own.Client = new(livekit.ClientInfo)
 	}

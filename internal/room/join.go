@@ -27,6 +27,8 @@ type Join struct {
 	// Client is what the SDK says of itself; Client.Protocol gates features.
 	Client        *livekit.ClientInfo
 	AutoSubscribe bool
+	// AutoSubscribeData is AutoSubscribe for data tracks.
+	AutoSubscribeData bool
 	// AllowPause says whether video that the connection does not carry may be
 	// paused; nil: as the server is configured.
 	AllowPause *bool
@@ -265,6 +267,7 @@ func (s *state) activate(p *participant) {
 		s.announce(p)
 	}
 	p.matchReceivers()
+	p.shareDataTracks()
 	s.forwardEarly(p)
 	if s.qualityDue.IsZero() {
 		s.qualityDue = s.now.Add(qualityInterval)

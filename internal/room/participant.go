@@ -71,7 +71,7 @@ type participant struct {
 	ended         []endedTrack      // media ended a moment ago
 	unmatched     []waitingReceiver // media without an announcement, or before joining
 	subscriptions map[string]*subscription
-	wanted        map[string]bool                         // explicit choices by track sid; absent: auto-subscribe
+	wanted        map[string]bool                         // explicit choices by track sid, of data too; absent: auto-subscribe
 	denied        map[string]denial                       // tracks that their publisher does not let it have, or lets it have again
 	settings      map[string]*livekit.UpdateTrackSettings // what it wants to see of tracks, by sid; immutable
 	permissions   *trackPermissions                       // who may subscribe to its tracks; nil: everybody
@@ -395,6 +395,7 @@ func (p *participant) setPermission(permission *livekit.ParticipantPermission) {
 	if wasVisible != p.visible() {
 		p.reconcileSubscribers()
 	}
+	p.shareDataTracks()
 	s.countsChanged()
 	s.occupancyChanged()
 	p.refreshToken()

@@ -102,6 +102,10 @@ func (s *state) handle(p *participant, req *livekit.SignalRequest) {
 		p.unpublishDataTrack(m.UnpublishDataTrackRequest)
 	case *livekit.SignalRequest_UpdateDataSubscription:
 		p.subscribeData(m.UpdateDataSubscription)
+	case *livekit.SignalRequest_StoreDataBlobRequest:
+		p.keepsNoBlobs(m.StoreDataBlobRequest.GetRequestId())
+	case *livekit.SignalRequest_GetDataBlobRequest:
+		p.keepsNoBlobs(m.GetDataBlobRequest.GetRequestId())
 	case *livekit.SignalRequest_Simulate:
 		p.simulate(m.Simulate)
 	}
@@ -171,6 +175,12 @@ func (p *participant) trickle(m *livekit.TrickleRequest) {
 func (p *participant) refuse(reason livekit.RequestResponse_Reason, msg string, response *livekit.RequestResponse) {
 	response.Reason, response.Message = reason, msg
 	p.reply(&livekit.SignalResponse{Message: &livekit.SignalResponse_RequestResponse{RequestResponse: response}})
+}
+
+// keepsNoBlobs answers who wants a blob kept, or to have one, as schemas of data tracks are:
+// else its SDK would wait.
+func (p *participant) keepsNoBlobs(request uint32) {
+	p.refuse(livekit.RequestResponse_NOT_ALLOWED, "this server keeps no data blobs", &livekit.RequestResponse{RequestId: request})
 }
 
 // mute applies the client's own mute.

@@ -42,6 +42,7 @@ func (req *request) readWrapped(encoded string) error {
 	join.AutoSubscribe = true
 	if settings := m.GetConnectionSettings(); settings != nil {
 		join.AutoSubscribe = settings.AutoSubscribe
+		join.AutoSubscribeData = settings.GetAutoSubscribeDataTrack()
 		join.FullICE = settings.DisableIceLite
 		join.AllowPause = settings.SubscriberAllowPause
 	}

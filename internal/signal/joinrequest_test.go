@@ -212,3 +212,23 @@ func TestPausingIsLeftOpenUnlessTheClientSays(t *testing.T) {
 		}
 	}
 }
+
+func TestClientSaysInEitherHandshakeThatItWantsAllDataTracks(t *testing.T) {
+	for query, want := range map[string]bool{"": false, "1": true, "true": true, "0": false, "false": false} {
+		byQuery := &request{join: &room.Join{Permission: &livekit.ParticipantPermission{}}}
+		if err := byQuery.readParameters(url.Values{"auto_subscribe_data_track": {query}}); err != nil {
+			t.Fatal(err)
+		}
+		settings := &livekit.ConnectionSettings{AutoSubscribe: true}
+		if query != "" {
+			settings.AutoSubscribeDataTrack = &want
+		}
+		byRequest := &request{join: &room.Join{Permission: &livekit.ParticipantPermission{}}}
+		if err := byRequest.readWrapped(wrap(t, &livekit.JoinRequest{ConnectionSettings: settings}, false, true)); err != nil {
+			t.Fatal(err)
+		}
+		if byQuery.join.AutoSubscribeData != want || byRequest.join.AutoSubscribeData != want {
+			t.Errorf("%q: by query %v, by request %v", query, byQuery.join.AutoSubscribeData, byRequest.join.AutoSubscribeData)
+		}
+	}
+}

@@ -89,6 +89,7 @@ func (req *request) readParameters(q url.Values) error {
 	join := req.join
 	join.Client = clientInfo(q)
 	join.AutoSubscribe = boolParam(q, "auto_subscribe", true)
+	join.AutoSubscribeData = boolParam(q, "auto_subscribe_data_track", false)
 	join.FullICE = boolParam(q, "disable_ice_lite", false)
 	if q.Get("subscriber_allow_pause") != "" {
 		join.AllowPause = new(boolParam(q, "subscriber_allow_pause", false))

@@ -85,7 +85,7 @@ func newSession(h *Handler, join *room.Join, o *offer, secret string, in *ingres
 	}
 	join.Stages = s
 	join.Client = &livekit.ClientInfo{Protocol: protocol, Version: join.Client.GetVersion(), Address: join.Client.GetAddress()}
-	join.SinglePC, join.AutoSubscribe, join.RefreshToken = false, false, nil
+	join.SinglePC, join.AutoSubscribe, join.AutoSubscribeData, join.RefreshToken = false, false, false, nil
 	join.Permission = proto.CloneOf(join.Permission)
 	join.Permission.CanSubscribe = false // nothing is sent to it
 	return s
