@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/pion/webrtc/v4"
+
+	"github.com/rollcall-rtc/rollcall/internal/sfu/uptrack"
 )
 
 // offerSDP is what a client with a microphone, a simulcast camera and data
@@ -254,7 +257,7 @@ func FuzzOffer(f *testing.F) {
 	f.Cleanup(func() { _ = factory.Close(context.Background()) })
 	f.Fuzz(func(t *testing.T, sdp string) {
 		heard := &silent{donec: make(chan struct{}, 4)}
-		p, err := factory.NewPublisher(PublisherOptions{Handler: heard})
+		p, err := factory.NewPublisher(PublisherOptions{Handler: heard, Logger: noBugs(t)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -274,6 +277,120 @@ func (s *silent) PublisherAnswer(string, uint32, map[string]string) { s.donec <-
 func (s *silent) PublisherTrack(*Receiver)                          {}
 func (s *silent) PublisherTrackEnded(*Receiver)                     {}
 func (s *silent) NegotiationFailed(error)                           { s.donec <- struct{}{} }
+
+// noBugs fails the test for what is logged as an error: a panic in what reads descriptions
+// ends a connection only, with a line of the log.
+func noBugs(t testing.TB) *slog.Logger { return slog.New(&errorsFail{slog.DiscardHandler, t}) }
+
+type errorsFail struct {
+	slog.Handler
+	t testing.TB
+}
+
+func (h *errorsFail) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelError }
+func (h *errorsFail) WithAttrs([]slog.Attr) slog.Handler           { return h }
+func (h *errorsFail) WithGroup(string) slog.Handler                { return h }
+func (h *errorsFail) Handle(_ context.Context, r slog.Record) error {
+	r.Attrs(func(a slog.Attr) bool { h.t.Errorf("%s: %s", r.Message, a); return true })
+	return nil
+}
+
+// answers takes the offers of a subscriber with sound, pictures and data.
+type answers struct {
+	subClient
+	offerc chan offer
+}
+
+func (a *answers) SubscriberOffer(sdp string, id uint32, _ map[string]string) {
+	a.offerc <- offer{sdp: sdp, id: id}
+}
+
+func offering(t testing.TB, f *Factory) (*Subscriber, *answers) {
+	heard := &answers{offerc: make(chan offer, 64)}
+	sub, err := f.NewSubscriber(SubscriberOptions{Handler: heard, AllowPause: true, Logger: noBugs(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, codec := range map[string]uptrack.Codec{
+		"TR_sound": {MimeType: "audio/opus", ClockRate: 48_000}, "TR_pictures": {MimeType: mimeVP8, ClockRate: 90_000},
+	} {
+		up := uptrack.New(uptrack.Options{Codec: codec})
+		t.Cleanup(up.Close)
+		if _, err := sub.AddTrack("PA_x|"+id, id, up); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sub.Negotiate()
+	return sub, heard
+}
+
+// answerSDP is what a client answers.
+func answerSDP(t testing.TB, offer string) string {
+	media := &webrtc.MediaEngine{}
+	if err := media.RegisterDefaultCodecs(); err != nil {
+		t.Fatal(err)
+	}
+	pc, err := webrtc.NewAPI(webrtc.WithMediaEngine(media)).NewPeerConnection(webrtc.Configuration{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = pc.GracefulClose() }()
+	if err := pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: offer}); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := pc.CreateAnswer(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.SDP
+}
+
+// A subscriber takes whatever it is answered, and the tracks come and go after it.
+func FuzzAnswer(f *testing.F) {
+	factory, err := NewFactory(Options{BindAddresses: []string{"127.0.0.1"}, LoopbackCandidates: true})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { _ = factory.Close(context.Background()) })
+	sub, heard := offering(f, factory)
+	good := answerSDP(f, (<-heard.offerc).sdp)
+	sub.Close()
+	for _, sdp := range []string{
+		good, good[:len(good)/2],
+		strings.ReplaceAll(good, "a=recvonly", "a=inactive"),
+		strings.ReplaceAll(good, "UDP/TLS/RTP/SAVPF 1", "UDP/TLS/RTP/SAVPF 0 1"),
+		strings.ReplaceAll(good, "m=video 9", "m=video 0"),
+		strings.ReplaceAll(good, "a=mid:1", "a=mid:2"),
+		strings.ReplaceAll(good, "m=audio", "m=video"),
+		strings.ReplaceAll(good, "a=extmap:", "a=extmap:1"),
+	} {
+		f.Add(sdp, false)
+		f.Add(sdp, true)
+	}
+	f.Fuzz(func(t *testing.T, sdp string, nameless bool) {
+		sub, heard := offering(t, factory)
+		defer sub.Close()
+		id := (<-heard.offerc).id
+		if nameless {
+			id = 0 // as clients do that know of no ids
+		}
+		sub.Answer(sdp, id)
+		up := uptrack.New(uptrack.Options{Codec: uptrack.Codec{MimeType: mimeVP8, ClockRate: 90_000}})
+		defer up.Close()
+		later, err := sub.AddTrack("PA_x|TR_later", "TR_later", up)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sub.RestartICE()
+		sub.Answer(sdp, 0)
+		sub.RemoveTrack(later)
+		handled := make(chan struct{})
+		if err := sub.queue.post(func() { close(handled) }); err != nil {
+			t.Fatal(err)
+		}
+		<-handled
+	})
+}
 
 func TestAnswersOfAnyTruncatedOfferEndSomehow(t *testing.T) {
 	f := newTestFactory(t, nil)
