@@ -16,8 +16,9 @@ type departures struct {
 
 // departure is a participant that left, or was hidden.
 type departure struct {
-	info *livekit.ParticipantInfo
-	at   time.Time
+	info  *livekit.ParticipantInfo
+	at    time.Time
+	voice time.Time // when it was heard last; zero: never
 }
 
 const (
@@ -27,7 +28,7 @@ const (
 
 // add remembers a departure without what may be long: clients only need to know whose
 // it is.
-func (d *departures) add(gone *livekit.ParticipantInfo, now time.Time) {
+func (d *departures) add(gone *livekit.ParticipantInfo, voice, now time.Time) {
 	n := 0
 	for n < len(d.kept) && (len(d.kept)-n >= maxDepartures || now.Sub(d.kept[n].at) >= departureKept) {
 		d.forgotten = d.kept[n].at
@@ -38,7 +39,7 @@ func (d *departures) add(gone *livekit.ParticipantInfo, now time.Time) {
 		Sid: gone.Sid, Identity: gone.Identity, Name: gone.Name, State: gone.State, Version: gone.Version,
 		JoinedAt: gone.JoinedAt, JoinedAtMs: gone.JoinedAtMs, Permission: gone.Permission, Kind: gone.Kind,
 		DisconnectReason: gone.DisconnectReason,
-	}, now})
+	}, now, voice})
 }
 
 // knows says whether everybody is kept who left after t.

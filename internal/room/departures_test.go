@@ -82,19 +82,19 @@ func TestDeparturesAreBounded(t *testing.T) {
 	begin := time.Now()
 	at := func(i int) time.Time { return begin.Add(time.Duration(i) * time.Millisecond) }
 	for i := range maxDepartures {
-		d.add(&livekit.ParticipantInfo{Sid: fmt.Sprint(i), Metadata: "much"}, at(i))
+		d.add(&livekit.ParticipantInfo{Sid: fmt.Sprint(i), Metadata: "much"}, time.Time{}, at(i))
 	}
 	if !d.knows(begin.Add(-time.Hour)) {
 		t.Error("something is forgotten")
 	}
-	d.add(&livekit.ParticipantInfo{Sid: "last"}, at(maxDepartures))
+	d.add(&livekit.ParticipantInfo{Sid: "last"}, time.Time{}, at(maxDepartures))
 	if len(d.kept) != maxDepartures || d.kept[0].info.Sid != "1" || d.kept[0].info.Metadata != "" {
 		t.Errorf("%d are kept, first %v", len(d.kept), d.kept[0].info)
 	}
 	if d.knows(begin.Add(-time.Hour)) || !d.knows(at(0)) {
 		t.Errorf("forgotten until %s", d.forgotten)
 	}
-	d.add(&livekit.ParticipantInfo{Sid: "later"}, at(maxDepartures).Add(departureKept))
+	d.add(&livekit.ParticipantInfo{Sid: "later"}, time.Time{}, at(maxDepartures).Add(departureKept))
 	if len(d.kept) != 1 || d.knows(at(maxDepartures-1)) {
 		t.Errorf("%d are kept", len(d.kept))
 	}

@@ -382,7 +382,7 @@ func (s *state) withdraw(p *participant, reason livekit.DisconnectReason, by eve
 		} else {
 			s.announce(p)
 		}
-		s.departures.add(p.info(), s.now)
+		s.departures.add(p.info(), p.heardLast(), s.now)
 	}
 	if f := p.forwarding; f != nil {
 		f.tell(func() { f.over = true })

@@ -198,6 +198,8 @@ func (s *state) depart(p *participant, name string) (*participant, []*track) {
 		ended:         p.ended,
 		lastHandle:    p.lastHandle,
 		way:           p.way,
+		speaking:      p.speaking,
+		voiceAt:       p.voiceAt,
 		pace:          p.pace,
 		negotiation:   p.negotiation,
 		turns:         p.turns,
@@ -249,6 +251,7 @@ func (s *state) arrive(p *participant, tracks []*track) {
 		info.Tracks = append(info.Tracks, t.info)
 	}
 	p.tellMoved(info)
+	p.voiceHeard(p)
 
 	deadline := p.deadline
 	s.activate(p)

@@ -382,17 +382,18 @@ func (p *participant) setPermission(permission *livekit.ParticipantPermission) {
 		p.endDataTracks()
 	}
 	if wasVisible && !p.visible() {
+		p.reconcileSubscribers() // voices end first: SDKs take no word of who is not there
 		hidden := proto.CloneOf(p.info())
 		hidden.State = livekit.ParticipantInfo_DISCONNECTED
 		s.broadcastInfo(p, hidden)
-		s.departures.add(hidden, s.now)
+		s.departures.add(hidden, p.heardLast(), s.now)
 		p.hideDataTracks()
 	}
 	s.broadcast(p, true)
 	if permission.CanSubscribe {
 		p.reconcileSubscriptions()
 	}
-	if wasVisible != p.visible() {
+	if !wasVisible && p.visible() {
 		p.reconcileSubscribers()
 	}
 	p.shareDataTracks()

@@ -96,6 +96,7 @@ func (s *state) resume(p *participant, req *Join, sid string, sink Sink) {
 		p.tellMoved(p.info())
 	}
 	p.tellMutes(since)
+	p.tellEndedVoices(since)
 	if infos := s.departedSince(since); len(infos) > 0 {
 		p.send(updateMessage(infos...))
 	}

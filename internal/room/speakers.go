@@ -118,6 +118,26 @@ func (p *participant) tellVoices(since time.Time) {
 	p.sendSpeakers(infos)
 }
 
+// tellEndedVoices ends for p the voices of who has left since. It comes before p is told
+// that they have left: SDKs take no word of who is not there, and show whom they were told of.
+func (p *participant) tellEndedVoices(since time.Time) {
+	var infos []*livekit.SpeakerInfo
+	for _, d := range p.state.departures.kept {
+		if d.at.After(since) && d.voice.After(since) {
+			infos = append(infos, &livekit.SpeakerInfo{Sid: d.info.Sid})
+		}
+	}
+	p.sendSpeakers(infos)
+}
+
+// heardLast is when p spoke last, or when clients were told that it does not any more.
+func (p *participant) heardLast() time.Time {
+	if p.speaking.active {
+		return p.state.now
+	}
+	return p.voiceAt
+}
+
 func (p *participant) speakerInfo() *livekit.SpeakerInfo {
 	return &livekit.SpeakerInfo{Sid: p.sid, Level: p.speaking.level, Active: p.speaking.active}
 }
