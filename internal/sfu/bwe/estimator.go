@@ -216,7 +216,8 @@ func (e *Estimator) Probe(need uint64, now time.Time) bool {
 		p.rest(now) // nothing was heard of it
 		return false
 	}
-	p.begin(e.history, min(uint64(probeAhead*float64(need)), max(probeGrowth*e.capacity, probeLeast)), now)
+	rate := min(uint64(probeAhead*float64(need)), max(probeGrowth*e.capacity, probeLeast))
+	p.begin(e.history, max(rate, probeFewest), now)
 	return true
 }
 

@@ -3,10 +3,13 @@ package bwe
 import "time"
 
 const (
-	// probeLength is how long padding is sent, and probeLeast the least rate
-	// of it: enough packets to tell, few enough to do no harm.
+	// probeLength is how long padding is sent, and probeLeast the rate of it that
+	// is always tried if so much is needed: few enough packets to do no harm.
 	probeLength = 150 * time.Millisecond
 	probeLeast  = 200_000 // bits per second
+	// probeFewest is the rate below which there would be too few packets to tell,
+	// however little is needed.
+	probeFewest = 90_000 // bits per second
 	// probeGrowth bounds a probe by the estimate there is.
 	probeGrowth = 3
 	// probeAhead is how much more than needed is tried.

@@ -55,3 +55,23 @@ func TestVideoComesBackAfterUnrest(t *testing.T) {
 		}
 	}
 }
+
+// Of what takes little, such as pictures of a still screen, or a quarter of the frames of
+// the smallest layer, few packets are asked for: enough to tell by all the same.
+func TestVideoThatTakesLittleComesBack(t *testing.T) {
+	for _, rate := range []uint64{24e3, 32e3, 36e3, 45e3, 55e3, 70e3, 100e3} {
+		for seed := range uint64(10) {
+			p := newPath(t, seed)
+			p.fps, p.ladder, p.rung = 5, []uint64{rate, 3 * rate / 2}, 1
+			p.run(3 * time.Second)
+			p.rate = 5e3
+			p.until(30*time.Second, "less is sent", func() bool { return p.rung < 1 })
+			p.run(5 * time.Second)
+			p.rate, p.freeAt = 20e6, p.now
+			back := p.until(30*time.Second, "all is sent again", func() bool { return p.rung == 1 })
+			if back > 6*time.Second {
+				t.Errorf("%d bit/s, seed %d: back after %v", rate, seed, back)
+			}
+		}
+	}
+}
