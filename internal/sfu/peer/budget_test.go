@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/pion/rtcp"
@@ -127,6 +128,45 @@ func TestACeilingPausesVideoUntilItIsTakenAway(t *testing.T) {
 		n := c.packets("TR_camera")
 		c.sub.LimitBandwidth(0)
 		send(t, camera, 3000, large, "resumption", func() bool { return c.packets("TR_camera") > n+50 && last() == "TR_camera flows" })
+	}
+}
+
+// least is what the least of a track takes, in bits per second: every fourth frame of the
+// lowest layer.
+const least = 8 * fps / 4 * (250 + rtpHeader)
+
+// Of two tracks that do not both fit, the one of less importance waits.
+func TestOfTwoTracksTheLessImportantIsPaused(t *testing.T) {
+	for first, priorities := range [][2]int{{20, 0}, {0, 20}} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newPlay(t, 1)
+			defer p.end()
+			kept, paused := p.actors[first], p.actors[1-first]
+			for i, a := range p.actors {
+				a.sender.SetPriority(priorities[i])
+			}
+			p.run(3 * time.Second)
+			for round := range 3 {
+				kept.came()
+				paused.came()
+				p.LimitBandwidth(least * 14 / 10)
+				p.run(2 * time.Second)
+				if kept.sender.down.Starved() || !paused.sender.down.Starved() {
+					t.Fatalf("round %d: the more important is paused: %v, the other: %v", round, kept.sender.down.Starved(), paused.sender.down.Starved())
+				}
+				if n, m := kept.came(), paused.came(); n == 0 || m != 0 {
+					t.Errorf("round %d: %d packets come of the more important, %d of the other", round, n, m)
+				}
+				if got := [2]string{p.heard(kept), p.heard(paused)}; got != [2]string{"flows", "paused"} {
+					t.Errorf("round %d: told %q", round, got)
+				}
+				p.LimitBandwidth(0)
+				p.run(2 * time.Second)
+				if what := p.amiss(); what != "" {
+					t.Fatalf("round %d, without a limit: %s", round, what)
+				}
+			}
+		})
 	}
 }
 
