@@ -49,7 +49,6 @@ type svcFrame struct {
 	offset            int
 	packets, came     int
 	held              bool // not all came in order
-	paused            bool // nothing is sent before the next key frame
 }
 
 func newScalable(seed uint64) *scalable {

@@ -51,25 +51,67 @@ type svc struct {
 
 	structure *codec.Structure // as the subscriber has it
 
-	described bool // VP9 has descriptors, too
-	paused    bool
-	late      int // pictures since the last that were held came
+	described bool   // VP9 has descriptors, too
+	late      int    // pictures since the last that were held came
+	ssrc      uint32 // of the binding
+	resume    func() // ends what stops the track, nil if it flows
+	stopped   int    // pictures until then
 }
 
 func newSVC(t *testing.T, r *rig, mime string, seed uint64) *svc {
-	r.down.Bind(Binding{SSRC: 9, PayloadType: 100, Writer: r.out, Extensions: []Ext{{From: 4, To: 5}}})
-	return &svc{t: t, r: r, mime: mime, e: newScalable(seed)}
+	v := &svc{t: t, r: r, mime: mime, e: newScalable(seed), ssrc: 9}
+	v.bind()
+	return v
+}
+
+func (v *svc) bind() {
+	v.r.down.Bind(Binding{SSRC: v.ssrc, PayloadType: 100, Writer: v.r.out, Extensions: []Ext{{From: 4, To: 5}}})
+}
+
+// interrupt stops the track for some pictures, or has it begin anew at once.
+func (v *svc) interrupt() {
+	up, down := v.r.up, v.r.down
+	v.release()
+	v.stopped = v.e.rng.IntN(8)
+	switch v.e.rng.IntN(5) {
+	case 0:
+		down.SetPaused(true)
+		v.resume = func() { down.SetPaused(false) }
+	case 1:
+		down.SetStarved(true)
+		v.resume = func() { down.SetStarved(false) }
+	case 2:
+		up.SetMuted(true)
+		v.resume = func() { up.SetMuted(false) }
+	case 3:
+		down.Unbind()
+		v.resume = v.bind
+	case 4:
+		v.ssrc++
+		v.resume = v.bind
+	}
+}
+
+// goOn ends an interruption.
+func (v *svc) goOn() {
+	if v.resume != nil {
+		v.release()
+		v.resume()
+		v.resume = nil
+	}
 }
 
 // picture sends the next one; rough says that it is not spared.
 func (v *svc) picture(rough bool) {
 	rng, r := v.e.rng, v.r
 	v.ts += 3000
-	if rough && rng.IntN(150) == 0 {
-		v.release()
-		r.down.SetPaused(true)
-		r.down.SetPaused(false)
-		v.paused = true
+	switch {
+	case v.resume != nil:
+		if v.stopped--; v.stopped < 0 || !rough {
+			v.goOn()
+		}
+	case rough && rng.IntN(75) == 0:
+		v.interrupt()
 	}
 	parts := v.e.picture(r.plis.Load() != v.plis)
 	v.plis = r.plis.Load()
@@ -78,8 +120,6 @@ func (v *svc) picture(rough bool) {
 	}
 	for _, f := range parts {
 		v.sent = append(v.sent, f)
-		v.paused = v.paused && !f.key
-		f.paused = v.paused
 		for i := range f.packets {
 			if rough {
 				v.maybeChange()
@@ -161,6 +201,7 @@ func (v *svc) judge() {
 	t := v.t
 	t.Helper()
 	v.release()
+	v.goOn()
 	v.got = append(v.got, v.r.out.take()...)
 	v.numbersHaveNoHoles()
 	frames := v.arrivals()
@@ -347,7 +388,7 @@ func (v *svc) wantActive(spatial, temporal int) {
 // again asks for the last packets once more, which have to be as they were.
 func (v *svc) again() {
 	for _, was := range v.got[len(v.got)-40:] {
-		v.r.nack(9, was.SequenceNumber)
+		v.r.nack(v.ssrc, was.SequenceNumber)
 		p := v.r.one(fmt.Sprint(was.SequenceNumber))
 		if !bytes.Equal(p.Payload, was.Payload) || !bytes.Equal(p.GetExtension(5), was.GetExtension(5)) || p.Marker != was.Marker {
 			v.t.Fatalf("%d is sent again with %x %x, was %x %x", p.SequenceNumber, p.GetExtension(5), p.Payload, was.GetExtension(5), was.Payload)
