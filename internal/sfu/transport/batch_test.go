@@ -74,23 +74,6 @@ func TestABorrowedBatchReachesAnyNumber(t *testing.T) {
 	})
 }
 
-func TestPacketsThatFollowFromAWakeUpGoOutWithIt(t *testing.T) {
-	eachMode(t, func(t *testing.T, o Options) {
-		m, from, to := newMux(t, o), newClient(t), newClient(t)
-		out := reach(t, join(t, m, new(witness), "out"), to)
-		w := &witness{do: func(b []byte, _ *Path, batch *Batch) { add(batch, out, b) }}
-		reach(t, join(t, m, w, "in"), from)
-		for i := range 50 {
-			from.send(m, numbered(i, 400))
-		}
-		for i := range 50 {
-			if got := to.receive(); got != string(numbered(i, 400)) {
-				t.Fatalf("packet %d is %.10q", i, got)
-			}
-		}
-	})
-}
-
 func TestAPacketThatDoesNotFitIsStillSent(t *testing.T) {
 	m, cl := newMux(t, Options{}), newClient(t)
 	p := reach(t, join(t, m, new(witness), "u"), cl)
