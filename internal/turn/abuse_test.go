@@ -148,17 +148,51 @@ func TestSixAddressesOfOneNetworkAreOneAddress(t *testing.T) {
 	}
 }
 
+// What is too much one way is dropped there, and takes nothing from the other.
 func TestBitrateIsLimitedEachWay(t *testing.T) {
-	tc := newRig(t, func(o *Options) { o.Limits.Bitrate = 80_000 })
-	relayed := tc.allocate(tc.admitted("udp", "PA_alice"))
-	tc.wantEcho(relayed, tc.media.LocalAddr(), "first")
 	packet := make([]byte, 1000)
-	tc.eventually("packets to be dropped", func() bool {
-		if _, err := relayed.WriteTo(packet, tc.media.LocalAddr()); err != nil {
-			t.Fatal(err)
-		}
-		return tc.server.Stats().OverBitrate > 5
-	})
+	for _, way := range []string{"up", "down"} {
+		t.Run(way, func(t *testing.T) {
+			tc := newRig(t, func(o *Options) { o.MediaPorts, o.Limits.Bitrate = [2]uint16{1, 65535}, 80_000 })
+			relayed := tc.allocate(tc.admitted("udp", "PA_alice"))
+			// Of another port of media, nothing comes back by itself.
+			silent, err := net.ListenUDP("udp4", &net.UDPAddr{IP: loopback.AsSlice()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer silent.Close()
+			tc.wantEcho(relayed, tc.media.LocalAddr(), "first")
+			up := func() error { _, err := relayed.WriteTo(packet, silent.LocalAddr()); return err }
+			down := func() error { _, err := silent.WriteTo(packet, relayed.LocalAddr()); return err }
+			before := tc.server.Stats()
+			// passed is what has passed the limited way, and the other.
+			passed := func() (limited, other uint64) {
+				s := tc.server.Stats()
+				limited, other = s.BytesUp-before.BytesUp, s.BytesDown-before.BytesDown
+				if way == "down" {
+					limited, other = other, limited
+				}
+				return limited, other
+			}
+			limited, other := up, down
+			if way == "down" {
+				limited, other = down, up
+			}
+			tc.eventually("packets to be dropped", func() bool {
+				if err := limited(); err != nil {
+					t.Fatal(err)
+				}
+				return tc.server.Stats().OverBitrate > 5
+			})
+			if n, m := passed(); n == 0 || m >= 1000 {
+				t.Errorf("%d bytes passed, and %d the other way", n, m)
+			}
+			if err := other(); err != nil {
+				t.Fatal(err)
+			}
+			tc.eventually("a packet to pass the other way", func() bool { _, m := passed(); return m >= 1000 })
+		})
+	}
 }
 
 func TestWhatIsNotRelayedIsRefused(t *testing.T) {
