@@ -51,6 +51,7 @@ type fakePeer struct {
 	looks,
 	offers int
 	offered uint32 // id of the last Offer
+	begun   []int  // how many tracks there were at each Begin
 }
 
 func (f *fakePeer) Offer(_ string, id uint32)      { f.mu.Lock(); f.offered = id; f.mu.Unlock() }
@@ -65,7 +66,7 @@ func (f *fakePeer) Answer(string, uint32)         {}
 func (f *fakePeer) AddCandidate(string) error     { return nil }
 func (f *fakePeer) Look()                         { f.mu.Lock(); f.looks++; f.mu.Unlock() }
 func (f *fakePeer) Negotiate()                    { f.mu.Lock(); f.offers++; f.mu.Unlock() }
-func (f *fakePeer) Begin() (string, uint32, bool) { return "", 0, false }
+func (f *fakePeer) Begin() (string, uint32, bool) { f.began(); return "", 0, false }
 func (f *fakePeer) RestartICE()                   { f.mu.Lock(); f.restarts++; f.mu.Unlock() }
 func (f *fakePeer) Resumed()                      { f.mu.Lock(); f.restarts++; f.mu.Unlock() }
 func (f *fakePeer) Remind()                       { f.mu.Lock(); f.reminders++; f.mu.Unlock() }

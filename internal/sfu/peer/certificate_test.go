@@ -48,6 +48,37 @@ func TestCertificateHasTheFingerprintThatIsTold(t *testing.T) {
 	}
 }
 
+// All connections of a server have one certificate, which is made once.
+func TestConnectionsOfAFactoryTellOneFingerprint(t *testing.T) {
+	f := newTestFactory(t, nil)
+	told := map[string]bool{}
+	for range 2 {
+		sub := newSubClient(t, f, clientOptions{})
+		sub.sub.Negotiate()
+		sub.connected()
+		pub := newPubClient(t, f, clientOptions{})
+		pub.dataChannels()
+		for _, sdp := range []string{sub.lastOffer().sdp, pub.negotiate(nil)} {
+			values := attribute(sdp, "fingerprint")
+			if len(values) != 1 {
+				t.Errorf("fingerprints %q", values)
+			}
+			for _, v := range values {
+				told[v] = true
+			}
+		}
+	}
+	if len(told) != 1 || !told[f.fingerprint] {
+		t.Errorf("told %v, the factory's is %q", told, f.fingerprint)
+	}
+	other := newSubClient(t, newTestFactory(t, nil), clientOptions{})
+	other.sub.Negotiate()
+	other.connected()
+	if got := attribute(other.lastOffer().sdp, "fingerprint"); len(got) != 1 || told[got[0]] {
+		t.Errorf("another factory tells %q", got)
+	}
+}
+
 func TestFingerprints(t *testing.T) {
 	der := []byte("a certificate")
 	s1, s256, s384, s512 := sha1.Sum(der), sha256.Sum256(der), sha512.Sum384(der), sha512.Sum512(der)
