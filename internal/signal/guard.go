@@ -33,7 +33,7 @@ func (h *Handler) pass(g *gate, r *http.Request, addr netip.Addr) error {
 	if err := g.address(addr, now); err != nil {
 		return err
 	}
-	if claims, err := h.verify(r, r.URL.Query()); err == nil {
+	if claims, _, err := h.verify(r, r.URL.Query()); err == nil {
 		if err := g.key(claims.APIKey, now); err != nil {
 			return err
 		}
