@@ -52,7 +52,7 @@ var layers = []layer{
 	{"internal/ingress/source", []string{"internal/ingress", "internal/ingress/rtmp", "internal/ingress/ffmpeg", "internal/ingress/flv", "internal/egress/frames", "internal/egress/container", "internal/sfu/uptrack"}},
 
 	// Agents are dispatched by what the log says, to workers at /agent.
-	{"internal/agent", []string{"internal/outbox", "internal/token", "event"}},
+	{"internal/agent", []string{"internal/outbox", "internal/rate", "internal/token", "event"}},
 
 	// Recordings: jobs in the server, and the process that writes one of them, which
 	// knows nothing of it.
