@@ -56,6 +56,7 @@ soak: ## kill the log and delivery 10,000 times and cut their power 1,000 times;
 worst: ## crowd the server, send it garbage, stop reading, be half dead, in long form; takes half an hour
 	go test ./test/chaos -count=1 -v -timeout 3h -long
 	go test ./client -count=1 -v -timeout 3h -run 'April|Reconnects' -long
+	go test ./internal/room -count=1 -v -timeout 3h -run ADay -visits 1000
 
 fuzz: ## run each fuzz target for FUZZTIME (20s)
 	scripts/fuzz.sh

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs each fuzz target for a while: FUZZTIME=20s scripts/fuzz.sh [package...]
+# Runs each fuzz target for a while, under the race detector:
+# FUZZTIME=20s scripts/fuzz.sh [package...]
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,7 +11,7 @@ for dir in $(go list -f '{{.Dir}}' "${@:-./...}"); do
 		echo "=== $target in ${dir#"$PWD"/}"
 		# Minimizing an input that shares no coverage with itself, because of a
 		# map's order, would take all the time.
-		if go test -run '^$' -fuzz "^$target\$" -fuzztime "${FUZZTIME:-20s}" -fuzzminimizetime 10x "$dir"; then
+		if CGO_ENABLED=1 go test -race -run '^$' -fuzz "^$target\$" -fuzztime "${FUZZTIME:-20s}" -fuzzminimizetime 10x "$dir"; then
 			passed=$((passed + 1))
 		else
 			failed+=("$target in ${dir#"$PWD"/}")

@@ -18,7 +18,7 @@ func TestJoinsAndLeavesLeaveNothingBehind(t *testing.T) {
 		farewell = 300
 	)
 	spareGoroutines := 8 + kept(rooms)
-	rounds := 1
+	rounds := 5
 	if *long {
 		rounds = 150 // one every three seconds, day and night
 	}
@@ -32,17 +32,24 @@ func TestJoinsAndLeavesLeaveNothingBehind(t *testing.T) {
 	}
 	s.wantEmpty()
 	before := s.usage()
+	var second usage
 	for round := range rounds {
 		crowd(t, gs, fmt.Sprintf("%d", round), uint64(round), &calamity{})
+		if round == 1 {
+			s.wantEmpty()
+			second = s.usage()
+		}
 	}
 	s.wantEmpty()
+	// What grows with each round has to be found by less than it may take in all.
+	grown := func(now usage) int { return (int(now.heap) - int(second.heap)) / ((rounds - 2) * joins) }
 	s.poll("everything to be given back", func() error {
 		now := s.usage()
 		if now.goroutines > before.goroutines+spareGoroutines || now.files > before.files+spareFiles ||
 			now.heap > before.heap+spareHeap {
 			return fmt.Errorf("%+v, and was %+v", now, before)
 		}
-		t.Logf("before %+v, after %d joins and leaves %+v", before, rounds*joins, now)
+		t.Logf("before %+v, after %d joins and leaves %+v, after %d %+v: %d bytes for each", before, 2*joins, second, rounds*joins, now, grown(now))
 		return nil
 	})
 }

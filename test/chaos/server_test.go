@@ -34,7 +34,8 @@ const (
 )
 
 // program is the server, built once for all tests. If they run under the race
-// detector, raced is the one under it too; else it is the same.
+// detector, raced is the one under it too; else it is the same. Servers are raced but
+// where numbers count.
 var program, raced string
 
 // long makes the worst days as bad as make worst has them.
@@ -117,7 +118,7 @@ func newServer(t *testing.T, hook string) *server {
 		url:     fmt.Sprintf("http://127.0.0.1:%d", port),
 		config:  filepath.Join(dir, "config.yaml"),
 		dataDir: filepath.Join(dir, "data"),
-		program: program,
+		program: raced,
 		port:    port,
 		udpPort: freePort(t, "udp"),
 		tcpPort: freePort(t, "tcp"),
@@ -148,12 +149,28 @@ func newServer(t *testing.T, hook string) *server {
 	}
 	t.Cleanup(func() {
 		s.kill()
+		s.wantNoBugs()
 		if t.Failed() {
 			t.Logf("end of the server's log:\n%s", s.tail(80))
 		}
 		s.log.Close()
 	})
 	return s
+}
+
+// wantNoBugs says that nothing raced and nothing panicked, in all the lives of the process.
+func (s *server) wantNoBugs() {
+	s.t.Helper()
+	log, err := os.ReadFile(s.log.Name())
+	if err != nil {
+		s.t.Error(err)
+	}
+	for _, bug := range []string{"DATA RACE", "panic", "fatal error:", "BUG:"} {
+		if at := bytes.Index(log, []byte(bug)); at >= 0 {
+			s.t.Errorf("the server's log has %q:\n%s", bug, log[max(0, at-500):min(len(log), at+4000)])
+			return
+		}
+	}
 }
 
 // start runs the process and waits until it answers.
