@@ -265,8 +265,10 @@ window.participant = {
     const media = remotePublication(identity, Track.Source.Microphone)?.track;
     const [inbound] = await statsOf(media?.receiver, 'inbound-rtp');
     const [codec] = (await statsOf(media?.receiver, 'codec')).filter((c) => c.id === inbound?.codecId);
+    // The codec is what is decoded: of redundant audio, what is inside. That there is redundancy shows by the size of packets.
     return {
       energy: inbound?.totalAudioEnergy ?? 0, level: inbound?.audioLevel ?? 0, packets: inbound?.packetsReceived ?? 0, mime: codec?.mimeType,
+      each: (inbound?.bytesReceived ?? 0) / (inbound?.packetsReceived || 1),
     };
   },
   /** What the server has answered to the microphone: parameters of Opus, and the codec that is sent; how many packets, of how many seconds. */

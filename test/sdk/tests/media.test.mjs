@@ -62,7 +62,10 @@ stage.inBothModes('sound that comes without redundancy has it for those who take
   }
   const { tracks } = await call.api.getParticipant(call.room, 'talker');
   assert.deepEqual(tracks.map((t) => t.mimeType), ['audio/opus']);
-  assert.equal((await alice.audio('talker')).mime, 'audio/red');
+  const { packets, bytes } = await listeners.at(-1).received('talker', 'microphone');
+  const { each, mime } = await alice.audio('talker');
+  assert.equal(mime, 'audio/opus', 'what is decoded');
+  assert.ok(each > 1.6 * bytes / packets && each < 2.4 * bytes / packets, `${each} bytes each, and ${bytes / packets} without redundancy`);
   await wantAudio(alice, 'talker');
 });
 
