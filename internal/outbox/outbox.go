@@ -37,6 +37,7 @@ type Message interface {
 type Outbox struct {
 	log   *slog.Logger // immutable
 	limit int          // immutable; how many messages a client may be behind
+	bytes int64        // immutable; how many bytes, as maxWaiting has it
 
 	// The client last sent JSON, so it gets JSON.
 	text atomic.Bool
@@ -71,7 +72,7 @@ type Outbox struct {
 
 // New returns an outbox that holds up to limit messages.
 func New(limit int, log *slog.Logger) *Outbox {
-	o := &Outbox{log: log, limit: limit, status: websocket.StatusNormalClosure}
+	o := &Outbox{log: log, limit: limit, bytes: maxWaiting, status: websocket.StatusNormalClosure}
 	o.turn, o.wakec, o.idlec = make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{}, 1)
 	o.ctx, o.cancel = context.WithCancel(context.Background())
 	o.writing, o.stop = context.WithCancel(o.ctx)
@@ -128,7 +129,7 @@ func (o *Outbox) queued(m Message) bool {
 	}
 	size, behind := int64(m.Size()), o.unwritten.Load()
 	o.most = max(o.most, size)
-	if len(o.queue) >= o.limit || behind > maxWaiting+o.most {
+	if len(o.queue) >= o.limit || behind > o.bytes+o.most {
 		o.log.Warn("client cut off", "reason", ErrUnread, "queued", len(o.queue), "bytes", behind)
 		o.closed = true
 		o.cancel()
