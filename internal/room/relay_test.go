@@ -9,13 +9,20 @@ import (
 )
 
 // fakeRelay notes who may relay.
-type fakeRelay struct{ admitted, revoked []string }
+type fakeRelay struct {
+	admitted, revoked []string
+	urls              []string // none: one of a kind
+}
 
 func (f *fakeRelay) Admit(sid string) []*livekit.ICEServer {
 	if !slices.Contains(f.admitted, sid) {
 		f.admitted = append(f.admitted, sid)
 	}
-	return []*livekit.ICEServer{{Urls: []string{"turn:relay"}, Username: sid, Credential: "c"}}
+	urls := f.urls
+	if len(urls) == 0 {
+		urls = []string{"turn:relay"}
+	}
+	return []*livekit.ICEServer{{Urls: urls, Username: sid, Credential: "c"}}
 }
 
 func (f *fakeRelay) Revoke(sid string) { f.revoked = append(f.revoked, sid) }
@@ -56,4 +63,54 @@ func TestRelayIsOpenToASessionForItsLife(t *testing.T) {
 			t.Errorf("admitted %q, revoked %q, want %q both", relay.admitted, relay.revoked, want)
 		}
 	})
+}
+
+// An SDK that asks for TLS starts over, and takes what it is told then.
+func TestWhoAsksForTLSIsRelayedByNothingElse(t *testing.T) {
+	for name, tt := range map[string]struct {
+		urls []string
+		want []string // of the relay; nil: there is none by TLS
+	}{
+		"a relay over TLS":         {[]string{"turn:relay", "turns:relay?transport=tcp"}, []string{"turns:relay?transport=tcp"}},
+		"none that speaks TLS":     {[]string{"turn:relay"}, nil},
+		"two of which one has TLS": {[]string{"turns:relay", "stun:relay"}, []string{"turns:relay"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			stun := &livekit.ICEServer{Urls: []string{"stun:configured"}}
+			inBubble(t, Options{Relay: &fakeRelay{urls: tt.urls}, ICEServers: []*livekit.ICEServer{stun}}, func(tc *test) {
+				alice := tc.enter("demo", "alice")
+				if c := alice.sink.messages[0].GetJoin().GetClientConfiguration(); c != nil {
+					t.Errorf("before: %v", c)
+				}
+				alice.simulates(&livekit.SimulateScenario{Scenario: &livekit.SimulateScenario_SwitchCandidateProtocol{
+					SwitchCandidateProtocol: livekit.CandidateProtocol_TLS,
+				}})
+				again := tc.enter("demo", "alice")
+				join := again.sink.messages[0].GetJoin()
+				check := func(why string, config *livekit.ClientConfiguration, servers []*livekit.ICEServer) {
+					t.Helper()
+					relayed := config.GetForceRelay() == livekit.ClientConfigSetting_ENABLED
+					if tt.want == nil {
+						if relayed || len(servers) != 2 || again.p().way != livekit.CandidateProtocol_TCP {
+							t.Errorf("%s: %v by %v of %v, want TCP with all of them", why, config, again.p().way, servers)
+						}
+						return
+					}
+					if !relayed || len(servers) != 1 || !slices.Equal(servers[0].Urls, tt.want) ||
+						servers[0].Username != again.h.SID() || servers[0].Credential != "c" {
+						t.Errorf("%s: %v of %v, want %q and no other way", why, config, servers, tt.want)
+					}
+				}
+				check("join", join.GetClientConfiguration(), join.GetIceServers())
+				resumed := again.resume(nil)
+				back := resumed.sink.messages[0].GetReconnect()
+				check("resume", back.GetClientConfiguration(), back.GetIceServers())
+				// It is for that session.
+				third := tc.enter("demo", "alice").sink.messages[0].GetJoin()
+				if third.GetClientConfiguration() != nil || len(third.GetIceServers()) != 2 {
+					t.Errorf("afterwards: %v, %v", third.GetClientConfiguration(), third.GetIceServers())
+				}
+			})
+		})
+	}
 }
