@@ -3,9 +3,11 @@
 // ROLLCALL_UPDATE=1 writes it, any other run compares.
 
 import assert from 'node:assert/strict';
+import { test } from 'node:test';
 import { netScene } from '../harness/scene.mjs';
 import { PyParticipant } from '../../sdk/harness/pyparticipant.mjs';
 import { browsers, documented, events, limit, record, render, scopes, sdks } from '../harness/compat.mjs';
+import { exported } from '../../sdk/harness/exported.mjs';
 import { wantAudio, wantVideo } from '../../sdk/harness/media.mjs';
 
 const stage = netScene({ timeout: 600_000, server: { room: { departure_timeout: 60 } } });
@@ -166,4 +168,17 @@ stage.test('every client event fires for its real cause in every SDK that has it
   const text = render(seen, causes);
   if (process.env.ROLLCALL_UPDATE) record(text);
   assert.equal(documented(), text, 'docs/compat.md is not what this run saw; ROLLCALL_UPDATE=1 writes it');
+});
+
+test('the table says that an SDK has no event exactly where it exports none', () => {
+  const lists = {
+    ...Object.fromEntries(browsers.map((sdk) => [sdk, exported.browser])),
+    '@livekit/rtc-node': exported.node, 'livekit for Python': exported.python, 'server-sdk-go': exported.go,
+  };
+  for (const [sdk, list] of Object.entries(lists)) {
+    const has = list(events);
+    for (const scope of scopes) {
+      assert.deepEqual(events.filter((event) => !limit(event, sdk, scope)), has[scope], `${sdk}, ${scope}`);
+    }
+  }
 });
