@@ -42,28 +42,8 @@ export class BrowserParticipant {
     await this.join(server, await joinToken(room, this.identity, tokenOptions), options);
   }
 
-  /**
-   * Puts a wire between the page and the server's signal socket, in Chromium, to
-   * be called before joining: cut() breaks it, and new ones are held until mend().
-   */
-  async cuttableSignal(server) {
-    const open = new Set();
-    let mended = Promise.resolve();
-    let mend;
-    await this.page.routeWebSocket((url) => url.host === new URL(server.url).host, async (socket) => {
-      await mended;
-      socket.connectToServer();
-      open.add(socket);
-    });
-    return {
-      cut: async () => {
-        mended = new Promise((resolve) => { mend = resolve; });
-        await Promise.all([...open].map((socket) => socket.close({ code: 3000, reason: 'cut' })));
-        open.clear();
-      },
-      mend: () => mend(),
-    };
-  }
+  /** See cuttableSignal below. */
+  cuttableSignal(server) { return cuttableSignal(this.page, server); }
 
   publishCamera(options) { return this.#call('publishCamera', options); }
   setScalability(mode) { return this.#call('setScalability', mode); }
@@ -131,4 +111,27 @@ export class BrowserParticipant {
   #call(method, ...args) {
     return this.page.evaluate(([name, list]) => window.participant[name](...list), [method, args]);
   }
+}
+
+/**
+ * Puts a wire between a page in Chromium and the server's signal socket, to be called
+ * before joining: cut() breaks it, and new ones are held until mend().
+ */
+export async function cuttableSignal(page, server) {
+  const open = new Set();
+  let mended = Promise.resolve();
+  let mend;
+  await page.routeWebSocket((url) => url.host === new URL(server.url).host, async (socket) => {
+    await mended;
+    socket.connectToServer();
+    open.add(socket);
+  });
+  return {
+    cut: async () => {
+      mended = new Promise((resolve) => { mend = resolve; });
+      await Promise.all([...open].map((socket) => socket.close({ code: 3000, reason: 'cut' })));
+      open.clear();
+    },
+    mend: () => mend(),
+  };
 }

@@ -111,21 +111,24 @@ export class NodeParticipant {
     }
   }
 
+  publishCamera() { return this.#publishPictures('camera', TrackSource.SOURCE_CAMERA); }
+  publishScreen() { return this.#publishPictures('screen', TrackSource.SOURCE_SCREENSHARE); }
+
   /** Publishes a picture that changes with every frame. */
-  async publishCamera() {
+  async #publishPictures(name, source) {
     const [width, height, rate] = [320, 180, 15];
-    const source = new VideoSource(width, height);
-    const track = LocalVideoTrack.createVideoTrack('camera', source);
+    const pictures = new VideoSource(width, height);
+    const track = LocalVideoTrack.createVideoTrack(name, pictures);
     let n = 0;
     const draw = () => {
       const i420 = new Uint8Array((width * height * 3) / 2).fill((n * 7) % 200 + 20, 0, width * height).fill(128, width * height);
-      source.captureFrame(new VideoFrame(i420, width, height, VideoBufferType.I420));
+      pictures.captureFrame(new VideoFrame(i420, width, height, VideoBufferType.I420));
       n++;
     };
     const timer = setInterval(draw, 1000 / rate);
-    this.#stops.push(() => clearInterval(timer), () => source.close());
-    const options = new TrackPublishOptions({ source: TrackSource.SOURCE_CAMERA, simulcast: false });
-    const publication = await within(`rtc-node participant ${this.identity} to publish a camera`,
+    this.#stops.push(() => clearInterval(timer), () => pictures.close());
+    const options = new TrackPublishOptions({ source, simulcast: false });
+    const publication = await within(`rtc-node participant ${this.identity} to publish a ${name}`,
       this.#room.localParticipant.publishTrack(track, options));
     return { sid: publication.sid };
   }

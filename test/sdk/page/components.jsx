@@ -3,10 +3,11 @@
 
 import { createRoot } from 'react-dom/client';
 import {
-  ConnectionState, LiveKitRoom, RoomAudioRenderer, RoomName, useConnectionQualityIndicator, useIsSpeaking,
-  useParticipantAttributes, useParticipantInfo, useParticipants, useTracks, VideoTrack,
+  ConnectionState, LiveKitRoom, RoomAudioRenderer, RoomName, useConnectionQualityIndicator, useConnectionState, useIsSpeaking,
+  useParticipantAttributes, useParticipantInfo, useParticipants, useRoomContext, useTracks, VideoTrack,
 } from '@livekit/components-react';
 import { Track } from 'livekit-client';
+import { useEffect } from 'react';
 
 function Person({ participant }) {
   const { name, metadata } = useParticipantInfo({ participant });
@@ -19,16 +20,21 @@ function Person({ participant }) {
   );
 }
 
+window.states = []; // of the connection, in order
+
 function Call() {
   const participants = useParticipants();
-  const cameras = useTracks([Track.Source.Camera]);
+  const pictures = useTracks([Track.Source.Camera, Track.Source.ScreenShare]);
+  const state = useConnectionState();
+  window.room = useRoomContext();
+  useEffect(() => { window.states.push(state); }, [state]);
   return (
     <>
       <h1><RoomName /></h1>
       <ConnectionState id="state" />
       <ul>{participants.map((p) => <Person key={p.identity} participant={p} />)}</ul>
-      {cameras.map((ref) => (
-        <VideoTrack key={ref.publication.trackSid} trackRef={ref} data-of={ref.participant.identity} />
+      {pictures.map((ref) => (
+        <VideoTrack key={ref.publication.trackSid} trackRef={ref} data-of={ref.participant.identity} data-source={ref.source} />
       ))}
       <RoomAudioRenderer />
     </>

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
+import { cuttableSignal } from '../harness/browserparticipant.mjs';
 import { repository, suite } from '../harness/paths.mjs';
 import { scene } from '../harness/scene.mjs';
 import { joinToken } from '../harness/tokens.mjs';
@@ -65,6 +66,49 @@ stage.test('React components render a call from its beginning to its end', async
   await shows('that the guest has left', people, ['viewer']);
   await call.api.deleteRoom(call.room);
   await shows('the end', () => document.body.dataset.over, 'yes');
+  await page.context().close();
+});
+
+stage.test('React components render a shared screen, a connection that is lost, and one that is bad', async (call) => {
+  const page = await stage.browser.testPage('components.html');
+  const wire = await cuttableSignal(page, call.server);
+  await page.evaluate(([url, jwt]) => window.enter(url, jwt), [call.server.ws, await joinToken(call.room, 'viewer')]);
+  const shows = (what, look, wanted) => waitFor(what, async () => {
+    assert.deepEqual(await page.evaluate(look), wanted);
+    return true;
+  }, patience);
+  const state = () => document.getElementById('state').textContent;
+  await shows('the state', state, 'connected');
+
+  const presenter = await call.node('presenter');
+  const guest = await call.browser('guest');
+  await guest.publishCamera();
+  const screen = await presenter.publishScreen();
+  const pictures = () => [...document.querySelectorAll('video')].map((v) => [v.dataset.of, v.dataset.source, v.videoWidth]).sort();
+  const both = [['guest', 'camera', 320], ['presenter', 'screen_share', 320]];
+  await shows('a camera and a screen', pictures, both);
+
+  const quality = () => document.getElementById('guest').dataset.quality;
+  await shows('that the guest is well connected', quality, 'excellent');
+  await guest.simulate('subscriber-bandwidth', 1_000); // too little even for a screen that is all of one colour
+  await shows('that it is not', quality, 'poor');
+  await guest.simulate('subscriber-bandwidth', 0);
+
+  await wire.cut();
+  await shows('that the signal connection is lost', state, 'signalReconnecting');
+  await wire.mend();
+  await shows('that it is there again', state, 'connected');
+  await page.evaluate(() => window.room.simulateScenario('full-reconnect'));
+  await shows('each state', () => window.states.slice(window.states.indexOf('connected')),
+    ['connected', 'signalReconnecting', 'connected', 'reconnecting', 'connected']);
+  await shows('both pictures after that', pictures, both);
+  await shows('that the guest is well connected again', quality, 'excellent');
+  const frames = () => page.evaluate(() => [...document.querySelectorAll('video')].map((v) => v.getVideoPlaybackQuality().totalVideoFrames));
+  const before = await frames();
+  await waitFor('the pictures to move', async () => (await frames()).every((n, i) => n > before[i] + 3), patience);
+
+  await presenter.unpublish(screen.sid);
+  await shows('the camera alone', pictures, both.slice(0, 1));
   await page.context().close();
 });
 
