@@ -20,7 +20,7 @@ export class RemoteNodeParticipant {
   #process;
   #nextId = 1;
 
-  static async join(server, room, identity, tokenOptions = {}, place) {
+  static async join(server, room, identity, { connections, ...tokenOptions } = {}, place) {
     const participant = new RemoteNodeParticipant();
     participant.identity = identity;
     participant.events = new Recorder(`rtc-node participant ${identity}`);
@@ -28,7 +28,7 @@ export class RemoteNodeParticipant {
     participant.#process = child;
     child.stdin.on('error', () => {}); // It may have ended already.
     readline.createInterface({ input: child.stdout }).on('line', (line) => participant.events.push(JSON.parse(line)));
-    const { sid } = await participant.#do('join', server.ws, await joinToken(room, identity, tokenOptions), identity);
+    const { sid } = await participant.#do('join', server.ws, await joinToken(room, identity, tokenOptions), identity, connections);
     participant.sid = sid;
     return participant;
   }
@@ -64,8 +64,8 @@ async function serve() {
     try {
       let result;
       if (op === 'join') {
-        const [url, token, identity] = args;
-        participant = await NodeParticipant.enter(url, token, identity, { tell });
+        const [url, token, identity, connections] = args;
+        participant = await NodeParticipant.enter(url, token, identity, { tell, connections });
         result = { sid: participant.sid };
       } else {
         result = await participant[op](...args);

@@ -28,7 +28,7 @@ export function netScene({ server = {}, ...options } = {}) {
     signalHost: hub.ipv4,
   });
   const plain = stage.test;
-  stage.test = (rule, body) => plain(rule, async (call, t) => {
+  stage.test = (rule, body, connections) => plain(rule, async (call, t) => {
     const ends = [];
     try {
       await body(withPlaces(call, ends), t);
@@ -36,11 +36,12 @@ export function netScene({ server = {}, ...options } = {}) {
       await call.end();
       for (const end of ends.reverse()) await end();
     }
-  });
+  }, connections);
   return stage;
 }
 
 function withPlaces(call, ends) {
+  const { connections } = call; // how many peer connections SDKs make; undefined: as many as they do by themselves
   return Object.assign(call, {
     /** A namespace behind a cable, gone with the test. */
     async place(name) {
@@ -55,7 +56,7 @@ function withPlaces(call, ends) {
         executablePath: place.launcher(process.env.CHROMIUM ?? '/usr/bin/chromium'), pagesIn: place.path, flags,
       });
       ends.push(() => browser.close());
-      return browser.participant(identity);
+      return browser.participant(identity, { connections });
     },
 
     /** Chromium in a place, joined; connect: options of the SDK's connect. */
@@ -71,25 +72,25 @@ function withPlaces(call, ends) {
         executablePath: place.launcher(process.env.FIREFOX ?? '/usr/bin/firefox-esr'), pagesIn: place.path,
       });
       ends.push(() => browser.close());
-      const participant = await browser.participant(identity);
+      const participant = await browser.participant(identity, { connections });
       await participant.enter(call.server, call.room, token, connect);
       return participant;
     },
 
     async goAt(place, identity, token) {
-      const participant = await GoParticipant.join(call.server, call.room, identity, token, place.launcher(goParticipant));
+      const participant = await GoParticipant.join(call.server, call.room, identity, { connections, ...token }, place.launcher(goParticipant));
       ends.push(() => participant.leave({ hard: true }));
       return participant;
     },
 
     async rollcallAt(place, identity, token) {
-      const participant = await RollParticipant.join(call.server, call.room, identity, token, place.launcher(rollParticipant));
+      const participant = await RollParticipant.join(call.server, call.room, identity, { connections, ...token }, place.launcher(rollParticipant));
       ends.push(() => participant.leave({ hard: true }));
       return participant;
     },
 
     async nodeAt(place, identity, token) {
-      const participant = await RemoteNodeParticipant.join(call.server, call.room, identity, token, place);
+      const participant = await RemoteNodeParticipant.join(call.server, call.room, identity, { connections, ...token }, place);
       ends.push(() => participant.leave({ hard: true }));
       return participant;
     },
