@@ -30,6 +30,8 @@ const complete = [...browsers, ours];
 // These two are made of the same library, and tell everything at the room.
 const native = ['@livekit/rtc-node', 'livekit for Python'];
 export const scopes = ['room', 'participant'];
+/** These have no call that mutes a track of their own; MutePublishedTrack does it for them. */
+export const cannotMute = ['@livekit/rtc-node'];
 
 /** The events, in the order of the table. */
 export const events = [
@@ -89,7 +91,7 @@ ${names.map((name, i) => `<sup>${i + 1}</sup> ${limits[name]}.`).join('  \n')}
 Rust's \`livekit\` has no column: its build fetches a prebuilt libwebrtc from a release page, and these tests install from
 package registries only. It is the core that @livekit/rtc-node and the SDK for Python are made of, with the same events. Those
 two make two peer connections here: with one, their core [deadlocks](troubleshooting.md#joined-and-no-sound-or-picture) if a track is
-taken back in the wrong moment.
+taken back in the wrong moment. ${cannotMute.join(' and ')} cannot mute a track of its own: MutePublishedTrack did it.
 `;
 }
 

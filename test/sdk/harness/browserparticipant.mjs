@@ -45,6 +45,28 @@ export class BrowserParticipant {
   /** See cuttableSignal below. */
   cuttableSignal(server) { return cuttableSignal(this.page, server); }
 
+  /**
+   * Puts a volume control behind the page's microphone, to be called before publishing it.
+   * Returns what turns it: 0 is silence, 1 is as it comes.
+   */
+  async volumeControl() {
+    await this.page.evaluate(() => {
+      const devices = navigator.mediaDevices;
+      const open = devices.getUserMedia.bind(devices);
+      const context = new AudioContext();
+      const control = new GainNode(context);
+      devices.getUserMedia = async (wanted) => {
+        const media = await open(wanted);
+        if (!wanted.audio) return media;
+        const out = new MediaStreamAudioDestinationNode(context, { channelCount: 1 });
+        context.createMediaStreamSource(media).connect(control).connect(out);
+        return out.stream;
+      };
+      window.turnVolume = (volume) => { control.gain.value = volume; };
+    });
+    return (volume) => this.page.evaluate((v) => window.turnVolume(v), volume);
+  }
+
   publishCamera(options) { return this.#call('publishCamera', options); }
   setScalability(mode) { return this.#call('setScalability', mode); }
   publishMicrophone() { return this.#call('publishMicrophone'); }

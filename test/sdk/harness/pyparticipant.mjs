@@ -37,6 +37,7 @@ export class PyParticipant {
 
   publishMicrophone() { return this.#do('publishMicrophone'); }
   unpublish(sid) { return this.#do('unpublish', sid); }
+  mute(sid, muted) { return this.#do('mute', sid, muted); }
   videoFrames(identity) { return this.#do('videoFrames', identity); }
   audioEnergy(identity) { return this.#do('audioEnergy', identity); }
 

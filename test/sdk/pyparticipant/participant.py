@@ -134,6 +134,10 @@ class Participant:
             return await self.publish_microphone()
         if op == "unpublish":
             return await self.room.local_participant.unpublish_track(*args)
+        if op == "mute":
+            sid, muted = args
+            track = self.room.local_participant.track_publications[sid].track
+            return track.mute() if muted else track.unmute()
         if op == "videoFrames":
             return self.frames.get(*args, 0)
         if op == "audioEnergy":
