@@ -25,6 +25,10 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// mostGoroutines is for who is in a room with both connections and does nothing: between
+// two and three, and room for what comes and goes. ADR 0031 had them fall from 18 to 7.
+const mostGoroutines = 5
+
 // One tiny pass of everything that runs against a server: that packets and
 // events are counted, that none is lost when there is next to no load, and that
 // each figure is a number. How large it is says nothing here.
@@ -70,6 +74,9 @@ func TestEveryWorkloadMeasuresTheServer(t *testing.T) {
 				if figures[metric] <= 0 {
 					t.Errorf("%s is %v %v", metric, figures[metric], o.measurements)
 				}
+			}
+			if n := figures["goroutines per participant"]; n > mostGoroutines {
+				t.Errorf("%v goroutines for an idle participant, want %d at most", n, mostGoroutines)
 			}
 			for _, remark := range o.remarks {
 				// A busy machine may hold up the load; it must lose nothing.
