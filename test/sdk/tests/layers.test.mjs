@@ -29,23 +29,25 @@ const wantWidth = (viewer, identity, what, takes) => waitFor(
   30_000,
 );
 
-stage.test('the picture of vp8 is as large as is wished', async (call) => {
-  const alice = await call.browser('alice');
-  const bob = await call.browser('bob');
-  const carol = await call.browser('carol');
-  await alice.publishCamera({ ...size, codec: 'vp8', simulcast: true });
-  for (const viewer of [bob, carol]) {
-    await viewer.events.want('trackSubscribed', { identity: 'alice', source: 'camera' });
-    await wantWidth(viewer, 'alice', 'in full size', (width) => width === size.width);
-  }
-  await bob.setQuality('alice', 'camera', 0);
-  await wantWidth(bob, 'alice', 'small', (width) => width > 0 && width < size.width);
-  await wantVideo(bob, 'alice', 10);
-  await wantWidth(carol, 'alice', 'in full size still', (width) => width === size.width);
-  await bob.setQuality('alice', 'camera', 2);
-  await wantWidth(bob, 'alice', 'in full size again', (width) => width === size.width);
-  await wantVideo(bob, 'alice', 10);
-});
+for (const codec of ['vp8', 'h264']) {
+  stage.test(`the picture of ${codec} is as large as is wished`, async (call) => {
+    const alice = await call.browser('alice');
+    const bob = await call.browser('bob');
+    const carol = await call.browser('carol');
+    await alice.publishCamera({ ...size, codec, simulcast: true });
+    for (const viewer of [bob, carol]) {
+      await viewer.events.want('trackSubscribed', { identity: 'alice', source: 'camera' });
+      await wantWidth(viewer, 'alice', 'in full size', (width) => width === size.width);
+    }
+    await bob.setQuality('alice', 'camera', 0);
+    await wantWidth(bob, 'alice', 'small', (width) => width > 0 && width < size.width);
+    await wantVideo(bob, 'alice', 10);
+    await wantWidth(carol, 'alice', 'in full size still', (width) => width === size.width);
+    await bob.setQuality('alice', 'camera', 2);
+    await wantWidth(bob, 'alice', 'in full size again', (width) => width === size.width);
+    await wantVideo(bob, 'alice', 10);
+  });
+}
 
 // How many pictures each viewer decodes of alice in a few seconds.
 async function rates(viewers) {
