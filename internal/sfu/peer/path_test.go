@@ -126,13 +126,10 @@ func TestTimerOfAFinderEndsWhenItIsNeededFirst(t *testing.T) {
 			}
 			ticks = nil
 		}
-		f.wake(time.Time{}, tick) // nothing to stop
 		at(3)
 		at(2)
 		at(5) // later: whoever ticks then says so again
 		until(10, 2)
-		at(12)
-		f.wake(time.Time{}, tick)
 		until(20)
 		at(22)
 		until(30, 22)

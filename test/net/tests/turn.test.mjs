@@ -85,24 +85,22 @@ stage.test('a firewall that closes one way after the other does not end the call
   assert.equal(bob.events.all(['trackUnsubscribed', 'trackUnpublished']).length, 0);
 });
 
-for (const connections of [1, 2]) {
-  stage.test(`who asks for TLS alone goes through the relay over TLS, with no firewall in the way (${connections})`, async (call) => {
-    const office = await call.place('office');
-    const alice = await call.browserAt(office, 'alice', { flags: browserFlags, connections });
-    const bob = await call.node('bob');
-    await publishBoth(alice, bob);
-    await wantBoth(alice, bob);
-    assert.deepEqual([...new Set((await alice.route()).map(({ relay }) => relay))], ['']);
-    await alice.simulate('force-tls');
-    await alice.events.want('reconnected', {}, { deadline: 60_000 });
-    await waitFor('alice to see bob again', async () => (await alice.view()).remotes.some((p) => p.identity === 'bob'));
-    await wantBoth(alice, bob);
-    const routes = await alice.route();
-    assert.equal(routes.length, connections);
-    for (const { name, relay } of routes) assert.deepEqual({ name, relay }, { name, relay: 'tls' });
-    await carriesMedia(call.server);
-  });
-}
+stage.inBothModes('who asks for TLS alone goes through the relay over TLS, with no firewall in the way', async (call) => {
+  const office = await call.place('office');
+  const alice = await call.browserAt(office, 'alice', { flags: browserFlags });
+  const bob = await call.node('bob');
+  await publishBoth(alice, bob);
+  await wantBoth(alice, bob);
+  assert.deepEqual([...new Set((await alice.route()).map(({ relay }) => relay))], ['']);
+  await alice.simulate('force-tls');
+  await alice.events.want('reconnected', {}, { deadline: 60_000 });
+  await waitFor('alice to see bob again', async () => (await alice.view()).remotes.some((p) => p.identity === 'bob'));
+  await wantBoth(alice, bob);
+  const routes = await alice.route();
+  assert.equal(routes.length, call.connections);
+  for (const { name, relay } of routes) assert.deepEqual({ name, relay }, { name, relay: 'tls' });
+  await carriesMedia(call.server);
+});
 
 /** Whether a route uses one of the blocked ways. */
 function goesThrough({ protocol, relay }, blocked) {

@@ -2,6 +2,7 @@
 // their connections, and after it they find each other again.
 
 import assert from 'node:assert/strict';
+import { setTimeout } from 'node:timers/promises';
 import { scene } from '../harness/scene.mjs';
 import { wantVideo } from '../harness/media.mjs';
 import { waitFor } from '../harness/wait.mjs';
@@ -37,6 +38,7 @@ stage.inBothModes('who is there while the server drains may start over, and nobo
   await comesBack(browser, 'full-reconnect');
   assert.notEqual((await browser.view()).local.sid, browser.sid, 'a new session');
   await wantEverybodySeen(all);
+  await setTimeout(2_500); // what happens for two seconds after it starts over livekit-client never tells
   await comesBack(node, 'full-reconnect');
   await wantEverybodySeen(all);
 
