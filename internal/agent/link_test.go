@@ -204,6 +204,10 @@ func TestWorkersThatFloodAreCutOffWithAReason(t *testing.T) {
 			for err == nil {
 				_, _, err = conn.Read(t.Context())
 			}
+			// The WebSocket may close before the server hears why.
+			for until := time.Now().Add(10 * time.Second); !strings.Contains(log.String(), c.reason.Error()) && time.Now().Before(until); {
+				time.Sleep(time.Millisecond)
+			}
 			if websocket.CloseStatus(err) != c.status || !strings.Contains(log.String(), c.reason.Error()) {
 				t.Errorf("ended with %v, and the log says %s", err, log)
 			}

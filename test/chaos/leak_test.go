@@ -41,6 +41,8 @@ func TestJoinsAndLeavesLeaveNothingBehind(t *testing.T) {
 		}
 	}
 	s.wantEmpty()
+	// Webhooks keep up to 16 MiB of the newest events, some 7 KB for each join.
+	const perJoin = 24 << 10
 	// What grows with each round has to be found by less than it may take in all.
 	grown := func(now usage) int { return (int(now.heap) - int(second.heap)) / ((rounds - 2) * joins) }
 	s.poll("everything to be given back", func() error {
@@ -48,6 +50,9 @@ func TestJoinsAndLeavesLeaveNothingBehind(t *testing.T) {
 		if now.goroutines > before.goroutines+spareGoroutines || now.files > before.files+spareFiles ||
 			now.heap > before.heap+spareHeap {
 			return fmt.Errorf("%+v, and was %+v", now, before)
+		}
+		if grown(now) > perJoin {
+			return fmt.Errorf("%+v, and was %+v after two rounds: %d bytes more for each join", now, second, grown(now))
 		}
 		t.Logf("before %+v, after %d joins and leaves %+v, after %d %+v: %d bytes for each", before, 2*joins, second, rounds*joins, now, grown(now))
 		return nil
