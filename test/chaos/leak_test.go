@@ -18,7 +18,7 @@ func TestJoinsAndLeavesLeaveNothingBehind(t *testing.T) {
 		farewell = 300
 	)
 	spareGoroutines := 8 + kept(rooms)
-	rounds := 5
+	rounds := 4
 	if *long {
 		rounds = 150 // one every three seconds, day and night
 	}

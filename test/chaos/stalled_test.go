@@ -40,7 +40,7 @@ func TestClientThatStopsReadingItsSignalsIsCutOff(t *testing.T) {
 		t.Errorf("%s bytes waited for it, %v", found[1], err)
 	}
 	m.wantAlive()
-	m.wantBounded(200, 32<<20)
+	m.wantBounded(200, 64<<20) // with what webhooks and the log keep
 	g.resume()
 	m.wantCutOff(g, errGone.Error(), "client does not read its messages")
 	m.s.poll("the log of events to say so", func() error {
