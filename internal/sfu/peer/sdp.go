@@ -67,12 +67,6 @@ type remote struct {
 	mixed        bool     // header extensions of both sizes
 }
 
-// parseLines reads the media sections of a description.
-func parseLines(text string) ([]line, error) {
-	r, err := parseRemote(text)
-	return r.lines, err
-}
-
 // parseRemote reads a description. What is not about media it takes from the first
 // section that is not rejected, or else from what is said of all (RFC 9143 §7.1.3).
 func parseRemote(text string) (remote, error) {

@@ -27,6 +27,12 @@ const browserSection = "m=video 9 UDP/TLS/RTP/SAVPF 96 97 103 104 0\r\n" +
 const session = "v=0\r\no=- 4611731400430051336 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n" +
 	"a=group:BUNDLE v\r\na=extmap-allow-mixed\r\na=msid-semantic: WMS\r\n"
 
+// parseLines reads the media sections of a description.
+func parseLines(text string) ([]line, error) {
+	r, err := parseRemote(text)
+	return r.lines, err
+}
+
 func TestSectionIsReadAsABrowserWritesIt(t *testing.T) {
 	lines, err := parseLines(session + browserSection)
 	if err != nil {
