@@ -296,7 +296,7 @@ window.participant = {
   async sentLayers() {
     const media = room.localParticipant.getTrackPublication(Track.Source.Camera)?.track;
     const streams = await statsOf(media?.sender, 'outbound-rtp');
-    return streams.filter((s) => s.framesSent > 0).map((s) => ({ rid: s.rid ?? '', width: s.frameWidth, height: s.frameHeight }));
+    return streams.filter((s) => s.framesSent > 0).map((s) => ({ rid: s.rid ?? '', width: s.frameWidth, height: s.frameHeight, bytes: s.bytesSent }));
   },
   /** The candidate pairs that media travels over, by connection. */
   async route() {
