@@ -20,18 +20,31 @@ die() {
 	exit 1
 }
 
+# cost sets spent: the seconds of processor that what has ended took.
+cost() {
+	local stat
+	spent=0
+	if read -r -a stat <"/proc/$BASHPID/stat" 2>/dev/null; then # of Linux alone
+		spent=$(((stat[15] + stat[16]) / $(getconf CLK_TCK)))
+	fi
+}
+
 step() {
-	local name=$1 began=$SECONDS
+	local name=$1 began=$SECONDS spent before
 	why=
 	shift
+	cost
+	before=$spent
 	printf '\n=== %s\n' "$name"
+	local end=ok
 	if "$@"; then
 		passed=$((passed + 1))
-		echo "--- $name: ok ($((SECONDS - began)) s)"
 	else
 		failed+=("$name$why")
-		echo "--- $name: FAILED ($((SECONDS - began)) s)"
+		end=FAILED
 	fi
+	cost
+	echo "--- $name: $end ($((SECONDS - began)) s, $((spent - before)) s of processor)"
 }
 
 source scripts/packages.sh

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/rollcall-rtc/rollcall/internal/outbox"
+	"github.com/rollcall-rtc/rollcall/internal/rate"
 	"github.com/rollcall-rtc/rollcall/internal/token"
 )
 
@@ -28,12 +29,12 @@ const (
 // link is the connection of one worker.
 type link struct {
 	*outbox.Outbox
-	log    *slog.Logger // immutable
-	limits *limiter     // of who reads
+	log    *slog.Logger   // immutable
+	limits *rate.Messages // of who reads
 }
 
 func newLink(log *slog.Logger) *link {
-	return &link{outbox.New(maxQueue, log), log, newLimiter(time.Now())}
+	return &link{outbox.New(maxQueue, log), log, newLimits(time.Now())}
 }
 
 // message is what a worker is sent.
@@ -195,13 +196,13 @@ func (l *link) read(conn *outbox.Conn, within time.Duration) (*livekit.WorkerMes
 		if err != nil {
 			return nil, err
 		}
-		if err := l.limits.take(len(data), time.Now()); err != nil {
+		if err := l.limits.Take(len(data), time.Now()); err != nil {
 			return nil, l.cutOff(err)
 		}
 		m, err := decode(kind == websocket.MessageText, data)
 		if err != nil {
 			l.log.Debug("agent worker's message ignored", "error", err)
-			if err := l.limits.unreadable(); err != nil {
+			if err := l.limits.Unreadable(); err != nil {
 				return nil, l.cutOff(err)
 			}
 			continue

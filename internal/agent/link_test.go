@@ -17,6 +17,7 @@ import (
 
 	"github.com/rollcall-rtc/rollcall/internal/eventlog"
 	"github.com/rollcall-rtc/rollcall/internal/eventlog/memory"
+	"github.com/rollcall-rtc/rollcall/internal/rate"
 	"github.com/rollcall-rtc/rollcall/internal/token"
 )
 
@@ -175,9 +176,9 @@ func TestWorkersThatFloodAreCutOffWithAReason(t *testing.T) {
 		reason error
 		status websocket.StatusCode
 	}{
-		"messages":         {ping, errTooManyMessages, websocket.StatusPolicyViolation},
-		"bytes":            {long, errTooManyBytes, websocket.StatusPolicyViolation},
-		"garbage":          {[]byte{0xff, 0xff}, errGarbage, websocket.StatusPolicyViolation},
+		"messages":         {ping, rate.ErrTooManyMessages, websocket.StatusPolicyViolation},
+		"bytes":            {long, rate.ErrTooManyBytes, websocket.StatusPolicyViolation},
+		"garbage":          {[]byte{0xff, 0xff}, rate.ErrUnreadable, websocket.StatusPolicyViolation},
 		"one that is long": {make([]byte, maxMessage+1), errTooLong, websocket.StatusMessageTooBig},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -213,27 +214,6 @@ func TestWorkersThatFloodAreCutOffWithAReason(t *testing.T) {
 			}
 			_ = conn.CloseNow()
 		})
-	}
-}
-
-func TestWorkersMaySendSoMuchAndNoMore(t *testing.T) {
-	now := time.Unix(0, 0)
-	l := newLimiter(now)
-	for range messageBurst * messageRate {
-		if err := l.take(100, now); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if l.take(100, now) != errTooManyMessages || l.take(100, now.Add(time.Second)) != nil {
-		t.Error("no such limit, or it is for ever")
-	}
-	for range maxGarbage {
-		if err := l.unreadable(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if l.unreadable() != errGarbage {
-		t.Error("garbage is read on and on")
 	}
 }
 

@@ -58,3 +58,39 @@ func TestKeysHaveBucketsOfTheirOwnAndAreForgotten(t *testing.T) {
 		t.Error("the last key has the burst, and no more")
 	}
 }
+
+func TestConnectionMaySendSoMuchAndNoMore(t *testing.T) {
+	now := time.Unix(0, 0)
+	m := NewMessages(100, 1000, 2000, now)
+	for i := range messagesBurst * 100 {
+		if err := m.Take(1, now); err != nil {
+			t.Fatalf("message %d: %v", i, err)
+		}
+	}
+	if err := m.Take(1, now); err != ErrTooManyMessages {
+		t.Errorf("one more: %v", err)
+	}
+	if err := m.Take(1, now.Add(time.Second)); err != nil {
+		t.Errorf("a second later: %v", err)
+	}
+	m = NewMessages(100, 1000, 2000, now)
+	for range bytesBurst * 1000 / 2000 {
+		if err := m.Take(2000, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.Take(1, now); err != ErrTooManyBytes {
+		t.Errorf("one more byte: %v", err)
+	}
+	if err := NewMessages(1, 1, 2000, now).Take(2000, now); err != nil {
+		t.Errorf("a single message: %v", err)
+	}
+	for range maxUnreadable {
+		if err := m.Unreadable(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.Unreadable(); err != ErrUnreadable {
+		t.Errorf("one more: %v", err)
+	}
+}

@@ -81,6 +81,10 @@ func (j *Join) fullICE() bool {
 // freshSections says that the client is made with pion, see peer.SubscriberOptions.
 func (j *Join) freshSections() bool { return j.Client.GetSdk() == livekit.ClientInfo_GO }
 
+// neverAsks says that the client cannot ask for key frames: Go's SDK looks for a
+// connection to do so on that it does not have with one for both ways.
+func (j *Join) neverAsks() bool { return j.SinglePC && j.Client.GetSdk() == livekit.ClientInfo_GO }
+
 // dependent says that the participant alone does not make a room a meeting.
 func (j *Join) dependent() bool {
 	switch j.Kind {

@@ -16,6 +16,24 @@ func TestWhoGetsFreshSections(t *testing.T) {
 	}
 }
 
+func TestWhoNeverAsksForKeyFrames(t *testing.T) {
+	for name, tt := range map[string]struct {
+		sdk    livekit.ClientInfo_SDK
+		single bool
+		want   bool
+	}{
+		"Go, one connection":      {livekit.ClientInfo_GO, true, true},
+		"Go, two connections":     {livekit.ClientInfo_GO, false, false},
+		"a browser":               {livekit.ClientInfo_JS, true, false},
+		"Rust's core":             {livekit.ClientInfo_RUST, true, false},
+		"a client without a name": {livekit.ClientInfo_UNKNOWN, true, false},
+	} {
+		if got := (&Join{SinglePC: tt.single, Client: &livekit.ClientInfo{Sdk: tt.sdk}}).neverAsks(); got != tt.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
 func TestWhoIsAnsweredWithFullICE(t *testing.T) {
 	for name, tt := range map[string]struct {
 		join *Join

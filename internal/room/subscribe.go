@@ -79,6 +79,7 @@ func (p *participant) openDuplex() error {
 		FullICE:      p.req.fullICE(),
 		TCPOnly:      p.way == livekit.CandidateProtocol_TCP,
 		KeepsSpares:  p.req.rustCore(), // a reminder that meets its offer does harm (see turns)
+		NeverAsks:    p.req.neverAsks(),
 		Logger:       p.log,
 	})
 	if err != nil {

@@ -1,7 +1,6 @@
 package signal
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -46,55 +45,16 @@ func (e *limited) Error() string { return e.msg }
 
 func tooMany(format string, args ...any) error { return &limited{fmt.Sprintf(format, args...)} }
 
-// The reasons for which a client is cut off. Each is what no SDK does, even in
-// the first moments of a large room.
-var (
-	errTooManyMessages = errors.New("too many signal messages")
-	errTooManyBytes    = errors.New("too many bytes of signal messages")
-	errGarbage         = errors.New("too many signal messages that cannot be read")
-	errTooLong         = fmt.Errorf("a signal message is longer than %d bytes", maxMessage)
-)
-
 const (
-	// messageRate and byteRate are what a client may send for ever, in a second;
-	// the bursts are how many seconds' worth it may have saved up.
-	messageRate  = 100
-	messageBurst = 20
-	byteRate     = 512 << 10
-	byteBurst    = 16
-	// maxGarbage is how many messages of a connection may be unreadable.
-	maxGarbage = 100
+	// messageRate and byteRate are what a client may send for ever, in a second: no SDK
+	// does, even in the first moments of a large room.
+	messageRate = 100
+	byteRate    = 512 << 10
 )
 
-// limiter counts what one client sends.
-type limiter struct {
-	messages, bytes rate.Bucket
-	garbage         int
-}
+// errTooLong is why a client is cut off, as those of rate.Messages are.
+var errTooLong = fmt.Errorf("a signal message is longer than %d bytes", maxMessage)
 
-func newLimiter(l Limits, now time.Time) *limiter {
-	return &limiter{
-		messages: rate.NewBucket(float64(l.Messages), messageBurst*float64(l.Messages), now),
-		// A single message always fits.
-		bytes: rate.NewBucket(float64(l.Bytes), max(byteBurst*float64(l.Bytes), maxMessage), now),
-	}
-}
-
-// take returns why the client has to go, nil if it has not.
-func (l *limiter) take(size int, now time.Time) error {
-	switch {
-	case !l.messages.Take(1, now):
-		return errTooManyMessages
-	case !l.bytes.Take(size, now):
-		return errTooManyBytes
-	}
-	return nil
-}
-
-// unreadable is take for a message that could not be read.
-func (l *limiter) unreadable() error {
-	if l.garbage++; l.garbage > maxGarbage {
-		return errGarbage
-	}
-	return nil
+func (l Limits) messages(now time.Time) *rate.Messages {
+	return rate.NewMessages(l.Messages, l.Bytes, maxMessage, now)
 }

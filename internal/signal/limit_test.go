@@ -16,39 +16,6 @@ import (
 	"github.com/rollcall-rtc/rollcall/internal/token"
 )
 
-func TestClientMaySendSoMuchAndNoMore(t *testing.T) {
-	now := time.Unix(0, 0)
-	l := newLimiter(Limits{}.withDefaults(), now)
-	for i := range messageBurst * messageRate {
-		if err := l.take(10, now); err != nil {
-			t.Fatalf("message %d: %v", i, err)
-		}
-	}
-	if err := l.take(10, now); !errors.Is(err, errTooManyMessages) {
-		t.Errorf("one more: %v", err)
-	}
-	l = newLimiter(Limits{}.withDefaults(), now)
-	for range byteBurst * byteRate / maxMessage {
-		if err := l.take(maxMessage, now); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := l.take(1, now); !errors.Is(err, errTooManyBytes) {
-		t.Errorf("one more byte: %v", err)
-	}
-	if err := newLimiter(Limits{Messages: 1, Bytes: 1}, now).take(maxMessage, now); err != nil {
-		t.Errorf("a single message: %v", err)
-	}
-	for range maxGarbage {
-		if err := l.unreadable(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := l.unreadable(); !errors.Is(err, errGarbage) {
-		t.Errorf("one more: %v", err)
-	}
-}
-
 // flood writes a message until the server has enough of it.
 func (c *client) flood(kind websocket.MessageType, raw []byte, most int) {
 	for range most {
@@ -103,7 +70,7 @@ func TestFloodsAreCutOffWithAReasonAndTheRoomGoesOn(t *testing.T) {
 		raw    []byte
 		reason string
 	}{
-		"100,000 candidates": {candidate, "too many signal messages"},
+		"100,000 candidates": {candidate, "too many messages"},
 		"long messages":      {long, "too many bytes"},
 		"garbage":            {[]byte{0xff, 0xff}, "cannot be read"},
 	} {

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/rollcall-rtc/rollcall/internal/outbox"
+	"github.com/rollcall-rtc/rollcall/internal/rate"
 	"github.com/rollcall-rtc/rollcall/internal/room"
 )
 
@@ -49,7 +50,7 @@ func (s *session) run(conn *outbox.Conn, p *room.Participant, watch *outbox.Watc
 	}()
 	fair = true
 	if p != nil {
-		fair = s.read(conn, p, newLimiter(limits, time.Now()))
+		fair = s.read(conn, p, limits.messages(time.Now()))
 	} else {
 		<-written
 	}
@@ -92,7 +93,7 @@ const (
 
 // read brings the client's messages into the room, until the connection ends. It
 // reports false if the client had to be cut off.
-func (s *session) read(conn *outbox.Conn, p *room.Participant, limits *limiter) bool {
+func (s *session) read(conn *outbox.Conn, p *room.Participant, limits *rate.Messages) bool {
 	answers := pings{to: s.Outbox}
 	into := make([]byte, 0, shortMessage)
 	for {
@@ -110,7 +111,7 @@ func (s *session) read(conn *outbox.Conn, p *room.Participant, limits *limiter) 
 			}
 			return true
 		}
-		if err := limits.take(len(data), time.Now()); err != nil {
+		if err := limits.Take(len(data), time.Now()); err != nil {
 			s.evict(p, websocket.StatusPolicyViolation, err)
 			return false
 		}
@@ -122,7 +123,7 @@ func (s *session) read(conn *outbox.Conn, p *room.Participant, limits *limiter) 
 		req, err := decode(kind, data)
 		if err != nil {
 			s.log.Debug("signal message ignored", "error", err)
-			if err := limits.unreadable(); err != nil {
+			if err := limits.Unreadable(); err != nil {
 				s.evict(p, websocket.StatusPolicyViolation, err)
 				return false
 			}

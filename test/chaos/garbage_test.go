@@ -26,8 +26,8 @@ func TestClientThatSignalsGarbageIsCutOff(t *testing.T) {
 		client, log string
 	}{
 		// One connection has described itself, the other has not.
-		{"a hundred thousand candidates", candidates(livekit.SignalTarget_SUBSCRIBER), "too many signal messages", "too many signal messages"},
-		{"as many before any offer", candidates(livekit.SignalTarget_PUBLISHER), "too many signal messages", "too many signal messages"},
+		{"a hundred thousand candidates", candidates(livekit.SignalTarget_SUBSCRIBER), "too many messages", "too many messages"},
+		{"as many before any offer", candidates(livekit.SignalTarget_PUBLISHER), "too many messages", "too many messages"},
 		{"metadata of two megabytes", func(g *guest) error {
 			return g.write(&livekit.SignalRequest{Message: &livekit.SignalRequest_UpdateMetadata{
 				UpdateMetadata: &livekit.UpdateParticipantMetadata{Metadata: strings.Repeat("x", 2<<20)},

@@ -168,7 +168,7 @@ func TestTracksThatComeLateAreSeenAndHeard(t *testing.T) {
 			s := start(t)
 			info := s.create(change...)
 			v := s.view("show")
-			all := late(messages(t, card("320x180", tc.b, 4)[1:]...), tc.kind, 3*time.Second, tc.config)
+			all := late(messages(t, oneGroup("320x180", tc.b, 4)[1:]...), tc.kind, 3*time.Second, tc.config)
 			first, second := audio, video
 			if tc.kind == flv.TypeAudio {
 				first, second = second, first

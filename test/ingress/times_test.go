@@ -25,7 +25,7 @@ func TestTimesOfLongStreamsAreShownAsTheyCome(t *testing.T) {
 			s := start(t)
 			info := s.create()
 			v := s.view("show")
-			p := s.push(info, append(card("320x180", tc.b, 4), "-ac", "1", "-output_ts_offset", tc.begins)...)
+			p := s.push(info, append(oneGroup("320x180", tc.b, 4), "-ac", "1", "-output_ts_offset", tc.begins)...)
 			p.wait()
 			eventually(t, "it ends", func() bool { return s.state(info.IngressId).Status == livekit.IngressState_ENDPOINT_INACTIVE })
 			pictures, sound := v.got(video), v.got(audio)

@@ -77,6 +77,10 @@ type Options struct {
 	// OnFlow is called with the first packet, and with the first one after
 	// each pause. It runs on the packet path and must not block.
 	OnFlow func()
+	// NeverAsks says that the subscriber does not ask for key frames. The first may have
+	// overtaken the answer that announces it: once the subscriber first reports on the
+	// stream, the source is asked for another.
+	NeverAsks bool
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -94,6 +98,7 @@ type DownTrack struct {
 	red     bool             // immutable: redundant audio
 	runOn   bool             // immutable: picture ids have no gaps
 	rate    uint32           // immutable: clock rate
+	deaf    bool             // immutable: Options.NeverAsks
 	epoch   time.Time        // immutable: zero of millisecond counts
 
 	binding  atomic.Pointer[Binding] // nil while unbound
@@ -125,6 +130,7 @@ type DownTrack struct {
 	mappings [mappings]atomic.Pointer[mapping]
 	mapping  atomic.Pointer[mapping] // the latest
 	reports  reports
+	unheard  atomic.Bool // deaf, and nothing was reported of what is bound
 
 	rtxMu sync.Mutex // guards rtx
 	rtx   retransmitter
@@ -148,6 +154,7 @@ func New(opts Options) *DownTrack {
 		red:     codec.IsRED(c.MimeType),
 		runOn:   codec.KindOf(c.MimeType) == codec.VP8,
 		rate:    c.ClockRate,
+		deaf:    opts.NeverAsks,
 		epoch:   opts.Now(),
 	}
 	d.maxLayer.Store(uptrack.MaxLayers - 1)
@@ -179,6 +186,7 @@ func (d *DownTrack) Bind(b Binding) {
 	if anew {
 		d.restarts.Add(1)
 		d.playout.reset()
+		d.unheard.Store(d.deaf)
 	}
 	d.binding.Store(&b)
 	if old == nil {

@@ -69,6 +69,11 @@ func (d *DownTrack) HandleRTCP(pkts []rtcp.Packet) {
 
 func (d *DownTrack) handlePLI() {
 	d.counters.plis.Add(1)
+	d.askAgain()
+}
+
+// askAgain asks the source for a key frame of what is sent.
+func (d *DownTrack) askAgain() {
 	if d.stopped.Load() != 0 {
 		return
 	}
@@ -206,6 +211,9 @@ func (d *DownTrack) handleReports(b *Binding, blocks []rtcp.ReceptionReport) {
 			continue
 		}
 		d.playout.received(uint16(r.LastSequenceNumber))
+		if d.unheard.CompareAndSwap(true, false) {
+			d.askAgain()
+		}
 		d.reports.jitter.Store(r.Jitter)
 		d.reports.fraction.Store(uint32(r.FractionLost))
 		d.reports.lost.Store(r.TotalLost)

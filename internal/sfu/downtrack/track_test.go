@@ -368,6 +368,39 @@ func TestVideoWaitsForAKeyframeAndAsksForIt(t *testing.T) {
 	})
 }
 
+func TestWhoNeverAsksGetsAKeyframeWithItsFirstReport(t *testing.T) {
+	for _, deaf := range []bool{true, false} {
+		withRig(t, vp8, func(t *testing.T, r *rig) {
+			r.down.Close()
+			r.down = New(Options{Source: r.up, NeverAsks: deaf})
+			r.down.Bind(Binding{SSRC: 1000, PayloadType: 96, Writer: r.out})
+			r.send(vp8Key)
+			r.one("the key frame")
+			report := func(ssrc uint32) {
+				r.pass(time.Second)
+				r.down.HandleRTCP([]rtcp.Packet{&rtcp.ReceiverReport{Reports: []rtcp.ReceptionReport{{SSRC: ssrc}}}})
+			}
+			before := r.plis.Load()
+			report(99)
+			if r.plis.Load() != before {
+				t.Error("a report about another track leads to a request")
+			}
+			want := before
+			if deaf {
+				want++
+			}
+			for range 3 {
+				report(1000)
+				r.ts += 3000
+				r.send(vp8Key)
+			}
+			if got := r.plis.Load(); got != want || r.down.Stats().PLIs != 0 {
+				t.Errorf("never asks %v: %d requests, want %d; %d counted", deaf, got, want, r.down.Stats().PLIs)
+			}
+		})
+	}
+}
+
 func TestVideoBeginsWithAKeyframeOfAMomentAgo(t *testing.T) {
 	withRig(t, vp8, func(t *testing.T, r *rig) {
 		r.send(vp8Key)

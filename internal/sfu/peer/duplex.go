@@ -41,7 +41,9 @@ type DuplexOptions struct {
 	// KeepsSpares lets the client give sections back with any offer: it is asked for
 	// that once, and not reminded.
 	KeepsSpares bool
-	Logger      *slog.Logger
+	// NeverAsks is that of downtrack.Options, for all tracks.
+	NeverAsks bool
+	Logger    *slog.Logger
 }
 
 // Duplex carries media and data both ways. The client offers, always: what we
@@ -84,6 +86,7 @@ func (f *Factory) NewDuplex(opts DuplexOptions) (*Duplex, error) {
 	d.sending.prepare(&d.Publisher.conn, opts.Handler, opts.AllowPause, opts.PlayoutDelay)
 	d.onConnected = func() { d.announce(); d.flow() }
 	d.onClosed = func() { d.endAll(); d.closeAll() }
+	d.neverAsks = opts.NeverAsks
 	d.fullICE, d.tcpOnly = opts.FullICE, opts.TCPOnly
 	if err := d.init(f, opts.Logger, publisherEvents{&d.Publisher}); err != nil {
 		return nil, err

@@ -15,6 +15,8 @@ type sending struct {
 	via     *conn            // immutable
 	handler sendingHandler   // immutable
 	delay   [2]time.Duration // immutable; of playout, zeros: each track's
+	// neverAsks is that of downtrack.Options; immutable.
+	neverAsks bool
 
 	// tasks only
 	slots   []*slot
@@ -55,7 +57,7 @@ func (s *sending) newSender(streamID, trackID string, up *uptrack.UpTrack) *Send
 	if sender.delay == [2]time.Duration{} {
 		sender.delay = up.PlayoutDelay()
 	}
-	o := downtrack.Options{Source: up, Now: s.reports.now}
+	o := downtrack.Options{Source: up, Now: s.reports.now, NeverAsks: s.neverAsks}
 	if kindOf(sender.codec) == kindVideo {
 		o.OnFlow = func() { s.streamState(sender, false) }
 	}

@@ -256,6 +256,8 @@ window.participant = {
       // Seconds that frames have waited, all together, and how many they were.
       waited: inbound?.jitterBufferDelay ?? 0,
       emitted: inbound?.jitterBufferEmittedCount ?? 0,
+      // How long they were to wait at least, had they all come at once: one that is late waits less.
+      toWait: inbound?.jitterBufferTargetDelay ?? 0,
       decodedWidth: inbound?.frameWidth ?? 0,
       mime: codec?.mimeType,
     };
@@ -297,6 +299,12 @@ window.participant = {
     const media = room.localParticipant.getTrackPublication(Track.Source.Camera)?.track;
     const streams = await statsOf(media?.sender, 'outbound-rtp');
     return streams.filter((s) => s.framesSent > 0).map((s) => ({ rid: s.rid ?? '', width: s.frameWidth, height: s.frameHeight, bytes: s.bytesSent }));
+  },
+  /** How long the browser has sent the camera smaller than asked, for want of processor or bandwidth, in seconds. */
+  async sentSmaller() {
+    const media = room.localParticipant.getTrackPublication(Track.Source.Camera)?.track;
+    const streams = await statsOf(media?.sender, 'outbound-rtp');
+    return streams.reduce((sum, { qualityLimitationDurations: d }) => sum + (d?.cpu ?? 0) + (d?.bandwidth ?? 0), 0);
   },
   /** The candidate pairs that media travels over, by connection. */
   async route() {
