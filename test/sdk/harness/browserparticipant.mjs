@@ -114,7 +114,6 @@ export class BrowserParticipant {
   takeDataTrack(identity, name) { return this.#call('takeDataTrack', identity, name); }
   sentAudio() { return this.#call('sentAudio'); }
   sentLayers() { return this.#call('sentLayers'); }
-  sentSmaller() { return this.#call('sentSmaller'); }
   /** How each connection travels: [{name, protocol, local, remote, relay}]. */
   route() { return this.#call('route'); }
   peerConnections() { return this.#call('peerConnections'); }

@@ -300,12 +300,6 @@ window.participant = {
     const streams = await statsOf(media?.sender, 'outbound-rtp');
     return streams.filter((s) => s.framesSent > 0).map((s) => ({ rid: s.rid ?? '', width: s.frameWidth, height: s.frameHeight, bytes: s.bytesSent }));
   },
-  /** How long the browser has sent the camera smaller than asked, for want of processor or bandwidth, in seconds. */
-  async sentSmaller() {
-    const media = room.localParticipant.getTrackPublication(Track.Source.Camera)?.track;
-    const streams = await statsOf(media?.sender, 'outbound-rtp');
-    return streams.reduce((sum, { qualityLimitationDurations: d }) => sum + (d?.cpu ?? 0) + (d?.bandwidth ?? 0), 0);
-  },
   /** The candidate pairs that media travels over, by connection. */
   async route() {
     const { publisher, subscriber } = room.engine.pcManager;
