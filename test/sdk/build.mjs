@@ -1,17 +1,23 @@
-// Builds what the tests drive: the server, the Go programs, the test pages and
+// Builds what the tests drive: the server, the programs in Go and Rust, the test pages and
 // the clips. Run by run.mjs; the outputs are in the ignored out directory. With
 // ROLLCALL_BUILT that was done, and others use it.
 
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { build } from 'esbuild';
 import { Browser } from './harness/browser.mjs';
-import { clientPage, clips, goParticipant, ingressCalls, out, repository, rollParticipant, serverBinary, suite, tone, webhookVerify } from './harness/paths.mjs';
+import {
+  agentPython, clientPage, clips, goParticipant, ingressCalls, out, repository, rollParticipant, rustTarget, serverBinary, suite, tone,
+  webhookVerify,
+} from './harness/paths.mjs';
 
 export async function buildAll() {
   if (process.env.ROLLCALL_BUILT) return;
   mkdirSync(clientPage, { recursive: true });
+  const rust = buildRust(); // beside the others: nothing of them needs it
+  rust.catch(() => {}); // told below
   if (!process.env.ROLLCALL_SERVER_COMMAND) {
     buildOurs(serverBinary, './cmd/rollcall');
   }
@@ -47,6 +53,19 @@ export async function buildAll() {
   writeFileSync(path.join(clientPage, 'clips.html'), '<!doctype html><script type="module" src="clips.js"></script>');
   writeFileSync(tone, wav(440, 2));
   await recordClips();
+  await rust;
+}
+
+// With the Rust SDK as the one for Python has it, so with its packages installed.
+async function buildRust() {
+  const args = ['build', '--quiet', '--locked', '--manifest-path', path.join(suite, 'rustparticipant', 'Cargo.toml')];
+  const cargo = spawn('cargo', args, {
+    stdio: 'inherit', env: { ...process.env, CARGO_TARGET_DIR: rustTarget, ROLLCALL_AGENT_PYTHON: agentPython },
+  });
+  const [status] = await once(cargo, 'exit').catch((error) => {
+    throw new Error(error.code === 'ENOENT' ? 'cargo is missing: install Rust 1.85 or newer, for test/sdk/rustparticipant' : error.message);
+  });
+  if (status !== 0) throw new Error(`cargo ${args.join(' ')}: exit ${status}; scripts/test.sh installs the packages of ${agentPython}`);
 }
 
 async function recordClips() {

@@ -4,6 +4,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { repository } from '../../sdk/harness/paths.mjs';
+import { RustParticipant } from '../../sdk/harness/rustparticipant.mjs';
 
 const document = path.join(repository, 'docs/compat.md');
 // What follows it is test/compat's.
@@ -25,10 +26,10 @@ export const record = (text) => writeFileSync(document, text + parts()[1]);
 export const browsers = ['livekit-client in Chromium', 'livekit-client in Firefox'];
 /** Our own client, which has every event too. */
 export const ours = 'Rollcall\'s Go client';
-export const sdks = [...browsers, '@livekit/rtc-node', 'livekit for Python', 'server-sdk-go', ours];
+export const sdks = [...browsers, '@livekit/rtc-node', 'livekit for Python', 'livekit for Rust', 'server-sdk-go', ours];
 const complete = [...browsers, ours];
-// These two are made of the same library, and tell everything at the room.
-const native = ['@livekit/rtc-node', 'livekit for Python'];
+// These are one library, and what is made of it; they tell everything at the room.
+const native = ['@livekit/rtc-node', 'livekit for Python', 'livekit for Rust'];
 export const scopes = ['room', 'participant'];
 /** These have no call that mutes a track of their own; MutePublishedTrack does it for them. */
 export const cannotMute = ['@livekit/rtc-node'];
@@ -60,7 +61,7 @@ const limits = {
 export function limit(event, sdk, scope) {
   if (scope === 'participant' && roomOnly.includes(event)) return 'room';
   const late = ['TrackStreamStateChanged', 'TrackSubscriptionPermissionChanged', 'ParticipantPermissionsChanged'];
-  if (event === 'ParticipantPermissionsChanged' && sdk === 'livekit for Python' && scope === 'room') return undefined;
+  if (event === 'ParticipantPermissionsChanged' && /^livekit for/.test(sdk) && scope === 'room') return undefined;
   if (late.includes(event) && !complete.includes(sdk)) return 'missing';
   if (event === 'IsSpeakingChanged' && native.includes(sdk)) return 'nativeSpeaking';
   if (event === 'IsSpeakingChanged' && complete.includes(sdk) && scope === 'room') return 'speaking';
@@ -88,10 +89,14 @@ ${events.map((event) => `| ${event} | ${causes[event]} | ${sdks.flatMap((sdk) =>
 
 ${names.map((name, i) => `<sup>${i + 1}</sup> ${limits[name]}.`).join('  \n')}
 
-Rust's \`livekit\` has no column: its build fetches a prebuilt libwebrtc from a release page, and these tests install from
-package registries only. It is the core that @livekit/rtc-node and the SDK for Python are made of, with the same events. Those
-two make two peer connections here: with one, their core [deadlocks](troubleshooting.md#joined-and-no-sound-or-picture) if a track is
-taken back in the wrong moment. ${cannotMute.join(' and ')} cannot mute a track of its own: MutePublishedTrack did it.
+The column of Rust's \`livekit\` is of the SDK as it is shipped compiled, in \`liblivekit_ffi\` of \`livekit\` for Python, and of a
+program in Rust that speaks that library's own protocol. The crate itself is not built: its build fetches a prebuilt libwebrtc from
+a release page, and these tests install from package registries only. All that a \`RoomEvent\` of the crate tells, the library passes
+on; its participants have no events of their own.
+
+@livekit/rtc-node and the SDKs for Python and Rust have the same core. They make two peer connections here: with one, it
+[deadlocks](troubleshooting.md#joined-and-no-sound-or-picture) before livekit-ffi 0.12.74 if a track is taken back in the wrong moment.
+${cannotMute.join(' and ')} cannot mute a track of its own: MutePublishedTrack did it.
 `;
 }
 
@@ -102,6 +107,6 @@ function versions() {
   const [, python] = readFileSync(path.join(repository, 'test/sdk/agent/requirements.txt'), 'utf8').match(/^livekit==(\S+)/m);
   return [
     `livekit-client ${dependencies['livekit-client']} in Chromium and Firefox`, `@livekit/rtc-node ${dependencies['@livekit/rtc-node']}`,
-    `livekit ${python} for Python`, `server-sdk-go ${go}`, 'package client of this repository',
+    `livekit ${python} for Python`, `livekit for Rust in livekit-ffi ${RustParticipant.version()}`, `server-sdk-go ${go}`, 'package client of this repository',
   ].join(', ');
 }

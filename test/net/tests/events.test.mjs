@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { netScene } from '../harness/scene.mjs';
 import { PyParticipant } from '../../sdk/harness/pyparticipant.mjs';
+import { RustParticipant } from '../../sdk/harness/rustparticipant.mjs';
 import { browsers, cannotMute, documented, events, limit, record, render, scopes, sdks } from '../harness/compat.mjs';
 import { exported } from '../../sdk/harness/exported.mjs';
 import { wantAudio, wantVideo } from '../../sdk/harness/media.mjs';
@@ -39,15 +40,16 @@ stage.test('every client event fires for its real cause in every SDK that has it
   const watchers = {
     'livekit-client in Chromium': await call.browserAt(home, 'browser'),
     'livekit-client in Firefox': await call.firefoxAt(den, 'firefox'),
-    // With one connection, the core of these two deadlocks when a track is taken back in the wrong moment.
+    // With one connection, the core of these three may deadlock when a track is taken back in the wrong moment.
     '@livekit/rtc-node': await call.node('node', { connections: 2 }),
     'livekit for Python': await PyParticipant.join(call.server, call.room, 'python', { connections: 2 }),
+    'livekit for Rust': await RustParticipant.join(call.server, call.room, 'rust', { connections: 2 }),
     'server-sdk-go': await call.go('go'),
     'Rollcall\'s Go client': await call.rollcallAt(hut, 'rollcall'),
   };
   const everybody = Object.values(watchers);
   const inBrowser = browsers.map((sdk) => watchers[sdk]);
-  t.after(() => watchers['livekit for Python'].leave({ hard: true }));
+  for (const sdk of ['livekit for Python', 'livekit for Rust']) t.after(() => watchers[sdk].leave({ hard: true }));
 
   /**
    * Does what causes an event, and notes who tells it. fields: what it carries,
@@ -151,7 +153,7 @@ stage.test('every client event fires for its real cause in every SDK that has it
   await provoke('UpdateParticipant takes the permission to publish away, from the watcher itself',
     async () => {
       const permission = { canPublish: false, canSubscribe: true, canPublishData: true };
-      for (const identity of ['browser', 'firefox', 'python', 'rollcall']) await call.api.updateParticipant(call.room, identity, { permission });
+      for (const identity of ['browser', 'firefox', 'python', 'rust', 'rollcall']) await call.api.updateParticipant(call.room, identity, { permission });
     }, { ParticipantPermissionsChanged: ({ identity }) => ({ identity, canPublish: false }) });
 
   // The network. Without the sound, which is never paused, the link is the video's.
@@ -199,7 +201,8 @@ stage.test('every client event fires for its real cause in every SDK that has it
 test('the table says that an SDK has no event exactly where it exports none', () => {
   const lists = {
     ...Object.fromEntries(browsers.map((sdk) => [sdk, exported.browser])),
-    '@livekit/rtc-node': exported.node, 'livekit for Python': exported.python, 'server-sdk-go': exported.go,
+    '@livekit/rtc-node': exported.node, 'livekit for Python': exported.python, 'livekit for Rust': exported.rust,
+    'server-sdk-go': exported.go,
   };
   for (const [sdk, list] of Object.entries(lists)) {
     const has = list(events);

@@ -28,7 +28,20 @@ from livekit.rtc import room
 assert not hasattr(rtc.Participant, "on"), "its participants have events"
 print(json.dumps(typing.get_args(room.EventTypes)))
 `], { encoding: 'utf8' }));
-    return { room: among(events, names, (event) => event.replace(/\B[A-Z]/g, '_$&').toLowerCase()), participant: [] };
+    return { room: among(events, names, snake), participant: [] };
+  },
+
+  // What the crate has, and the library tells; an event of a participant would be there, too.
+  rust(events) {
+    const names = JSON.parse(execFileSync(agentPython, ['-c', `
+import json
+from livekit.rtc._proto import ffi_pb2, room_pb2
+fields = lambda message: [f.name for f in message.DESCRIPTOR.oneofs_by_name["message"].fields]
+assert not [f for f in fields(ffi_pb2.FfiEvent) if "participant" in f], "its participants have events"
+print(json.dumps(fields(room_pb2.RoomEvent)))
+`], { encoding: 'utf8' }));
+    const other = { DataReceived: 'data_packet_received', ParticipantPermissionsChanged: 'participant_permission_changed' };
+    return { room: among(events, names, (event) => other[event] ?? snake(event)), participant: [] };
   },
 
   go(events) {
@@ -43,6 +56,8 @@ print(json.dumps(typing.get_args(room.EventTypes)))
     return { room: among(events, [...fields('RoomCallback'), ...participant], names), participant: among(events, participant, names) };
   },
 };
+
+const snake = (event) => event.replace(/\B[A-Z]/g, '_$&').toLowerCase();
 
 function among(events, names, spell = (event) => event) {
   return events.filter((event) => names.includes(spell(event)));
