@@ -97,16 +97,16 @@ impl Participant {
     /// Carries out a command, and answers it now or when the library has called back.
     pub fn obey(&mut self, command: &Value) {
         let reply = &command["id"];
-        match self.start(command["op"].as_str().unwrap_or(""), &command["args"], reply) {
+        match self.start(command["op"].as_str().unwrap_or(""), &command["args"], reply.clone()) {
             Ok(None) => {}
             Ok(Some(result)) => answer(reply, Ok(result)),
             Err(error) => answer(reply, Err(error)),
         }
     }
 
-    fn start(&mut self, op: &str, args: &Value, reply: &Value) -> Result<Option<Value>, String> {
+    fn start(&mut self, op: &str, args: &Value, reply: Value) -> Result<Option<Value>, String> {
         let text = |n: usize| args[n].as_str().unwrap_or("").to_owned();
-        let reply = reply.clone();
+        let id = self.next_id();
         match op {
             "join" => {
                 let options = RoomOptions {
@@ -114,86 +114,68 @@ impl Participant {
                     single_peer_connection: args[2].as_u64().map(|connections| connections == 1),
                     ..Default::default()
                 };
-                let id = self.wait(Waiting::Join { reply });
                 let request = ConnectRequest { url: text(0), token: text(1), options, request_async_id: Some(id) };
-                self.unless_refused(id, ask!(self.ffi, Connect(request)))
+                ask!(self.ffi, Connect(request))?;
+                self.waiting.insert(id, Waiting::Join { reply });
             }
             "publishMicrophone" => {
                 let microphone = Microphone::new(self.ffi)?;
+                let source = Some(TrackSource::SourceMicrophone as i32);
                 let request = PublishTrackRequest {
                     local_participant_handle: self.room()?.me,
                     track_handle: microphone.track.id,
-                    options: TrackPublishOptions {
-                        source: Some(TrackSource::SourceMicrophone as i32),
-                        ..Default::default()
-                    },
-                    request_async_id: None,
+                    options: TrackPublishOptions { source, ..Default::default() },
+                    request_async_id: Some(id),
                 };
-                let id = self.wait(Waiting::Publish { reply, microphone });
-                self.unless_refused(
-                    id,
-                    ask!(self.ffi, PublishTrack(PublishTrackRequest { request_async_id: Some(id), ..request })),
-                )
+                ask!(self.ffi, PublishTrack(request))?;
+                self.waiting.insert(id, Waiting::Publish { reply, microphone });
             }
             "unpublish" => {
-                let me = self.room()?.me;
-                let id = self.wait(Waiting::Unpublish { reply, sid: text(0) });
                 let request = UnpublishTrackRequest {
-                    local_participant_handle: me,
+                    local_participant_handle: self.room()?.me,
                     track_sid: text(0),
                     stop_on_unpublish: true,
                     request_async_id: Some(id),
                 };
-                self.unless_refused(id, ask!(self.ffi, UnpublishTrack(request)))
+                ask!(self.ffi, UnpublishTrack(request))?;
+                self.waiting.insert(id, Waiting::Unpublish { reply, sid: text(0) });
             }
             "mute" => {
                 let mute = args[1].as_bool().ok_or("mute or not")?;
                 let track_handle = *self.mine.get(&text(0)).ok_or("no such track of ours")?;
                 ask!(self.ffi, LocalTrackMute(LocalTrackMuteRequest { track_handle, mute }))?;
-                Ok(Some(Value::Null))
+                return Ok(Some(Value::Null));
             }
             "sendData" => {
-                let me = self.room()?.me;
                 let payload = text(0).into_bytes();
-                let to =
-                    args[2].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+                let to = args[2].as_array().into_iter().flatten().filter_map(Value::as_str);
                 let request = PublishDataRequest {
-                    local_participant_handle: me,
+                    local_participant_handle: self.room()?.me,
                     data_ptr: payload.as_ptr() as u64,
                     data_len: payload.len() as u64,
                     reliable: true,
                     topic: Some(text(1)),
-                    destination_identities: to,
+                    destination_identities: to.map(str::to_owned).collect(),
+                    request_async_id: Some(id),
                     ..Default::default()
                 };
-                let id = self.wait(Waiting::Data { reply, _payload: payload });
-                self.unless_refused(
-                    id,
-                    ask!(self.ffi, PublishData(PublishDataRequest { request_async_id: Some(id), ..request })),
-                )
+                ask!(self.ffi, PublishData(request))?;
+                self.waiting.insert(id, Waiting::Data { reply, _payload: payload });
             }
-            "videoFrames" => Ok(Some(json!(self.frames.get(&text(0)).unwrap_or(&0)))),
-            "audioEnergy" => Ok(Some(json!(self.energy.get(&text(0)).unwrap_or(&0.0)))),
-            _ => Err(format!("unknown command {op}")),
+            "videoFrames" => return Ok(Some(json!(self.frames.get(&text(0)).unwrap_or(&0)))),
+            "audioEnergy" => return Ok(Some(json!(self.energy.get(&text(0)).unwrap_or(&0.0)))),
+            _ => return Err(format!("unknown command {op}")),
         }
+        Ok(None)
     }
 
     fn room(&self) -> Result<&Room, String> {
         self.room.as_ref().ok_or("not in a room".into())
     }
 
-    fn wait(&mut self, waiting: Waiting) -> u64 {
+    fn next_id(&mut self) -> u64 {
         self.last_id += 1;
-        self.waiting.insert(self.last_id, waiting);
         self.last_id
-    }
-
-    // What is refused is not called back for.
-    fn unless_refused<T>(&mut self, id: u64, response: Result<T, String>) -> Result<Option<Value>, String> {
-        if response.is_err() {
-            self.waiting.remove(&id);
-        }
-        response.map(|_| None)
     }
 
     /// Takes in what the library tells.
@@ -287,10 +269,11 @@ impl Participant {
     }
 
     fn hum(&mut self, track: u64) {
-        let id = self.wait(Waiting::Hum { track });
-        let hummed = self.microphones.get_mut(&track).map(|microphone| microphone.hum(id));
-        if !matches!(hummed, Some(Ok(()))) {
-            self.waiting.remove(&id); // it was taken back
+        let id = self.next_id();
+        let Some(microphone) = self.microphones.get_mut(&track) else { return }; // taken back
+        match microphone.hum(id) {
+            Ok(()) => drop(self.waiting.insert(id, Waiting::Hum { track })),
+            Err(error) => eprintln!("rustparticipant: {error}"),
         }
     }
 
@@ -328,9 +311,10 @@ impl Participant {
     pub fn leave(&mut self) -> Result<bool, String> {
         let Some(room) = &self.room else { return Ok(false) };
         let room_handle = room.handle.id;
-        let id = self.wait(Waiting::Leave);
-        let request = DisconnectRequest { room_handle, request_async_id: Some(id), reason: None };
-        ask!(self.ffi, Disconnect(request)).map(|_| true)
+        let id = self.next_id();
+        ask!(self.ffi, Disconnect(DisconnectRequest { room_handle, request_async_id: Some(id), reason: None }))?;
+        self.waiting.insert(id, Waiting::Leave);
+        Ok(true)
     }
 
     pub fn left(&self) -> bool {
