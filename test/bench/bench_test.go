@@ -47,6 +47,12 @@ func TestEveryWorkloadMeasuresTheServer(t *testing.T) {
 	}{
 		{"video", forwarding{camera, 1, 3}.run, []string{"CPU per forwarded packet", "packets forwarded", "RSS per participant"}},
 		{"audio", forwarding{microphone, 2, 2}.run, []string{"CPU per forwarded packet", "packets forwarded", "RSS per participant"}},
+		{"uneven", forwarding{camera.real(), 1, 2}.run, []string{"CPU per forwarded packet", "burst to subscriber, p50"}},
+		{"mesh", mesh{camera, 2, 3}.run, []string{"CPU per forwarded packet", "packets forwarded"}},
+		{"reliable", messaging{false, 3, 50}.run, []string{"CPU per message delivered", "messages delivered", "message to subscriber, p99"}},
+		{"lossy", messaging{true, 3, 50}.run, []string{"CPU per message delivered", "messages delivered", "message to subscriber, p50"}},
+		{"first", arriving{camera, 10}.run, []string{"dial to first packet of media, p50"}},
+		{"crowd", crowding{5, 20}.run, []string{"CPU per join", "dial to connected, p50"}},
 		{"join", joining{media: true, rate: 20}.run, []string{"CPU per join and leave", "dial to connected, p50"}},
 		{"signal", joining{rate: 20}.run, []string{"CPU per join and leave", "dial to JoinResponse, p99"}},
 		{"http", joining{rate: 20, floor: floorHTTP}.run, []string{"CPU per join and leave", "dial to JoinResponse, p99"}},

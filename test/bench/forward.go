@@ -25,12 +25,19 @@ const joinRate = 40
 // that joins asked for are through, and connection checks have slowed down.
 const settling = time.Second
 
-// call is a room while media flows.
+// call is rooms while media flows.
 type call struct {
-	forwarding
-	clients []*client
-	delays  *delays // nil unless they are measured
+	kind     trackKind
+	senders  []*client
+	audience []*client // who may be those who send
+	copies   int       // that are forwarded of each packet
+	clients  []*client // all of them
+	delays   *delays   // nil unless they are measured
 }
+
+// listeners is in how many subscribers delays are measured: more would cost the load
+// generator more than they tell.
+const listeners = 10
 
 func (f forwarding) run(ctx context.Context, b *bench) (o outcome, err error) {
 	t, err := b.start(ctx)
@@ -38,9 +45,12 @@ func (f forwarding) run(ctx context.Context, b *bench) (o outcome, err error) {
 		return o, err
 	}
 	defer t.stop()
-	c := &call{forwarding: f}
+	c := new(call)
 	defer c.end()
-	if err := c.begin(ctx, t.url); err != nil {
+	if f.publishers == 1 { // of several, it is not known whose a packet is
+		c.delays = newDelays()
+	}
+	if err := f.begin(ctx, t.url, c); err != nil {
 		return o, err
 	}
 	if err := sleep(ctx, b.scaled(settling)); err != nil {
@@ -49,29 +59,21 @@ func (f forwarding) run(ctx context.Context, b *bench) (o outcome, err error) {
 	return c.measure(ctx, b, t)
 }
 
-// begin returns when every subscriber receives every track.
-func (c *call) begin(ctx context.Context, url string) error {
+// begin makes c the call, and returns when every subscriber receives every track.
+func (f forwarding) begin(ctx context.Context, url string, c *call) error {
 	cs, err := newClients(url)
 	if err != nil {
 		return err
 	}
+	c.kind, c.copies = f.kind, f.subscribers
 	const room = "call"
-	for i := range c.publishers {
-		p, err := cs.joinPublisher(ctx, room, fmt.Sprint("publisher", i), c.kind)
-		if err != nil {
+	for i := range f.publishers {
+		if err := c.enter(ctx, cs, room, fmt.Sprint("publisher", i)); err != nil {
 			return err
 		}
-		c.clients = append(c.clients, p)
 	}
-	for i, p := range c.clients {
-		s := videoInterval
-		if c.kind == microphone {
-			s = audioInterval
-		}
-		p.pub.delays = c.delays
-		p.pub.start(c.kind, s*time.Duration(i)/time.Duration(c.publishers))
-	}
-	subscribers := make([]*client, c.subscribers)
+	c.start()
+	subscribers := make([]*client, f.subscribers)
 	var joins errgroup.Group
 	for i := range subscribers {
 		joins.Go(func() (err error) {
@@ -83,7 +85,7 @@ func (c *call) begin(ctx context.Context, url string) error {
 				subscribers[i] = nil
 				return err
 			}
-			if c.delays != nil {
+			if c.delays != nil && i < listeners {
 				subscribers[i].subSocket.hear(func(packet []byte) { c.delays.arrived(uint64(i), packet) })
 			}
 			return subscribers[i].await(ctx, subscribers[i].connected, "receiving connection")
@@ -92,18 +94,41 @@ func (c *call) begin(ctx context.Context, url string) error {
 	err = joins.Wait()
 	for _, s := range subscribers {
 		if s != nil {
-			c.clients = append(c.clients, s)
+			c.clients, c.audience = append(c.clients, s), append(c.audience, s)
 		}
 	}
 	if err != nil {
 		return err
 	}
+	return c.await(ctx, f.publishers)
+}
+
+// enter has a publisher come, which sends nothing yet.
+func (c *call) enter(ctx context.Context, cs *clients, room, identity string) error {
+	p, err := cs.joinPublisher(ctx, room, identity, c.kind)
+	if err != nil {
+		return err
+	}
+	c.clients, c.senders = append(c.clients, p), append(c.senders, p)
+	return nil
+}
+
+// start has the publishers send, each at another time.
+func (c *call) start() {
+	for i, p := range c.senders {
+		p.pub.delays = c.delays
+		p.pub.start(c.kind, c.kind.interval()*time.Duration(i)/time.Duration(len(c.senders)))
+	}
+}
+
+// await returns when each of the audience receives that many tracks.
+func (c *call) await(ctx context.Context, tracks int) error {
 	return poll(ctx, func() (bool, error) {
-		for _, s := range c.audience() {
+		for _, s := range c.audience {
 			if err := s.failure(); err != nil {
 				return false, err
 			}
-			if _, streams := s.subSocket.tally(); streams < c.publishers {
+			if _, streams := s.subSocket.tally(); streams < tracks {
 				return false, nil
 			}
 		}
@@ -111,7 +136,42 @@ func (c *call) begin(ctx context.Context, url string) error {
 	})
 }
 
-func (c *call) audience() []*client { return c.clients[c.publishers:] }
+// mesh is rooms in which everybody publishes, and receives all others.
+type mesh struct {
+	kind   trackKind
+	rooms  int
+	people int
+}
+
+func (m mesh) run(ctx context.Context, b *bench) (o outcome, err error) {
+	t, err := b.start(ctx)
+	if err != nil {
+		return o, err
+	}
+	defer t.stop()
+	cs, err := newClients(t.url)
+	if err != nil {
+		return o, err
+	}
+	c := &call{kind: m.kind, copies: m.people - 1}
+	defer c.end()
+	for i := range m.rooms {
+		for j := range m.people {
+			if err := c.enter(ctx, cs, fmt.Sprint("room", i), fmt.Sprint("participant", j)); err != nil {
+				return o, err
+			}
+		}
+	}
+	c.audience = c.senders
+	c.start()
+	if err := c.await(ctx, m.people-1); err != nil {
+		return o, err
+	}
+	if err := sleep(ctx, b.scaled(settling)); err != nil {
+		return o, err
+	}
+	return c.measure(ctx, b, t)
+}
 
 func (c *call) end() {
 	var leaving errgroup.Group
@@ -123,14 +183,14 @@ func (c *call) end() {
 
 // sent sums over the publishers, received over the subscribers.
 func (c *call) sent() (n uint64) {
-	for _, p := range c.clients[:c.publishers] {
+	for _, p := range c.senders {
 		n += p.pub.sent.Load()
 	}
 	return n
 }
 
 func (c *call) received() (sum tally) {
-	for _, s := range c.audience() {
+	for _, s := range c.audience {
 		t, _ := s.subSocket.tally()
 		sum.received += t.received
 		sum.expected += t.expected
@@ -148,11 +208,13 @@ func (c *call) measure(ctx context.Context, b *bench, t *target) (o outcome, err
 	if err != nil {
 		return o, err
 	}
+	c.delays.take()
 	sent0, got0 := c.sent(), c.received()
 	if err := sleep(ctx, b.window); err != nil {
 		return o, err
 	}
 	sent, got := c.sent()-sent0, c.received().minus(got0)
+	took := c.delays.take()
 	r1, err := t.read()
 	if err != nil {
 		return o, err
@@ -188,6 +250,10 @@ func (c *call) measure(ctx context.Context, b *bench, t *target) (o outcome, err
 	}
 	o.add("RSS per participant", "KiB", float64(resident-t.resident)/1024/float64(len(c.clients)))
 	o.add("lost", "%", 100*float64(got.lost())/float64(got.expected))
+	if len(took) > 0 {
+		o.add("burst to subscriber, p50", "ms", milliseconds(quantile(took, 0.5)))
+		o.add("burst to subscriber, p99", "ms", milliseconds(quantile(took, 0.99)))
+	}
 	c.judge(&o, sent, got)
 	if load := (r1.load - r0.load).Seconds() / wall.Seconds(); load > saturated {
 		o.remark("load generator at its limit (%.2f cores)", load)
@@ -207,11 +273,11 @@ func (c *call) judge(o *outcome, sent uint64, got tally) {
 	// The window cuts bursts: one on each side, of each publisher, may be counted
 	// on one side of the server only.
 	burst := 1
-	if c.kind == camera {
+	if c.kind.clock == videoClock {
 		burst = videoKeyPackets
 	}
-	due := float64(sent) * float64(c.subscribers)
-	slack := float64(2 * burst * c.publishers * c.subscribers)
+	due := float64(sent) * float64(c.copies)
+	slack := float64(2 * burst * len(c.senders) * c.copies)
 	if missing := due - float64(got.received); missing > slack {
 		o.remark("MISSING %.2g%% of what publishers sent", 100*missing/due)
 	}

@@ -40,6 +40,10 @@ type delays struct {
 	took    []time.Duration   // since the last take
 }
 
+func newDelays() *delays {
+	return &delays{bursts: make(map[uint32]time.Time), offsets: make(map[uint64]uint32)}
+}
+
 func (d *delays) sent(timestamp uint32) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -69,8 +73,11 @@ func (d *delays) arrived(subscriber uint64, b []byte) {
 	}
 }
 
-// take returns the delays since the last call, in order of size.
+// take returns the delays since the last call, in order of size; d may be nil.
 func (d *delays) take() []time.Duration {
+	if d == nil {
+		return nil
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	took := d.took
@@ -85,9 +92,9 @@ func (f frozen) run(ctx context.Context, b *bench) (o outcome, err error) {
 		return o, err
 	}
 	defer t.stop()
-	c := &call{forwarding: f.forwarding, delays: &delays{bursts: make(map[uint32]time.Time), offsets: make(map[uint64]uint32)}}
+	c := &call{delays: newDelays()}
 	defer c.end()
-	if err := c.begin(ctx, t.url); err != nil {
+	if err := f.begin(ctx, t.url, c); err != nil {
 		return o, err
 	}
 	if err := sleep(ctx, b.scaled(settling)); err != nil {

@@ -35,12 +35,13 @@ type video struct {
 	picture uint16 // 15 bits
 	tl0     uint8
 	keyIdx  uint8 // 5 bits
+	uneven  bool  // pictures differ in size, as an encoder's do
 	noise   [videoPayload]byte
 	packets []*rtp.Packet
 }
 
-func newVideo() *video {
-	v := &video{seq: uint16(rand.Uint32()), ts: rand.Uint32(), picture: uint16(rand.Uint32N(1 << 15))}
+func newVideo(uneven bool) *video {
+	v := &video{uneven: uneven, seq: uint16(rand.Uint32()), ts: rand.Uint32(), picture: uint16(rand.Uint32N(1 << 15))}
 	for i := range v.noise {
 		v.noise[i] = byte(rand.Uint32())
 	}
@@ -58,13 +59,20 @@ func (v *video) burst(keyframe bool) []*rtp.Packet {
 		n = videoKeyPackets
 		v.keyIdx = (v.keyIdx + 1) & 0x1f
 	}
+	size := n * videoPayload
+	if v.uneven && !keyframe {
+		n = 1 + rand.IntN(2*videoFramePackets-1) // as many on average
+		size = n*videoPayload - rand.IntN(videoPayload/2)
+	}
 	for i, p := range v.packets[:n] {
+		// Browsers cut a picture into packets that differ by a byte at most.
+		p.Payload = p.Payload[:(size+n-1-i)/n]
 		p.Header = rtp.Header{Version: 2, SequenceNumber: v.seq, Timestamp: v.ts, Marker: i == n-1}
 		v.seq++
 		copy(p.Payload, v.noise[:])
 		head := v.descriptor(p.Payload, i == 0)
 		if i == 0 {
-			vp8Header(p.Payload[head:], keyframe, n*videoPayload)
+			vp8Header(p.Payload[head:], keyframe, size)
 		}
 	}
 	v.ts += videoClock / 30

@@ -80,13 +80,26 @@ func TestOnlyRTPIsTakenAway(t *testing.T) {
 }
 
 func TestVideoIsWhatAVP8DepacketizerExpects(t *testing.T) {
-	v := newVideo()
+	t.Run("even", func(t *testing.T) { testVideo(t, newVideo(false)) })
+	t.Run("uneven", func(t *testing.T) { testVideo(t, newVideo(true)) })
+}
+
+func testVideo(t *testing.T, v *video) {
+	sizes := make(map[int]bool) // of pictures
 	var last codecs.VP8Packet
 	lastSeq := v.seq - 1
 	lastTS := v.ts - videoClock/30
 	for frame := range 40 {
 		key := frame%20 == 0
 		packets := v.burst(key)
+		size := 0
+		for _, p := range packets {
+			size += len(p.Payload)
+			if most := len(packets[0].Payload); len(p.Payload) > most || len(p.Payload) < most-1 || most > videoPayload {
+				t.Errorf("frame %d: a packet of %d bytes after one of %d", frame, len(p.Payload), most)
+			}
+		}
+		sizes[size] = true
 		for i, p := range packets {
 			var d codecs.VP8Packet
 			payload, err := d.Unmarshal(p.Payload)
@@ -112,6 +125,9 @@ func TestVideoIsWhatAVP8DepacketizerExpects(t *testing.T) {
 			last = d
 		}
 		lastTS += videoClock / 30
+	}
+	if v.uneven != (len(sizes) > 2) { // of key frames, and of others
+		t.Errorf("pictures of %d sizes", len(sizes))
 	}
 }
 

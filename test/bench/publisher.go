@@ -37,12 +37,32 @@ type trackKind struct {
 	clock  uint32
 	kind   livekit.TrackType
 	source livekit.TrackSource
+	// at most so many packets of a picture go at once, 0: all; paceGap is between them.
+	pace   int
+	uneven bool // pictures, and their packets, are of many sizes
 }
 
 var (
-	camera     = trackKind{webrtc.MimeTypeVP8, videoClock, livekit.TrackType_VIDEO, livekit.TrackSource_CAMERA}
-	microphone = trackKind{webrtc.MimeTypeOpus, audioClock, livekit.TrackType_AUDIO, livekit.TrackSource_MICROPHONE}
+	camera     = trackKind{mime: webrtc.MimeTypeVP8, clock: videoClock, kind: livekit.TrackType_VIDEO, source: livekit.TrackSource_CAMERA}
+	microphone = trackKind{mime: webrtc.MimeTypeOpus, clock: audioClock, kind: livekit.TrackType_AUDIO, source: livekit.TrackSource_MICROPHONE}
 )
+
+// paceGap is how long a browser's pacer waits after it has sent something.
+const paceGap = 5 * time.Millisecond
+
+// paced is the kind with pictures as a browser sends them, a few packets at a time.
+func (k trackKind) paced() trackKind { k.pace = 2; return k }
+
+// real is the kind with pictures as an encoder makes them, too.
+func (k trackKind) real() trackKind { k = k.paced(); k.uneven = true; return k }
+
+// interval is the time between two pictures, or packets of sound.
+func (k trackKind) interval() time.Duration {
+	if k.clock == videoClock {
+		return videoInterval
+	}
+	return audioInterval
+}
 
 // joinPublisher joins to receive, and announces and negotiates a track. It sends
 // nothing yet.
@@ -98,6 +118,17 @@ func (p *publisher) publish(ctx context.Context, kind trackKind) error {
 	if err := p.c.await(ctx, p.published, "the server took the track"); err != nil {
 		return err
 	}
+	if err := p.offer(); err != nil {
+		return err
+	}
+	if err := p.c.await(ctx, p.connected, "publishing connection"); err != nil {
+		return err
+	}
+	p.running.Go(p.feedback)
+	return nil
+}
+
+func (p *publisher) offer() error {
 	offer, err := p.pc.CreateOffer(nil)
 	if err != nil {
 		return err
@@ -106,17 +137,9 @@ func (p *publisher) publish(ctx context.Context, kind trackKind) error {
 	if err != nil {
 		return err
 	}
-	err = p.c.signal.send(&livekit.SignalRequest{Message: &livekit.SignalRequest_Offer{
+	return p.c.signal.send(&livekit.SignalRequest{Message: &livekit.SignalRequest_Offer{
 		Offer: &livekit.SessionDescription{Type: "offer", Sdp: described, Id: 1},
 	}})
-	if err != nil {
-		return err
-	}
-	if err := p.c.await(ctx, p.connected, "publishing connection"); err != nil {
-		return err
-	}
-	p.running.Go(p.feedback)
-	return nil
 }
 
 func (p *publisher) accepted(*livekit.TrackPublishedResponse) {
@@ -162,18 +185,18 @@ func (p *publisher) extension(uri string) uint8 {
 func (p *publisher) start(kind trackKind, offset time.Duration) {
 	var s source
 	if kind.kind == livekit.TrackType_VIDEO {
-		s = newVideo()
+		s = newVideo(kind.uneven)
 	} else {
 		s = newAudio(p.extension(sdp.AudioLevelURI))
 	}
 	p.keyframe.Store(true)
-	p.running.Go(func() { p.stream(s, offset) })
+	p.running.Go(func() { p.stream(s, offset, kind.pace) })
 }
 
 // maxLag is how far a stream that was held up catches up instead of leaving out.
 const maxLag = 100 * time.Millisecond
 
-func (p *publisher) stream(s source, offset time.Duration) {
+func (p *publisher) stream(s source, offset time.Duration, pace int) {
 	next := time.Now().Add(offset)
 	timer := time.NewTimer(offset)
 	defer timer.Stop()
@@ -183,7 +206,10 @@ func (p *publisher) stream(s source, offset time.Duration) {
 			return
 		case now := <-timer.C:
 			for !next.After(now) {
-				for _, packet := range s.burst(p.keyframe.Swap(false)) {
+				for i, packet := range s.burst(p.keyframe.Swap(false)) {
+					if pace > 0 && i > 0 && i%pace == 0 && !p.rest(paceGap) {
+						return
+					}
 					if p.delays != nil {
 						p.delays.sent(packet.Timestamp)
 					}
@@ -198,6 +224,16 @@ func (p *publisher) stream(s source, offset time.Duration) {
 			}
 			timer.Reset(time.Until(next))
 		}
+	}
+}
+
+// rest waits, and reports false when the client is to leave.
+func (p *publisher) rest(d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-p.c.ended:
+		return false
 	}
 }
 
