@@ -13,6 +13,7 @@ import (
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 
+	"github.com/rollcall-rtc/rollcall/internal/sfu/bwe"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/downtrack"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/srtp"
 	"github.com/rollcall-rtc/rollcall/internal/sfu/transport"
@@ -26,6 +27,7 @@ type path struct {
 	in     *packets
 	out    []*packets
 	downs  []*downtrack.DownTrack
+	up     *uptrack.UpTrack
 	sealer *srtp.Sealer // the publisher's
 	stream srtp.Stream
 	batch  *transport.Batch
@@ -76,6 +78,27 @@ func secure(t testing.TB, p *packets, m *transport.Mux, keys srtp.Keys) {
 
 func newPath(t testing.TB, subscribers, size int) *path {
 	t.Helper()
+	opus := uptrack.Codec{MimeType: "audio/opus", ClockRate: 48000}
+	w := layPath(t, opus, 111, subscribers, make([]byte, size), func(i int, p *packets) downtrack.Binding {
+		return downtrack.Binding{PayloadType: 63, PrimaryPayloadType: 111, Wrap: i%2 == 0, Unwrap: i%2 > 0, Writer: p.writer(uint32(100 + i))}
+	})
+	w.up.SetRedundancy(true)
+	return w
+}
+
+// newVideoPath is newPath for pictures of three packets, which are numbered and counted
+// for the estimate of each subscriber's bandwidth.
+func newVideoPath(t testing.TB, subscribers, size int) *path {
+	t.Helper()
+	vp8 := uptrack.Codec{MimeType: "video/VP8", ClockRate: 90000}
+	return layPath(t, vp8, 96, subscribers, make([]byte, size), func(i int, p *packets) downtrack.Binding {
+		history := bwe.NewHistory(time.Now())
+		return downtrack.Binding{PayloadType: 96, Writer: newNumbered(p.writer(uint32(100+i)), history, 1), SequenceExt: 1}
+	})
+}
+
+func layPath(t testing.TB, codec uptrack.Codec, pt uint8, subscribers int, payload []byte, bind func(i int, p *packets) downtrack.Binding) *path {
+	t.Helper()
 	m, err := transport.Listen([]netip.Addr{netip.MustParseAddr("127.0.0.1")}, 0, transport.Options{Readers: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -87,21 +110,22 @@ func newPath(t testing.TB, subscribers, size int) *path {
 	if w.sealer, err = srtp.NewSealer(client); err != nil {
 		t.Fatal(err)
 	}
-	up := uptrack.New(uptrack.Options{Codec: uptrack.Codec{MimeType: "audio/opus", ClockRate: 48000}})
-	t.Cleanup(up.Close)
-	up.SetRedundancy(true)
-	section := &mediaSection{mid: "0", up: up, pt: 111, ssrcs: []uint32{5}}
-	section.media[111] = true
+	w.up = uptrack.New(uptrack.Options{Codec: codec})
+	t.Cleanup(w.up.Close)
+	section := &mediaSection{mid: "0", up: w.up, pt: pt, ssrcs: []uint32{5}}
+	section.media[pt] = true
 	w.in.route([]*mediaSection{section}, exts{mid: 1})
 	for i := range subscribers {
 		p := new(packets)
 		keys, _ := newKeys(t, srtp.AEADAES128GCM)
 		secure(t, p, m, keys)
-		d := downtrack.New(downtrack.Options{Source: up})
-		d.Bind(downtrack.Binding{SSRC: uint32(100 + i), PayloadType: 63, PrimaryPayloadType: 111, Wrap: i%2 == 0, Unwrap: i%2 > 0, Writer: p.writer(uint32(100 + i))})
+		d := downtrack.New(downtrack.Options{Source: w.up})
+		b := bind(i, p)
+		b.SSRC = uint32(100 + i)
+		d.Bind(b)
 		w.out, w.downs = append(w.out, p), append(w.downs, d)
 	}
-	w.plain, err = (&rtp.Packet{Header: rtp.Header{Version: 2, PayloadType: 111, SSRC: 5}, Payload: make([]byte, size)}).Marshal()
+	w.plain, err = (&rtp.Packet{Header: rtp.Header{Version: 2, PayloadType: pt, SSRC: 5}, Payload: payload}).Marshal()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,10 +138,40 @@ func (w *path) packet() {
 	w.seq++
 	binary.BigEndian.PutUint16(b[2:], w.seq)
 	binary.BigEndian.PutUint32(b[4:], 960*uint32(w.seq))
+	w.send(b)
+	w.batch.Flush()
+}
+
+// picture takes one more picture of three packets, the first of which is a key frame.
+func (w *path) picture() {
+	number := w.seq / 3
+	for i := range 3 {
+		b := append(w.sealed[:0], w.plain...)
+		w.seq++
+		if i == 2 {
+			b[1] |= 0x80 // the marker
+		}
+		binary.BigEndian.PutUint16(b[2:], w.seq)
+		binary.BigEndian.PutUint32(b[4:], 3000*uint32(number))
+		// RFC 7741 §4.2: extended, with a picture id of 15 bits.
+		payload := b[12:]
+		payload[0], payload[1] = 0x80, 0x80
+		binary.BigEndian.PutUint16(payload[2:], 0x8000|number)
+		if i == 0 {
+			payload[0] |= 0x10 // it begins
+			if number > 0 {
+				payload[4] = 1 // and is no key frame
+			}
+		}
+		w.send(b)
+	}
+	w.batch.Flush()
+}
+
+func (w *path) send(b []byte) {
 	index, _ := w.stream.Index(w.seq)
 	b = w.sealer.RTP(&w.batch.Scratch, b, 12, index)
 	w.in.HandleMedia(b, w.batch)
-	w.batch.Flush()
 }
 
 func (w *path) forwarded() (n uint64) {
@@ -151,6 +205,27 @@ func TestForwardingAllocatesNothingAndWaitsForNobody(t *testing.T) {
 	wrapped, bare := w.downs[0].Stats(), w.downs[1].Stats()
 	if wrapped.Octets/wrapped.Packets < 1000 || bare.Octets != bare.Packets*500 {
 		t.Errorf("with redundancy %+v, without %+v", wrapped, bare)
+	}
+}
+
+func TestForwardingPicturesAllocatesNothingAndWaitsForNobody(t *testing.T) {
+	w := newVideoPath(t, 20, 900)
+	for range 300 {
+		w.picture()
+	}
+	for _, p := range w.out {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.sendMu.Lock()
+		defer p.sendMu.Unlock()
+	}
+	before := w.forwarded()
+	const runs = 300
+	if n := testing.AllocsPerRun(runs, w.picture); n != 0 {
+		t.Errorf("%v allocations for a picture to 20 subscribers", n)
+	}
+	if got := w.forwarded() - before; got != 20*3*(runs+1) {
+		t.Errorf("%d packets went, want %d", got, 20*3*(runs+1))
 	}
 }
 
