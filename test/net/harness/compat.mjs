@@ -96,7 +96,8 @@ on; its participants have no events of their own.
 
 @livekit/rtc-node and the SDKs for Python and Rust have the same core. They make two peer connections here: with one, it
 [deadlocks](troubleshooting.md#joined-and-no-sound-or-picture) before livekit-ffi 0.12.74 if a track is taken back in the wrong moment.
-${cannotMute.join(' and ')} cannot mute a track of its own: MutePublishedTrack did it.
+${cannotMute.join(' and ')} cannot mute a track of its own, so that
+MutePublishedTrack did it, and does not say which of its tracks it has unpublished.
 `;
 }
 
