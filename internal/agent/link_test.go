@@ -217,6 +217,28 @@ func TestWorkersThatFloodAreCutOffWithAReason(t *testing.T) {
 	}
 }
 
+func TestWorkersMaySendSoMuchAndNoMore(t *testing.T) {
+	now := time.Unix(0, 0)
+	m := newLimits(now)
+	for range 20 * messageRate {
+		if err := m.Take(100, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if m.Take(100, now) != rate.ErrTooManyMessages || m.Take(100, now.Add(time.Second)) != nil {
+		t.Error("no such limit, or it is for ever")
+	}
+	m = newLimits(now)
+	for range 16 * byteRate / maxMessage {
+		if err := m.Take(maxMessage, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.Take(1, now); err != rate.ErrTooManyBytes {
+		t.Errorf("one more byte: %v", err)
+	}
+}
+
 func FuzzWorkerMessage(f *testing.F) {
 	for _, m := range []*livekit.WorkerMessage{
 		{Message: &livekit.WorkerMessage_Availability{Availability: &livekit.AvailabilityResponse{JobId: "AJ_1", Available: true}}},

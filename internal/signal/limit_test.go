@@ -12,9 +12,36 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/rollcall-rtc/rollcall/event"
+	"github.com/rollcall-rtc/rollcall/internal/rate"
 	"github.com/rollcall-rtc/rollcall/internal/room"
 	"github.com/rollcall-rtc/rollcall/internal/token"
 )
+
+func TestClientMaySendSoMuchAndNoMore(t *testing.T) {
+	now := time.Unix(0, 0)
+	limits := Limits{}.withDefaults()
+	m := limits.messages(now)
+	for i := range 20 * messageRate {
+		if err := m.Take(10, now); err != nil {
+			t.Fatalf("message %d: %v", i, err)
+		}
+	}
+	if err := m.Take(10, now); !errors.Is(err, rate.ErrTooManyMessages) {
+		t.Errorf("one more: %v", err)
+	}
+	m = limits.messages(now)
+	for range 16 * byteRate / maxMessage {
+		if err := m.Take(maxMessage, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.Take(1, now); !errors.Is(err, rate.ErrTooManyBytes) {
+		t.Errorf("one more byte: %v", err)
+	}
+	if err := (Limits{Messages: 1, Bytes: 1}).messages(now).Take(maxMessage, now); err != nil {
+		t.Errorf("a single message: %v", err)
+	}
+}
 
 // flood writes a message until the server has enough of it.
 func (c *client) flood(kind websocket.MessageType, raw []byte, most int) {

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // arriving is participants who come into a room with one publisher, one after the other,
@@ -71,20 +69,14 @@ func (a arriving) one(ctx context.Context, cs *clients, identity string) (time.D
 	began := time.Now()
 	var took time.Duration
 	came := make(chan struct{})
-	p := new(client)
-	err := cs.start(ctx, p, "call", identity, func() error {
-		err := p.openSubscriber()
-		if err == nil {
-			first := sync.OnceFunc(func() { took = time.Since(began); close(came) })
-			p.subSocket.hear(func([]byte) { first() })
-		}
-		return err
-	})
+	first := sync.OnceFunc(func() { took = time.Since(began); close(came) })
+	p, err := cs.join(ctx, "call", identity, func(p *client) { p.subSocket.hear(func([]byte) { first() }) })
 	if err != nil {
 		return 0, err
 	}
 	defer p.leave()
-	return took, p.await(ctx, came, "media")
+	err = p.await(ctx, came, "media") // took is written before
+	return took, err
 }
 
 // crowding is participants who come into a large room and stay. The CPU of a join
@@ -131,40 +123,19 @@ func (w crowding) run(ctx context.Context, b *bench) (o outcome, err error) {
 	for _, p := range c.clients {
 		err = errors.Join(err, p.failure())
 	}
-	wall := r1.at.Sub(r0.at)
 	o.noise = r1.machine.since(r0.machine)
 	o.add("CPU per join", "ms", milliseconds(r1.cpu-r0.cpu)/float64(joins))
 	o.add("dial to connected, p50", "ms", milliseconds(quantile(took, 0.5)))
 	o.add("dial to connected, p99", "ms", milliseconds(quantile(took, 0.99)))
-	if load := (r1.load - r0.load).Seconds() / wall.Seconds(); load > saturated {
-		o.remark("load generator at its limit (%.2f cores)", load)
-	}
+	o.judgeLoad(r0, r1)
 	return o, err
 }
 
-// come has n participants join, at the rate, and returns how long each took, in order of
-// size.
-func (w crowding) come(ctx context.Context, cs *clients, c *call, from, n int) (took []time.Duration, err error) {
-	var mu sync.Mutex
-	var joins errgroup.Group
-	for i := range n {
-		joins.Go(func() error {
-			if err := sleep(ctx, time.Duration(i)*time.Second/time.Duration(w.rate)); err != nil {
-				return err
-			}
-			began := time.Now()
-			p, err := cs.join(ctx, "hall", fmt.Sprint("participant", from+i))
-			if err != nil {
-				return err
-			}
-			err = p.await(ctx, p.connected, "receiving connection")
-			mu.Lock()
-			defer mu.Unlock()
-			c.clients, took = append(c.clients, p), append(took, time.Since(began))
-			return err
-		})
-	}
-	err = joins.Wait()
+// come has n participants join, and returns how long each took, in order of size.
+func (w crowding) come(ctx context.Context, cs *clients, c *call, from, n int) ([]time.Duration, error) {
+	_, took, err := c.gather(ctx, n, w.rate, func(i int) (*client, error) {
+		return cs.join(ctx, "hall", fmt.Sprint("participant", from+i))
+	})
 	slices.Sort(took)
 	return took, err
 }

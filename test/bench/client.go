@@ -60,10 +60,22 @@ type client struct {
 	err error // mu guards; the first failure
 }
 
-// join joins to receive.
-func (cs *clients) join(ctx context.Context, room, identity string) (*client, error) {
+// join joins to receive; prepare, if any, sees the client before anything comes.
+func (cs *clients) join(ctx context.Context, room, identity string, prepare ...func(*client)) (*client, error) {
 	c := new(client)
-	return c, cs.start(ctx, c, room, identity, c.openSubscriber)
+	err := cs.start(ctx, c, room, identity, func() error {
+		if err := c.openSubscriber(); err != nil {
+			return err
+		}
+		for _, f := range prepare {
+			f(c)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // joinSignal joins and ignores all media.

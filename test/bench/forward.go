@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -73,34 +74,44 @@ func (f forwarding) begin(ctx context.Context, url string, c *call) error {
 		}
 	}
 	c.start()
-	subscribers := make([]*client, f.subscribers)
-	var joins errgroup.Group
-	for i := range subscribers {
-		joins.Go(func() (err error) {
-			if err := sleep(ctx, time.Duration(i)*time.Second/joinRate); err != nil {
-				return err
-			}
-			subscribers[i], err = cs.join(ctx, room, fmt.Sprint("subscriber", i))
-			if err != nil {
-				subscribers[i] = nil
-				return err
-			}
+	c.audience, _, err = c.gather(ctx, f.subscribers, joinRate, func(i int) (*client, error) {
+		return cs.join(ctx, room, fmt.Sprint("subscriber", i), func(s *client) {
 			if c.delays != nil && i < listeners {
-				subscribers[i].subSocket.hear(func(packet []byte) { c.delays.arrived(uint64(i), packet) })
+				s.subSocket.hear(func(packet []byte) { c.delays.arrived(uint64(i), packet) })
 			}
-			return subscribers[i].await(ctx, subscribers[i].connected, "receiving connection")
 		})
-	}
-	err = joins.Wait()
-	for _, s := range subscribers {
-		if s != nil {
-			c.clients, c.audience = append(c.clients, s), append(c.audience, s)
-		}
-	}
+	})
 	if err != nil {
 		return err
 	}
 	return c.await(ctx, f.publishers)
+}
+
+// gather has n clients come, at a rate a second, and adds to the call who has come, also
+// if others fail. It returns them, and how long each took until it could receive.
+func (c *call) gather(ctx context.Context, n, rate int, join func(i int) (*client, error)) (came []*client, took []time.Duration, err error) {
+	came, took = make([]*client, n), make([]time.Duration, n)
+	var joins errgroup.Group
+	for i := range came {
+		joins.Go(func() error {
+			if err := sleep(ctx, time.Duration(i)*time.Second/time.Duration(rate)); err != nil {
+				return err
+			}
+			began := time.Now()
+			p, err := join(i)
+			if err != nil {
+				return err
+			}
+			came[i] = p
+			err = p.await(ctx, p.connected, "receiving connection")
+			took[i] = time.Since(began)
+			return err
+		})
+	}
+	err = joins.Wait()
+	came = slices.DeleteFunc(came, func(p *client) bool { return p == nil })
+	c.clients = append(c.clients, came...)
+	return came, took, err
 }
 
 // enter has a publisher come, which sends nothing yet.
@@ -255,14 +266,19 @@ func (c *call) measure(ctx context.Context, b *bench, t *target) (o outcome, err
 		o.add("burst to subscriber, p99", "ms", milliseconds(quantile(took, 0.99)))
 	}
 	c.judge(&o, sent, got)
-	if load := (r1.load - r0.load).Seconds() / wall.Seconds(); load > saturated {
-		o.remark("load generator at its limit (%.2f cores)", load)
-	}
+	o.judgeLoad(r0, r1)
 	return o, nil
 }
 
 // saturated is the share of its core at which the load generator is late.
 const saturated = 0.9
+
+// judgeLoad says if the load generator was late between two readings.
+func (o *outcome) judgeLoad(r0, r1 reading) {
+	if load := (r1.load - r0.load).Seconds() / r1.at.Sub(r0.at).Seconds(); load > saturated {
+		o.remark("load generator at its limit (%.2f cores)", load)
+	}
+}
 
 // judge says what is wrong with a row: gaps in the sequence numbers, and packets
 // that left the publishers and left no gap, because the server renumbers.

@@ -101,9 +101,7 @@ func (h oneHung) run(ctx context.Context, b *bench) (o outcome, err error) {
 		l.audit(&o, events)
 	}
 	o.add("events lost", "", float64(lost(got.ledgers, events)))
-	if load := (r1.load - r0.load).Seconds() / r1.at.Sub(r0.at).Seconds(); load > saturated {
-		o.remark("load generator at its limit (%.2f cores)", load)
-	}
+	o.judgeLoad(r0, r1)
 	return o, got.failure()
 }
 

@@ -72,7 +72,7 @@ func (j joining) run(ctx context.Context, b *bench) (o outcome, err error) {
 	if err != nil {
 		return o, err
 	}
-	joins, wall := float64(rooms*roomSize), r1.at.Sub(r0.at)
+	joins := float64(rooms*roomSize)
 	slices.Sort(took)
 	o.noise = r1.machine.since(r0.machine)
 	o.add("CPU per join and leave", "ms", milliseconds(r1.cpu-r0.cpu)/joins)
@@ -82,9 +82,7 @@ func (j joining) run(ctx context.Context, b *bench) (o outcome, err error) {
 	}
 	o.add(what+", p50", "ms", milliseconds(quantile(took, 0.5)))
 	o.add(what+", p99", "ms", milliseconds(quantile(took, 0.99)))
-	if load := (r1.load - r0.load).Seconds() / wall.Seconds(); load > saturated {
-		o.remark("load generator at its limit (%.2f cores)", load)
-	}
+	o.judgeLoad(r0, r1)
 	return o, nil
 }
 

@@ -12,7 +12,6 @@ import (
 	"github.com/livekit/protocol/livekit"
 	"github.com/pion/interceptor"
 	"github.com/pion/webrtc/v4"
-	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -141,9 +140,7 @@ func (m messaging) run(ctx context.Context, b *bench) (o outcome, err error) {
 	if !m.lossy && in.n != due {
 		o.remark("LOSS: %d of %d reliable messages arrived", in.n, due)
 	}
-	if load := (r1.load - r0.load).Seconds() / wall.Seconds(); load > saturated {
-		o.remark("load generator at its limit (%.2f cores)", load)
-	}
+	o.judgeLoad(r0, r1)
 	return o, nil
 }
 
@@ -160,38 +157,15 @@ func (m messaging) begin(ctx context.Context, url string, c *call, in *inbox) (o
 	}
 	c.clients = append(c.clients, sender)
 	label, _ := m.channel()
-	subscribers := make([]*client, m.subscribers)
-	var joins errgroup.Group
-	for i := range subscribers {
-		joins.Go(func() error {
-			if err := sleep(ctx, time.Duration(i)*time.Second/joinRate); err != nil {
-				return err
-			}
-			s := new(client)
-			err := cs.start(ctx, s, "call", fmt.Sprint("subscriber", i), func() error {
-				err := s.openSubscriber()
-				if err == nil {
-					s.sub.OnDataChannel(func(d *webrtc.DataChannel) {
-						if d.Label() == label {
-							d.OnMessage(in.take)
-						}
-					})
+	_, _, err = c.gather(ctx, m.subscribers, joinRate, func(i int) (*client, error) {
+		return cs.join(ctx, "call", fmt.Sprint("subscriber", i), func(s *client) {
+			s.sub.OnDataChannel(func(d *webrtc.DataChannel) {
+				if d.Label() == label {
+					d.OnMessage(in.take)
 				}
-				return err
 			})
-			if err != nil {
-				return err
-			}
-			subscribers[i] = s
-			return s.await(ctx, s.connected, "receiving connection")
 		})
-	}
-	err = joins.Wait()
-	for _, s := range subscribers {
-		if s != nil {
-			c.clients = append(c.clients, s)
-		}
-	}
+	})
 	return out, err
 }
 

@@ -37,8 +37,7 @@ type trackKind struct {
 	clock  uint32
 	kind   livekit.TrackType
 	source livekit.TrackSource
-	// at most so many packets of a picture go at once, 0: all; paceGap is between them.
-	pace   int
+	pace   int  // most packets of a picture that go at once, paceGap apart; 0: all
 	uneven bool // pictures, and their packets, are of many sizes
 }
 

@@ -117,9 +117,7 @@ func (h hooking) run(ctx context.Context, b *bench) (o outcome, err error) {
 	if again := len(got.latencies) - len(got.ids); again > 0 {
 		o.remark("%d duplicates", again)
 	}
-	if load := (r1.load - r0.load).Seconds() / wall.Seconds(); load > saturated {
-		o.remark("load generator at its limit (%.2f cores)", load)
-	}
+	o.judgeLoad(r0, r1)
 	return o, nil
 }
 

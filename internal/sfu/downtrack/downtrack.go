@@ -98,8 +98,9 @@ type DownTrack struct {
 	red     bool             // immutable: redundant audio
 	runOn   bool             // immutable: picture ids have no gaps
 	rate    uint32           // immutable: clock rate
-	deaf    bool             // immutable: Options.NeverAsks
 	epoch   time.Time        // immutable: zero of millisecond counts
+	// neverAsks is Options.NeverAsks; immutable.
+	neverAsks bool
 
 	binding  atomic.Pointer[Binding] // nil while unbound
 	stopped  atomic.Uint32           // mask of stop reasons; 0 = it flows
@@ -130,7 +131,7 @@ type DownTrack struct {
 	mappings [mappings]atomic.Pointer[mapping]
 	mapping  atomic.Pointer[mapping] // the latest
 	reports  reports
-	unheard  atomic.Bool // deaf, and nothing was reported of what is bound
+	unheard  atomic.Bool // it never asks, and nothing was reported of what is bound
 
 	rtxMu sync.Mutex // guards rtx
 	rtx   retransmitter
@@ -154,8 +155,9 @@ func New(opts Options) *DownTrack {
 		red:     codec.IsRED(c.MimeType),
 		runOn:   codec.KindOf(c.MimeType) == codec.VP8,
 		rate:    c.ClockRate,
-		deaf:    opts.NeverAsks,
 		epoch:   opts.Now(),
+
+		neverAsks: opts.NeverAsks,
 	}
 	d.maxLayer.Store(uptrack.MaxLayers - 1)
 	d.allotted.Store(uptrack.MaxLayers - 1)
@@ -186,7 +188,7 @@ func (d *DownTrack) Bind(b Binding) {
 	if anew {
 		d.restarts.Add(1)
 		d.playout.reset()
-		d.unheard.Store(d.deaf)
+		d.unheard.Store(d.neverAsks)
 	}
 	d.binding.Store(&b)
 	if old == nil {

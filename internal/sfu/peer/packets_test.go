@@ -79,8 +79,8 @@ func secure(t testing.TB, p *packets, m *transport.Mux, keys srtp.Keys) {
 func newPath(t testing.TB, subscribers, size int) *path {
 	t.Helper()
 	opus := uptrack.Codec{MimeType: "audio/opus", ClockRate: 48000}
-	w := layPath(t, opus, 111, subscribers, make([]byte, size), func(i int, p *packets) downtrack.Binding {
-		return downtrack.Binding{PayloadType: 63, PrimaryPayloadType: 111, Wrap: i%2 == 0, Unwrap: i%2 > 0, Writer: p.writer(uint32(100 + i))}
+	w := layPath(t, opus, 111, subscribers, size, func(i int, w downtrack.Writer) downtrack.Binding {
+		return downtrack.Binding{PayloadType: 63, PrimaryPayloadType: 111, Wrap: i%2 == 0, Unwrap: i%2 > 0, Writer: w}
 	})
 	w.up.SetRedundancy(true)
 	return w
@@ -91,13 +91,12 @@ func newPath(t testing.TB, subscribers, size int) *path {
 func newVideoPath(t testing.TB, subscribers, size int) *path {
 	t.Helper()
 	vp8 := uptrack.Codec{MimeType: "video/VP8", ClockRate: 90000}
-	return layPath(t, vp8, 96, subscribers, make([]byte, size), func(i int, p *packets) downtrack.Binding {
-		history := bwe.NewHistory(time.Now())
-		return downtrack.Binding{PayloadType: 96, Writer: newNumbered(p.writer(uint32(100+i)), history, 1), SequenceExt: 1}
+	return layPath(t, vp8, 96, subscribers, size, func(_ int, w downtrack.Writer) downtrack.Binding {
+		return downtrack.Binding{PayloadType: 96, Writer: newNumbered(w, bwe.NewHistory(time.Now()), 1), SequenceExt: 1}
 	})
 }
 
-func layPath(t testing.TB, codec uptrack.Codec, pt uint8, subscribers int, payload []byte, bind func(i int, p *packets) downtrack.Binding) *path {
+func layPath(t testing.TB, codec uptrack.Codec, pt uint8, subscribers, size int, bind func(i int, w downtrack.Writer) downtrack.Binding) *path {
 	t.Helper()
 	m, err := transport.Listen([]netip.Addr{netip.MustParseAddr("127.0.0.1")}, 0, transport.Options{Readers: 1})
 	if err != nil {
@@ -120,12 +119,13 @@ func layPath(t testing.TB, codec uptrack.Codec, pt uint8, subscribers int, paylo
 		keys, _ := newKeys(t, srtp.AEADAES128GCM)
 		secure(t, p, m, keys)
 		d := downtrack.New(downtrack.Options{Source: w.up})
-		b := bind(i, p)
-		b.SSRC = uint32(100 + i)
+		ssrc := uint32(100 + i)
+		b := bind(i, p.writer(ssrc))
+		b.SSRC = ssrc
 		d.Bind(b)
 		w.out, w.downs = append(w.out, p), append(w.downs, d)
 	}
-	w.plain, err = (&rtp.Packet{Header: rtp.Header{Version: 2, PayloadType: pt, SSRC: 5}, Payload: payload}).Marshal()
+	w.plain, err = (&rtp.Packet{Header: rtp.Header{Version: 2, PayloadType: pt, SSRC: 5}, Payload: make([]byte, size)}).Marshal()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,11 +181,12 @@ func (w *path) forwarded() (n uint64) {
 	return n
 }
 
-// The budget of the packet path, from the socket to the sockets.
-func TestForwardingAllocatesNothingAndWaitsForNobody(t *testing.T) {
-	w := newPath(t, 20, 500) // half of them with the packet before, of 500 too
-	for range 300 {          // caches and batches grow to their size
-		w.packet()
+// wantFree asserts the budget of the packet path, from the socket to the sockets: each
+// move, of so many packets, allocates nothing and waits for nobody.
+func (w *path) wantFree(move func(), packets int) {
+	w.t.Helper()
+	for range 300 { // caches and batches grow to their size
+		move()
 	}
 	for _, p := range w.out {
 		// Whoever has these has no say in when packets go.
@@ -196,12 +197,17 @@ func TestForwardingAllocatesNothingAndWaitsForNobody(t *testing.T) {
 	}
 	before := w.forwarded()
 	const runs = 500
-	if n := testing.AllocsPerRun(runs, w.packet); n != 0 {
-		t.Errorf("%v allocations for a packet to 20 subscribers", n)
+	if n := testing.AllocsPerRun(runs, move); n != 0 {
+		w.t.Errorf("%v allocations for %d packets to %d subscribers", n, packets, len(w.out))
 	}
-	if got := w.forwarded() - before; got != 20*(runs+1) {
-		t.Errorf("%d packets went, want %d", got, 20*(runs+1))
+	if got, want := w.forwarded()-before, uint64(len(w.out)*packets*(runs+1)); got != want {
+		w.t.Errorf("%d packets went, want %d", got, want)
 	}
+}
+
+func TestForwardingAllocatesNothingAndWaitsForNobody(t *testing.T) {
+	w := newPath(t, 20, 500) // half of them with the packet before, of 500 too
+	w.wantFree(w.packet, 1)
 	wrapped, bare := w.downs[0].Stats(), w.downs[1].Stats()
 	if wrapped.Octets/wrapped.Packets < 1000 || bare.Octets != bare.Packets*500 {
 		t.Errorf("with redundancy %+v, without %+v", wrapped, bare)
@@ -210,23 +216,7 @@ func TestForwardingAllocatesNothingAndWaitsForNobody(t *testing.T) {
 
 func TestForwardingPicturesAllocatesNothingAndWaitsForNobody(t *testing.T) {
 	w := newVideoPath(t, 20, 900)
-	for range 300 {
-		w.picture()
-	}
-	for _, p := range w.out {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.sendMu.Lock()
-		defer p.sendMu.Unlock()
-	}
-	before := w.forwarded()
-	const runs = 300
-	if n := testing.AllocsPerRun(runs, w.picture); n != 0 {
-		t.Errorf("%v allocations for a picture to 20 subscribers", n)
-	}
-	if got := w.forwarded() - before; got != 20*3*(runs+1) {
-		t.Errorf("%d packets went, want %d", got, 20*3*(runs+1))
-	}
+	w.wantFree(w.picture, 3)
 }
 
 func TestReportsThatCannotBeReadEndTheConnectionOnce(t *testing.T) {
