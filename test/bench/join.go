@@ -72,7 +72,7 @@ func (j joining) run(ctx context.Context, b *bench) (o outcome, err error) {
 	if err != nil {
 		return o, err
 	}
-	joins := float64(rooms*roomSize)
+	joins := float64(rooms * roomSize)
 	slices.Sort(took)
 	o.noise = r1.machine.since(r0.machine)
 	o.add("CPU per join and leave", "ms", milliseconds(r1.cpu-r0.cpu)/joins)
