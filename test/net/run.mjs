@@ -16,11 +16,10 @@ await buildAll();
 mkdirSync(out, { recursive: true });
 build('./test/net/wire', wire);
 
-// Most files wait for timeouts of clients and servers most of the time, so three at a
-// time are hardly slower than one; each has a network of its own. In one, every SDK and
-// two browsers decode video at the same time.
+// Most files wait for timeouts of clients and servers most of the time; each has a
+// network of its own. In one, every SDK and two browsers decode video at the same time.
 const alone = ['events'];
-const lanes = 3;
+const lanes = 2;
 
 const options = process.argv.slice(2).filter((word) => word.startsWith('--'));
 const named = process.argv.slice(2).filter((word) => !word.startsWith('--'));
