@@ -48,9 +48,9 @@ for (const codec of ['vp9', 'av1']) {
   stage.test(`${codec} with layers inside is recorded in full size`, async (call) => {
     const ana = await call.browser('ana');
     const bob = await call.browser('bob');
-    await ana.publishCamera({ width: 1280, height: 720, codec, frameRate: asked });
+    await ana.publishCamera({ width: 640, height: 360, codec, frameRate: asked });
     await bob.events.want('trackSubscribed', { identity: 'ana', source: 'camera' });
-    await waitFor('the camera in full size', async () => (await bob.video('ana')).width === 1280, 30_000);
+    await waitFor('the camera in full size', async () => (await bob.video('ana')).width === 640, 30_000);
     const { video } = await tracksOf(call, 'ana', 1);
     const egress = egressOf(call);
     const sent = sizesOf(ana);
