@@ -75,7 +75,7 @@ stage.test('a firewall that closes one way after the other does not end the call
     await waitFor('no way through the wall to be used', async () => {
       const routes = await alice.route();
       return routes.length > 0 && routes.every((route) => !goesThrough(route, blocked));
-    }, 60_000);
+    }, 120_000);
     await wantBoth(alice, bob);
   }
   for (const route of await alice.route()) assert.equal(route.relay, 'tls');
