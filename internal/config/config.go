@@ -290,6 +290,7 @@ type Limit struct {
 	ConnectionsPerAddress        int
 	SignalMessages, SignalBytes  int // of a connection
 	DataMessages, DataBytes      int // of a connection
+	MediaBits                    int // of a connection
 	RequestsPerKey               int
 }
 
@@ -358,6 +359,7 @@ func Defaults() *Config {
 			SignalBytes:                  512 << 10,
 			DataMessages:                 2000,
 			DataBytes:                    16 << 20,
+			MediaBits:                    100_000_000,
 			RequestsPerKey:               1000,
 		},
 	}

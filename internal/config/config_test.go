@@ -163,6 +163,7 @@ limit:
   signal_bytes: 15
   data_messages: 16
   data_bytes: 17
+  media_bits: 18
   requests_per_key: 0
 `, nil)
 	want := &Config{
@@ -205,7 +206,7 @@ limit:
 		Egress:  Egress{Directory: "/rec", MaxJobs: 4, MaxCPU: 50, PageMemory: 1 << 30, MaxDuration: 90 * time.Minute, MaxSize: 1 << 30},
 		Drain:   Drain{30 * time.Second, 3 * time.Second, 20 * time.Second},
 		Admin:   Admin{Port: 9002, BindAddresses: []string{"10.0.0.4"}},
-		Limit:   Limit{6, 7, 8, 9, maxInt, 10, 11, 12, 13, 14, 15, 16, 17, maxInt},
+		Limit:   Limit{6, 7, 8, 9, maxInt, 10, 11, 12, 13, 14, 15, 16, 17, 18, maxInt},
 	}
 	got.Where = nil
 	if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {

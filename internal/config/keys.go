@@ -174,6 +174,7 @@ var supported = []key{
 	{"limit.signal_bytes", limit(func(c *Config) *int { return &c.Limit.SignalBytes })},
 	{"limit.data_messages", limit(func(c *Config) *int { return &c.Limit.DataMessages })},
 	{"limit.data_bytes", limit(func(c *Config) *int { return &c.Limit.DataBytes })},
+	{"limit.media_bits", limit(func(c *Config) *int { return &c.Limit.MediaBits })},
 }
 
 // older are spellings that existing files still have.

@@ -15,9 +15,12 @@ func NewBucket(rate, burst float64, now time.Time) Bucket {
 }
 
 // Take takes n tokens, or none if there are fewer, and says which.
-func (b *Bucket) Take(n int, now time.Time) bool {
+func (b *Bucket) Take(n int, now time.Time) bool { return b.TakeAbove(n, 0, now) }
+
+// TakeAbove is Take that leaves so many tokens for others.
+func (b *Bucket) TakeAbove(n int, leave float64, now time.Time) bool {
 	b.fill(now)
-	if b.level < float64(n) {
+	if b.level < float64(n)+leave {
 		return false
 	}
 	b.level -= float64(n)

@@ -29,6 +29,20 @@ func TestBurstIsTakenAndTheRateHolds(t *testing.T) {
 	}
 }
 
+func TestWhatIsLeftForOthersIsThere(t *testing.T) {
+	now := time.Unix(0, 0)
+	b := NewBucket(10, 10, now)
+	if !b.TakeAbove(6, 4, now) || b.TakeAbove(1, 4, now) {
+		t.Error("six of ten may be taken if four are left, and no more")
+	}
+	if !b.Take(4, now) || b.Take(1, now) {
+		t.Error("the four are there")
+	}
+	if now = now.Add(500 * time.Millisecond); b.TakeAbove(2, 4, now) || !b.TakeAbove(1, 4, now) {
+		t.Error("five that have come are one above four")
+	}
+}
+
 func TestReservingTellsHowLongToWait(t *testing.T) {
 	now := time.Unix(0, 0)
 	b := NewBucket(10, 5, now)

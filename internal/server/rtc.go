@@ -38,6 +38,7 @@ func (s *Server) openMedia(ctx context.Context) error {
 		LoopbackCandidates: rtc.LoopbackCandidates,
 		ICELite:            rtc.ICELite,
 		DataLimit:          peer.DataLimit{Messages: s.cfg.Limit.DataMessages, Bytes: s.cfg.Limit.DataBytes},
+		MediaBits:          s.cfg.Limit.MediaBits,
 		KeepInterface:      keepName(rtc.Interfaces),
 		KeepIP:             keepIP(rtc.IPs),
 		Logger:             s.log,

@@ -80,6 +80,7 @@ func (c *conn) init(f *Factory, log *slog.Logger, e events) error {
 	c.gate = newDataGate(f.opts.DataLimit, time.Now())
 	c.vigil.disconnected, c.vigil.failed = f.opts.DisconnectedTimeout, f.opts.FailedTimeout
 	c.packets.init(f.sharedMux(c), f.streams)
+	c.packets.intake = newIntake(f.opts.MediaBits, c.sendsTooMuch, time.Now())
 	c.packets.checks, c.packets.records = c.check, c.shake.arrive
 	c.packets.data.init(c.packets.link, c.deliver)
 	c.shake.init(c)
@@ -95,6 +96,13 @@ func (c *conn) call(method func()) {
 	if !c.stopped.Load() {
 		method()
 	}
+}
+
+// sendsTooMuch tells of media beyond the limit.
+func (c *conn) sendsTooMuch() {
+	_ = c.queue.post(func() {
+		c.log.Warn("client sends more media than limit.media_bits: what is beyond is left out, as if it were lost")
+	})
 }
 
 // fail reports what makes the connection unusable.

@@ -51,6 +51,9 @@ type Options struct {
 
 	// DataLimit is for each connection. Default: no limit.
 	DataLimit DataLimit
+	// MediaBits is how many bits of media a client may send in a second; what is beyond is
+	// left out, as if it were lost on its way. Default: no limit.
+	MediaBits int
 
 	// Logger is where pion's complaints go, at debug level. Nil discards them.
 	Logger *slog.Logger

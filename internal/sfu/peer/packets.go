@@ -60,6 +60,7 @@ type packets struct {
 	demux   demux        // mu guards
 	garbage garbage      // mu guards; reports that cannot be read
 	strays  garbage      // mu guards; media that belongs to nothing
+	intake  *intake      // mu guards; nil if media has no limit
 	spoilt  atomic.Bool  // failed was called
 
 	sendMu  sync.Mutex            // a leaf

@@ -185,7 +185,7 @@ func (p *packets) route(sections []*mediaSection, ids exts) {
 func (p *Publisher) section(pub *publication) *mediaSection {
 	s := &mediaSection{
 		mid: pub.offer.mid, up: pub.receiver.up, pt: pub.codec.pt, primary: pub.codec.primary, rids: len(pub.offer.rids) > 0, names: namesOf(pub.offer.rids),
-		ssrcs: pub.offer.ssrcs, repairs: pub.offer.repairs,
+		ssrcs: pub.offer.ssrcs, repairs: pub.offer.repairs, sound: isSound(pub.receiver.up.Codec()),
 	}
 	for _, c := range pub.answer.codecs {
 		s.media[c.pt&0x7f] = true

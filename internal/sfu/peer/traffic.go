@@ -66,9 +66,13 @@ func (w *Ways) add(o Ways) {
 	w.Out.add(o.Out)
 }
 
+func isSound(c uptrack.Codec) bool {
+	return strings.HasPrefix(strings.ToLower(c.MimeType), "audio/")
+}
+
 // way returns the traffic of a codec's kind.
 func (t *Traffic) way(c uptrack.Codec) *Ways {
-	if strings.HasPrefix(strings.ToLower(c.MimeType), "audio/") {
+	if isSound(c) {
 		return &t.Audio
 	}
 	return &t.Video

@@ -2,18 +2,21 @@
 
 import assert from 'node:assert/strict';
 import { AccessToken, RoomServiceClient } from 'livekit-server-sdk';
+import { wantAudio, wantVideo } from '../harness/media.mjs';
+import { pause } from '../harness/recordings.mjs';
 import { scene } from '../harness/scene.mjs';
 import { waitFor } from '../harness/wait.mjs';
 import { apiKey, apiSecret, joinToken } from '../harness/tokens.mjs';
 
 const busy = { key: 'APIbusy', secret: 'another-secret-of-at-least-32-characters' };
 const connections = 6;
+const mediaBits = 200_000;
 const stage = scene({
   config: {
     keys: { [apiKey]: apiSecret, [busy.key]: busy.secret },
     trusted_proxies: ['192.0.2.0/24'], // those of the default are on this machine, and not limited
     limit: {
-      connections_per_address: connections, joins_per_key: 20, requests_per_key: 20, signal_messages: 5,
+      connections_per_address: connections, joins_per_key: 20, requests_per_key: 20, signal_messages: 5, media_bits: mediaBits,
       max_metadata_size: 1000, max_attributes_size: 1000,
     },
   },
@@ -73,4 +76,22 @@ stage.test('who signals too much is cut off, and the others go on', async (call)
   assert.match(call.server.log(), /client cut off.*too many messages/);
   await bob.setMetadata('still here');
   await waitFor('bob to have it', async () => (await call.api.getParticipant(call.room, 'bob')).metadata === 'still here');
+});
+
+stage.test('who publishes more than it may sends less, and is seen and heard', async (call) => {
+  const alice = await call.browser('alice');
+  const bob = await call.browser('bob');
+  await alice.publishMicrophone();
+  await alice.publishCamera({ width: 1280, height: 720 });
+  await waitFor('the limit to be reached', () => /client sends more media than limit\.media_bits.*participant=alice/.test(call.server.log()), 60_000);
+  const sent = async () => (await alice.sentLayers()).reduce((sum, layer) => sum + layer.bytes, 0);
+  await waitFor('pictures to be within the limit', async () => {
+    const [before, began] = [await sent(), performance.now()];
+    await pause(3000);
+    const bits = 8000 * (await sent() - before) / (performance.now() - began);
+    if (bits < 1.3 * mediaBits) return true;
+    throw new Error(`${Math.round(bits)} bits a second`);
+  }, 60_000);
+  await wantVideo(bob, 'alice', 5, 30_000);
+  await wantAudio(bob, 'alice');
 });
