@@ -17,11 +17,11 @@ const maxStreams = 256
 type mediaSection struct {
 	mid     string
 	up      *uptrack.UpTrack
-	pt      uint8      // what the track is encoded with
-	primary uint8      // what else it may be: that without its redundancy, 0 if nothing
-	media   [128]bool  // payload types that were agreed
-	rtx     [128]uint8 // payload type by that of its retransmissions, plus 1; 0 if none
-	sound   bool
+	pt      uint8             // what the track is encoded with
+	primary uint8             // what else it may be: that without its redundancy, 0 if nothing
+	media   [128]bool         // payload types that were agreed
+	rtx     [128]uint8        // payload type by that of its retransmissions, plus 1; 0 if none
+	sound   bool              // what is sent is heard, not seen
 	rids    bool              // simulcast: nothing but a rid tells the layer
 	names   map[string]string // rids of the track by those of the client, where they differ
 	ssrcs   []uint32          // announced
@@ -116,7 +116,7 @@ func (d *demux) receive(p *packets, b []byte, batch uptrack.Batch) (known bool) 
 	ssrc, pt := binary.BigEndian.Uint32(b[8:]), b[1]&0x7f
 	st := d.streams[ssrc]
 	if p.intake != nil && !p.intake.admits(len(b), st != nil && st.section != nil && st.section.sound, time.Now()) {
-		return true
+		return st != nil // what belongs to nothing is counted as that, however much there is
 	}
 	if id := d.exts.transportCC; id != 0 {
 		if ext := headerExtension(b, id); len(ext) >= 2 {
