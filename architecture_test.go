@@ -133,7 +133,8 @@ var layers = []layer{
 	{"internal/config", nil},
 	{"internal/spawn", nil},
 	{"internal/external", nil},
-	{"internal/turn", nil},
+	// The relay moves datagrams as media does.
+	{"internal/turn", []string{"internal/sfu/transport"}},
 	{"internal/histogram", nil},
 	{"internal/outbox", nil},
 	{"internal/rate", nil},

@@ -203,10 +203,10 @@ func TestWhatIsNotRelayedIsRefused(t *testing.T) {
 		t.Error("a TCP allocation was granted")
 	}
 	// EVEN-PORT makes pion try a hundred ports for nobody's account.
-	if _, err := tc.server.openRelay("udp4", "", 0); err == nil {
+	if _, err := tc.server.openRelay("udp4", "", 0, nil); err == nil {
 		t.Error("a relay without an owner")
 	}
-	if _, err := tc.server.openRelay("udp6", "PA_alice", 0); err == nil {
+	if _, err := tc.server.openRelay("udp6", "PA_alice", 0, nil); err == nil {
 		t.Error("a relay on an address family without media")
 	}
 }

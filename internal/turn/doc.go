@@ -7,5 +7,6 @@
 // them. Allocations and bit rate are limited, per participant and address.
 //
 // pion/turn owns a goroutine per socket, connection and allocation; all of them
-// end with their sockets, which Close closes. Only server imports this package.
+// end with their sockets, which Close closes. What one of them has for a channel
+// when it is woken leaves together, and past pion. Only server imports this package.
 package turn

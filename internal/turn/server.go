@@ -21,7 +21,7 @@ type Server struct {
 	urls  []string                  // immutable
 	peers map[netip.Addr]netip.Addr // immutable; media addresses as clients know them -> local
 	pion  *turn.Server              // immutable
-	udp   []*net.UDPConn            // immutable
+	udp   []*front                  // immutable
 	tcp   []net.Listener            // immutable
 
 	counters counters
@@ -78,9 +78,9 @@ func (s *Server) listen() error {
 			return err
 		}
 	}
-	for _, conn := range s.udp {
+	for _, f := range s.udp {
 		config.PacketConnConfigs = append(config.PacketConnConfigs, turn.PacketConnConfig{
-			PacketConn: packetSocket{conn}, RelayAddressGenerator: generator{s}, PermissionHandler: s.permits,
+			PacketConn: f, RelayAddressGenerator: generator{s, f}, PermissionHandler: s.permits,
 		})
 	}
 	if o.TLSPort != 0 {
@@ -90,7 +90,7 @@ func (s *Server) listen() error {
 	}
 	for _, l := range s.tcp {
 		config.ListenerConfigs = append(config.ListenerConfigs, turn.ListenerConfig{
-			Listener: l, RelayAddressGenerator: generator{s}, PermissionHandler: s.permits,
+			Listener: l, RelayAddressGenerator: generator{s, nil}, PermissionHandler: s.permits,
 		})
 	}
 	s.urls = s.addresses()
@@ -109,7 +109,11 @@ func (s *Server) listenUDP() error {
 		if err != nil {
 			return fmt.Errorf("listen on UDP %s: %w", at, err)
 		}
-		s.udp = append(s.udp, conn)
+		f, err := newFront(conn)
+		s.udp = append(s.udp, f)
+		if err != nil {
+			return fmt.Errorf("listen on UDP %s: %w", at, err)
+		}
 		port = conn.LocalAddr().(*net.UDPAddr).AddrPort().Port()
 	}
 	return nil

@@ -122,6 +122,12 @@ func (s *Server) allocated(src, dst net.Addr, _, sid, _ string, relayAddr net.Ad
 	if stream != nil {
 		stream.allocated()
 	}
+	if r := s.relayAt(sid, relayAddr); r != nil { // nobody reads it yet
+		r.client.stream = stream
+		if r.front != nil {
+			r.client.path = r.front.port.Path(addrOf(src))
+		}
+	}
 	s.counters.allocations.Add(1)
 	s.log.Debug("TURN allocation", "participant_sid", sid, "client", src.String(), "relay", relayAddr.String())
 }
@@ -142,17 +148,23 @@ func (s *Server) deallocated(src, dst net.Addr, _, sid, _ string) {
 }
 
 // bound counts a channel that was bound. An allocation with too many ends.
-func (s *Server) bound(_, _ net.Addr, _, sid, _ string, relayAddr, _ net.Addr, _ uint16) {
-	if r := s.relayAt(sid, relayAddr); r != nil && r.channels.Add(1) > maxChannels {
+func (s *Server) bound(_, _ net.Addr, _, sid, _ string, relayAddr, peer net.Addr, channel uint16) {
+	r := s.relayAt(sid, relayAddr)
+	if r == nil {
+		return
+	}
+	r.bind(addrOf(peer), channel)
+	if r.bindings.Add(1) > maxChannels {
 		s.counters.overQuota.Add(1)
 		_ = r.Close()
 	}
 }
 
 // unbound counts a channel that has ended.
-func (s *Server) unbound(_, _ net.Addr, _, sid, _ string, relayAddr, _ net.Addr, _ uint16) {
+func (s *Server) unbound(_, _ net.Addr, _, sid, _ string, relayAddr, peer net.Addr, _ uint16) {
 	if r := s.relayAt(sid, relayAddr); r != nil {
-		r.channels.Add(-1)
+		r.bind(addrOf(peer), 0)
+		r.bindings.Add(-1)
 	}
 }
 

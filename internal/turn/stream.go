@@ -130,17 +130,3 @@ func (c *stream) Close() error {
 	})
 	return c.Conn.Close()
 }
-
-// packetSocket is a UDP socket whose reads fail only when it is closed, as pion
-// expects.
-type packetSocket struct{ *net.UDPConn }
-
-// ReadFrom implements net.PacketConn.
-func (s packetSocket) ReadFrom(p []byte) (int, net.Addr, error) {
-	for {
-		n, addr, err := s.UDPConn.ReadFrom(p)
-		if err == nil || errors.Is(err, net.ErrClosed) {
-			return n, addr, err
-		}
-	}
-}

@@ -14,6 +14,8 @@ const (
 	// message to looseChains clients. What is for more leaves while the rest is made.
 	looseSize   = 12 << 10
 	looseChains = 32
+	// wideSize is enough for what a wake-up of a Port brings: a frame, or a train.
+	wideSize = 64 << 10
 
 	// A train has at most so many packets and bytes. The kernel takes 64 of them,
 	// and one IP packet's length; receivers are built for bursts of this size.
@@ -38,9 +40,10 @@ type Batch struct {
 	// Scratch is for sealing packets into the batch.
 	Scratch srtp.Scratch
 
-	reader  int    // which socket of an address it sends through, -1 for a loose one
-	marker  int    // which of a path's marks are its own, -1: none
-	round   uint32 // counts flushes; never 0
+	pool    *sync.Pool // where it was borrowed; nil for a reader's
+	reader  int        // which socket of an address it sends through, -1 for a loose one
+	marker  int        // which of a path's marks are its own, -1: none
+	round   uint32     // counts flushes; never 0
 	arena   []byte
 	used    int
 	entries []entry
@@ -84,16 +87,29 @@ func newBatch(member, number, size int) *Batch {
 	return b
 }
 
-var loose = sync.Pool{New: func() any { return newBatch(-1, -1, looseSize) }}
+var loose, wide = pool(looseSize), pool(wideSize)
+
+func pool(size int) *sync.Pool {
+	p := &sync.Pool{}
+	p.New = func() any {
+		b := newBatch(-1, -1, size)
+		b.pool = p
+		return b
+	}
+	return p
+}
 
 // Borrow returns a Batch for packets that no wake-up of a reader brought.
 // Return sends what is in it.
 func Borrow() *Batch { return loose.Get().(*Batch) }
 
+// BorrowWide is Borrow for what a wake-up of a Port brought.
+func BorrowWide() *Batch { return wide.Get().(*Batch) }
+
 // Return sends what is in a borrowed Batch, which must not be used after it.
 func (b *Batch) Return() {
 	b.Flush()
-	loose.Put(b)
+	b.pool.Put(b)
 }
 
 // Reserve returns room for n bytes, valid until the next call. What is in the

@@ -9,5 +9,6 @@
 // (UDP_SEGMENT) where several packets go to one destination. No timer, no lock and no
 // allocation is between a packet that arrives and the packets that follow from it.
 //
-// It neither looks for paths nor knows what the packets mean. Imported by sfu/peer.
+// It neither looks for paths nor knows what the packets mean. Imported by sfu/peer, and by
+// turn, whose relays read Ports and send batches.
 package transport

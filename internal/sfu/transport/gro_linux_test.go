@@ -67,7 +67,7 @@ func TestATrainIsReadAtOnce(t *testing.T) {
 		add(batch, p, numbered(i, []int{1000, 1000, 1000, 1000, 400}[i]))
 	}
 	batch.Return()
-	in := newInbox(s.sys.raws[0], readRoom)
+	in := newInbox(s.sys.raws[0], readRoom, maxReads)
 	n, err := in.read(true)
 	if err != nil {
 		t.Fatal(err)

@@ -205,7 +205,7 @@ func (s *socket) read(member int, batch *Batch) {
 	if s.sys.coalesce {
 		size = readRoom
 	}
-	in := newInbox(s.sys.raws[member], size)
+	in := newInbox(s.sys.raws[member], size, maxReads)
 	for {
 		n, err := in.read(true)
 		for looks := 0; err == nil && n > 0; looks++ {
@@ -254,11 +254,12 @@ type inbox struct {
 	errno   syscall.Errno
 }
 
-func newInbox(raw syscall.RawConn, size int) *inbox {
+// newInbox returns one for so many datagrams of a size. raw is nil if others call recvmmsg.
+func newInbox(raw syscall.RawConn, size, reads int) *inbox {
 	in := &inbox{
-		raw: raw, size: size, room: make([]byte, maxReads*size),
-		names: make([]unix.RawSockaddrInet6, maxReads), iov: make([]unix.Iovec, maxReads),
-		ctl: make([]byte, maxReads*controlSize), msgs: make([]message, maxReads),
+		raw: raw, size: size, room: make([]byte, reads*size),
+		names: make([]unix.RawSockaddrInet6, reads), iov: make([]unix.Iovec, reads),
+		ctl: make([]byte, reads*controlSize), msgs: make([]message, reads),
 	}
 	for i := range in.msgs {
 		in.iov[i].Base = &in.room[i*size]
@@ -274,13 +275,7 @@ func newInbox(raw syscall.RawConn, size int) *inbox {
 
 // read returns how many datagrams there are. It waits for some if it is told to.
 func (in *inbox) read(wait bool) (int, error) {
-	in.wait = wait
-	for i := range in.msgs {
-		h := &in.msgs[i].hdr
-		h.Namelen = unix.SizeofSockaddrInet6
-		h.Control = &in.ctl[i*controlSize]
-		h.SetControllen(controlSize)
-	}
+	in.prepare(wait)
 	if err := in.raw.Read(in.receive); err != nil {
 		return 0, err
 	}
@@ -288,6 +283,17 @@ func (in *inbox) read(wait bool) (int, error) {
 		return 0, in.errno
 	}
 	return in.got, nil
+}
+
+// prepare makes the headers ready for recvmmsg.
+func (in *inbox) prepare(wait bool) {
+	in.wait = wait
+	for i := range in.msgs {
+		h := &in.msgs[i].hdr
+		h.Namelen = unix.SizeofSockaddrInet6
+		h.Control = &in.ctl[i*controlSize]
+		h.SetControllen(controlSize)
+	}
 }
 
 func (in *inbox) recvmmsg(fd uintptr) bool {
