@@ -17,13 +17,13 @@ var loopback = netip.MustParseAddr("127.0.0.1")
 
 // rig is a server on loopback, with a media port behind it that echoes.
 type rig struct {
-	*testing.T
+	testing.TB
 	server *Server
 	media  *net.UDPConn
 	dir    string
 }
 
-func newRig(t *testing.T, change func(*Options)) *rig {
+func newRig(t testing.TB, change func(*Options)) *rig {
 	t.Helper()
 	media, err := net.ListenUDP("udp4", &net.UDPAddr{IP: loopback.AsSlice()})
 	if err != nil {
@@ -51,7 +51,7 @@ func newRig(t *testing.T, change func(*Options)) *rig {
 		MediaPorts: [2]uint16{port, port}, UDPPort: -1, TLSPort: -1, Domain: "turn.test",
 		BindAddresses: []string{"127.0.0.1"}, RelayPorts: [2]uint16{20000, 60000},
 	}
-	tc := &rig{T: t, media: media, dir: t.TempDir()}
+	tc := &rig{TB: t, media: media, dir: t.TempDir()}
 	pair, err := tls.LoadX509KeyPair(pki.Write(t, tc.dir, "turn.test"))
 	if err != nil {
 		t.Fatal(err)
