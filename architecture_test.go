@@ -134,7 +134,7 @@ var layers = []layer{
 	{"internal/spawn", nil},
 	{"internal/external", nil},
 	// The relay moves datagrams as media does.
-	{"internal/turn", []string{"internal/sfu/transport"}},
+	{"internal/turn", []string{"internal/sfu/transport", "internal/tcp"}},
 	{"internal/histogram", nil},
 	{"internal/outbox", nil},
 	{"internal/rate", nil},

@@ -98,3 +98,50 @@ func TestPaddingMakesTrainsLonger(t *testing.T) {
 		t.Errorf("the burst came as trains of %v packets", client.reads)
 	}
 }
+
+// The other way, too: what one wake-up of the port brought of a client.
+func TestABurstOfAClientIsOneTrainToMedia(t *testing.T) {
+	tc := newRig(t, func(o *Options) { o.MediaPorts, o.Limits.Bitrate = [2]uint16{1, 65535}, -1 })
+	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: loopback.AsSlice()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	m := newTrains(t, c)
+	relayed := tc.allocate(tc.admitted("udp", "PA_alice"))
+	r := tc.server.relayAt("PA_alice", relayed.LocalAddr())
+	b := make([]byte, maxPacket)
+	read := func() int {
+		t.Helper()
+		_ = m.SetReadDeadline(time.Now().Add(20 * time.Second))
+		n, _, err := m.ReadFrom(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	write := func(p []byte) {
+		t.Helper()
+		if _, err := relayed.WriteTo(p, m.LocalAddr()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write([]byte("bind"))
+	read()
+	for range 5 {
+		m.reads = nil
+		r.mu.Lock() // who reads the port is held up by the first
+		for i := range burst {
+			write(make([]byte, alike(i)))
+		}
+		r.mu.Unlock()
+		for i := range burst {
+			if n := read(); n != alike(i) {
+				t.Fatalf("packet %d has %d bytes", i, n)
+			}
+		}
+		if len(m.reads) != 1 {
+			t.Errorf("the burst came as trains of %v packets", m.reads)
+		}
+	}
+}

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/rollcall-rtc/rollcall/internal/tcp"
+
 	"github.com/pion/turn/v5"
 )
 
@@ -144,7 +146,7 @@ func (s *Server) listenTLS() error {
 			return fmt.Errorf("listen on TCP port %d for TLS: %w", port, err)
 		}
 		port = l.Addr().(*net.TCPAddr).Port
-		s.tcp = append(s.tcp, &streamListener{Listener: l, server: s, tls: config, closed: make(chan struct{})})
+		s.tcp = append(s.tcp, &streamListener{Listener: tcp.Wrap(l), server: s, tls: config, closed: make(chan struct{})})
 	}
 	return nil
 }
