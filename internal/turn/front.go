@@ -8,6 +8,10 @@ import (
 	"github.com/rollcall-rtc/rollcall/internal/sfu/transport"
 )
 
+// frontBuffer is asked of the kernel for a front, in bytes each way: all that clients send
+// and get by UDP goes through it.
+const frontBuffer = 4 << 20
+
 // front is a UDP port that clients talk to. Answers of the relay itself are pion's to
 // write, at once, by the connection's own methods. pion reads by one goroutine, which
 // relays what it has read before it reads again: what a wake-up brought for media leaves
@@ -22,6 +26,8 @@ type front struct {
 }
 
 func newFront(conn *net.UDPConn) (*front, error) {
+	_ = conn.SetReadBuffer(frontBuffer)
+	_ = conn.SetWriteBuffer(frontBuffer)
 	port, err := transport.NewPort(conn, transport.Options{})
 	return &front{UDPConn: conn, port: port}, err
 }
