@@ -200,6 +200,26 @@ func wantFrames(t testing.TB, client *net.UDPConn, numbers ...int) {
 	}
 }
 
+// A channel that has ended, or that nobody has bound, is pion's to know of.
+func TestPacketsWithoutAChannelArriveByPion(t *testing.T) {
+	tc := newRig(t, func(o *Options) { o.MediaPorts, o.Limits.Bitrate = [2]uint16{1, 65535}, -1 })
+	m := newMedia(t)
+	relayed := tc.allocate(tc.admitted("udp", "PA_alice"))
+	tc.bind("PA_alice", relayed, m)
+	at := relayed.LocalAddr()
+	tc.want(relayed, m.LocalAddr(), m.send(at, 0, burst, alike))
+	tc.server.unbound(nil, nil, "", "PA_alice", "", at, m.LocalAddr(), 0)
+	r := tc.server.relayAt("PA_alice", at)
+	r.mu.Lock()
+	if len(r.channels) != 0 || r.bindings.Load() != 0 {
+		t.Errorf("%d channels, %d counted", len(r.channels), r.bindings.Load())
+	}
+	r.mu.Unlock()
+	tc.want(relayed, m.LocalAddr(), m.send(at, 0, burst, alike))
+	other := newMedia(t) // of a permitted address
+	tc.want(relayed, other.LocalAddr(), other.send(at, 0, burst, alike))
+}
+
 // What one wake-up brought is one write, and one record, however the packets differ.
 func TestABurstIsOneWriteToAStream(t *testing.T) {
 	for _, network := range []string{"tcp", "tls"} {
