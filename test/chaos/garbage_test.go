@@ -109,6 +109,7 @@ func TestPublisherThatSendsGarbagePacketsIsCutOff(t *testing.T) {
 		cutOff string // why; empty: it is not
 	}{
 		{"RTP of the announced stream, mutated", func(r *rawPublisher, i uint64) { r.rtp(mutated(random, i), i) }, ""},
+		{"RTP of the announced stream that cannot be read", func(r *rawPublisher, i uint64) { r.rtp(unreadable(i), i) }, "too many packets that cannot be read"},
 		{"RTCP", func(r *rawPublisher, _ uint64) { r.rtcp(noisePacket(random, 0x81, 9)) }, "too many packets that cannot be read"},
 		{"RTCP that says nonsense", func(r *rawPublisher, _ uint64) { r.rtcp(nonsense(random)) }, ""},
 		{"data that is no SCTP", func(r *rawPublisher, _ uint64) { _, _ = r.dtls.Write(noisePacket(random, 0x13, 1)) }, "data that is no SCTP"},
@@ -167,6 +168,11 @@ func mutated(random *rand.Rand, i uint64) []byte {
 	}
 	b[0] = 0x80 | b[0]&0x3f
 	return b[:len(b)-random.IntN(16)]
+}
+
+// unreadable is a packet of the announced stream with padding of no length.
+func unreadable(i uint64) []byte {
+	return []byte{0xa0, 96, byte(i >> 8), byte(i), 0, 0, 0, 0, 0, 0, 0x12, 0x34, 0x90, 0xf0, 0x81, 0x23, 0}
 }
 
 // noisePacket is noise of any length with that first byte; RTCP has its kind, 200

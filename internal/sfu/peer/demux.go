@@ -109,14 +109,18 @@ func (d *demux) trackOf(ssrc uint32) *uptrack.UpTrack {
 	return nil
 }
 
-// receive takes a decrypted packet. It reports false for one that is of no stream or
-// payload type that was negotiated, or too long.
-func (d *demux) receive(p *packets, b []byte, batch uptrack.Batch) (known bool) {
+// receive takes a decrypted packet. It returns errStray for one that is of no stream or
+// payload type that was negotiated, or too long, and ErrGarbage for one that cannot be
+// read.
+func (d *demux) receive(p *packets, b []byte, batch uptrack.Batch) error {
 	header := srtp.HeaderLen(b)
 	ssrc, pt := binary.BigEndian.Uint32(b[8:]), b[1]&0x7f
 	st := d.streams[ssrc]
 	if p.intake != nil && !p.intake.admits(len(b), st != nil && st.section != nil && st.section.sound, time.Now()) {
-		return st != nil // what belongs to nothing is counted as that, however much there is
+		if st == nil {
+			return errStray // what belongs to nothing is counted as that, however much there is
+		}
+		return nil
 	}
 	if id := d.exts.transportCC; id != 0 {
 		if ext := headerExtension(b, id); len(ext) >= 2 {
@@ -124,42 +128,47 @@ func (d *demux) receive(p *packets, b []byte, batch uptrack.Batch) (known bool) 
 		}
 	}
 	if len(b) > uptrack.MaxPacket {
-		return false
+		return errStray
 	}
 	d.clock++
 	if st == nil {
 		if st = d.identify(b, ssrc, pt); st == nil {
-			return false
+			return errStray
 		}
 		d.remember(st)
 	}
 	st.used = d.clock
 	s := st.section
 	if s == nil {
-		return true // its track is over, and its client may not know yet
+		return nil // its track is over, and its client may not know yet
 	}
 	if apt := s.rtx[pt]; apt != 0 {
 		b, st = d.restore(st, b, header, apt-1)
 		if st == nil {
-			return true
+			return nil
 		}
 		pt = apt - 1
 	}
 	if pt != s.pt && (s.primary == 0 || pt != s.primary) {
-		if now := time.Now(); s.media[pt] && now.Sub(st.told) >= minCodecLife {
+		if !s.media[pt] {
+			return errStray
+		}
+		if now := time.Now(); now.Sub(st.told) >= minCodecLife {
 			st.told = now
 			s.changed(pt)
 		}
-		return s.media[pt]
+		return nil
 	}
 	if st.input == nil {
 		st.input = s.up.AddStream(uptrack.StreamInfo{RID: s.layerOf(st.rid), SSRC: st.ssrc, PayloadType: s.pt})
 		if st.input == nil {
-			return true
+			return nil
 		}
 	}
-	st.input.Receive(b, batch)
-	return true
+	if !st.input.Receive(b, batch) {
+		return ErrGarbage
+	}
+	return nil
 }
 
 // identify finds out what a new SSRC is. It is nil if that is not known yet.

@@ -24,8 +24,8 @@ const maxEarly = 64
 const (
 	garbageWindow = 10 * time.Second
 
-	// maxGarbage is how many reports, and how many packets of data, that cannot be read: no
-	// client sends ten a second.
+	// maxGarbage is how many reports and packets of tracks, and how many packets of data, that
+	// cannot be read: no client sends ten a second.
 	maxGarbage = 1000
 
 	// maxStray is how many packets of media that belong to nothing, or are too long. Some come
@@ -58,7 +58,7 @@ type packets struct {
 	early   [][]byte     // mu guards
 	closed  bool         // mu guards
 	demux   demux        // mu guards
-	garbage garbage      // mu guards; reports that cannot be read
+	garbage garbage      // mu guards; reports and media that cannot be read
 	strays  garbage      // mu guards; media that belongs to nothing
 	intake  *intake      // mu guards; nil if media has no limit
 	spoilt  atomic.Bool  // failed was called
@@ -152,8 +152,11 @@ func (p *packets) receive(b []byte, batch *transport.Batch) {
 	if err != nil {
 		return
 	}
-	if !p.demux.receive(p, b, batch) && p.strays.add(time.Now(), maxStray) {
-		p.spoil(errStray)
+	switch err := p.demux.receive(p, b, batch); {
+	case err == nil:
+	case err == errStray && p.strays.add(time.Now(), maxStray),
+		err == ErrGarbage && p.garbage.add(time.Now(), maxGarbage):
+		p.spoil(err)
 	}
 }
 

@@ -219,35 +219,48 @@ func TestForwardingPicturesAllocatesNothingAndWaitsForNobody(t *testing.T) {
 	w.wantFree(w.picture, 3)
 }
 
-func TestReportsThatCannotBeReadEndTheConnectionOnce(t *testing.T) {
-	w := newPath(t, 0, 100)
-	var failed []error
-	w.in.failed = func(err error) { failed = append(failed, err) }
-	send := func(packet []byte) {
+func TestWhatCannotBeReadEndsTheConnectionOnce(t *testing.T) {
+	report := func(w *path, packet ...byte) {
 		w.in.HandleMedia(w.sealer.RTCP(&w.batch.Scratch, append(make([]byte, 0, 100), packet...)), w.batch)
 	}
-	report := []byte{0x80, 201, 0, 1, 0, 0, 0, 5}
-	garbage := []byte{0x9f, 201, 0, 7, 0, 0, 0, 5, 1, 2, 3, 4}
-	for range maxGarbage {
-		send(report)
-		send(garbage)
-	}
-	if len(failed) > 0 {
-		t.Errorf("too early: %v", failed)
-	}
-	for range 5 {
-		send(garbage)
-	}
-	if len(failed) != 1 || failed[0] != ErrGarbage {
-		t.Errorf("failed with %v", failed)
+	var stream srtp.Stream
+	for name, c := range map[string]struct{ good, bad func(w *path, i int) }{
+		"of reports": {
+			func(w *path, _ int) { report(w, 0x80, 201, 0, 1, 0, 0, 0, 5) },
+			func(w *path, _ int) { report(w, 0x9f, 201, 0, 7, 0, 0, 0, 5, 1, 2, 3, 4) },
+		},
+		"of a track": {
+			func(w *path, i int) { w.media(&stream, 0x80, 5, 111, uint16(2*i), 100) },
+			func(w *path, i int) { w.media(&stream, 0xa0, 5, 111, uint16(2*i+1), 100) }, // with padding, of no length
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newPath(t, 0, 100)
+			var failed []error
+			w.in.failed = func(err error) { failed = append(failed, err) }
+			for i := range maxGarbage {
+				c.good(w, i)
+				c.bad(w, i)
+			}
+			if len(failed) > 0 {
+				t.Errorf("too early: %v", failed)
+			}
+			for i := range 5 {
+				c.bad(w, maxGarbage+i)
+			}
+			if len(failed) != 1 || failed[0] != ErrGarbage {
+				t.Errorf("failed with %v", failed)
+			}
+		})
 	}
 }
 
-// media sends a packet of a stream as the client does.
-func (w *path) media(stream *srtp.Stream, ssrc uint32, pt uint8, seq uint16, size int) {
+// media sends a packet of a stream as the client does, of zeros behind its header, which
+// begins with first.
+func (w *path) media(stream *srtp.Stream, first byte, ssrc uint32, pt uint8, seq uint16, size int) {
 	w.t.Helper()
 	b := make([]byte, 12+size, 12+size+srtp.MaxOverhead)
-	b[0], b[1] = 0x80, pt
+	b[0], b[1] = first, pt
 	binary.BigEndian.PutUint16(b[2:], seq)
 	binary.BigEndian.PutUint32(b[8:], ssrc)
 	index, _ := stream.Index(seq)
@@ -270,15 +283,15 @@ func TestMediaOfNoTrackEndsTheConnectionOnce(t *testing.T) {
 			var failed []error
 			w.in.failed = func(err error) { failed = append(failed, err) }
 			var good, bad srtp.Stream
-			w.media(&good, 5, 111, 0, 100)
+			w.media(&good, 0x80, 5, 111, 0, 100)
 			for i := range maxStray {
-				w.media(&bad, c.ssrc, c.pt, uint16(i+1), c.size)
+				w.media(&bad, 0x80, c.ssrc, c.pt, uint16(i+1), c.size)
 			}
 			if len(failed) > 0 {
 				t.Errorf("too early: %v", failed)
 			}
 			for i := range 5 {
-				w.media(&bad, c.ssrc, c.pt, uint16(maxStray+i+1), c.size)
+				w.media(&bad, 0x80, c.ssrc, c.pt, uint16(maxStray+i+1), c.size)
 			}
 			if len(failed) != 1 || !errors.Is(failed[0], ErrGarbage) {
 				t.Errorf("failed with %v", failed)

@@ -13,11 +13,13 @@ type Input struct {
 }
 
 // Receive takes one RTP packet and hands it to the sinks with the batch, which
-// may be nil. It does not keep raw; sinks may change it and put it back.
-func (in *Input) Receive(raw []byte, batch Batch) {
+// may be nil. It does not keep raw; sinks may change it and put it back. It reports
+// false for one whose header cannot be read.
+func (in *Input) Receive(raw []byte, batch Batch) (readable bool) {
 	in.packet.Batch = batch
-	in.asks = in.track.receive(in.layer, in.number, raw, &in.packet, in.asks)
+	in.asks, readable = in.track.receive(in.layer, in.number, raw, &in.packet, in.asks)
 	in.packet.Batch = nil
+	return readable
 }
 
 // End says that no packet follows: the layer is not live any more, unless
@@ -40,20 +42,20 @@ func (in *Input) End() {
 	}
 }
 
-// receive takes one packet of the numbered stream. asks is scratch space,
-// given back for the next call.
-func (u *UpTrack) receive(l *upLayer, number int, raw []byte, p *Packet, asks []uint64) []uint64 {
+// receive takes one packet of the numbered stream, if it can be read. asks is scratch
+// space, given back for the next call.
+func (u *UpTrack) receive(l *upLayer, number int, raw []byte, p *Packet, asks []uint64) (_ []uint64, readable bool) {
 	now := u.now()
 	ok := len(raw) <= MaxPacket && p.parseHeader(raw)
 	l.mu.Lock()
 	if l.stream != number {
 		l.mu.Unlock()
-		return asks
+		return asks, ok
 	}
 	if !ok {
 		l.stats.Malformed++
 		l.mu.Unlock()
-		return asks
+		return asks, false
 	}
 	v := l.accept(u, p, raw, now)
 	var retry time.Time
@@ -64,7 +66,7 @@ func (u *UpTrack) receive(l *upLayer, number int, raw []byte, p *Packet, asks []
 	}
 	l.mu.Unlock()
 	if !v.forward {
-		return asks
+		return asks, true
 	}
 
 	if !u.begun.Load() && u.begun.CompareAndSwap(false, true) && u.opts.OnFirstPacket != nil {
@@ -103,5 +105,5 @@ func (u *UpTrack) receive(l *upLayer, number int, raw []byte, p *Packet, asks []
 	} else if u.armed.Load() == 0 {
 		u.wake(now.Add(reportInterval))
 	}
-	return asks
+	return asks, true
 }
