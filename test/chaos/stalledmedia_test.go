@@ -54,7 +54,7 @@ func TestClientThatStopsReadingItsMediaByTCPIsCutOff(t *testing.T) {
 		}
 		return nil
 	})
-	m.wantBounded(100, 32<<20)
+	m.wantBounded(100, 9<<20)
 	m.wantAlive()
 	// It does not answer that it still wants to receive (RFC 7675), either.
 	m.wantCutOff(g, "CONNECTION_TIMEOUT", "participant=stalled")
