@@ -126,11 +126,19 @@ tools() { together sdk_packages agent_packages store_tools ops_tools encoder_too
 web() { npm_ci web && (cd web && npm run check); }
 goparticipant() { (cd test/sdk/goparticipant && go vet ./... && go build -o /dev/null .) && (cd test/clientbench && go vet ./...); }
 receivers() { scripts/test-receivers.sh; }
+elsewhere() {
+	local system
+	for system in darwin/arm64 windows/amd64; do
+		echo "$system"
+		GOOS=${system%/*} GOARCH=${system#*/} go build -o /dev/null ./cmd/rollcall && GOOS=${system%/*} GOARCH=${system#*/} go build ./client/... ./event/... ./webhook/... || return 1
+	done
+}
 getting() { step "tools, SDKs and stores that tests need" tools; }
 checking() {
 	step "web: types, tests, fresh build" web
 	step "receivers: five languages verify what is sent" receivers
 	step "sdk: Go participant, and what compares clients" goparticipant
+	step "server and client are built for other systems" elsewhere
 }
 
 encoders() { go_test_race -tags encoders -timeout 10m -run 'OfFFmpeg8|OfOtherLibraries' ./test/ingress; }

@@ -40,7 +40,8 @@ func TestClientThatStopsReadingItsSignalsIsCutOff(t *testing.T) {
 		t.Errorf("%s bytes waited for it, %v", found[1], err)
 	}
 	m.wantAlive()
-	m.wantBounded(200, 64<<20) // with what webhooks and the log keep
+	// With what webhooks and the log keep: on a busy machine that is all 30 MB in each.
+	m.wantBounded(200, 96<<20)
 	g.resume()
 	m.wantCutOff(g, errGone.Error(), "client does not read its messages")
 	m.s.poll("the log of events to say so", func() error {
