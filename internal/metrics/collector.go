@@ -60,6 +60,9 @@ func (c collector) media(e emitter) {
 	t := c.s.Media.Traffic()
 	e.gauge("peer_connections", "Peer connections of clients: of some one, of others one for each way.", float64(t.Connections))
 	e.counter("offer_reminders_total", "Requests to clients with one connection for an offer that they owed: they had been asked before, or had announced a track.", t.Reminders)
+	e.gauge("paced_connections", "Connections that have shown a limit, on which key frames are spread.", float64(t.Paced.Connections))
+	e.gauge("paced_waiting_packets", "Packets of video that wait so that they do not go in bursts.", float64(t.Paced.Waiting))
+	e.counter("paced_packets_total", "Packets of video that have waited.", t.Paced.Packets)
 	for r, n := range t.Routes {
 		e.gauge("ice_connections", "Connections that are up, by transport and the type of the client's candidate.", float64(n),
 			label{"protocol", r.Protocol}, label{"candidate", r.Candidate})

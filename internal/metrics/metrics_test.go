@@ -58,7 +58,7 @@ func (rooms) Stats() room.Stats {
 }
 
 func (media) Traffic() peer.Traffic {
-	t := peer.Traffic{Connections: 9, Reminders: 37, Routes: map[peer.Route]int{{Protocol: "udp", Candidate: "host"}: 9}}
+	t := peer.Traffic{Connections: 9, Reminders: 37, Paced: peer.Paced{Connections: 41, Waiting: 42, Packets: 43}, Routes: map[peer.Route]int{{Protocol: "udp", Candidate: "host"}: 9}}
 	t.Video.Out = peer.Flow{Packets: 10, Bytes: 11, Lost: 12, NACKs: 13, Resent: 14, PLIs: 15}
 	return t
 }
@@ -147,7 +147,9 @@ func TestEachSourceIsShown(t *testing.T) {
 		`rollcall_participants_left_total{reason="client_initiated"} 7`, `rollcall_joins_aborted_total{reason="join_failure"} 8`,
 		`rollcall_join_duration_seconds_bucket{le="0.001"} 1`, `rollcall_join_duration_seconds_bucket{le="1"} 1`,
 		`rollcall_join_duration_seconds_bucket{le="+Inf"} 2`, "rollcall_join_duration_seconds_sum 60.001",
-		"rollcall_peer_connections 9", "rollcall_offer_reminders_total 37", `rollcall_ice_connections{candidate="host",protocol="udp"} 9`,
+		"rollcall_peer_connections 9", "rollcall_offer_reminders_total 37",
+		"rollcall_paced_connections 41", "rollcall_paced_waiting_packets 42", "rollcall_paced_packets_total 43",
+		`rollcall_ice_connections{candidate="host",protocol="udp"} 9`,
 		`rollcall_media_packets_total{direction="out",kind="video"} 10`, `rollcall_media_payload_bytes_total{direction="out",kind="video"} 11`,
 		`rollcall_media_lost_packets_total{direction="out",kind="video"} 12`, `rollcall_media_nacks_total{direction="out",kind="video"} 13`,
 		`rollcall_media_resent_packets_total{direction="out",kind="video"} 14`, `rollcall_media_plis_total{direction="out",kind="video"} 15`,

@@ -54,6 +54,7 @@ type Estimator struct {
 	sign      time.Time // last sign of congestion, zero if never
 	onset     time.Time // the first one of this congestion
 	onsetRate uint64    // what arrived then
+	bounded   time.Time // last sign of the limit, of congestion or not
 	roundTrip time.Duration
 
 	fresh      time.Time // last report of an arrival
@@ -127,6 +128,9 @@ func (e *Estimator) Feedback(b []byte, now time.Time) error {
 	if fresh {
 		e.fresh = now
 		e.roundTrip = max(now.Sub(e.history.epoch)-latest, 0)
+		if e.queue.found() {
+			e.bounded = now
+		}
 		e.judge(now)
 	}
 	return nil
@@ -164,7 +168,7 @@ func (e *Estimator) decrease(arriving uint64, now time.Time) {
 	if e.onset.IsZero() {
 		e.onset, e.onsetRate = now, arriving
 	}
-	e.sign = now
+	e.sign, e.bounded = now, now
 	e.capacity = max(min(e.capacity, uint64(backoff*float64(arriving))), Floor)
 	e.queue.reset()
 	e.loss.restart(now)
@@ -182,6 +186,7 @@ func (e *Estimator) concludeProbe(now time.Time) {
 		return
 	}
 	if !passed {
+		e.bounded = now
 		rate = uint64(probed * float64(rate)) // it is the link's, not ours
 	}
 	if rate > e.capacity {
@@ -244,7 +249,7 @@ func (e *Estimator) REMB(bitsPerSecond, sending uint64, now time.Time) {
 	case e.heard:
 	case bitsPerSecond < sending:
 		e.capacity = max(bitsPerSecond, Floor)
-		e.sign = now
+		e.sign, e.bounded = now, now
 	case e.capacity != Unlimited:
 		e.capacity = max(bitsPerSecond, Floor)
 	}
@@ -274,7 +279,7 @@ func (e *Estimator) Poll(now time.Time) {
 	if !silent {
 		return // nothing was sent to hear of
 	}
-	e.sign = now
+	e.sign, e.bounded = now, now
 	e.capacity = max(min(e.capacity, e.arrived.over(measure))/2, Floor)
 	e.probe.rest(now)
 }

@@ -17,6 +17,7 @@ const tick = 4 * time.Microsecond
 type History struct {
 	epoch time.Time // immutable
 	next  atomic.Uint32
+	paced atomic.Bool // here, since each packet reads what is around it
 	bytes atomic.Uint64
 	slots [historySize]atomic.Uint64 // number:16 | missing:1 | size:15 | ticks:32; 0 = empty
 }
@@ -42,6 +43,13 @@ func (h *History) Sent(size int, at time.Duration) uint16 {
 	h.bytes.Add(uint64(size))
 	return seq
 }
+
+// Paced reports whether packets are held back on their way, so that they do not go in
+// bursts.
+func (h *History) Paced() bool { return h.paced.Load() }
+
+// SetPaced says whether they are.
+func (h *History) SetPaced(paced bool) { h.paced.Store(paced) }
 
 // Next returns the number of the next packet, and the bytes sent before it.
 func (h *History) Next() (seq uint16, bytes uint64) {

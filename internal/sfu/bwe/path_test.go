@@ -34,8 +34,10 @@ type path struct {
 	rung     int // -1 sends nothing
 	frameDue time.Time
 	frames   int
-	keyEvery int // frames; a key frame is ten times as large
+	keyEvery int // frames; a key frame is keySize times as large
+	keySize  float64
 	sentBits float64
+	spread   *spread // what holds packets of frames back; nil sends them at once
 
 	// the receiver
 	recorder   *twcc.Recorder
@@ -57,7 +59,7 @@ func newPath(t *testing.T, seed uint64) *path {
 	p := &path{
 		t: t, rng: rand.New(rand.NewPCG(seed, 7)), now: start,
 		rate: 20e6, queue: 500 * time.Millisecond, delay: 20 * time.Millisecond, jitter: 5 * time.Millisecond,
-		ladder: []uint64{150_000, 500_000, 1_700_000}, fps: 25, rung: 2, keyEvery: 1 << 30,
+		ladder: []uint64{150_000, 500_000, 1_700_000}, fps: 25, rung: 2, keyEvery: 1 << 30, keySize: 10,
 		recorder: twcc.NewRecorder(1), frameDue: start, feedbackAt: start,
 	}
 	p.h = NewHistory(start)
@@ -78,7 +80,13 @@ func (p *path) run(d time.Duration) {
 		if p.rung >= 0 && !p.now.Before(p.frameDue) {
 			p.frame()
 		}
+		if p.spread != nil {
+			p.spread.run(p)
+		}
 		if bytes, more := p.e.Padding(p.now); more {
+			if p.spread != nil {
+				bytes -= p.spread.release(p, bytes)
+			}
 			for ; bytes > 0; bytes -= 270 {
 				p.send(270)
 			}
@@ -96,37 +104,50 @@ func (p *path) frame() {
 	size := float64(p.ladder[p.rung]) / 8 * interval.Seconds()
 	size *= 0.7 + 0.6*p.rng.Float64()
 	if p.frames%p.keyEvery == p.keyEvery-1 {
-		size *= 10
+		size *= p.keySize
 	}
 	p.frames++
 	p.frameDue = p.frameDue.Add(interval)
 	if p.frameDue.Before(p.now) {
 		p.frameDue = p.now.Add(interval)
 	}
+	if p.spread != nil {
+		p.spread.frame(p, size)
+		return
+	}
 	for ; size > 0; size -= 1100 {
 		p.send(int(min(size, 1100)) + 20)
 	}
 }
 
-func (p *path) send(size int) {
+// send sends a packet of video, and returns when it arrives if it does.
+func (p *path) send(size int) (at time.Time, ok bool) {
 	seq := p.h.Sent(size, p.now.Sub(start))
 	p.sentBits += float64(8 * size)
 	if p.rate == 0 || p.rng.Float64() < p.loss {
-		return
+		return time.Time{}, false
 	}
+	if at, ok = p.carry(size); !ok {
+		return at, false
+	}
+	if p.jitter > 0 {
+		at = at.Add(time.Duration(p.rng.Int64N(int64(p.jitter))))
+	}
+	p.flights = append(p.flights, flight{at: at, seq: seq})
+	return at, true
+}
+
+// carry is what the link does with a packet of any kind.
+func (p *path) carry(size int) (at time.Time, ok bool) {
 	from := p.now
 	if p.freeAt.After(from) {
 		from = p.freeAt
 	}
 	if from.Sub(p.now) > p.queue {
-		return
+		return time.Time{}, false
 	}
 	p.freeAt = from.Add(time.Duration(float64(8*size) / p.rate * float64(time.Second)))
-	at := p.freeAt.Add(p.delay)
-	if p.jitter > 0 {
-		at = at.Add(time.Duration(p.rng.Int64N(int64(p.jitter))))
-	}
-	p.flights = append(p.flights, flight{at: at, seq: seq})
+	return p.freeAt.Add(p.delay), true
 }
 
 func (p *path) arrive() {

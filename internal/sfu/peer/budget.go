@@ -31,6 +31,7 @@ type budget struct {
 	starved  func(*Sender) // immutable; called with mu held, must not block
 
 	history atomic.Pointer[bwe.History] // set once, when the first track is added
+	pacer   pacer                       // its lock may be taken with mu held
 
 	mu        sync.Mutex // guards the rest
 	estimator *bwe.Estimator
@@ -104,6 +105,7 @@ func (g *budget) remove(s *Sender) {
 	for i, sh := range g.shares {
 		if sh.sender == s {
 			g.shares = append(g.shares[:i], g.shares[i+1:]...)
+			g.pacer.forget(s.ssrc, s.rtx)
 			if g.limited {
 				g.wake(padInterval)
 			}
@@ -117,6 +119,7 @@ func (g *budget) close() {
 	defer g.mu.Unlock()
 	g.closed = true
 	g.shares = nil
+	g.pacer.close()
 	if g.timer != nil {
 		g.timer.Stop()
 	}
@@ -162,6 +165,7 @@ func (g *budget) poll(now time.Time) {
 // advance does what is due. mu is held.
 func (g *budget) advance(now time.Time) {
 	g.estimator.Poll(now)
+	g.pacer.set(g.history.Load(), g.estimator.Pace(now))
 	capacity := g.estimator.Capacity()
 	if g.ceiling > 0 {
 		capacity = min(capacity, g.ceiling)
@@ -246,6 +250,9 @@ func (g *budget) tick() {
 	}
 	if g.probing {
 		bytes, more := g.estimator.Padding(now)
+		if bytes > 0 {
+			bytes = max(bytes-g.pacer.release(bytes), 0) // what waits serves as well
+		}
 		if more && (bytes == 0 || g.pad(bytes)) {
 			g.wake(padInterval)
 			return

@@ -54,6 +54,7 @@ func TestNoOrderOfEventsStarvesATrackForGood(t *testing.T) {
 type play struct {
 	sending
 	conn   conn
+	paces  paces
 	t      *testing.T
 	rng    *rand.Rand
 	actors [2]*actor
@@ -110,6 +111,7 @@ func newPlay(t *testing.T, seed uint64) *play {
 	p.conn.packets.init(nil, nil)
 	p.prepare(&p.conn, p, true, [2]time.Duration{})
 	p.reports.now = time.Now
+	p.budget.pacer.visit = p.paces.add
 	for i := range p.actors {
 		a := &actor{p: p, id: trackName(i), wish: 2}
 		a.up = uptrack.New(uptrack.Options{Codec: uptrack.Codec{MimeType: mimeVP8, ClockRate: 90000}, WriteRTCP: a.asked})
@@ -178,7 +180,9 @@ func (p *play) place(a *actor) {
 		p.reports.add(s, func([]rtcp.Packet) error { return nil })
 		b := downtrack.Binding{SSRC: s.ssrc, PayloadType: 96, Writer: a}
 		if p.arrivals {
-			b.SequenceExt, b.Writer = 3, newNumbered(a, s.history, 3)
+			n := newNumbered(a, s.history, 3)
+			n.pacer = &p.budget.pacer
+			b.SequenceExt, b.Writer = 3, n
 		}
 		if p.pads {
 			b.RTXSSRC, b.RTXPayloadType = s.rtx, 97

@@ -40,6 +40,7 @@ type Factory struct {
 	tcpAddr     *net.TCPAddr       // the first one of it
 	clock       clock              // of media
 	rounds      *rounds
+	paces       paces
 
 	allCandidates, tcpCandidates []string // of connections that share the sockets
 
@@ -250,6 +251,7 @@ func (f *Factory) unregister(c *conn) {
 		gone.Video.In.Tracks, gone.Video.Out.Tracks = 0, 0
 		f.past.Audio.add(gone.Audio)
 		f.past.Video.add(gone.Video)
+		f.past.Paced.Packets += c.packets.paced().Packets
 	}
 }
 

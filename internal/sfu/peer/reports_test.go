@@ -56,7 +56,8 @@ func FuzzReports(f *testing.F) {
 		s.listen(down, sent, repairs)
 		s.budget = &budget{starved: func(*Sender) {}}
 		now := time.Now()
-		s.budget.estimator = bwe.New(bwe.NewHistory(now), now)
+		s.budget.history.Store(bwe.NewHistory(now))
+		s.budget.estimator = bwe.New(s.budget.history.Load(), now)
 		defer s.budget.close()
 		for seq := range uint16(3) {
 			s.packet(received, ptMedia, 65534+seq, vp8Payload, nil)

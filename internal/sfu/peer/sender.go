@@ -206,16 +206,18 @@ func fmtpValue(fmtp, key, otherwise string) string {
 // feed begins to send a bound track.
 func (p *packets) feed(s *Sender) {
 	b := s.binding
-	write := func(ssrc uint32) downtrack.Writer {
+	write := func(ssrc uint32, again bool) downtrack.Writer {
 		w := p.writer(ssrc)
 		if b.SequenceExt != 0 {
-			return newNumbered(w, s.history, b.SequenceExt)
+			n := newNumbered(w, s.history, b.SequenceExt)
+			n.pacer, n.again = &p.budget.pacer, again
+			return n
 		}
 		return w
 	}
-	b.Writer = write(b.SSRC)
+	b.Writer = write(b.SSRC, false)
 	if b.RTXSSRC != 0 {
-		b.RTX = write(b.RTXSSRC)
+		b.RTX = write(b.RTXSSRC, true)
 	}
 	p.listen(s.down, b.SSRC, b.RTXSSRC)
 	s.down.Bind(b)

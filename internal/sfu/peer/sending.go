@@ -43,6 +43,7 @@ func (s *sending) prepare(c *conn, h sendingHandler, mayPause bool, delay [2]tim
 	s.reports.tick = s.budget.poll
 	s.reports.now = func() time.Time { return c.factory.clock.now() }
 	s.budget.mayPause = mayPause
+	s.budget.pacer.visit = func(p *pacer) { c.factory.paces.add(p) }
 	s.budget.starved = func(sender *Sender) { s.streamState(sender, true) }
 }
 

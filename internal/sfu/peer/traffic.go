@@ -21,6 +21,20 @@ type Traffic struct {
 	// Reminders were sent to clients with one connection that made no offer when they
 	// were asked for one, or for what they had announced.
 	Reminders uint64 `json:"-"`
+	Paced     Paced  `json:"-"`
+}
+
+// Paced is what is held back of video, so that key frames do not flood narrow connections.
+type Paced struct {
+	Connections int    // that have shown a limit
+	Waiting     int    // packets, now
+	Packets     uint64 // that have waited
+}
+
+func (p *Paced) add(o Paced) {
+	p.Connections += o.Connections
+	p.Waiting += o.Waiting
+	p.Packets += o.Packets
 }
 
 // Ways is the media from clients and to them.
@@ -171,6 +185,7 @@ func (f *Factory) Traffic() Traffic {
 		t := c.tally.traffic()
 		sum.Audio.add(t.Audio)
 		sum.Video.add(t.Video)
+		sum.Paced.add(c.packets.paced())
 		if r := c.route.Load(); r != nil {
 			sum.Routes[*r]++
 		}
