@@ -33,8 +33,7 @@ func TestThousandsOfCallsOfTwo(t *testing.T) {
 	}
 	wantFiles(t, 4*n+1000)
 	m := newMeeting(t)
-	// Webhooks keep up to 16 MiB of the newest events, and the log has a cache.
-	m.spare = 48 << 20
+	m.spare += keeps
 	m.idle += kept(n)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*patience)
 	defer cancel()

@@ -22,6 +22,11 @@ type meeting struct {
 	speaker, listener *guest
 }
 
+// keeps is what a server has once many events were written, in bytes: the cache of the log,
+// the memtable that it writes to and the one before it, and the newest events for webhooks,
+// 16 MiB each.
+const keeps = 64 << 20
+
 // kept is how many goroutines the connections have that deliver the events of so many rooms at
 // a time. They are kept for 90 s, up to 64 of them, in case that there are more events.
 func kept(rooms int) int { return 2 * min(rooms, 64) }

@@ -15,8 +15,7 @@ func TestClientThatStopsReadingItsSignalsIsCutOff(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	// Not under the race detector: what waits has to be much before a write takes too long.
 	m := newMeetingOf(t, program)
-	// Webhooks keep up to 16 MiB of the newest events, and the log has a cache.
-	m.spare = 48 << 20
+	m.spare += keeps
 	slow := newGuests(m.s.url)
 	slow.window = 64 << 10
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -40,8 +39,7 @@ func TestClientThatStopsReadingItsSignalsIsCutOff(t *testing.T) {
 		t.Errorf("%s bytes waited for it, %v", found[1], err)
 	}
 	m.wantAlive()
-	// With what webhooks and the log keep: on a busy machine that is all 30 MB in each.
-	m.wantBounded(200, 96<<20)
+	m.wantBounded(200, keeps+32<<20) // of which 16 MiB may wait for the client
 	g.resume()
 	m.wantCutOff(g, errGone.Error(), "client does not read its messages")
 	m.s.poll("the log of events to say so", func() error {
