@@ -130,7 +130,10 @@ elsewhere() {
 	local system
 	for system in darwin/arm64 windows/amd64; do
 		echo "$system"
-		GOOS=${system%/*} GOARCH=${system#*/} go build -o /dev/null ./cmd/rollcall && GOOS=${system%/*} GOARCH=${system#*/} go build ./client/... ./event/... ./webhook/... || return 1
+		(
+			export GOOS=${system%/*} GOARCH=${system#*/}
+			go build -o /dev/null ./cmd/rollcall && go build ./client/... ./event/... ./webhook/...
+		) || return 1
 	done
 }
 getting() { step "tools, SDKs and stores that tests need" tools; }
