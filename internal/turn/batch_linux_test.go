@@ -52,13 +52,21 @@ func (c *trains) ReadFrom(p []byte) (int, net.Addr, error) {
 	return n, c.from, nil
 }
 
-// A burst that media sends as a train arrives at the client as one.
-func TestABurstIsOneTrainToAClient(t *testing.T) {
+// newTrainRig is a client with a relay, which nobody reads yet, and media that has a channel
+// to it.
+func newTrainRig(t *testing.T) (*trains, *relay, media) {
+	t.Helper()
 	tc := newRig(t, func(o *Options) { o.MediaPorts, o.Limits.Bitrate = [2]uint16{1, 65535}, -1 })
 	client := newTrains(t, tc.dial("udp").(*net.UDPConn))
 	r := tc.relay("PA_alice", client.UDPConn)
 	m := newMedia(t)
 	r.bind(addrOf(m.LocalAddr()), 0x4001)
+	return client, r, m
+}
+
+// A burst that media sends as a train arrives at the client as one.
+func TestABurstIsOneTrainToAClient(t *testing.T) {
+	client, r, m := newTrainRig(t)
 	go func() { _, _, _ = r.ReadFrom(make([]byte, maxPacket)) }()
 	for range 5 {
 		client.reads = nil
@@ -78,11 +86,7 @@ func TestABurstIsOneTrainToAClient(t *testing.T) {
 
 // Packets that differ by less than the padding are of one train, too.
 func TestPaddingMakesTrainsLonger(t *testing.T) {
-	tc := newRig(t, func(o *Options) { o.MediaPorts, o.Limits.Bitrate = [2]uint16{1, 65535}, -1 })
-	client := newTrains(t, tc.dial("udp").(*net.UDPConn))
-	r := tc.relay("PA_alice", client.UDPConn)
-	m := newMedia(t)
-	r.bind(addrOf(m.LocalAddr()), 0x4001)
+	client, r, m := newTrainRig(t)
 	m.send(r.LocalAddr(), 0, burst, func(i int) int { return 1097 + i%4 })
 	// All have come before they are read.
 	go func() { _, _, _ = r.ReadFrom(make([]byte, maxPacket)) }()

@@ -115,8 +115,8 @@ func (d *demux) trackOf(ssrc uint32) *uptrack.UpTrack {
 func (d *demux) receive(p *packets, b []byte, batch uptrack.Batch) error {
 	header := srtp.HeaderLen(b)
 	ssrc, pt := binary.BigEndian.Uint32(b[8:]), b[1]&0x7f
-	st := d.streams[ssrc]
-	if p.intake != nil && !p.intake.admits(len(b), st != nil && st.section != nil && st.section.sound, time.Now()) {
+	st, now := d.streams[ssrc], time.Now()
+	if p.intake != nil && !p.intake.admits(len(b), st != nil && st.section != nil && st.section.sound, now) {
 		if st == nil {
 			return errStray // what belongs to nothing is counted as that, however much there is
 		}
@@ -124,7 +124,7 @@ func (d *demux) receive(p *packets, b []byte, batch uptrack.Batch) error {
 	}
 	if id := d.exts.transportCC; id != 0 {
 		if ext := headerExtension(b, id); len(ext) >= 2 {
-			p.arrivals.arrived(ssrc, binary.BigEndian.Uint16(ext), time.Now())
+			p.arrivals.arrived(ssrc, binary.BigEndian.Uint16(ext), now)
 		}
 	}
 	if len(b) > uptrack.MaxPacket {
@@ -153,7 +153,7 @@ func (d *demux) receive(p *packets, b []byte, batch uptrack.Batch) error {
 		if !s.media[pt] {
 			return errStray
 		}
-		if now := time.Now(); now.Sub(st.told) >= minCodecLife {
+		if now.Sub(st.told) >= minCodecLife {
 			st.told = now
 			s.changed(pt)
 		}

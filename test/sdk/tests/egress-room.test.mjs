@@ -80,10 +80,11 @@ stage.test('a worker that is killed costs its recording the last moment, and not
   await active(call, egressId);
   // How long encoding takes, and how far pictures are behind their sound, is the machine's business.
   await waitFor('three seconds of sound and one of pictures in the file, and as much beside it', async () => {
+    const beside = await readdir(join(directory, call.room));
+    if (!['cut_00002.ts', 'shot_00002.jpeg'].every((name) => beside.includes(name))) return false; // before all of the file is decoded
     const [{ fileResults: [{ location }] }] = await egressOf(call).listEgress({ egressId });
     const { seconds, h264 } = await streamsOf(location);
-    const beside = await readdir(join(directory, call.room));
-    return seconds >= 3 && h264?.frames >= 24 && ['cut_00002.ts', 'shot_00002.jpeg'].every((name) => beside.includes(name));
+    return seconds >= 3 && h264?.frames >= 24;
   }, 60_000);
   process.kill(await workerOf(egressId), 'SIGKILL');
   const { egressInfo: info } = (await storyOf(call, egressId)).at(-1);
